@@ -1,0 +1,60 @@
+/// A ranking metric at a cutoff, written `hr@10`, `ndcg@10`, `mrr@10` on the wire.
+package struct Metric: Codable, Sendable, Hashable, CustomStringConvertible {
+    package enum Kind: String, Codable, Sendable, Hashable, CaseIterable { case hr, ndcg, mrr }
+
+    package var kind: Kind
+    /// Cutoff K: a target ranked below it earns nothing.
+    package var k: Int
+
+    package init(_ kind: Kind, _ k: Int) {
+        self.kind = kind
+        self.k = k
+    }
+
+    /// Reads `hr@10`; nil when the text is not `<hr|ndcg|mrr>@<positive integer>`.
+    package init?(_ text: String) {
+        let parts = text.lowercased().split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count == 2, let kind = Kind(rawValue: String(parts[0])), let k = Int(parts[1]), k > 0
+        else { return nil }
+        self.init(kind, k)
+    }
+
+    package var description: String { "\(kind.rawValue)@\(k)" }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let metric = Metric(text) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "found \"\(text)\", expected a metric such as hr@10, ndcg@10 or mrr@10"
+            )
+        }
+        self = metric
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// A mean over users and its standard error.
+package struct Measurement: Codable, Sendable, Hashable {
+    package var value: Double
+    package var standardError: Double
+
+    package init(value: Double, standardError: Double) {
+        self.value = value
+        self.standardError = standardError
+    }
+}
+
+/// Which of the user's earlier items are left out of the ranked candidates (the target never is).
+package enum CandidateMask: String, Codable, Sendable, Hashable, CaseIterable {
+    /// All items compete, as in RecBole's sequential models.
+    case none
+    /// The L items in view are left out.
+    case window
+    /// Every earlier item of the user is left out.
+    case full
+}

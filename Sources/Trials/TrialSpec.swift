@@ -1,0 +1,123 @@
+package import Domain
+
+/// What a worker is asked to train: written once as `spec.json` into the trial's directory.
+package struct TrialSpec: Codable, Sendable, Hashable {
+    /// Path of the corpus file.
+    package var corpus: String
+    package var configuration: Configuration
+    package var options: TrainingOptions
+    package var seed: UInt64
+    package var threads: Int
+    /// Share of the users that train, chosen by a hash of the user index; all evaluated users are ranked regardless.
+    package var userFraction: Double
+    package var mask: CandidateMask
+    /// Active seconds after which training stops at a checkpoint and goes on to the final ranking; nil for no limit.
+    package var maxSeconds: Double?
+    /// Seconds between checkpoints within an epoch boundary's reach; a checkpoint is also written when training stops.
+    package var checkpointSeconds: Double
+
+    package init(
+        corpus: String, configuration: Configuration, options: TrainingOptions, seed: UInt64, threads: Int = 1,
+        userFraction: Double = 1, mask: CandidateMask, maxSeconds: Double? = nil, checkpointSeconds: Double = 10
+    ) {
+        self.corpus = corpus
+        self.configuration = configuration
+        self.options = options
+        self.seed = seed
+        self.threads = threads
+        self.userFraction = userFraction
+        self.mask = mask
+        self.maxSeconds = maxSeconds
+        self.checkpointSeconds = checkpointSeconds
+    }
+}
+
+/// One line of `progress.jsonl`.
+package struct TrialProgress: Codable, Sendable, Hashable {
+    package enum Phase: String, Codable, Sendable, Hashable { case starting, training, validating, testing, finished }
+
+    package var phase: Phase
+    /// Epoch in work, counted from 1.
+    package var epoch: Int
+    /// Training positions seen so far in this epoch, and per epoch.
+    package var tokens: Int
+    package var epochTokens: Int
+    package var tokensPerSecond: Double
+    /// Mean loss of the epoch so far.
+    package var loss: Double?
+    /// Validation metrics of the last epoch, keyed `ndcg@10`.
+    package var validation: [String: Double]?
+    /// Best value of the stopping metric so far.
+    package var best: Double?
+    /// Active seconds of this trial, over all its runs.
+    package var seconds: Double
+
+    package init(
+        phase: Phase, epoch: Int, tokens: Int, epochTokens: Int, tokensPerSecond: Double, loss: Double?,
+        validation: [String: Double]?, best: Double?, seconds: Double
+    ) {
+        self.phase = phase
+        self.epoch = epoch
+        self.tokens = tokens
+        self.epochTokens = epochTokens
+        self.tokensPerSecond = tokensPerSecond
+        self.loss = loss
+        self.validation = validation
+        self.best = best
+        self.seconds = seconds
+    }
+}
+
+/// What a finished worker leaves as `result.json`, last and atomically.
+package struct TrialResult: Codable, Sendable, Hashable {
+    package enum Status: String, Codable, Sendable, Hashable {
+        /// Stopped by patience or the epoch limit.
+        case converged
+        /// Stopped by `maxSeconds` at a checkpoint; metrics are of the best epoch so far.
+        case stoppedByBudget
+        /// A loss or a score was not finite.
+        case diverged
+        case failed
+    }
+
+    package var status: Status
+    /// Why, for `diverged` and `failed`.
+    package var message: String?
+    package var epochs: Int
+    package var bestEpoch: Int
+    /// Active seconds over all runs of this trial.
+    package var seconds: Double
+    package var tokensPerSecond: Double
+    /// Training positions per epoch, after truncation and sub-sampling.
+    package var tokens: Int
+    package var parameters: Int
+    package var peakMemoryBytes: Int
+    /// Users ranked for the test target.
+    package var users: Int
+    package var validation: [String: Measurement]
+    package var test: [String: Measurement]
+    /// Seconds one epoch of training and one validation took, on average.
+    package var secondsPerEpoch: Double
+    package var secondsPerValidation: Double
+
+    package init(
+        status: Status, message: String? = nil, epochs: Int, bestEpoch: Int, seconds: Double, tokensPerSecond: Double,
+        tokens: Int, parameters: Int, peakMemoryBytes: Int, users: Int, validation: [String: Measurement],
+        test: [String: Measurement], secondsPerEpoch: Double, secondsPerValidation: Double
+    ) {
+        self.status = status
+        self.message = message
+        self.epochs = epochs
+        self.bestEpoch = bestEpoch
+        self.seconds = seconds
+        self.tokensPerSecond = tokensPerSecond
+        self.tokens = tokens
+        self.parameters = parameters
+        self.peakMemoryBytes = peakMemoryBytes
+        self.users = users
+        self.validation = validation
+        self.test = test
+        self.secondsPerEpoch = secondsPerEpoch
+        self.secondsPerValidation = secondsPerValidation
+    }
+}
