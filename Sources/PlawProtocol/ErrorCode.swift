@@ -1,0 +1,69 @@
+/// A JSON-RPC error code; the stable word of each is what `data.reason` says.
+package enum ErrorCode: Int, Sendable, Hashable, CaseIterable {
+    case parseError = -32700
+    case invalidRequest = -32600
+    case methodNotFound = -32601
+    case invalidParams = -32602
+    case internalError = -32603
+    case cancelled = -32800
+    case datasetUnknown = -32000
+    case datasetExists = -32001
+    case invalidInput = -32002
+    case uploadUnknown = -32003
+    case jobUnknown = -32004
+    case lawUnknown = -32005
+    case infeasible = -32006
+    case outsideDomain = -32007
+    case busy = -32008
+    case denied = -32009
+    case tooLarge = -32010
+    case shuttingDown = -32011
+    case storeFailed = -32012
+    case workerFailed = -32013
+
+    /// The stable word carried in `data.reason`.
+    package var reason: String {
+        switch self {
+        case .parseError: "parse-error"
+        case .invalidRequest: "invalid-request"
+        case .methodNotFound: "method-not-found"
+        case .invalidParams: "invalid-params"
+        case .internalError: "internal-error"
+        case .cancelled: "cancelled"
+        case .datasetUnknown: "dataset-unknown"
+        case .datasetExists: "dataset-exists"
+        case .invalidInput: "invalid-input"
+        case .uploadUnknown: "upload-unknown"
+        case .jobUnknown: "job-unknown"
+        case .lawUnknown: "law-unknown"
+        case .infeasible: "infeasible"
+        case .outsideDomain: "outside-domain"
+        case .busy: "busy"
+        case .denied: "denied"
+        case .tooLarge: "too-large"
+        case .shuttingDown: "shutting-down"
+        case .storeFailed: "store-failed"
+        case .workerFailed: "worker-failed"
+        }
+    }
+}
+
+/// The error member of a JSON-RPC response.
+package struct RPCError: Error, Codable, Sendable, Hashable, CustomStringConvertible {
+    package var code: Int
+    package var message: String
+    /// Always an object with `reason`, and the fields that explain the refusal.
+    package var data: [String: JSONValue]?
+
+    /// An error of the table above; `fields` are added to `data` beside the reason.
+    package init(_ code: ErrorCode, _ message: String, _ fields: [String: JSONValue] = [:]) {
+        self.code = code.rawValue
+        self.message = message
+        var data = fields
+        data["reason"] = fields["reason"] ?? .string(code.reason)
+        self.data = data
+    }
+
+    package var description: String { message }
+    package var reason: String? { data?["reason"]?.stringValue }
+}

@@ -1,0 +1,45 @@
+package import Domain
+
+/// `advisor.pareto`: the configurations that no other beats in both quality and one currency.
+package enum AdvisorPareto: RPCMethod {
+    package typealias Params = AdvisorParetoParams
+    package typealias Result = AdvisorParetoResult
+    package static let name = "advisor.pareto"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// Which front.
+package struct AdvisorParetoParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, currency, metric, loss
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var name: String
+    /// `parameters` (unless told), `trainingFlops`, `memoryBytes`, `latencySeconds`, `trainingSeconds`.
+    package var currency: String?
+    package var metric: Metric?
+    package var loss: Loss?
+
+    package init(name: String, currency: String? = nil, metric: Metric? = nil, loss: Loss? = nil) {
+        self.name = name
+        self.currency = currency
+        self.metric = metric
+        self.loss = loss
+    }
+}
+
+/// A Pareto front.
+package struct AdvisorParetoResult: Codable, Sendable, Hashable {
+    package var dataset: String
+    package var currency: String
+    /// Cheapest first.
+    package var points: [Candidate]
+
+    package init(dataset: String, currency: String, points: [Candidate]) {
+        self.dataset = dataset
+        self.currency = currency
+        self.points = points
+    }
+}

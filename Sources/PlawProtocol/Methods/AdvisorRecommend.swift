@@ -1,0 +1,46 @@
+package import Domain
+
+/// `advisor.recommend`: the best layers and dimension within a budget.
+package enum AdvisorRecommend: RPCMethod {
+    package typealias Params = AdvisorRecommendParams
+    package typealias Result = Recommendation
+    package static let name = "advisor.recommend"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// The budget.
+package struct AdvisorRecommendParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var name: String
+    package var maxParams: Double?
+    /// Of one training to convergence.
+    package var maxFlops: Double?
+    /// Peak of training.
+    package var maxMemoryBytes: Double?
+    /// To rank all items for one user on one core.
+    package var maxLatencySeconds: Double?
+    /// On one core.
+    package var maxTrainSeconds: Double?
+    /// What to maximise; ndcg@10 unless told.
+    package var metric: Metric?
+    package var loss: Loss?
+
+    package init(
+        name: String, maxParams: Double? = nil, maxFlops: Double? = nil, maxMemoryBytes: Double? = nil,
+        maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil, metric: Metric? = nil, loss: Loss? = nil
+    ) {
+        self.name = name
+        self.maxParams = maxParams
+        self.maxFlops = maxFlops
+        self.maxMemoryBytes = maxMemoryBytes
+        self.maxLatencySeconds = maxLatencySeconds
+        self.maxTrainSeconds = maxTrainSeconds
+        self.metric = metric
+        self.loss = loss
+    }
+}

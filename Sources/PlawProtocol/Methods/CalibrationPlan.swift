@@ -1,0 +1,120 @@
+package import Domain
+
+/// `calibration.plan`: what a calibration would train and what it would cost; trains nothing but a probe of seconds.
+package enum CalibrationPlan: RPCMethod {
+    package typealias Params = CalibrationParams
+    package typealias Result = CalibrationPlanResult
+    package static let name = "calibration.plan"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// What to calibrate.
+package struct CalibrationParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, budgetSeconds, backbone, loss, maxLength, heads, layers, dims, seed, workers, stopMetric, patience,
+            maxEpochs, learningRate, dropout, batchUsers, negatives
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var name: String
+    /// Active wall-clock seconds; 600 unless told.
+    package var budgetSeconds: Double?
+    package var backbone: Backbone?
+    /// cce unless told.
+    package var loss: Loss?
+    /// 50 unless told.
+    package var maxLength: Int?
+    /// 2 unless told.
+    package var heads: Int?
+    /// Levels of N; chosen from the budget unless told.
+    package var layers: [Int]?
+    /// Levels of d; chosen from the budget unless told.
+    package var dims: [Int]?
+    /// 1 unless told.
+    package var seed: Int?
+    /// Trials at once, at most the daemon's.
+    package var workers: Int?
+    /// ndcg@10 unless told.
+    package var stopMetric: Metric?
+    /// Validations without improvement; 10 unless told.
+    package var patience: Int?
+    /// 200 unless told.
+    package var maxEpochs: Int?
+    package var learningRate: Double?
+    package var dropout: Double?
+    package var batchUsers: Int?
+    /// For bce; 1 unless told.
+    package var negatives: Int?
+
+    package init(
+        name: String, budgetSeconds: Double? = nil, backbone: Backbone? = nil, loss: Loss? = nil, maxLength: Int? = nil,
+        heads: Int? = nil, layers: [Int]? = nil, dims: [Int]? = nil, seed: Int? = nil, workers: Int? = nil,
+        stopMetric: Metric? = nil, patience: Int? = nil, maxEpochs: Int? = nil, learningRate: Double? = nil,
+        dropout: Double? = nil, batchUsers: Int? = nil, negatives: Int? = nil
+    ) {
+        self.name = name
+        self.budgetSeconds = budgetSeconds
+        self.backbone = backbone
+        self.loss = loss
+        self.maxLength = maxLength
+        self.heads = heads
+        self.layers = layers
+        self.dims = dims
+        self.seed = seed
+        self.workers = workers
+        self.stopMetric = stopMetric
+        self.patience = patience
+        self.maxEpochs = maxEpochs
+        self.learningRate = learningRate
+        self.dropout = dropout
+        self.batchUsers = batchUsers
+        self.negatives = negatives
+    }
+}
+
+/// A trial of a plan.
+package struct PlannedTrial: Codable, Sendable, Hashable {
+    package var configuration: Configuration
+    package var userFraction: Double
+    package var seed: UInt64
+    package var predictedEpochs: Double
+    /// On one worker.
+    package var predictedSeconds: Double
+
+    package init(
+        configuration: Configuration, userFraction: Double, seed: UInt64, predictedEpochs: Double,
+        predictedSeconds: Double
+    ) {
+        self.configuration = configuration
+        self.userFraction = userFraction
+        self.seed = seed
+        self.predictedEpochs = predictedEpochs
+        self.predictedSeconds = predictedSeconds
+    }
+}
+
+/// A plan with its price.
+package struct CalibrationPlanResult: Codable, Sendable, Hashable {
+    package var dataset: String
+    /// In the order they are started.
+    package var trials: [PlannedTrial]
+    package var workers: Int
+    package var budgetSeconds: Double
+    /// Wall-clock seconds of the whole plan.
+    package var predictedSeconds: Double
+    /// What the planner decided and why.
+    package var notes: [String]
+
+    package init(
+        dataset: String, trials: [PlannedTrial], workers: Int, budgetSeconds: Double, predictedSeconds: Double,
+        notes: [String]
+    ) {
+        self.dataset = dataset
+        self.trials = trials
+        self.workers = workers
+        self.budgetSeconds = budgetSeconds
+        self.predictedSeconds = predictedSeconds
+        self.notes = notes
+    }
+}

@@ -1,0 +1,44 @@
+package import Domain
+
+/// `dataset.entropy`: entropy figures, recomputed where m, r or L differ from the stored ones.
+package enum DatasetEntropy: RPCMethod {
+    package typealias Params = DatasetEntropyParams
+    package typealias Result = DatasetEntropyResult
+    package static let name = "dataset.entropy"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// Which entropy.
+package struct DatasetEntropyParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, m, r, maxLength
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var name: String
+    /// Template length of per-user ApEn; 2 unless told.
+    package var m: Int?
+    /// Tolerance; 0.2 unless told.
+    package var r: Double?
+    /// Most recent items taken per user; 50 unless told.
+    package var maxLength: Int?
+
+    package init(name: String, m: Int? = nil, r: Double? = nil, maxLength: Int? = nil) {
+        self.name = name
+        self.m = m
+        self.r = r
+        self.maxLength = maxLength
+    }
+}
+
+/// Entropy of a dataset.
+package struct DatasetEntropyResult: Codable, Sendable, Hashable {
+    package var name: String
+    package var entropy: EntropyReport
+
+    package init(name: String, entropy: EntropyReport) {
+        self.name = name
+        self.entropy = entropy
+    }
+}

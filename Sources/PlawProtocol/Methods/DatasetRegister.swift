@@ -1,0 +1,99 @@
+package import Domain
+
+/// `dataset.register`: reads a file of interactions into a corpus and measures its entropy.
+package enum DatasetRegister: RPCMethod {
+    package typealias Params = DatasetRegisterParams
+    package typealias Result = DatasetRegisterResult
+    package static let name = "dataset.register"
+    package static let access = Access.write
+    package static let ordering = Ordering.exclusive
+}
+
+/// What to register.
+package struct DatasetRegisterParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, uploadId, path, fileName, options, mask, maxLength, dryRun
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    /// 1 to 64 of letters, digits, `-`, `_`, `.`; begins with a letter or digit.
+    package var name: String
+    /// A finished upload, or
+    package var uploadId: String?
+    /// a path the daemon reads itself.
+    package var path: String?
+    /// The file's name at the client, for messages.
+    package var fileName: String?
+    package var options: ReadOptions?
+    /// Nil chooses by the share of repeated interactions.
+    package var mask: CandidateMask?
+    /// L for tokens and per-user ApEn; 50 unless told.
+    package var maxLength: Int?
+    /// True decides the format and reads no rows; nothing is stored and the upload is kept.
+    package var dryRun: Bool?
+
+    package init(
+        name: String, uploadId: String? = nil, path: String? = nil, fileName: String? = nil,
+        options: ReadOptions? = nil, mask: CandidateMask? = nil, maxLength: Int? = nil, dryRun: Bool? = nil
+    ) {
+        self.name = name
+        self.uploadId = uploadId
+        self.path = path
+        self.fileName = fileName
+        self.options = options
+        self.mask = mask
+        self.maxLength = maxLength
+        self.dryRun = dryRun
+    }
+}
+
+/// What was decided and stored.
+package struct DatasetRegisterResult: Codable, Sendable, Hashable {
+    package var decision: FormatDecision
+    /// Absent in a dry run.
+    package var dataset: DatasetInfo?
+
+    package init(decision: FormatDecision, dataset: DatasetInfo?) {
+        self.decision = decision
+        self.dataset = dataset
+    }
+}
+
+/// A registered dataset.
+package struct DatasetInfo: Codable, Sendable, Hashable {
+    package var name: String
+    /// Content hash of the corpus.
+    package var version: String
+    /// ISO 8601, UTC.
+    package var createdAt: String
+    package var fileName: String
+    package var decision: FormatDecision
+    package var options: ReadOptions
+    package var users: Int
+    package var items: Int
+    package var interactions: Int
+    package var statistics: DatasetStatistics
+    package var mask: CandidateMask
+    package var entropy: EntropyReport
+    package var corpusBytes: Int
+
+    package init(
+        name: String, version: String, createdAt: String, fileName: String, decision: FormatDecision,
+        options: ReadOptions, users: Int, items: Int, interactions: Int, statistics: DatasetStatistics,
+        mask: CandidateMask, entropy: EntropyReport, corpusBytes: Int
+    ) {
+        self.name = name
+        self.version = version
+        self.createdAt = createdAt
+        self.fileName = fileName
+        self.decision = decision
+        self.options = options
+        self.users = users
+        self.items = items
+        self.interactions = interactions
+        self.statistics = statistics
+        self.mask = mask
+        self.entropy = entropy
+        self.corpusBytes = corpusBytes
+    }
+}

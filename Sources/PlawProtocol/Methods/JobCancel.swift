@@ -1,0 +1,8 @@
+/// `job.cancel`: stops a job; finished trials are kept.
+package enum JobCancel: RPCMethod {
+    package typealias Params = JobID
+    package typealias Result = Job
+    package static let name = "job.cancel"
+    package static let access = Access.write
+    package static let ordering = Ordering.concurrent
+}

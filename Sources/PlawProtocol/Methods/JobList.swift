@@ -1,0 +1,131 @@
+package import Domain
+package import Trials
+
+/// `job.list`: jobs, newest first, without their trials.
+package enum JobList: RPCMethod {
+    package typealias Params = JobListParams
+    package typealias Result = JobListResult
+    package static let name = "job.list"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// Which jobs.
+package struct JobListParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, limit
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    /// Only this dataset's.
+    package var name: String?
+    /// 50 unless told.
+    package var limit: Int?
+
+    package init(name: String? = nil, limit: Int? = nil) {
+        self.name = name
+        self.limit = limit
+    }
+}
+
+/// Jobs, newest first.
+package struct JobListResult: Codable, Sendable, Hashable {
+    package var jobs: [Job]
+
+    package init(jobs: [Job]) {
+        self.jobs = jobs
+    }
+}
+
+/// Where a job or a trial stands.
+package enum JobState: String, Codable, Sendable, Hashable, CaseIterable {
+    case queued, running, finished, failed, cancelled
+
+    package var isFinal: Bool { self == .finished || self == .failed || self == .cancelled }
+}
+
+/// A trial of a job.
+package struct TrialState: Codable, Sendable, Hashable {
+    package var id: Int64
+    /// Place in the plan, from 1.
+    package var index: Int
+    package var state: JobState
+    package var configuration: Configuration
+    package var userFraction: Double
+    package var predictedSeconds: Double
+    /// Active seconds so far.
+    package var seconds: Double
+    /// Last progress of a running trial.
+    package var progress: TrialProgress?
+    /// Of a finished trial.
+    package var converged: Bool?
+    /// Test metrics of a finished trial.
+    package var metrics: [String: Measurement]?
+    /// Why it failed, was stopped early or never started.
+    package var message: String?
+
+    package init(
+        id: Int64, index: Int, state: JobState, configuration: Configuration, userFraction: Double,
+        predictedSeconds: Double, seconds: Double, progress: TrialProgress? = nil, converged: Bool? = nil,
+        metrics: [String: Measurement]? = nil, message: String? = nil
+    ) {
+        self.id = id
+        self.index = index
+        self.state = state
+        self.configuration = configuration
+        self.userFraction = userFraction
+        self.predictedSeconds = predictedSeconds
+        self.seconds = seconds
+        self.progress = progress
+        self.converged = converged
+        self.metrics = metrics
+        self.message = message
+    }
+}
+
+/// A job.
+package struct Job: Codable, Sendable, Hashable {
+    package var id: Int64
+    /// `calibration`.
+    package var kind: String
+    package var dataset: String
+    package var state: JobState
+    package var createdAt: String
+    package var endedAt: String?
+    package var budgetSeconds: Double
+    /// Seconds it was worked on; time while the daemon was down does not count.
+    package var activeSeconds: Double
+    /// Grows with every change.
+    package var sequence: Int64
+    package var trialCount: Int
+    package var finishedTrials: Int
+    /// Estimated time left.
+    package var remainingSeconds: Double?
+    package var message: String?
+    /// Laws fitted when it ended.
+    package var laws: [Int64]
+    /// Absent in lists.
+    package var trials: [TrialState]?
+
+    package init(
+        id: Int64, kind: String, dataset: String, state: JobState, createdAt: String, endedAt: String? = nil,
+        budgetSeconds: Double, activeSeconds: Double, sequence: Int64, trialCount: Int, finishedTrials: Int,
+        remainingSeconds: Double? = nil, message: String? = nil, laws: [Int64], trials: [TrialState]? = nil
+    ) {
+        self.id = id
+        self.kind = kind
+        self.dataset = dataset
+        self.state = state
+        self.createdAt = createdAt
+        self.endedAt = endedAt
+        self.budgetSeconds = budgetSeconds
+        self.activeSeconds = activeSeconds
+        self.sequence = sequence
+        self.trialCount = trialCount
+        self.finishedTrials = finishedTrials
+        self.remainingSeconds = remainingSeconds
+        self.message = message
+        self.laws = laws
+        self.trials = trials
+    }
+}

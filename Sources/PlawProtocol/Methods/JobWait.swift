@@ -1,0 +1,25 @@
+/// `job.wait`: answers when the job has ended, or with its state when the time is over.
+package enum JobWait: RPCMethod {
+    package typealias Params = JobWaitParams
+    package typealias Result = Job
+    package static let name = "job.wait"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// Which job.
+package struct JobWaitParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case id, timeoutSeconds
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var id: Int64
+    /// 60 unless told, at most 3600.
+    package var timeoutSeconds: Double?
+
+    package init(id: Int64, timeoutSeconds: Double? = nil) {
+        self.id = id
+        self.timeoutSeconds = timeoutSeconds
+    }
+}

@@ -1,0 +1,32 @@
+package import Domain
+
+/// `law.get`: one law, by id or by dataset and metric.
+package enum LawGet: RPCMethod {
+    package typealias Params = LawGetParams
+    package typealias Result = Law
+    package static let name = "law.get"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// Which law.
+package struct LawGetParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case id, name, metric, loss
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var id: Int64?
+    package var name: String?
+    /// ndcg@10 unless told.
+    package var metric: Metric?
+    /// The one fitted last unless told.
+    package var loss: Loss?
+
+    package init(id: Int64? = nil, name: String? = nil, metric: Metric? = nil, loss: Loss? = nil) {
+        self.id = id
+        self.name = name
+        self.metric = metric
+        self.loss = loss
+    }
+}

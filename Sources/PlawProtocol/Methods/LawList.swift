@@ -1,0 +1,50 @@
+package import Domain
+
+/// `law.list`: the laws being served, of one dataset or all.
+package enum LawList: RPCMethod {
+    package typealias Params = LawListParams
+    package typealias Result = LawListResult
+    package static let name = "law.list"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// Which laws.
+package struct LawListParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var name: String?
+
+    package init(name: String? = nil) {
+        self.name = name
+    }
+}
+
+/// A stored law.
+package struct Law: Codable, Sendable, Hashable {
+    package var id: Int64
+    package var dataset: String
+    package var key: LawKey
+    package var createdAt: String
+    package var fit: LawFit
+
+    package init(id: Int64, dataset: String, key: LawKey, createdAt: String, fit: LawFit) {
+        self.id = id
+        self.dataset = dataset
+        self.key = key
+        self.createdAt = createdAt
+        self.fit = fit
+    }
+}
+
+/// Stored laws.
+package struct LawListResult: Codable, Sendable, Hashable {
+    package var laws: [Law]
+
+    package init(laws: [Law]) {
+        self.laws = laws
+    }
+}

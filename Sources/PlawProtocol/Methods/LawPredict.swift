@@ -1,0 +1,57 @@
+package import Domain
+
+/// `law.predict`: what the laws expect of one configuration.
+package enum LawPredict: RPCMethod {
+    package typealias Params = LawPredictParams
+    package typealias Result = LawPredictResult
+    package static let name = "law.predict"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// Which configuration.
+package struct LawPredictParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, layers, dim, heads, loss
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var name: String
+    package var layers: Int
+    package var dim: Int
+    package var heads: Int?
+    package var loss: Loss?
+
+    package init(name: String, layers: Int, dim: Int, heads: Int? = nil, loss: Loss? = nil) {
+        self.name = name
+        self.layers = layers
+        self.dim = dim
+        self.heads = heads
+        self.loss = loss
+    }
+}
+
+/// A prediction with its cost.
+package struct LawPredictResult: Codable, Sendable, Hashable {
+    package var dataset: String
+    package var configuration: Configuration
+    package var predicted: [String: Double]
+    /// 90 %.
+    package var interval: [String: Interval]
+    package var cost: Cost
+    package var warnings: [Warning]
+    package var laws: [String: Int64]
+
+    package init(
+        dataset: String, configuration: Configuration, predicted: [String: Double], interval: [String: Interval],
+        cost: Cost, warnings: [Warning], laws: [String: Int64]
+    ) {
+        self.dataset = dataset
+        self.configuration = configuration
+        self.predicted = predicted
+        self.interval = interval
+        self.cost = cost
+        self.warnings = warnings
+        self.laws = laws
+    }
+}

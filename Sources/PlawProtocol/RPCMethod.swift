@@ -1,0 +1,58 @@
+/// Parameters of a method: an object whose members are exactly `fields`; others are refused.
+package protocol RPCParams: Codable, Sendable {
+    static var fields: Set<String> { get }
+}
+
+/// One method of the service: its name, types, who may call it, and what it may run beside.
+package protocol RPCMethod: Sendable {
+    associatedtype Params: RPCParams
+    associatedtype Result: Codable & Sendable
+
+    static var name: String { get }
+    static var access: Access { get }
+    static var ordering: Ordering { get }
+}
+
+/// What a caller needs to be allowed.
+package enum Access: Int, Sendable, Comparable, CaseIterable {
+    case none, read, write
+
+    package static func < (a: Access, b: Access) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// How requests of one connection are ordered.
+package enum Ordering: Sendable {
+    /// May run beside anything.
+    case concurrent
+    /// Runs after every earlier request of its connection and before every later one.
+    case exclusive
+}
+
+/// A method without parameters.
+package struct NoParams: RPCParams, Hashable {
+    package static let fields: Set<String> = []
+    package init() {}
+}
+
+/// Parameters of a method that names one dataset.
+package struct DatasetName: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable { case name }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var name: String
+    package init(name: String) { self.name = name }
+}
+
+/// Parameters of a method that names one job.
+package struct JobID: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable { case id }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var id: Int64
+    package init(id: Int64) { self.id = id }
+}
+
+/// The version of the wire contract; clients and daemons of equal major numbers understand each other.
+package let protocolVersion = "1.0"
+/// The version of the programs.
+package let plawVersion = "0.1.0"
