@@ -1,0 +1,104 @@
+package import Domain
+package import PlawProtocol
+package import Trials
+
+/// What a calibration holds fixed, resolved from a request and the dataset.
+package struct CalibrationSettings: Codable, Sendable, Hashable {
+    package var dataset: String
+    package var budgetSeconds: Double
+    package var backbone: Backbone
+    package var loss: Loss
+    package var maxLength: Int
+    package var heads: Int
+    /// Levels asked for; nil leaves them to the planner.
+    package var layers: [Int]?
+    package var dims: [Int]?
+    package var seed: UInt64
+    package var workers: Int
+    package var mask: CandidateMask
+    package var options: TrainingOptions
+
+    /// Resolves a request. Errors: `RPCError.invalidParams` naming the member, what was found and what was expected.
+    package init(_ params: CalibrationParams, mask: CandidateMask, availableWorkers: Int) throws(RPCError) {
+        func check(_ field: String, _ holds: Bool, _ found: Any, _ expected: String) throws(RPCError) {
+            guard holds else {
+                throw RPCError(
+                    .invalidParams, "\(field): found \(found), expected \(expected)", ["field": .string(field)])
+            }
+        }
+        dataset = params.name
+        budgetSeconds = params.budgetSeconds ?? 600
+        backbone = params.backbone ?? .sasrec
+        loss = params.loss ?? .cce
+        maxLength = params.maxLength ?? 50
+        heads = params.heads ?? 2
+        layers = params.layers.map { Array(Set($0)).sorted() }
+        dims = params.dims.map { Array(Set($0)).sorted() }
+        workers = min(params.workers ?? availableWorkers, availableWorkers)
+        self.mask = mask
+        let standard = TrainingOptions()
+        options = TrainingOptions(
+            learningRate: params.learningRate ?? standard.learningRate,
+            batchUsers: params.batchUsers ?? standard.batchUsers, dropout: params.dropout ?? standard.dropout,
+            negatives: params.negatives ?? standard.negatives, maxEpochs: params.maxEpochs ?? standard.maxEpochs,
+            patience: params.patience ?? standard.patience, stopMetric: params.stopMetric ?? standard.stopMetric)
+        let seed = params.seed ?? 1
+        try check("seed", seed >= 0, seed, "0 or more")
+        self.seed = UInt64(max(0, seed))
+        try check(
+            "budgetSeconds", budgetSeconds >= 1 && budgetSeconds <= 30 * 86_400, budgetSeconds, "1 to 2592000 seconds")
+        try check("workers", (params.workers ?? 1) >= 1, params.workers ?? 1, "1 or more")
+        try check("patience", options.patience >= 1, options.patience, "1 or more")
+        try check("maxEpochs", options.maxEpochs >= 1, options.maxEpochs, "1 or more")
+        try check("batchUsers", (1...65_536).contains(options.batchUsers), options.batchUsers, "1 to 65536")
+        try check("negatives", (1...1_000).contains(options.negatives), options.negatives, "1 to 1000")
+        try check("dropout", options.dropout >= 0 && options.dropout < 1, options.dropout, "0 or more, less than 1")
+        try check(
+            "learningRate", options.learningRate > 0 && options.learningRate <= 1, options.learningRate,
+            "more than 0, at most 1")
+        try check("layers", layers?.isEmpty != true, "no level", "at least one level")
+        try check("dims", dims?.isEmpty != true, "no level", "at least one level")
+        for layers in layers ?? [1] {
+            for dim in dims ?? [heads] {
+                let configuration = configuration(layers: layers, dim: dim)
+                if let problem = configuration.problem { throw RPCError(.invalidParams, problem) }
+            }
+        }
+    }
+
+    package func configuration(layers: Int, dim: Int) -> Configuration {
+        Configuration(
+            backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss)
+    }
+
+    /// Everything but the shape that training speed depends on.
+    package var speedSetting: String {
+        "\(backbone.rawValue) \(loss.rawValue) L\(maxLength) h\(heads) b\(options.batchUsers) n\(options.negatives)"
+    }
+
+    /// The trial of one shape on a share of the users.
+    package func spec(corpus: String, _ trial: PlannedTrial) -> TrialSpec {
+        TrialSpec(
+            corpus: corpus, configuration: trial.configuration, options: options, seed: trial.seed, threads: 1,
+            userFraction: trial.userFraction, mask: mask)
+    }
+}
+
+extension TrialSpec {
+    /// What makes the observation of this trial comparable with others.
+    package func lawKey(datasetVersion: String) -> LawKey {
+        let o = options
+        let policy =
+            "adamw lr=\(o.learningRate) wd=\(o.weightDecay) betas=\(o.beta1),\(o.beta2) clip=\(o.clipNorm) "
+            + "batch=\(o.batchUsers) dropout=\(o.dropout) heads=\(configuration.heads) stop=\(o.stopMetric) "
+            + "patience=\(o.patience) epochs<=\(o.maxEpochs)"
+        return LawKey(
+            datasetVersion: datasetVersion, split: "leave-two-out", mask: mask, candidates: "all",
+            backbone: configuration.backbone, loss: configuration.loss,
+            negatives: configuration.loss == .bce ? o.negatives : 0, maxLength: configuration.maxLength,
+            policy: policy, codeVersion: trainingCodeVersion)
+    }
+}
+
+/// Changes whenever training would give other results than before, so that old and new observations are not mixed.
+package let trainingCodeVersion = "1"

@@ -1,0 +1,372 @@
+package import Domain
+package import Logging
+package import PlawProtocol
+package import Store
+internal import Trials
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// Runs queued calibrations one after the other, each with as many workers as it was given, and survives restarts:
+/// the store knows every job's and trial's state, the trial directories what the workers left.
+package actor CalibrationSupervisor {
+    let store: Store
+    let executor: any TrialExecutor
+    /// Folder of the trial directories, named by trial number.
+    let trialsFolder: String
+    let logger: Logger
+    package let hub: JobHub
+    /// Fits the laws of a dataset from its stored observations; called when a calibration has ended.
+    let fitLaws: @Sendable (_ dataset: String, _ loss: Loss) async throws -> [Int64]
+
+    private let wakeUps: AsyncStream<Void>
+    private let wakeUp: AsyncStream<Void>.Continuation
+    /// The job in work and the way to stop it.
+    private var running: (id: Int64, stop: AsyncStream<Void>.Continuation)?
+    /// Jobs whose cancellation was asked for.
+    private var cancelled: Set<Int64> = []
+    /// Last progress of running trials, by trial.
+    private var progress: [Int64: TrialProgress] = [:]
+    /// Since when the running job is worked on, and what it had been worked on before.
+    private var clock: (start: ContinuousClock.Instant, before: Double)?
+
+    package init(
+        store: Store, executor: any TrialExecutor, trialsFolder: String, hub: JobHub, logger: Logger,
+        fitLaws: @escaping @Sendable (_ dataset: String, _ loss: Loss) async throws -> [Int64]
+    ) {
+        self.store = store
+        self.executor = executor
+        self.trialsFolder = trialsFolder
+        self.hub = hub
+        self.logger = logger
+        self.fitLaws = fitLaws
+        (wakeUps, wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Works until the task is cancelled; a job in work is then stopped at its checkpoints and stays to be resumed.
+    package func run() async {
+        wakeUp.yield()
+        for await _ in wakeUps {
+            while !Task.isCancelled, let job = await nextJob() { await work(on: job) }
+            if Task.isCancelled { break }
+        }
+        await hub.finish()
+    }
+
+    /// Queues a calibration and returns its job number. Errors: `StoreError`.
+    package func enqueue(
+        dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial]
+    ) async throws -> Int64 {
+        let job = try await store.insertJob(
+            dataset: dataset, budgetSeconds: budgetSeconds, workers: workers, message: message, trials: trials)
+        wakeUp.yield()
+        return job
+    }
+
+    /// Cancels a job that has not ended; finished trials are kept and their laws fitted. Errors: `unknownJob`.
+    package func cancel(_ id: Int64) async throws {
+        let job = try await store.job(id, trials: false)
+        guard !job.state.isFinal else { return }
+        cancelled.insert(id)
+        if let running, running.id == id {
+            running.stop.yield()
+        } else {
+            await end(id, activeSeconds: job.activeSeconds)
+        }
+    }
+
+    /// A job with the live progress of its trials. Errors: `unknownJob`.
+    package func snapshot(_ id: Int64) async throws -> Job {
+        var job = try await store.job(id)
+        guard let running, running.id == id else { return job }
+        job.activeSeconds = activeSeconds
+        for index in (job.trials ?? []).indices {
+            guard let trial = job.trials?[index], trial.state == .running, let live = progress[trial.id] else {
+                continue
+            }
+            job.trials?[index].progress = live
+            job.trials?[index].seconds = live.seconds
+        }
+        job.remainingSeconds = Self.remaining(job, workers: try await store.workers(of: id))
+        return job
+    }
+
+    // MARK: - One job
+
+    private func nextJob() async -> Int64? {
+        do {
+            return try await store.unfinishedJobs().first
+        } catch {
+            logger.error("cannot look for jobs", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    private var activeSeconds: Double {
+        guard let clock else { return 0 }
+        return clock.before + (ContinuousClock.now - clock.start).seconds
+    }
+
+    private func work(on id: Int64) async {
+        do {
+            let job = try await store.job(id)
+            clock = (ContinuousClock.now, job.activeSeconds)
+            let (stops, stop) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            running = (id, stop)
+            if cancelled.contains(id) { stop.yield() }
+            try await store.updateJob(id, state: .running, activeSeconds: job.activeSeconds)
+            logger.notice("calibration started", metadata: ["job": "\(id)", "dataset": "\(job.dataset)"])
+            await publish(id)
+            try await train(job, stops: stops)
+            running = nil
+            let active = activeSeconds
+            clock = nil
+            if Task.isCancelled && !cancelled.contains(id) {
+                // The daemon is stopping: the job stays `running` in the store and goes on at the next start.
+                try await store.updateJob(id, state: .running, activeSeconds: active)
+                return
+            }
+            await end(id, activeSeconds: active)
+        } catch {
+            running = nil
+            clock = nil
+            logger.error("calibration failed", metadata: ["job": "\(id)", "error": "\(error)"])
+            // Best effort: when the store itself fails the job is found unfinished at the next start.
+            _ = try? await store.updateJob(id, state: .failed, activeSeconds: 0, message: "\(error)")
+            await publish(id)
+        }
+        progress = [:]
+    }
+
+    private enum Event: Sendable {
+        case trialEnded
+        case tick
+        case stopped
+    }
+
+    /// Starts trials as workers become free until none is left, none fits any more, or the job is stopped.
+    private func train(_ job: Job, stops: AsyncStream<Void>) async throws {
+        let workers = try await store.workers(of: job.id)
+        var queue = try await store.trials(of: job.id).filter { !$0.state.isFinal }
+        // A trial that was running when the daemon died goes on from its checkpoint before others start.
+        queue.sort { ($0.state == .running ? 0 : 1, $0.place) < ($1.state == .running ? 0 : 1, $1.place) }
+        var inFlight = 0
+        await withTaskGroup(of: Event.self) { group in
+            group.addTask {
+                for await _ in stops { return .stopped }
+                return .stopped
+            }
+            group.addTask { await Self.tick() }
+            var stopping = false
+            while true {
+                while !stopping, inFlight < workers, let trial = await self.nextTrial(&queue, of: job) {
+                    inFlight += 1
+                    group.addTask {
+                        await self.run(trial, of: job)
+                        return .trialEnded
+                    }
+                }
+                if inFlight == 0 { break }
+                switch await group.next() {
+                case .trialEnded: inFlight -= 1
+                case .tick:
+                    await self.persistClock(job.id)
+                    if !Task.isCancelled { group.addTask { await Self.tick() } }
+                case .stopped, nil:
+                    stopping = true
+                    group.cancelAll()
+                }
+                if Task.isCancelled { stopping = true }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private static func tick() async -> Event {
+        try? await Task.sleep(for: .seconds(1))
+        return .tick
+    }
+
+    /// Stores how long the job was worked on, so that a crash forgets a second at most.
+    private func persistClock(_ id: Int64) async {
+        do {
+            try await store.updateJob(id, state: .running, activeSeconds: activeSeconds)
+        } catch {
+            logger.error("cannot store the job's clock", metadata: ["job": "\(id)", "error": "\(error)"])
+        }
+        await publish(id)
+    }
+
+    /// Takes the next trial that fits the rest of the budget; those that do not are marked with the reason.
+    private func nextTrial(_ queue: inout [StoredTrial], of job: Job) async -> StoredTrial? {
+        while !queue.isEmpty {
+            let trial = queue.removeFirst()
+            let scale = await epochScale(of: job.id)
+            let remaining = job.budgetSeconds - activeSeconds
+            let needed = max(0, trial.predictedSeconds * scale - trial.seconds)
+            if needed <= remaining || (trial.state == .running && remaining > 2) { return trial }
+            let message =
+                "not started: needs about \(Int(needed.rounded(.up))) s, "
+                + "\(Int(max(0, remaining))) s of the budget are left"
+            do {
+                try await store.updateTrial(trial.id, state: .cancelled, seconds: trial.seconds, message: message)
+            } catch {
+                logger.error("cannot store a trial's state", metadata: ["trial": "\(trial.id)", "error": "\(error)"])
+            }
+        }
+        return nil
+    }
+
+    /// How much longer the finished trials of a job took than was predicted: what the remaining predictions are corrected by.
+    private func epochScale(of job: Int64) async -> Double {
+        guard let trials = try? await store.trials(of: job) else { return 1 }
+        let done = trials.filter { $0.state == .finished && $0.predictedSeconds > 0 && $0.seconds > 0 }
+        let predicted = done.reduce(0) { $0 + $1.predictedSeconds }
+        let actual = done.reduce(0) { $0 + $1.seconds }
+        // One predicted trial's weight keeps the first outcome from swinging the plan.
+        guard let first = done.first else { return 1 }
+        return (actual + first.predictedSeconds) / (predicted + first.predictedSeconds)
+    }
+
+    // MARK: - One trial
+
+    private func run(_ stored: StoredTrial, of job: Job) async {
+        var trial = stored
+        let directory = "\(trialsFolder)/\(trial.id)"
+        do {
+            if trial.state != .running {
+                // Half of the rest goes unused at worst: the final ranking is paid from the same budget.
+                let reserve = min(0.05 * job.budgetSeconds, 5)
+                trial.spec.maxSeconds = max(1, job.budgetSeconds - activeSeconds - reserve)
+                try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+                try TrialDirectory(path: directory).writeSpec(trial.spec)
+            }
+            try await store.updateTrial(trial.id, state: .running, seconds: trial.seconds, spec: trial.spec)
+            await publish(job.id)
+            let id = trial.id
+            let exit = await executor.run(directory) { update in await self.note(update, of: id, job: job.id) }
+            try await settle(trial, exit, directory: directory, job: job)
+        } catch {
+            logger.error(
+                "trial failed", metadata: ["job": "\(job.id)", "trial": "\(trial.id)", "error": "\(error)"])
+            _ = try? await store.updateTrial(
+                trial.id, state: .failed, seconds: progress[trial.id]?.seconds ?? trial.seconds, message: "\(error)")
+        }
+        progress[trial.id] = nil
+        await publish(job.id)
+    }
+
+    private func note(_ update: TrialProgress, of trial: Int64, job: Int64) async {
+        progress[trial] = update
+        await publish(job)
+    }
+
+    private func settle(_ trial: StoredTrial, _ exit: TrialExit, directory: String, job: Job) async throws {
+        let seconds = progress[trial.id]?.seconds ?? trial.seconds
+        switch exit {
+        case .finished:
+            let result = try TrialDirectory(path: directory).readResult()
+            let observation = try await observation(of: result, trial: trial, job: job)
+            try await store.finishTrial(
+                trial.id, result: result, message: Self.message(result), observation: observation)
+            try? FileManager.default.removeItem(atPath: TrialDirectory(path: directory).checkpointPath)
+        case .interrupted:
+            let state: JobState = cancelled.contains(job.id) ? .cancelled : .running
+            try await store.updateTrial(trial.id, state: state, seconds: seconds)
+        case .failed(let message):
+            try await store.updateTrial(trial.id, state: .failed, seconds: seconds, message: message)
+        }
+    }
+
+    private static func message(_ result: TrialResult) -> String? {
+        switch result.status {
+        case .converged: nil
+        case .stoppedByBudget:
+            "stopped by the budget after \(result.epochs) epochs, before it converged; not used in the fit"
+        case .diverged, .failed: result.message ?? result.status.rawValue
+        }
+    }
+
+    private func observation(of result: TrialResult, trial: StoredTrial, job: Job) async throws -> Observation? {
+        guard result.status == .converged || result.status == .stoppedByBudget else { return nil }
+        let dataset = try await store.dataset(job.dataset)
+        let spec = trial.spec
+        return Observation(
+            id: 0, dataset: job.dataset, key: spec.lawKey(datasetVersion: dataset.info.version),
+            configuration: spec.configuration, tokens: result.tokens, apen: dataset.info.entropy.dataApEn,
+            userFraction: spec.userFraction, seed: spec.seed, users: result.users, metrics: result.test,
+            epochs: result.epochs, seconds: result.seconds, converged: result.status == .converged, job: job.id,
+            trial: trial.id)
+    }
+
+    // MARK: - The end
+
+    /// Ends a job: leaves no trial unfinished, fits the laws, stores the final state and tells everybody.
+    private func end(_ id: Int64, activeSeconds: Double) async {
+        let wasCancelled = cancelled.contains(id)
+        do {
+            let job = try await store.job(id)
+            let trials = try await store.trials(of: id)
+            for trial in trials where !trial.state.isFinal {
+                try await store.updateTrial(
+                    trial.id, state: .cancelled, seconds: trial.seconds,
+                    message: wasCancelled ? "cancelled" : "not started")
+            }
+            let measured = trials.filter { $0.state == .finished }.count
+            var laws: [Int64] = []
+            var message = job.message
+            if measured > 0, let loss = trials.first?.spec.configuration.loss {
+                do {
+                    laws = try await fitLaws(job.dataset, loss)
+                } catch {
+                    message = "no law was fitted: \(error)"
+                    logger.warning("no law was fitted", metadata: ["job": "\(id)", "error": "\(error)"])
+                }
+            } else if !wasCancelled {
+                message = trials.compactMap(\.message).first ?? "no trial finished"
+            }
+            let state: JobState = wasCancelled ? .cancelled : measured > 0 ? .finished : .failed
+            try await store.updateJob(id, state: state, activeSeconds: activeSeconds, message: message, laws: laws)
+            logger.notice("calibration ended", metadata: ["job": "\(id)", "state": "\(state.rawValue)"])
+        } catch {
+            logger.error("cannot end the job", metadata: ["job": "\(id)", "error": "\(error)"])
+        }
+        cancelled.remove(id)
+        await publish(id)
+    }
+
+    private func publish(_ id: Int64) async {
+        guard await hub.hasFollowers(id) else { return }
+        do {
+            await hub.publish(try await snapshot(id))
+        } catch {
+            logger.error("cannot tell the followers of a job", metadata: ["job": "\(id)", "error": "\(error)"])
+        }
+    }
+
+    /// Seconds until the end: what the queued and running trials still need, spread over the workers, within the budget.
+    private static func remaining(_ job: Job, workers: Int) -> Double {
+        let needed = (job.trials ?? []).reduce(0.0) { sum, trial in
+            switch trial.state {
+            case .queued: sum + trial.predictedSeconds
+            case .running: sum + max(0, trial.predictedSeconds - trial.seconds)
+            case .finished, .failed, .cancelled: sum
+            }
+        }
+        return max(0, min(needed / Double(max(1, workers)), job.budgetSeconds - job.activeSeconds))
+    }
+}
+
+extension Duration {
+    var seconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}
+
+extension EntropyReport {
+    /// The entropy that D' divides by: pooled ApEn with m = 1; where it is 0 the smallest positive number that keeps D' finite.
+    package var dataApEn: Double { max(pooledApEn.first { $0.m == 1 }?.value ?? 0, 1e-9) }
+}

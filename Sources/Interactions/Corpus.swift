@@ -1,0 +1,153 @@
+internal import Glibc
+
+/// A dataset's interactions, memory-mapped read-only: users in file order, each user's items in time order.
+///
+///     let corpus = try Corpus(path: "beauty.corpus")
+///     for user in 0..<corpus.userCount { print(corpus.items(of: user).count) }
+// Safe to share: the mapping is read-only and lives as long as the object.
+package final class Corpus: @unchecked Sendable {
+    package let userCount: Int
+    package let itemCount: Int
+    package let interactionCount: Int
+    /// SHA-256 over identifiers, order and times, hexadecimal.
+    package let contentHash: String
+    /// True where every item identifier is an integer.
+    package let itemsAreIntegers: Bool
+    package let path: String
+
+    private let mapping: UnsafeRawBufferPointer
+    private let offsets: UnsafePointer<UInt64>
+    private let itemNumbers: UnsafePointer<Int32>
+    private let times: UnsafePointer<Int64>?
+    private let itemNameEnds: UnsafePointer<UInt64>
+    private let itemNameBytes: UnsafePointer<UInt8>
+    private let userNameEnds: UnsafePointer<UInt64>
+    private let userNameBytes: UnsafePointer<UInt8>
+
+    /// Maps a corpus file. Errors: `InteractionError` with reason `unreadable` or `corpus` (foreign, damaged, cut short).
+    package init(path: String) throws {
+        self.path = path
+        func refuse(_ message: String) -> InteractionError {
+            InteractionError(file: path, reason: "corpus", message)
+        }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw InteractionError(
+                file: path, reason: "unreadable", "cannot be opened: \(String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw refuse("cannot be examined") }
+        let size = Int(status.st_size)
+        guard size >= CorpusContents.headerBytes else {
+            throw refuse("found \(size) bytes, expected a corpus file of at least \(CorpusContents.headerBytes)")
+        }
+        guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
+            throw refuse("cannot be mapped: \(String(cString: strerror(errno)))")
+        }
+        let mapping = UnsafeRawBufferPointer(start: base, count: size)
+        self.mapping = mapping
+        func word(_ index: Int) -> UInt64 {
+            UInt64(littleEndian: mapping.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+        }
+        var cleanUp = true
+        defer { if cleanUp { munmap(base, size) } }
+        guard word(0) == CorpusContents.magic else { throw refuse("found no corpus file: the magic number is missing") }
+        let version = UInt32(truncatingIfNeeded: word(1))
+        guard version == CorpusContents.version else {
+            throw refuse("found corpus version \(version), expected \(CorpusContents.version)")
+        }
+        let flags = word(1) >> 32
+        let counts = (2...6).map(word)
+        guard counts.allSatisfy({ $0 < UInt64(size) + 1 }) else {
+            throw refuse("the header's counts exceed the file's size of \(size) bytes")
+        }
+        (userCount, itemCount, interactionCount) = (Int(counts[0]), Int(counts[1]), Int(counts[2]))
+        let bytes = UnsafeRawPointer(base)
+        func padded(_ bytes: Int) -> Int { (bytes + 7) / 8 * 8 }
+        let lengths = [
+            8 * (userCount + 1), padded(4 * interactionCount), flags & 1 == 1 ? 8 * interactionCount : 0,
+            8 * itemCount, padded(Int(counts[3])), 8 * userCount, padded(Int(counts[4])),
+        ]
+        var starts = [CorpusContents.headerBytes]
+        for length in lengths { starts.append((starts.last ?? 0) + length) }
+        guard starts[7] == size else {
+            throw refuse("found \(size) bytes, expected \(starts[7]): the file is cut short or damaged")
+        }
+        contentHash = String(decoding: mapping[56..<120], as: UTF8.self)
+        itemsAreIntegers = flags & 2 == 2
+        offsets = (bytes + starts[0]).assumingMemoryBound(to: UInt64.self)
+        itemNumbers = (bytes + starts[1]).assumingMemoryBound(to: Int32.self)
+        times = flags & 1 == 1 ? (bytes + starts[2]).assumingMemoryBound(to: Int64.self) : nil
+        itemNameEnds = UnsafePointer((bytes + starts[3]).assumingMemoryBound(to: UInt64.self))
+        itemNameBytes = UnsafePointer((bytes + starts[4]).assumingMemoryBound(to: UInt8.self))
+        userNameEnds = UnsafePointer((bytes + starts[5]).assumingMemoryBound(to: UInt64.self))
+        userNameBytes = UnsafePointer((bytes + starts[6]).assumingMemoryBound(to: UInt8.self))
+        try checkContents(arenas: (counts[3], counts[4]), refuse)
+        cleanUp = false
+    }
+
+    deinit { munmap(UnsafeMutableRawPointer(mutating: mapping.baseAddress), mapping.count) }
+
+    /// Everything an accessor relies on, so that a damaged file is refused here and never read out of bounds.
+    private func checkContents(arenas: (UInt64, UInt64), _ refuse: (String) -> InteractionError) throws {
+        func ascends(_ values: UnsafePointer<UInt64>, _ count: Int, from first: UInt64, to last: UInt64) -> Bool {
+            var previous = first
+            for index in 0..<count {
+                if values[index] < previous { return false }
+                previous = values[index]
+            }
+            return previous == last
+        }
+        guard offsets[0] == 0, ascends(offsets, userCount + 1, from: 0, to: UInt64(interactionCount)),
+            ascends(itemNameEnds, itemCount, from: 0, to: arenas.0),
+            ascends(userNameEnds, userCount, from: 0, to: arenas.1)
+        else { throw refuse("the offsets are damaged") }
+        var largest: UInt32 = 0
+        for row in 0..<interactionCount { largest = max(largest, UInt32(bitPattern: itemNumbers[row])) }
+        guard interactionCount == 0 || largest < UInt32(itemCount) else {
+            throw refuse("found item number \(largest), expected less than \(itemCount)")
+        }
+    }
+
+    /// A user's items as numbers below `itemCount`, oldest first.
+    package func items(of user: Int) -> UnsafeBufferPointer<Int32> {
+        let range = range(of: user)
+        return UnsafeBufferPointer(start: itemNumbers + range.lowerBound, count: range.count)
+    }
+
+    /// Times of `items(of:)`; nil where the file had none.
+    package func times(of user: Int) -> UnsafeBufferPointer<Int64>? {
+        guard let times else { return nil }
+        let range = range(of: user)
+        return UnsafeBufferPointer(start: times + range.lowerBound, count: range.count)
+    }
+
+    /// Number of interactions of a user.
+    package func length(of user: Int) -> Int { range(of: user).count }
+
+    /// All items, users one after the other.
+    package var allItems: UnsafeBufferPointer<Int32> {
+        UnsafeBufferPointer(start: itemNumbers, count: interactionCount)
+    }
+
+    /// An item's identifier as written in the file.
+    package func itemName(_ item: Int) -> String { name(item, itemNameEnds, itemNameBytes, itemCount) }
+
+    /// A user's identifier as written in the file.
+    package func userName(_ user: Int) -> String { name(user, userNameEnds, userNameBytes, userCount) }
+
+    private func range(of user: Int) -> Range<Int> {
+        precondition(user >= 0 && user < userCount, "user out of range")
+        return Int(offsets[user])..<Int(offsets[user + 1])
+    }
+
+    private func name(_ index: Int, _ ends: UnsafePointer<UInt64>, _ bytes: UnsafePointer<UInt8>, _ count: Int)
+        -> String
+    {
+        precondition(index >= 0 && index < count, "name out of range")
+        let start = index == 0 ? 0 : Int(ends[index - 1])
+        return String(
+            decoding: UnsafeBufferPointer(start: bytes + start, count: Int(ends[index]) - start), as: UTF8.self)
+    }
+}

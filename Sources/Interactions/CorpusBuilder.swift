@@ -1,0 +1,184 @@
+internal import Domain
+
+/// Filters and sorts interactions and writes them as a corpus file.
+struct CorpusBuilder {
+    var rows: RawInteractions
+    let options: ReadOptions
+    let rowCount: Int
+    let drops: [DroppedRows]
+    let source: String
+
+    /// Interactions in order of user, then time, then file.
+    private struct Sorted {
+        var user: [Int32]
+        var item: [Int32]
+        var time: [Int64]
+        var outOfOrder: Int
+    }
+
+    func write(to path: String) throws -> DatasetStatistics {
+        var sorted = sortByUser()
+        if let deduplicate = options.deduplicate { removeDuplicates(&sorted, deduplicate) }
+        if let k = options.kCore { keepCore(&sorted, k) }
+        guard !sorted.user.isEmpty else {
+            throw InteractionError(
+                file: source, reason: "no-rows",
+                "the filters leave no interaction of \(rows.count); a smaller k-core keeps more")
+        }
+        let (userNames, offsets) = compactUsers(sorted)
+        let itemNames = compactItems(&sorted.item)
+        let contents = CorpusContents(
+            offsets: offsets, items: sorted.item, times: rows.hasTimes ? sorted.time : nil,
+            itemNames: names(itemNames, in: rows.items), userNames: names(userNames, in: rows.users))
+        let hash = try contents.write(to: path)
+        return statistics(contents, outOfOrder: sorted.outOfOrder, hash: hash)
+    }
+
+    // MARK: - Order
+
+    private func sortByUser() -> Sorted {
+        let count = rows.count
+        var starts = [Int](repeating: 0, count: rows.users.count + 1)
+        for user in rows.userOf { starts[Int(user) + 1] += 1 }
+        for user in 0..<rows.users.count { starts[user + 1] += starts[user] }
+        var next = starts
+        var user = [Int32](repeating: 0, count: count)
+        var item = [Int32](repeating: 0, count: count)
+        var time = [Int64](repeating: 0, count: rows.hasTimes ? count : 0)
+        for row in 0..<count {
+            let u = Int(rows.userOf[row])
+            let place = next[u]
+            next[u] += 1
+            user[place] = Int32(u)
+            item[place] = rows.itemOf[row]
+            if rows.hasTimes { time[place] = rows.timeOf[row] }
+        }
+        var outOfOrder = 0
+        if rows.hasTimes {
+            for u in 0..<rows.users.count {
+                let range = starts[u]..<starts[u + 1]
+                let late = range.dropFirst().filter { time[$0] < time[$0 - 1] }.count
+                outOfOrder += late
+                if late > 0 { sort(range, &item, &time) }
+            }
+        }
+        return Sorted(user: user, item: item, time: time, outOfOrder: outOfOrder)
+    }
+
+    /// Sorts one user's rows by time, ties in file order.
+    private func sort(_ range: Range<Int>, _ item: inout [Int32], _ time: inout [Int64]) {
+        let order = range.sorted { (time[$0], $0) < (time[$1], $1) }
+        let items = order.map { item[$0] }
+        let times = order.map { time[$0] }
+        for (place, row) in range.enumerated() {
+            item[row] = items[place]
+            time[row] = times[place]
+        }
+    }
+
+    // MARK: - Filters
+
+    private func keep(_ sorted: inout Sorted, where holds: (Int) -> Bool) {
+        var place = 0
+        for row in sorted.user.indices where holds(row) {
+            sorted.user[place] = sorted.user[row]
+            sorted.item[place] = sorted.item[row]
+            if rows.hasTimes { sorted.time[place] = sorted.time[row] }
+            place += 1
+        }
+        sorted.user.removeSubrange(place...)
+        sorted.item.removeSubrange(place...)
+        if rows.hasTimes { sorted.time.removeSubrange(place...) }
+    }
+
+    private func removeDuplicates(_ sorted: inout Sorted, _ kind: ReadOptions.Deduplication) {
+        struct Key: Hashable {
+            var item: Int32
+            var time: Int64
+        }
+        var seen: Set<Key> = []
+        var user: Int32 = -1
+        let copy = sorted
+        keep(&sorted) { row in
+            if copy.user[row] != user {
+                user = copy.user[row]
+                seen.removeAll(keepingCapacity: true)
+            }
+            let time = kind == .rows && rows.hasTimes ? copy.time[row] : 0
+            return seen.insert(Key(item: copy.item[row], time: time)).inserted
+        }
+    }
+
+    /// Leaves out users and items with fewer than k interactions, until none is left.
+    private func keepCore(_ sorted: inout Sorted, _ k: Int) {
+        while true {
+            var users = [Int](repeating: 0, count: rows.users.count)
+            var items = [Int](repeating: 0, count: rows.items.count)
+            for row in sorted.user.indices {
+                users[Int(sorted.user[row])] += 1
+                items[Int(sorted.item[row])] += 1
+            }
+            let before = sorted.user.count
+            let (userOf, itemOf) = (sorted.user, sorted.item)
+            keep(&sorted) { users[Int(userOf[$0])] >= k && items[Int(itemOf[$0])] >= k }
+            if sorted.user.count == before { return }
+        }
+    }
+
+    // MARK: - Numbers without gaps
+
+    private func compactUsers(_ sorted: Sorted) -> (names: [Int32], offsets: [UInt64]) {
+        var names: [Int32] = []
+        var offsets: [UInt64] = []
+        for (row, user) in sorted.user.enumerated() where user != names.last {
+            names.append(user)
+            offsets.append(UInt64(row))
+        }
+        offsets.append(UInt64(sorted.user.count))
+        return (names, offsets)
+    }
+
+    private func compactItems(_ items: inout [Int32]) -> [Int32] {
+        var number = [Int32](repeating: -1, count: rows.items.count)
+        var names: [Int32] = []
+        for row in items.indices {
+            let old = Int(items[row])
+            if number[old] < 0 {
+                number[old] = Int32(names.count)
+                names.append(items[row])
+            }
+            items[row] = number[old]
+        }
+        return names
+    }
+
+    private func names(_ numbers: [Int32], in table: NameTable) -> CorpusContents.Names {
+        var names = CorpusContents.Names()
+        for number in numbers { table.withBytes(of: Int(number)) { names.append($0) } }
+        return names
+    }
+
+    // MARK: - Statistics
+
+    private func statistics(_ contents: CorpusContents, outOfOrder: Int, hash: String) -> DatasetStatistics {
+        let users = contents.offsets.count - 1
+        var lengths = (0..<users).map { Int(contents.offsets[$0 + 1] - contents.offsets[$0]) }
+        var lastUser = [Int32](repeating: -1, count: contents.itemNames.count)
+        var repeats = 0
+        for user in 0..<users {
+            for row in Int(contents.offsets[user])..<Int(contents.offsets[user + 1]) {
+                let item = Int(contents.items[row])
+                if lastUser[item] == Int32(user) { repeats += 1 }
+                lastUser[item] = Int32(user)
+            }
+        }
+        let evaluated = lengths.filter { $0 >= 3 }.count
+        lengths.sort()
+        func quantile(_ share: Int) -> Int { lengths[min(users - 1, (users - 1) * share / 4)] }
+        return DatasetStatistics(
+            rows: rowCount, dropped: drops, users: users, items: contents.itemNames.count,
+            interactions: contents.items.count, lengthQuartiles: (0...4).map(quantile),
+            repeatedShare: Double(repeats) / Double(contents.items.count), outOfOrderRows: outOfOrder,
+            contentHash: hash, evaluatedUsers: evaluated)
+    }
+}

@@ -1,0 +1,131 @@
+internal import Glibc
+
+/// What a corpus file holds, in memory, and how it is written.
+///
+/// Little endian. Header of 128 bytes: magic `PLAWCORP`, version, flags (1 times, 2 integer item ids), then as UInt64 users,
+/// items, interactions and the byte lengths of the two name arenas; then the SHA-256 of the content in hexadecimal.
+/// Sections follow, each starting at a multiple of 8: user offsets (UInt64, users + 1), item numbers (Int32),
+/// times (Int64, only with flag 1), ends and bytes of the item names, ends and bytes of the user names.
+struct CorpusContents {
+    static let magic: UInt64 = 0x5052_4f43_5741_4c50  // "PLAWCORP" in memory
+    static let version: UInt32 = 1
+    static let headerBytes = 128
+
+    struct Names {
+        var ends: [UInt64] = []
+        var bytes: [UInt8] = []
+        var allIntegers = true
+        var count: Int { ends.count }
+
+        mutating func append(_ name: UnsafeRawBufferPointer) {
+            bytes.append(contentsOf: name)
+            ends.append(UInt64(bytes.count))
+            if allIntegers { allIntegers = isInteger(name) }
+        }
+
+        private func isInteger(_ name: UnsafeRawBufferPointer) -> Bool {
+            !name.isEmpty && name.count <= 18
+                && (name.first == UInt8(ascii: "-") ? name.count > 1 : true)
+                && name.dropFirst(name.first == UInt8(ascii: "-") ? 1 : 0).allSatisfy { (48...57).contains($0) }
+        }
+    }
+
+    var offsets: [UInt64]
+    var items: [Int32]
+    var times: [Int64]?
+    var itemNames: Names
+    var userNames: Names
+
+    /// Writes the file atomically and returns the content hash. Errors: `InteractionError` with reason `write`.
+    func write(to path: String) throws -> String {
+        let hash = contentHash()
+        let temporary = path + ".partial"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure(path) }
+        do {
+            defer { close(descriptor) }
+            try writeAll(descriptor, header(hash), path)
+            try writeSection(descriptor, offsets, path)
+            try writeSection(descriptor, items, path)
+            if let times { try writeSection(descriptor, times, path) }
+            for names in [itemNames, userNames] {
+                try writeSection(descriptor, names.ends, path)
+                try writeSection(descriptor, names.bytes, path)
+            }
+            guard fsync(descriptor) == 0 else { throw failure(path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        guard rename(temporary, path) == 0 else {
+            let error = failure(path)
+            unlink(temporary)
+            throw error
+        }
+        syncFolder(of: path)
+        return hash
+    }
+
+    private func contentHash() -> String {
+        var hash = SHA256()
+        hash.update("plaw corpus \(Self.version) times \(times != nil)\n")
+        func feed<T>(_ values: [T]) { values.withUnsafeBytes { hash.update($0) } }
+        feed([UInt64(offsets.count), UInt64(items.count), UInt64(itemNames.bytes.count)])
+        feed(offsets)
+        feed(items)
+        if let times { feed(times) }
+        for names in [itemNames, userNames] {
+            feed(names.ends)
+            feed(names.bytes)
+        }
+        return hash.finish()
+    }
+
+    private func header(_ hash: String) -> [UInt8] {
+        var bytes: [UInt8] = []
+        func add<T: FixedWidthInteger>(_ value: T) {
+            withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        }
+        add(Self.magic)
+        add(Self.version)
+        add(UInt32((times == nil ? 0 : 1) | (itemNames.allIntegers ? 2 : 0)))
+        for value in [
+            offsets.count - 1, itemNames.count, items.count, itemNames.bytes.count, userNames.bytes.count,
+        ] { add(UInt64(value)) }
+        bytes.append(contentsOf: Array(hash.utf8))
+        bytes.append(contentsOf: [UInt8](repeating: 0, count: Self.headerBytes - bytes.count))
+        return bytes
+    }
+
+    private func writeSection<T>(_ descriptor: Int32, _ values: [T], _ path: String) throws {
+        try values.withUnsafeBytes { try writeAll(descriptor, $0, path) }
+        let rest = values.count * MemoryLayout<T>.stride % 8
+        if rest != 0 { try writeAll(descriptor, [UInt8](repeating: 0, count: 8 - rest), path) }
+    }
+
+    private func writeAll(_ descriptor: Int32, _ bytes: [UInt8], _ path: String) throws {
+        try bytes.withUnsafeBytes { try writeAll(descriptor, $0, path) }
+    }
+
+    private func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
+        var written = 0
+        while written < bytes.count {
+            let count = Glibc.write(descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw failure(path) }
+            written += count
+        }
+    }
+
+    private func syncFolder(of path: String) {
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
+    private func failure(_ path: String) -> InteractionError {
+        InteractionError(file: path, reason: "write", "cannot be written: \(String(cString: strerror(errno)))")
+    }
+}

@@ -1,0 +1,14 @@
+/// Leave-two-out: of 3 or more interactions the last is the test target, the last but one the validation target, and the
+/// rest trains; shorter sequences only train.
+package enum Split {
+    /// Whether a sequence of this length has targets.
+    package static func isEvaluated(length: Int) -> Bool { length >= 3 }
+
+    /// Items of a sequence that training may see.
+    package static func trainingItems(length: Int) -> Int { isEvaluated(length: length) ? length - 2 : length }
+
+    /// Training positions after truncation to the most recent `maxLength`: each predicts the item after it.
+    package static func trainingPositions(length: Int, maxLength: Int) -> Int {
+        min(max(trainingItems(length: length) - 1, 0), maxLength)
+    }
+}

@@ -1,0 +1,188 @@
+internal import Domain
+internal import Interactions
+internal import Logging
+internal import PlawProtocol
+internal import SequenceEntropy
+internal import Store
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// Registers, shows and removes datasets.
+actor DatasetService {
+    private let store: Store
+    private let layout: StateLayout
+    private let uploads: Uploads
+    private let offload = Offload()
+    private let logger: Logger
+    /// Names being registered at this moment.
+    private var inWork: Set<String> = []
+
+    init(store: Store, layout: StateLayout, maximumUploadBytes: Int, logger: Logger) {
+        self.store = store
+        self.layout = layout
+        self.uploads = Uploads(folder: layout.uploads, maximumBytes: maximumUploadBytes)
+        self.logger = logger
+    }
+
+    func upload(_ params: DatasetUploadParams) async throws -> DatasetUploadResult {
+        guard let id = params.uploadId else {
+            guard params.offset == nil, params.data == nil else {
+                throw RPCError(.invalidParams, "uploadId: missing; begin an upload with no members at all")
+            }
+            return try await uploads.begin()
+        }
+        guard let offset = params.offset, let data = params.data else {
+            throw RPCError(.invalidParams, "offset and data: expected both beside uploadId")
+        }
+        return try await uploads.append(id, offset: offset, data: data)
+    }
+
+    func register(_ params: DatasetRegisterParams) async throws -> DatasetRegisterResult {
+        try Self.check(name: params.name)
+        guard try await !store.datasetExists(params.name), !inWork.contains(params.name) else {
+            throw RPCError(
+                .datasetExists, "a dataset is already named \"\(params.name)\"; remove it or choose another name",
+                ["name": .string(params.name)])
+        }
+        let maxLength = params.maxLength ?? 50
+        guard (1...4096).contains(maxLength) else {
+            throw RPCError(.invalidParams, "maxLength: found \(maxLength), expected 1 to 4096")
+        }
+        if let kCore = params.options?.kCore, kCore < 1 {
+            throw RPCError(.invalidParams, "options.kCore: found \(kCore), expected 1 or more")
+        }
+        let source = try await source(params)
+        inWork.insert(params.name)
+        defer { inWork.remove(params.name) }
+        do {
+            let result = try await read(params, source: source, maxLength: maxLength)
+            if result.dataset != nil, let upload = params.uploadId { await uploads.discard(upload) }
+            return result
+        } catch let error as InteractionError {
+            if let upload = params.uploadId { await uploads.discard(upload) }
+            throw Self.refusal(error, source: source, shownAs: params.fileName ?? source)
+        }
+    }
+
+    private func read(
+        _ params: DatasetRegisterParams, source: String, maxLength: Int
+    ) async throws -> DatasetRegisterResult {
+        let options = params.options ?? ReadOptions()
+        let fileName = params.fileName ?? String(source.split(separator: "/").last ?? "")
+        if params.dryRun == true {
+            let decision = try await offload.run { try InteractionReader(path: source, options: options).decision }
+            return DatasetRegisterResult(decision: decision)
+        }
+        let corpusFile = params.name + "." + UUID().uuidString.prefix(8).lowercased() + ".corpus"
+        let corpusPath = layout.corpora + "/" + corpusFile
+        do {
+            let (decision, statistics, entropy, bytes) = try await offload.run {
+                let reader = try InteractionReader(path: source, options: options)
+                let statistics = try reader.buildCorpus(at: corpusPath)
+                let entropy = try EntropyReport.measure(try Corpus(path: corpusPath), maxLength: maxLength)
+                let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
+                return (reader.decision, statistics, entropy, size ?? 0)
+            }
+            let info = DatasetInfo(
+                name: params.name, version: statistics.contentHash, createdAt: timestamp(), fileName: fileName,
+                decision: decision, options: options, users: statistics.users, items: statistics.items,
+                interactions: statistics.interactions, statistics: statistics,
+                mask: params.mask ?? (statistics.repeatedShare < 0.01 ? .full : .none), entropy: entropy,
+                corpusBytes: bytes)
+            try await store.insertDataset(info, corpusFile: corpusFile)
+            logger.notice(
+                "dataset registered",
+                metadata: ["dataset": "\(info.name)", "interactions": "\(info.interactions)"])
+            return DatasetRegisterResult(decision: decision, dataset: info)
+        } catch {
+            // Nothing half-registered stays behind; the file may not exist yet.
+            try? FileManager.default.removeItem(atPath: corpusPath)
+            throw error
+        }
+    }
+
+    func list() async throws -> DatasetListResult {
+        DatasetListResult(datasets: try await store.datasetSummaries())
+    }
+
+    func get(_ name: String) async throws -> DatasetInfo { try await store.dataset(name).info }
+
+    func remove(_ name: String) async throws -> DatasetRemoveResult {
+        let unfinished = try await store.unfinishedJobs(of: name)
+        if let job = unfinished.first {
+            throw RPCError(
+                .busy, "job \(job) of \"\(name)\" has not ended; cancel it first", ["job": .integer(job)])
+        }
+        let removed = try await store.removeDataset(name)
+        try? FileManager.default.removeItem(atPath: layout.corpora + "/" + removed.corpusFile)
+        for trial in removed.trials { try? FileManager.default.removeItem(atPath: "\(layout.trials)/\(trial)") }
+        logger.notice("dataset removed", metadata: ["dataset": "\(name)"])
+        return DatasetRemoveResult(name: name, observations: removed.observations, laws: removed.laws)
+    }
+
+    func entropy(_ params: DatasetEntropyParams) async throws -> DatasetEntropyResult {
+        let dataset = try await store.dataset(params.name)
+        let stored = dataset.info.entropy
+        let m = params.m ?? stored.perUserApEn.m
+        let r = params.r ?? stored.perUserApEn.r
+        let maxLength = params.maxLength ?? stored.perUserApEn.maxLength
+        guard (1...64).contains(m) else { throw RPCError(.invalidParams, "m: found \(m), expected 1 to 64") }
+        guard r.isFinite else { throw RPCError(.invalidParams, "r: found \(r), expected a finite number") }
+        guard (1...4096).contains(maxLength) else {
+            throw RPCError(.invalidParams, "maxLength: found \(maxLength), expected 1 to 4096")
+        }
+        let same = stored.perUserApEn.m == m && stored.perUserApEn.r == r && stored.perUserApEn.maxLength == maxLength
+        if same { return DatasetEntropyResult(name: params.name, entropy: stored) }
+        let path = layout.corpora + "/" + dataset.corpusFile
+        do {
+            let entropy = try await offload.run {
+                try EntropyReport.measure(try Corpus(path: path), m: m, r: r, maxLength: maxLength)
+            }
+            return DatasetEntropyResult(name: params.name, entropy: entropy)
+        } catch let error as EntropyError {
+            throw RPCError(.invalidParams, error.description)
+        }
+    }
+
+    // MARK: - Checks
+
+    /// Names become file names, so nothing but letters, digits and `-_.` may stand in them.
+    static func check(name: String) throws {
+        let letters = name.utf8
+        func alphanumeric(_ c: UInt8) -> Bool {
+            (48...57).contains(c) || (65...90).contains(c) || (97...122).contains(c)
+        }
+        let good =
+            (1...64).contains(letters.count) && letters.first.map(alphanumeric) == true
+            && letters.allSatisfy { alphanumeric($0) || $0 == 45 || $0 == 95 || $0 == 46 }
+        guard good else {
+            throw RPCError(
+                .invalidParams,
+                "name: found \"\(name.prefix(80))\", expected 1 to 64 of letters, digits, '-', '_' and '.', beginning with a letter or digit",
+                ["field": .string("name")])
+        }
+    }
+
+    private func source(_ params: DatasetRegisterParams) async throws -> String {
+        switch (params.uploadId, params.path) {
+        case (let id?, nil): return try await uploads.file(id)
+        case (nil, let path?):
+            guard path.hasPrefix("/") else {
+                throw RPCError(.invalidParams, "path: found \"\(path)\", expected an absolute path")
+            }
+            return path
+        default: throw RPCError(.invalidParams, "uploadId, path: expected exactly one of them")
+        }
+    }
+
+    /// The reader's refusal, with the file called what the client calls it.
+    private static func refusal(_ error: InteractionError, source: String, shownAs name: String) -> RPCError {
+        var fields: [String: JSONValue] = ["cause": .string(error.reason), "file": .string(name)]
+        if let line = error.line { fields["line"] = .integer(Int64(line)) }
+        return RPCError(.invalidInput, error.description.replacing(source, with: name), fields)
+    }
+}

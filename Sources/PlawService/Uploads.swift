@@ -1,0 +1,98 @@
+internal import Glibc
+internal import PlawProtocol
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// Files on their way in, piece by piece. An upload belongs to nobody but its random name.
+actor Uploads {
+    /// Largest piece before base64.
+    static let maximumPiece = 2 << 20
+    /// Uploads that may be open at once.
+    static let maximumOpen = 16
+
+    private struct Upload {
+        var received = 0
+    }
+
+    private let folder: String
+    private let maximumBytes: Int
+    private var uploads: [String: Upload] = [:]
+
+    init(folder: String, maximumBytes: Int) {
+        self.folder = folder
+        self.maximumBytes = maximumBytes
+    }
+
+    /// Begins an upload. Errors: `busy` when too many are open.
+    func begin() throws -> DatasetUploadResult {
+        guard uploads.count < Self.maximumOpen else {
+            throw RPCError(.busy, "\(uploads.count) uploads are open; finish one or try again later")
+        }
+        let id = UUID().uuidString.lowercased()
+        let descriptor = open(path(id), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure("create an upload") }
+        close(descriptor)
+        uploads[id] = Upload()
+        return DatasetUploadResult(uploadId: id, received: 0)
+    }
+
+    /// Adds a piece. Errors: `uploadUnknown`, `invalidParams` for a gap or bad base64, `tooLarge`.
+    func append(_ id: String, offset: Int, data: String) throws -> DatasetUploadResult {
+        guard let upload = uploads[id] else { throw unknown(id) }
+        guard offset == upload.received else {
+            throw RPCError(
+                .invalidParams, "offset: found \(offset), expected \(upload.received), the bytes received so far",
+                ["received": .integer(Int64(upload.received))])
+        }
+        guard let bytes = Data(base64Encoded: data) else {
+            throw RPCError(.invalidParams, "data: found text that is not base64")
+        }
+        guard bytes.count <= Self.maximumPiece else {
+            throw RPCError(.tooLarge, "data: found \(bytes.count) bytes, expected at most \(Self.maximumPiece)")
+        }
+        guard upload.received + bytes.count <= maximumBytes else {
+            discard(id)
+            throw RPCError(.tooLarge, "the upload exceeds maxUploadBytes, \(maximumBytes) bytes")
+        }
+        let descriptor = open(path(id), O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("continue the upload") }
+        defer { close(descriptor) }
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                pwrite(
+                    descriptor, buffer.baseAddress?.advanced(by: written), bytes.count - written,
+                    off_t(offset + written))
+            }
+            guard count > 0 else { throw failure("write the upload") }
+            written += count
+        }
+        uploads[id]?.received += bytes.count
+        return DatasetUploadResult(uploadId: id, received: upload.received + bytes.count)
+    }
+
+    /// The file of an upload. Errors: `uploadUnknown`.
+    func file(_ id: String) throws -> String {
+        guard uploads[id] != nil else { throw unknown(id) }
+        return path(id)
+    }
+
+    func discard(_ id: String) {
+        guard uploads.removeValue(forKey: id) != nil else { return }
+        unlink(path(id))
+    }
+
+    private func path(_ id: String) -> String { folder + "/" + id }
+
+    private func unknown(_ id: String) -> RPCError {
+        RPCError(.uploadUnknown, "no upload \"\(id)\" is open; begin one with dataset.upload {}")
+    }
+
+    private func failure(_ action: String) -> RPCError {
+        RPCError(.storeFailed, "cannot \(action): \(String(cString: strerror(errno)))")
+    }
+}

@@ -1,0 +1,80 @@
+internal import CZlib
+internal import Glibc
+
+/// The other measures of disorder that the Performance Law's paper compares ApEn with.
+package enum Comparators {
+    /// Shannon entropy of the items, in bits.
+    package static func shannonBits(_ items: UnsafeBufferPointer<Int32>, itemCount: Int) -> Double {
+        var counts = [Int](repeating: 0, count: itemCount)
+        for item in items { counts[Int(item)] += 1 }
+        let total = Double(items.count)
+        return -counts.filter { $0 > 0 }.reduce(0) { $0 + Double($1) / total * log2(Double($1) / total) }
+    }
+
+    /// Steps the Lempel-Ziv estimate may take: enough for 20 million items of ordinary data.
+    static let lempelZivSteps = 100_000_000
+
+    /// The "actual entropy" of the published code, in nats: ln n / mean Λ, where Λ_i is the length of the shortest
+    /// substring from i on that is not yet in a running set, to which it is then added; a rest that holds nothing new
+    /// counts its length + 1. The set is closed under prefixes, hence a tree.
+    ///
+    /// - Returns: the estimate, and how many items it rests on: fewer than given where long repeats used up the steps.
+    package static func lempelZiv(_ items: UnsafeBufferPointer<Int32>) -> (value: Double, used: Int) {
+        // Node 0 is the root; edge (node, item) leads to node number + 1.
+        var edges = PairTable(capacity: min(items.count * 2, 1 << 22))
+        var sum = 0
+        var steps = 0
+        var used = 0
+        for start in items.indices {
+            var node: Int32 = 0
+            var place = start
+            var isNew = false
+            while place < items.count, !isNew {
+                let edge = edges.number(node, items[place])
+                isNew = edge.isNew
+                node = edge.number + 1
+                place += 1
+            }
+            sum += isNew ? place - start : place - start + 1
+            steps += place - start
+            used += 1
+            if steps > lempelZivSteps { break }
+        }
+        guard used > 1 else { return (0, used) }
+        return (log(Double(used)) / (Double(sum) / Double(used)), used)
+    }
+
+    /// Size of the items as 4-byte big-endian numbers after zlib (level 6), over their size before.
+    package static func compressionRatio(_ items: UnsafeBufferPointer<Int32>, number: (Int32) -> UInt32) -> Double {
+        guard !items.isEmpty else { return 0 }
+        var stream = z_stream()
+        guard
+            deflateInit_(
+                &stream, Z_DEFAULT_COMPRESSION, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+        else { return 1 }
+        defer { deflateEnd(&stream) }
+        let pieceItems = 16_384
+        var input = [UInt32](repeating: 0, count: pieceItems)
+        var output = [UInt8](repeating: 0, count: 64 << 10)
+        var compressed = 0
+        var start = 0
+        while start < items.count {
+            let count = min(pieceItems, items.count - start)
+            for place in 0..<count { input[place] = number(items[start + place]).bigEndian }
+            start += count
+            input.withUnsafeMutableBytes { source in
+                output.withUnsafeMutableBufferPointer { target in
+                    stream.next_in = source.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                    stream.avail_in = uInt(count * 4)
+                    repeat {
+                        stream.next_out = target.baseAddress
+                        stream.avail_out = uInt(target.count)
+                        deflate(&stream, start == items.count ? Z_FINISH : Z_NO_FLUSH)
+                        compressed += target.count - Int(stream.avail_out)
+                    } while stream.avail_out == 0
+                }
+            }
+        }
+        return Double(compressed) / Double(items.count * 4)
+    }
+}

@@ -1,0 +1,232 @@
+package import Domain
+internal import GRDB
+package import PlawProtocol
+package import Trials
+
+/// A trial as it is stored.
+package struct StoredTrial: Sendable {
+    package var id: Int64
+    package var job: Int64
+    package var place: Int
+    package var state: JobState
+    package var spec: TrialSpec
+    package var predictedSeconds: Double
+    package var predictedEpochs: Double
+    package var seconds: Double
+    package var result: TrialResult?
+    package var message: String?
+}
+
+/// A trial to be queued.
+package struct NewTrial: Sendable {
+    package var spec: TrialSpec
+    package var predictedSeconds: Double
+    package var predictedEpochs: Double
+
+    package init(spec: TrialSpec, predictedSeconds: Double, predictedEpochs: Double) {
+        self.spec = spec
+        self.predictedSeconds = predictedSeconds
+        self.predictedEpochs = predictedEpochs
+    }
+}
+
+extension Store {
+    /// Queues a calibration with its trials. Errors: `unknownDataset`.
+    package func insertJob(
+        dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial]
+    ) async throws(StoreError) -> Int64 {
+        try await write("store a calibration of \(dataset)") { db in
+            let datasetID = try Self.datasetID(db, dataset)
+            try db.execute(
+                sql: """
+                    INSERT INTO job (datasetId, kind, state, createdAt, budgetSeconds, workers, message)
+                    VALUES (?, 'calibration', 'queued', ?, ?, ?, ?)
+                    """, arguments: [datasetID, timestamp(), budgetSeconds, workers, message])
+            let job = db.lastInsertedRowID
+            for (place, trial) in trials.enumerated() {
+                try db.execute(
+                    sql: """
+                        INSERT INTO trial (jobId, place, state, spec, predictedSeconds, predictedEpochs)
+                        VALUES (?, ?, 'queued', ?, ?, ?)
+                        """,
+                    arguments: [
+                        job, place + 1, try encodeJSON(trial.spec), trial.predictedSeconds, trial.predictedEpochs,
+                    ])
+            }
+            return job
+        }
+    }
+
+    /// Jobs that have not ended, oldest first.
+    package func unfinishedJobs() async throws(StoreError) -> [Int64] {
+        try await read("list unfinished jobs") { db in
+            try Int64.fetchAll(db, sql: "SELECT id FROM job WHERE state IN ('queued', 'running') ORDER BY id")
+        }
+    }
+
+    /// Jobs of a dataset that have not ended.
+    package func unfinishedJobs(of dataset: String) async throws(StoreError) -> [Int64] {
+        try await read("list unfinished jobs of \(dataset)") { db in
+            let id = try Self.datasetID(db, dataset)
+            return try Int64.fetchAll(
+                db, sql: "SELECT id FROM job WHERE datasetId = ? AND state IN ('queued', 'running') ORDER BY id",
+                arguments: [id])
+        }
+    }
+
+    /// One job; with its trials when asked. Errors: `unknownJob`.
+    package func job(_ id: Int64, trials: Bool = true) async throws(StoreError) -> Job {
+        try await read("read job \(id)") { db in
+            guard
+                let row = try Row.fetchOne(db, sql: Self.jobSQL + " WHERE job.id = ?", arguments: [id])
+            else { throw Self.unknownJob(id) }
+            return try Self.job(row, trials: trials ? Self.trials(db, of: id) : nil)
+        }
+    }
+
+    /// Jobs without their trials, newest first. Errors: `unknownDataset`.
+    package func jobs(dataset: String?, limit: Int) async throws(StoreError) -> [Job] {
+        try await read("list jobs") { db in
+            var condition = ""
+            var arguments: StatementArguments = []
+            if let dataset {
+                condition = " WHERE datasetId = ?"
+                arguments += [try Self.datasetID(db, dataset)]
+            }
+            arguments += [limit]
+            let sql = Self.jobSQL + condition + " ORDER BY job.id DESC LIMIT ?"
+            return try Row.fetchAll(db, sql: sql, arguments: arguments).map { try Self.job($0, trials: nil) }
+        }
+    }
+
+    /// The trials of a job in the order of its plan.
+    package func trials(of job: Int64) async throws(StoreError) -> [StoredTrial] {
+        try await read("read the trials of job \(job)") { db in try Self.trials(db, of: job) }
+    }
+
+    /// Trial identifiers of all jobs; folders of others are left over from a crash.
+    package func trialIDs() async throws(StoreError) -> Set<Int64> {
+        try await read("list trials") { db in Set(try Int64.fetchAll(db, sql: "SELECT id FROM trial")) }
+    }
+
+    /// Number of workers a job may use.
+    package func workers(of job: Int64) async throws(StoreError) -> Int {
+        try await read("read job \(job)") { db in
+            try Int.fetchOne(db, sql: "SELECT workers FROM job WHERE id = ?", arguments: [job]) ?? 1
+        }
+    }
+
+    /// Moves a job to a state and adds to its active time; a final state gets its end time. Returns the new sequence.
+    @discardableResult
+    package func updateJob(
+        _ id: Int64, state: JobState, activeSeconds: Double, message: String? = nil, laws: [Int64]? = nil
+    ) async throws(StoreError) -> Int64 {
+        try await write("update job \(id)") { db in
+            try db.execute(
+                sql: """
+                    UPDATE job SET state = ?, activeSeconds = ?, sequence = sequence + 1,
+                        message = COALESCE(?, message), laws = COALESCE(?, laws), endedAt = ?
+                    WHERE id = ?
+                    """,
+                arguments: [
+                    state.rawValue, activeSeconds, message, try laws.map { try encodeJSON($0) },
+                    state.isFinal ? timestamp() : nil, id,
+                ])
+            return try Int64.fetchOne(db, sql: "SELECT sequence FROM job WHERE id = ?", arguments: [id]) ?? 0
+        }
+    }
+
+    /// Moves a trial to a state, keeping what the worker left.
+    package func updateTrial(
+        _ id: Int64, state: JobState, seconds: Double, spec: TrialSpec? = nil, result: TrialResult? = nil,
+        message: String? = nil
+    ) async throws(StoreError) {
+        try await write("update trial \(id)") { db in
+            try db.execute(
+                sql: """
+                    UPDATE trial SET state = ?, seconds = ?, spec = COALESCE(?, spec), result = COALESCE(?, result),
+                        message = COALESCE(?, message) WHERE id = ?
+                    """,
+                arguments: [
+                    state.rawValue, seconds, try spec.map { try encodeJSON($0) }, try result.map { try encodeJSON($0) },
+                    message, id,
+                ])
+            try db.execute(
+                sql: "UPDATE job SET sequence = sequence + 1 WHERE id = (SELECT jobId FROM trial WHERE id = ?)",
+                arguments: [id])
+        }
+    }
+
+    /// Ends a trial and keeps what it measured, in one transaction.
+    package func finishTrial(
+        _ id: Int64, result: TrialResult, message: String?, observation: Observation?
+    ) async throws(StoreError) {
+        try await write("finish trial \(id)") { db in
+            try db.execute(
+                sql: "UPDATE trial SET state = ?, seconds = ?, result = ?, message = ? WHERE id = ?",
+                arguments: [
+                    (observation == nil ? JobState.failed : .finished).rawValue, result.seconds,
+                    try encodeJSON(result), message, id,
+                ])
+            try db.execute(
+                sql: "UPDATE job SET sequence = sequence + 1 WHERE id = (SELECT jobId FROM trial WHERE id = ?)",
+                arguments: [id])
+            guard let observation else { return }
+            let datasetID = try Self.datasetID(db, observation.dataset)
+            // A trial found finished twice (after a crash between its result and this commit) measured the same thing.
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO observation (datasetId, trialId, loss, body) VALUES (?, ?, ?, ?)",
+                arguments: [
+                    datasetID, id, observation.configuration.loss.rawValue, try encodeJSON(observation),
+                ])
+        }
+    }
+
+    // MARK: - Rows
+
+    private static let jobSQL = """
+        SELECT job.*, dataset.name AS dataset,
+            (SELECT COUNT(*) FROM trial WHERE jobId = job.id) AS trialCount,
+            (SELECT COUNT(*) FROM trial WHERE jobId = job.id AND state = 'finished') AS finishedTrials
+        FROM job JOIN dataset ON dataset.id = datasetId
+        """
+
+    private static func unknownJob(_ id: Int64) -> StoreError {
+        StoreError("find job", "no job has the number \(id)", kind: .unknownJob)
+    }
+
+    private static func job(_ row: Row, trials: [StoredTrial]?) throws -> Job {
+        Job(
+            id: row["id"], kind: row["kind"], dataset: row["dataset"], state: try state(row["state"]),
+            createdAt: row["createdAt"], endedAt: row["endedAt"], budgetSeconds: row["budgetSeconds"],
+            activeSeconds: row["activeSeconds"], sequence: row["sequence"], trialCount: row["trialCount"],
+            finishedTrials: row["finishedTrials"], message: row["message"],
+            laws: try decodeJSON([Int64].self, row["laws"]), trials: trials.map { $0.map(trialState) })
+    }
+
+    private static func state(_ text: String) throws -> JobState {
+        guard let state = JobState(rawValue: text) else {
+            throw StoreError("read a state", "found \"\(text)\", expected one of \(JobState.allCases)")
+        }
+        return state
+    }
+
+    private static func trials(_ db: Database, of job: Int64) throws -> [StoredTrial] {
+        try Row.fetchAll(db, sql: "SELECT * FROM trial WHERE jobId = ? ORDER BY place", arguments: [job]).map { row in
+            let result: String? = row["result"]
+            return StoredTrial(
+                id: row["id"], job: row["jobId"], place: row["place"], state: try state(row["state"]),
+                spec: try decodeJSON(TrialSpec.self, row["spec"]), predictedSeconds: row["predictedSeconds"],
+                predictedEpochs: row["predictedEpochs"], seconds: row["seconds"],
+                result: try result.map { try decodeJSON(TrialResult.self, $0) }, message: row["message"])
+        }
+    }
+
+    private static func trialState(_ trial: StoredTrial) -> TrialState {
+        TrialState(
+            id: trial.id, index: trial.place, state: trial.state, configuration: trial.spec.configuration,
+            userFraction: trial.spec.userFraction, predictedSeconds: trial.predictedSeconds, seconds: trial.seconds,
+            converged: trial.result.map { $0.status == .converged }, metrics: trial.result?.test,
+            message: trial.message)
+    }
+}

@@ -1,0 +1,156 @@
+internal import Dispatch
+internal import GRDB
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// The only room that knows SQL: datasets, jobs, trials, observations and laws in one SQLite file.
+///
+/// Every write method is one transaction with synchronous=FULL: what it acknowledged survives a power cut.
+/// Errors: `StoreError` with what was tried and SQLite's own words.
+package final class Store: Sendable {
+    let pool: DatabasePool
+    /// Where statements run: not the cooperative pool, which they would block, and not cancelled with their caller,
+    /// so that a state reached during shutdown or cancellation is still written.
+    private let queue = DispatchQueue(label: "plawd.store", attributes: .concurrent)
+
+    /// Opens or creates the database and brings its schema up to date.
+    /// Errors: `StoreError` when the file cannot be opened, is damaged, or comes from a newer plawd.
+    package init(path: String) throws(StoreError) {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        configuration.qos = .default
+        configuration.label = "store"
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+            let migrator = Schema.migrator
+            if try pool.read(migrator.hasBeenSuperseded) {
+                throw StoreError("open \(path)", "its schema comes from a newer plawd; found an unknown migration")
+            }
+            try migrator.migrate(pool)
+            // GRDB's WAL set-up leaves the writer at NORMAL, which may lose the last commits in a power cut.
+            try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+        } catch {
+            throw StoreError.wrap("open \(path)", error)
+        }
+    }
+
+    /// Writes the write-ahead log back and closes all connections.
+    package func close() throws(StoreError) {
+        do {
+            try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+            try pool.close()
+        } catch {
+            throw StoreError.wrap("close the database", error)
+        }
+    }
+
+    /// Name of the last migration applied.
+    package func schemaVersion() async throws(StoreError) -> String {
+        try await read("read the schema version") { db in
+            try String.fetchOne(db, sql: "SELECT identifier FROM grdb_migrations ORDER BY identifier DESC LIMIT 1")
+                ?? ""
+        }
+    }
+
+    /// SQLite's own integrity check; `ok` when nothing is wrong.
+    package func integrityCheck() async throws(StoreError) -> String {
+        try await read("check integrity") { db in
+            try String.fetchAll(db, sql: "PRAGMA integrity_check").joined(separator: "; ")
+        }
+    }
+
+    /// Rows of the tables, for `server.info`.
+    package struct Counts: Sendable {
+        package var datasets: Int
+        package var observations: Int
+        package var laws: Int
+        package var runningJobs: Int
+    }
+
+    package func counts() async throws(StoreError) -> Counts {
+        try await read("count rows") { db in
+            func count(_ sql: String) throws -> Int { try Int.fetchOne(db, sql: sql) ?? 0 }
+            return Counts(
+                datasets: try count("SELECT COUNT(*) FROM dataset"),
+                observations: try count("SELECT COUNT(*) FROM observation"),
+                laws: try count("SELECT COUNT(*) FROM law WHERE current"),
+                runningJobs: try count("SELECT COUNT(*) FROM job WHERE state = 'running'"))
+        }
+    }
+
+    // MARK: - Shared by the facets
+
+    func read<T: Sendable>(
+        _ action: String, _ body: @escaping @Sendable (Database) throws -> T
+    ) async throws(StoreError) -> T {
+        try await run(action) { [pool] in try pool.read(body) }
+    }
+
+    func write<T: Sendable>(
+        _ action: String, _ body: @escaping @Sendable (Database) throws -> T
+    ) async throws(StoreError) -> T {
+        try await run(action) { [pool] in try pool.write(body) }
+    }
+
+    private func run<T: Sendable>(
+        _ action: String, _ body: @escaping @Sendable () throws -> T
+    ) async throws(StoreError) -> T {
+        let result: Result<T, any Error> = await withCheckedContinuation { continuation in
+            queue.async { continuation.resume(returning: Result(catching: body)) }
+        }
+        do { return try result.get() } catch { throw StoreError.wrap(action, error) }
+    }
+
+    static func datasetID(_ db: Database, _ name: String) throws -> Int64 {
+        guard let id = try Int64.fetchOne(db, sql: "SELECT id FROM dataset WHERE name = ?", arguments: [name]) else {
+            throw StoreError.unknownDataset(name)
+        }
+        return id
+    }
+}
+
+/// Why the store refused or failed.
+package struct StoreError: Error, Sendable, CustomStringConvertible {
+    package enum Kind: Sendable { case failed, unknownDataset, datasetExists, unknownJob, unknownLaw }
+
+    package var kind: Kind
+    /// What was tried.
+    package var action: String
+    /// What SQLite or the check said.
+    package var cause: String
+
+    init(_ action: String, _ cause: String, kind: Kind = .failed) {
+        self.kind = kind
+        self.action = action
+        self.cause = cause
+    }
+
+    package var description: String { kind == .failed ? "cannot \(action): \(cause)" : cause }
+
+    static func unknownDataset(_ name: String) -> StoreError {
+        StoreError("find dataset", "no dataset is named \"\(name)\"", kind: .unknownDataset)
+    }
+
+    static func wrap(_ action: String, _ error: any Error) -> StoreError {
+        if let error = error as? StoreError { return error }
+        return StoreError(action, String(describing: error))
+    }
+}
+
+/// JSON text of a value as it is stored; keys sorted so that equal values are equal text.
+func encodeJSON(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
+func decodeJSON<T: Decodable>(_ type: T.Type, _ text: String) throws -> T {
+    try JSONDecoder().decode(type, from: Data(text.utf8))
+}
+
+/// Now, as ISO 8601 in UTC with seconds.
+package func timestamp() -> String { Date().formatted(.iso8601) }
