@@ -76,6 +76,7 @@ package struct Kernels: Sendable {
 
     /// y[i] = (base == nil ? 0 : base[i]) + keep(stream, counter + i) * x[i] / (1 - rate).
     /// keep is a pure function of (stream, counter + i), the same in every variant: see `Dropout`. May work in place.
+    /// Counters count modulo 2^32 within a stream.
     package let dropoutAdd:
         @Sendable (
             _ x: In, _ base: In?, _ count: Int, _ rate: Float, _ stream: UInt64, _ counter: UInt64, _ y: Out
@@ -100,15 +101,15 @@ package struct Kernels: Sendable {
 
     /// Softmax cross-entropy of logits = h Eᵀ, fused by row chunks: returns Σ_r -ln p(target_r), writes
     /// dh[rows,dim] = `gradientScale` * dLoss/dh and adds the same scale's gradient to de[items,dim].
-    /// `transposed` is E transposed by `transposeItems`, or nil to let the kernel work from E alone.
+    /// `packed` comes from `packItems`; scratch: `crossEntropyScratch` floats. A NaN or infinity in gives a NaN out.
     package let linearCrossEntropy:
         @Sendable (
-            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ transposed: In?, _ items: Int,
+            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ packed: In, _ items: Int,
             _ targets: UnsafePointer<Int32>, _ gradientScale: Float, _ dh: Out, _ de: Out, _ scratch: Out
         ) -> Double
 
-    /// Rearranges E[items,dim] for `linearCrossEntropy` into `out` (`transposedFloats` floats).
-    package let transposeItems: @Sendable (_ e: In, _ items: Int, _ dim: Int, _ out: Out) -> Void
+    /// Rearranges E[items,dim] for `linearCrossEntropy` and `rankCounts` into `out` (`packedFloats` floats).
+    package let packItems: @Sendable (_ e: In, _ items: Int, _ dim: Int, _ out: Out) -> Void
 
     /// Binary cross-entropy: for each row the target and `negatives` sampled items; returns
     /// Σ -ln σ(s⁺) - Σ ln(1 - σ(s⁻)), writes dh and adds to de, both times `gradientScale`.
@@ -124,6 +125,17 @@ package struct Kernels: Sendable {
     /// Σ x².
     package let sumOfSquares: @Sendable (_ x: In, _ count: Int) -> Double
 
-    /// Number of scores greater than `threshold` and number equal to it; a NaN score makes both negative.
-    package let countAbove: @Sendable (_ scores: In, _ count: Int, _ threshold: Float) -> (greater: Int, equal: Int)
+    /// scores[i] = <h, e[which[i]]> for `count` items, bit for bit as `rankCounts` computes them.
+    package let itemScores:
+        @Sendable (
+            _ h: In, _ dim: Int, _ e: In, _ which: UnsafePointer<Int32>, _ count: Int, _ scores: Out
+        ) -> Void
+
+    /// For each row of h the number of items that score above its threshold, and of those equal to it, never keeping
+    /// scores. `packed` comes from `packItems`. False when a score is not finite. scratch: rows * 32 floats.
+    package let rankCounts:
+        @Sendable (
+            _ h: In, _ rows: Int, _ dim: Int, _ packed: In, _ items: Int, _ thresholds: In,
+            _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>, _ scratch: Out
+        ) -> Bool
 }

@@ -1,0 +1,48 @@
+internal import CCPU
+internal import Glibc
+
+extension Kernels {
+    /// The kernels for this CPU; `PLAW_SIMD=v2|v3|v4|naive` asks for others, and gets the best where the CPU lacks them.
+    package static let best: Kernels = {
+        let supported = Variant.allCases.reversed().lazy.compactMap(Kernels.variant).first ?? naive
+        guard let wish = getenv("PLAW_SIMD").map({ String(cString: $0) }), !wish.isEmpty else { return supported }
+        if let variant = Variant(rawValue: wish), let kernels = Kernels.variant(variant) { return kernels }
+        let message =
+            "PLAW_SIMD=\(wish): expected v2, v3, v4 or naive as this CPU supports; using \(supported.variant)\n"
+        _ = message.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+        return supported
+    }()
+
+    /// The kernels of one instruction set; nil where this CPU lacks it.
+    package static func variant(_ variant: Variant) -> Kernels? {
+        let level = plaw_cpu_level()
+        return switch variant {
+        case .naive: naive
+        case .v2: v2
+        case .v3: level >= 3 ? v3 : nil
+        case .v4: level >= 4 ? v4 : nil
+        }
+    }
+
+    /// Floats of scratch that `gemm` needs, whatever the shape.
+    package static let gemmScratch = 384 * 32 + 12 * 32
+
+    /// Floats of scratch that `attention` and its backward pass need.
+    package static func attentionScratch(length: Int) -> Int { 2 * (length + 16) }
+
+    /// Floats of packed item embeddings.
+    package static func packedFloats(items: Int, dim: Int) -> Int { (items + 31) / 32 * 32 * dim }
+
+    /// Rows of a cross-entropy chunk: as many as make good tiles while their probabilities stay near 8 MB.
+    package static func crossEntropyRows(items: Int) -> Int {
+        let fit = (2 << 20) / max(1, items)
+        return max(12, min(96, fit / 12 * 12))
+    }
+
+    /// Floats of scratch that `linearCrossEntropy` needs.
+    package static func crossEntropyScratch(dim: Int, items: Int) -> Int {
+        let rows = crossEntropyRows(items: items)
+        let probabilities = rows * max((items + 255) / 256 * 272, 32)
+        return gemmScratch + packedFloats(items: items, dim: dim) + probabilities + rows * dim + 3 * rows
+    }
+}

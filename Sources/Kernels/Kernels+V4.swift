@@ -1,0 +1,50 @@
+internal import KernelsV4
+
+extension Kernels {
+    /// Kernels of the KernelsV4 module: AVX-512.
+    static let v4 = Kernels(
+        variant: .v4,
+        gemm: { layout, m, n, k, a, lda, b, ldb, c, ldc, accumulate, scratch in
+            KernelsV4.gemm(layout.rawValue, m, n, k, a, lda, b, ldb, c, ldc, accumulate, scratch)
+        },
+        addBias: { KernelsV4.addBias($0, $1, $2, $3) },
+        addColumnSums: { KernelsV4.addColumnSums($0, $1, $2, $3) },
+        layerNorm: { KernelsV4.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        layerNormBackward: { KernelsV4.layerNormBackward($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        biasGelu: { KernelsV4.biasGelu($0, $1, $2, $3, $4) },
+        geluBackward: { KernelsV4.geluBackward($0, $1, $2, $3) },
+        dropoutAdd: { x, base, count, rate, stream, counter, y in
+            KernelsV4.dropoutAdd(
+                x, base, count, Dropout.threshold(rate), 1 / (1 - rate), stream, counter, y)
+        },
+        attention: { q, k, v, ld, length, width, scale, rate, stream, counter, probabilities, out, ldOut, scratch in
+            KernelsV4.attention(
+                q, k, v, ld, length, width, scale, Dropout.threshold(rate), 1 / (1 - rate), stream, counter,
+                probabilities, out, ldOut, scratch)
+        },
+        attentionBackward: {
+            q, k, v, ld, length, width, scale, rate, stream, counter, probabilities, dOut, ldOut, dq, dk, dv, scratch in
+            KernelsV4.attentionBackward(
+                q, k, v, ld, length, width, scale, Dropout.threshold(rate), 1 / (1 - rate), stream, counter,
+                probabilities, dOut, ldOut, dq, dk, dv, scratch)
+        },
+        linearCrossEntropy: { h, rows, dim, e, packed, items, targets, scale, dh, de, scratch in
+            CrossEntropyPlan(dim: dim, items: items, scratch: scratch).run(
+                h, rows, e, targets, dh, de, largestNorm: KernelsV4.largestNorm,
+                chunk: { plan, h, rows, targets, findShifts, dh in
+                    KernelsV4.crossEntropyChunk(
+                        h, rows, dim, e, packed, items, targets, scale, findShifts, dh, de, plan.packedGradient,
+                        plan.probabilities, plan.scaled, plan.sums, plan.targetScores, plan.shifts, plan.gemm)
+                }, unpack: { KernelsV4.addUnpacked($0, items, dim, de) })
+        },
+        packItems: { KernelsV4.packItems($0, $1, $2, $3) },
+        linearBinaryCrossEntropy: { KernelsV4.binaryCrossEntropy($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
+        adamW: { p, g, m, v, count, step in
+            KernelsV4.adamW(
+                p, g, m, v, count, step.beta1, step.beta2, step.epsilon, 1 - step.learningRate * step.weightDecay,
+                step.learningRate / step.correction1, 1 / step.correction2.squareRoot())
+        },
+        sumOfSquares: { KernelsV4.sumOfSquares($0, $1) },
+        itemScores: { KernelsV4.itemScores($0, $1, $2, $3, $4, $5) },
+        rankCounts: { KernelsV4.rankCounts($0, $1, $2, $3, $4, $5, $6, $7, $8) })
+}

@@ -1,0 +1,214 @@
+// Matrix products from register tiles. This folder is compiled three times, for three instruction sets: no imports, no
+// arrays, no generics, nothing that the linker could merge with code of another instruction set.
+
+/// Columns of a panel: two vectors where there are 32 registers.
+#if K_AVX512
+package let panelWidth = 32
+#else
+package let panelWidth = 16
+#endif
+
+/// Longest inner loop before the accumulators go back to memory: a panel of it fits the first-level cache.
+private let innerBlock = 384
+
+/// Floats of scratch that `gemm` needs: one packed panel and a tile's spill.
+package let gemmScratch = 384 * 32 + 12 * 32
+
+/// Runs the tiles that cover `rows` rows of one panel of `vectors` vectors.
+@inline(__always)
+private func column(
+    _ rows: Int, _ vectors: Int, _ count: Int, _ a: UnsafePointer<Float>, _ aRow: Int, _ aStep: Int,
+    _ b: UnsafePointer<Float>, _ bStep: Int, _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ accumulate: Bool
+) {
+    var i = 0
+    while i < rows {
+        let left = rows &- i
+        let ai = a + i &* aRow
+        let ci = c + i &* cRow
+        #if K_AVX512
+        if vectors == 2 {
+            if left >= 12 && left != 16 {
+                tile12x2(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+                i &+= 12
+            } else if left >= 8 {
+                tile8x2(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+                i &+= 8
+            } else if left >= 4 {
+                tile4x2(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+                i &+= 4
+            } else if left >= 2 {
+                tile2x2(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+                i &+= 2
+            } else {
+                tile1x2(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+                i &+= 1
+            }
+            continue
+        }
+        if left >= 12 && left != 16 {
+            tile12x1(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+            i &+= 12
+            continue
+        }
+        if left >= 8 {
+            tile8x1(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+            i &+= 8
+            continue
+        }
+        #else
+        if left >= 6 {
+            tile6x1(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+            i &+= 6
+            continue
+        }
+        #endif
+        if left >= 4 {
+            tile4x1(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+            i &+= 4
+        } else if left >= 2 {
+            tile2x1(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+            i &+= 2
+        } else {
+            tile1x1(count, ai, aRow, aStep, b, bStep, ci, cRow, accumulate)
+            i &+= 1
+        }
+    }
+}
+
+/// One panel of whole vectors: c[rows, 16 * vectors] (+)= A B, with A given by its two strides.
+@inline(never)
+package func panelProduct(
+    _ rows: Int, _ vectors: Int, _ count: Int, _ a: UnsafePointer<Float>, _ aRow: Int, _ aStep: Int,
+    _ b: UnsafePointer<Float>, _ bStep: Int, _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ accumulate: Bool
+) {
+    if count <= innerBlock {
+        column(rows, vectors, count, a, aRow, aStep, b, bStep, c, cRow, accumulate)
+        return
+    }
+    var k = 0
+    while k < count {
+        let block = count &- k < innerBlock ? count &- k : innerBlock
+        column(
+            rows, vectors, block, a + k &* aStep, aRow, aStep, b + k &* bStep, bStep, c, cRow, accumulate || k > 0)
+        k &+= block
+    }
+}
+
+/// C[m,n] = op(A) op(B) (+ C); layout 0: A[m,k] B[k,n], 1: A[m,k] B[n,k], 2: A[k,m] B[k,n].
+@inline(never)
+package func gemm(
+    _ layout: Int, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
+    _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ accumulate: Bool,
+    _ scratch: UnsafeMutablePointer<Float>
+) {
+    let aRow = layout == 2 ? 1 : lda
+    let aStep = layout == 2 ? lda : 1
+    if k == 0 {
+        if accumulate { return }
+        var i = 0
+        while i < m {
+            var j = 0
+            while j < n {
+                c[i &* ldc &+ j] = 0
+                j &+= 1
+            }
+            i &+= 1
+        }
+        return
+    }
+    let spill = scratch + innerBlock &* 32
+    var start = 0
+    while start < k {
+        let block = k &- start < innerBlock ? k &- start : innerBlock
+        let add = accumulate || start > 0
+        let ak = a + start &* aStep
+        var j = 0
+        while j < n {
+            let left = n &- j
+            let width = left < panelWidth ? left : panelWidth
+            let vectors = width > 16 ? 2 : 1
+            let full = vectors &* 16
+            if layout != 1 && width == full {
+                column(
+                    m, vectors, block, ak, aRow, aStep, b + start &* ldb + j, ldb, c + j, ldc, add)
+            } else {
+                packPanel(layout, b, ldb, start, block, j, width, full, scratch)
+                if width == full {
+                    column(m, vectors, block, ak, aRow, aStep, scratch, full, c + j, ldc, add)
+                } else {
+                    edge(m, vectors, width, block, ak, aRow, aStep, scratch, full, c + j, ldc, add, spill)
+                }
+            }
+            j &+= width
+        }
+        start &+= block
+    }
+}
+
+/// Copies `width` columns of `block` rows of op(B) next to each other, zeros up to `full`.
+@inline(__always)
+private func packPanel(
+    _ layout: Int, _ b: UnsafePointer<Float>, _ ldb: Int, _ start: Int, _ block: Int, _ j: Int, _ width: Int,
+    _ full: Int, _ panel: UnsafeMutablePointer<Float>
+) {
+    if layout == 1 {
+        var column = 0
+        while column < width {
+            let row = b + (j &+ column) &* ldb + start
+            var k = 0
+            while k < block {
+                panel[k &* full &+ column] = row[k]
+                k &+= 1
+            }
+            column &+= 1
+        }
+    } else {
+        var k = 0
+        while k < block {
+            let row = b + (start &+ k) &* ldb + j
+            var column = 0
+            while column < width {
+                panel[k &* full &+ column] = row[column]
+                column &+= 1
+            }
+            k &+= 1
+        }
+    }
+    if width < full {
+        var k = 0
+        while k < block {
+            var column = width
+            while column < full {
+                panel[k &* full &+ column] = 0
+                column &+= 1
+            }
+            k &+= 1
+        }
+    }
+}
+
+/// A panel that is narrower than its vectors: computed aside, then added or copied column by column.
+@inline(__always)
+private func edge(
+    _ m: Int, _ vectors: Int, _ width: Int, _ block: Int, _ a: UnsafePointer<Float>, _ aRow: Int, _ aStep: Int,
+    _ panel: UnsafePointer<Float>, _ full: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ add: Bool,
+    _ spill: UnsafeMutablePointer<Float>
+) {
+    var i = 0
+    while i < m {
+        let rows = m &- i < 12 ? m &- i : 12
+        column(rows, vectors, block, a + i &* aRow, aRow, aStep, panel, full, spill, full, false)
+        var row = 0
+        while row < rows {
+            let ci = c + (i &+ row) &* ldc
+            let si = spill + row &* full
+            var j = 0
+            while j < width {
+                ci[j] = add ? ci[j] + si[j] : si[j]
+                j &+= 1
+            }
+            row &+= 1
+        }
+        i &+= rows
+    }
+}
