@@ -6,4 +6,76 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
+    .unsafeFlags(["-warnings-as-errors"]),
 ]
+
+// Numeric code is optimised in debug builds too, so that tests run on it at speed.
+let fast = strict + [.unsafeFlags(["-O"])]
+
+// One source folder compiled three times, for three instruction sets (docs/kernels.md says by which rules).
+func kernels(_ march: String?, _ define: String?) -> [SwiftSetting] {
+    var settings = fast
+    #if arch(x86_64)
+    if let march { settings.append(.unsafeFlags(["-Xcc", "-march=\(march)"])) }
+    #endif
+    if let define { settings.append(.define(define)) }
+    return settings
+}
+
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "plawd",
+    products: [
+        .executable(name: "plaw-trial", targets: ["plaw-trial"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    ],
+    targets: [
+        // Floor 0
+        .target(name: "Domain", swiftSettings: strict),
+
+        // Floor 1
+        .target(name: "CPlaw"),
+        .target(name: "KernelsV2", swiftSettings: kernels(nil, "K_NOFMA")),
+        .target(name: "KernelsV3", swiftSettings: kernels("x86-64-v3", nil)),
+        .target(name: "KernelsV4", swiftSettings: kernels("x86-64-v4", "K_AVX512")),
+        .target(
+            name: "Kernels", dependencies: ["CPlaw", "KernelsV2", "KernelsV3", "KernelsV4"], swiftSettings: fast),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: fast),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "Interactions", dependencies: ["CZlib", "Domain"], swiftSettings: fast),
+        .testTarget(
+            name: "InteractionsTests", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: strict),
+        .target(name: "Trials", dependencies: ["Domain"], swiftSettings: fast),
+        .target(name: "PlawProtocol", dependencies: ["Domain", "Trials"], swiftSettings: strict),
+
+        // Floor 2
+        .target(
+            name: "SequenceEntropy", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: fast),
+        .testTarget(
+            name: "SequenceEntropyTests", dependencies: ["Domain", "Interactions", "SequenceEntropy"],
+            swiftSettings: strict),
+        .target(
+            name: "Transformer", dependencies: ["Domain", "Interactions", "Kernels", "Trials"], swiftSettings: fast),
+        .testTarget(
+            name: "TransformerTests", dependencies: ["Domain", "Interactions", "Kernels", "Transformer", "Trials"],
+            swiftSettings: fast),
+        .target(
+            name: "Store", dependencies: ["Domain", "PlawProtocol", "Trials", grdb], swiftSettings: strict),
+
+        // Floor 5
+        .executableTarget(
+            name: "plaw-trial", dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],
+            swiftSettings: strict),
+    ]
+)

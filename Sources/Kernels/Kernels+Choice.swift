@@ -1,4 +1,4 @@
-internal import CCPU
+internal import CPlaw
 internal import Glibc
 
 extension Kernels {

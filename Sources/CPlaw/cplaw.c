@@ -1,4 +1,7 @@
-#include "ccpu.h"
+#include "cplaw.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
 
 int plaw_cpu_level(void) {
 #if defined(__x86_64__)
@@ -10,3 +13,5 @@ int plaw_cpu_level(void) {
     return 0;
 #endif
 }
+
+void plaw_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }

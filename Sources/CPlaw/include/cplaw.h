@@ -1,0 +1,10 @@
+#ifndef CPLAW_H
+#define CPLAW_H
+
+/// x86-64 microarchitecture level of this CPU: 4, 3 or 2; 0 on other architectures.
+int plaw_cpu_level(void);
+
+/// Asks the kernel to kill this process when its parent dies.
+void plaw_die_with_parent(void);
+
+#endif

@@ -1,0 +1,45 @@
+package import Domain
+internal import Glibc
+internal import Interactions
+internal import Kernels
+
+/// Memory of a training: measured, and predicted from the shape.
+package enum MemoryUse {
+    /// Largest resident size of this process so far, in bytes.
+    package static func peakBytes() -> Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_maxrss * 1024
+    }
+
+    /// Resident bytes of the program itself and its libraries, measured on an empty training.
+    package static let programBytes = 14 << 20
+
+    /// Predicted peak bytes of a training.
+    ///
+    /// program + corpus + 4 bytes x (5 P: parameters, gradient, two moments, best copy) + activations of the largest batch +
+    /// for cce the packed items, their gradient and a chunk of probabilities + the packed items of the ranking.
+    package static func predictedBytes(_ configuration: Configuration, data: TrainingData, options: TrainingOptions)
+        -> Int
+    {
+        let items = data.corpus.itemCount
+        let parameters = ParameterTable(configuration, items: items).count
+        // The largest batch is taken as the mean batch and four standard deviations of its sum.
+        let lengths = data.trainingUsers.map { Double(min(data.trainingItems($0).count - 1, data.maxLength)) }
+        let users = Double(min(options.batchUsers, lengths.count))
+        func largest(_ values: [Double]) -> Int {
+            let n = Double(max(1, values.count))
+            let mean = values.reduce(0, +) / n
+            let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n
+            return Int(min(values.reduce(0, +), users * mean + 4 * (users * variance).squareRoot()))
+        }
+        let positions = max(largest(lengths), min(2_048 + data.maxLength, data.tokens))
+        let attention = largest(lengths.map { $0 * $0 })
+        let activations = SASRecActivations.bytes(configuration, positions: positions, attention: attention)
+        let d = configuration.dim
+        let packed = Kernels.packedFloats(items: items, dim: d)
+        let head = configuration.loss == .cce ? packed + Kernels.crossEntropyScratch(dim: d, items: items) : 0
+        let corpus = 4 * data.corpus.interactionCount
+        return programBytes + corpus + 4 * (5 * parameters + packed + head + positions * d) + activations
+    }
+}

@@ -1,0 +1,86 @@
+package import Domain
+package import Interactions
+internal import Kernels
+package import Trials
+
+/// Measures what a training would cost before it is started.
+package enum SpeedProbe {
+    /// Trains for about `seconds` after a warm-up step, then ranks some users; on this thread.
+    package static func measure(
+        _ configuration: Configuration, options: TrainingOptions, corpus: Corpus, seconds: Double
+    ) throws -> ThroughputProbe {
+        let data = TrainingData(corpus, maxLength: configuration.maxLength)
+        guard !data.trainingUsers.isEmpty, !data.evaluatedUsers.isEmpty else {
+            throw TrialFileError(file: corpus.path, "has no user with 4 or more interactions to train on")
+        }
+        let step = TrainingStep(configuration, items: corpus.itemCount, options: options)
+        step.model.table.initialise(step.model.parameters, seed: 1)
+        let ranking = FullRanking(data, mask: .none, dim: configuration.dim)
+        return ThroughputProbe(
+            layers: configuration.layers, dim: configuration.dim, heads: configuration.heads,
+            tokensPerSecond: trainingSpeed(step, data, seconds: seconds),
+            evaluatedUsersPerSecond: try rankingSpeed(step, ranking, data, seconds: seconds / 2),
+            latencySeconds: try latency(step, ranking, data),
+            memoryBytes: Double(MemoryUse.predictedBytes(configuration, data: data, options: options)),
+            parameters: step.model.table.count)
+    }
+
+    private static func trainingSpeed(_ step: TrainingStep, _ data: TrainingData, seconds: Double) -> Double {
+        var sampler = NegativeSampler(data.corpus)
+        var random = RandomStream(seed: 1, .order)
+        var batch = JaggedBatch()
+        var negatives: [Int32] = []
+        var tokens = 0
+        var number = 0
+        var start = ContinuousClock.now
+        while true {
+            batch.removeAll()
+            negatives.removeAll(keepingCapacity: true)
+            for _ in 0..<min(step.options.batchUsers, data.trainingUsers.count) {
+                let user = data.trainingUsers[random.below(data.trainingUsers.count)]
+                let before = batch.count
+                batch.addTraining(data.trainingItems(user), maxLength: data.maxLength)
+                if step.model.configuration.loss == .bce {
+                    sampler.draw((batch.count - before) * step.options.negatives, for: user, &random, into: &negatives)
+                }
+            }
+            _ = step.lossAndGradient(batch, negatives: negatives, dropoutKey: UInt64(number))
+            number += 1
+            step.update(step: number)
+            // The first step touches all memory for the first time.
+            if number == 1 {
+                start = .now
+                continue
+            }
+            tokens += batch.count
+            let elapsed = start.duration(to: .now).inSeconds
+            if elapsed >= seconds { return Double(tokens) / elapsed }
+        }
+    }
+
+    private static func rankingSpeed(
+        _ step: TrainingStep, _ ranking: FullRanking, _ data: TrainingData, seconds: Double
+    ) throws -> Double {
+        let users = Array(data.evaluatedUsers.prefix(2_000))
+        var ranked = 0
+        let start = ContinuousClock.now
+        while true {
+            _ = try ranking.ranks(step.model, test: false, users: users)
+            ranked += users.count
+            let elapsed = start.duration(to: .now).inSeconds
+            if elapsed >= seconds { return Double(ranked) / elapsed }
+        }
+    }
+
+    /// Median seconds to rank all items for one user: the evaluated user with the longest history in view.
+    private static func latency(_ step: TrainingStep, _ ranking: FullRanking, _ data: TrainingData) throws -> Double {
+        let user = data.evaluatedUsers.max { data.corpus.length(of: Int($0)) < data.corpus.length(of: Int($1)) }
+        let users = user.map { [$0] } ?? []
+        let times = try (0..<9).map { _ in
+            let start = ContinuousClock.now
+            _ = try ranking.ranks(step.model, test: true, users: users)
+            return start.duration(to: .now).inSeconds
+        }
+        return times.sorted()[times.count / 2]
+    }
+}

@@ -1,0 +1,238 @@
+internal import Domain
+package import Interactions
+internal import Kernels
+package import Trials
+
+/// Trains one trial from its specification to its ranks, with checkpoints from which it goes on bit for bit.
+///
+///     let outcome = try Trainer(spec: spec, corpus: corpus).run(progress: { print($0) })
+///     print(outcome.result.test["ndcg@10"]!.value)
+package final class Trainer {
+    /// What a training ends with.
+    package struct Outcome: Sendable {
+        package var result: TrialResult
+        package var ranks: Ranks
+    }
+
+    /// Asked to stop before the end; a checkpoint stands where there is a path for it.
+    package struct Interrupted: Error, Sendable { package init() {} }
+
+    package let spec: TrialSpec
+    package let data: TrainingData
+    package let step: TrainingStep
+    package private(set) var position = TrainingPosition()
+    private let best: FloatBuffer
+    private let ranking: FullRanking
+    private let checkpointPath: String?
+    private let identity: UInt64
+    private var sampler: NegativeSampler
+    private var clock: ContinuousClock.Instant
+    private var lastCheckpoint: ContinuousClock.Instant
+    private var lastReport: ContinuousClock.Instant
+
+    /// Prepares a training, going on from `checkpointPath` where there is one.
+    ///
+    /// - Parameter note: called with a line when a checkpoint cannot be used and training begins anew.
+    /// Errors: `TrialFileError` for a specification that cannot be trained, naming the field.
+    package init(
+        spec: TrialSpec, corpus: Corpus, checkpointPath: String? = nil, note: (String) -> Void = { _ in }
+    ) throws {
+        func refuse(_ message: String) -> TrialFileError { TrialFileError(file: "specification", message) }
+        if let problem = spec.configuration.problem { throw refuse(problem) }
+        guard spec.threads == 1 else { throw refuse("threads: found \(spec.threads), expected 1") }
+        self.spec = spec
+        self.checkpointPath = checkpointPath
+        data = TrainingData(corpus, maxLength: spec.configuration.maxLength, userFraction: spec.userFraction)
+        guard !data.trainingUsers.isEmpty else {
+            throw refuse("the corpus has no user with 4 or more interactions to train on, in this share of the users")
+        }
+        guard !data.evaluatedUsers.isEmpty else {
+            throw refuse("the corpus has no user with 3 or more interactions to rank")
+        }
+        step = TrainingStep(spec.configuration, items: corpus.itemCount, options: spec.options)
+        best = FloatBuffer(step.model.table.count)
+        ranking = FullRanking(data, mask: spec.mask, dim: spec.configuration.dim)
+        sampler = NegativeSampler(corpus)
+        identity = try Checkpoint.identity(of: spec)
+        clock = .now
+        lastCheckpoint = clock
+        lastReport = clock - .seconds(10)
+        step.model.table.initialise(step.model.parameters, seed: spec.seed)
+        if let checkpointPath {
+            do {
+                if let found = try Checkpoint.read(checkpointPath, into: buffers, identity: identity) {
+                    position = found
+                }
+            } catch {
+                note("\(error); training begins anew")
+            }
+        }
+    }
+
+    private var buffers: [FloatBuffer] { [step.model.parameters, step.firstMoment, step.secondMoment, best] }
+
+    private var steps: Int { (data.trainingUsers.count + spec.options.batchUsers - 1) / spec.options.batchUsers }
+
+    /// Active seconds of all runs.
+    private var seconds: Double { position.seconds + clock.duration(to: .now).inSeconds }
+
+    /// Trains to the end. Errors: `Interrupted` when `shouldStop` says so, `NonFiniteScore` never (it becomes `diverged`).
+    package func run(
+        shouldStop: () -> Bool = { false }, progress: (TrialProgress) -> Void = { _ in }
+    ) throws -> Outcome {
+        clock = .now
+        lastCheckpoint = clock
+        report(.starting, progress, force: true)
+        do {
+            var outOfTime = false
+            while !outOfTime, position.epoch < spec.options.maxEpochs, position.stale < spec.options.patience {
+                outOfTime = try trainEpoch(shouldStop: shouldStop, progress: progress)
+                if outOfTime, position.stepInEpoch == 0, position.epoch > 0 { break }
+                try validate(progress)
+            }
+            return try finish(converged: !outOfTime, progress)
+        } catch let error as NonFiniteScore {
+            return diverged(error.description)
+        }
+    }
+
+    // MARK: - Epochs
+
+    /// Trains the rest of an epoch; true when the time is over.
+    private func trainEpoch(shouldStop: () -> Bool, progress: (TrialProgress) -> Void) throws -> Bool {
+        let started = ContinuousClock.now
+        let secondsBefore = position.trainingSeconds
+        defer { position.trainingSeconds = secondsBefore + started.duration(to: .now).inSeconds }
+        let order = shuffledUsers(epoch: position.epoch)
+        var batch = JaggedBatch()
+        var negatives: [Int32] = []
+        while position.stepInEpoch < steps {
+            if let limit = spec.maxSeconds, seconds >= limit { return true }
+            if shouldStop() {
+                position.trainingSeconds = secondsBefore + started.duration(to: .now).inSeconds
+                try saveCheckpoint()
+                throw Interrupted()
+            }
+            if lastCheckpoint.duration(to: .now).inSeconds >= spec.checkpointSeconds { try saveCheckpoint() }
+            let first = position.stepInEpoch * spec.options.batchUsers
+            let users = order[first..<min(first + spec.options.batchUsers, order.count)]
+            prepare(users, &batch, &negatives)
+            let key = RandomStream(seed: spec.seed, .dropout, UInt64(position.step)).key
+            let loss = step.lossAndGradient(batch, negatives: negatives, dropoutKey: key)
+            guard loss.isFinite else { throw NonFiniteScore() }
+            position.step += 1
+            position.stepInEpoch += 1
+            step.update(step: position.step)
+            position.lossSum += loss * Double(batch.count)
+            position.lossTokens += batch.count
+            position.tokensSeen += batch.count
+            let speed = Double(position.tokensSeen) / max(1e-9, secondsBefore + started.duration(to: .now).inSeconds)
+            report(.training, progress, speed: speed)
+        }
+        return false
+    }
+
+    private func prepare(_ users: ArraySlice<Int32>, _ batch: inout JaggedBatch, _ negatives: inout [Int32]) {
+        batch.removeAll()
+        negatives.removeAll(keepingCapacity: true)
+        var random = RandomStream(seed: spec.seed, .negatives, UInt64(position.step))
+        for user in users {
+            let before = batch.count
+            batch.addTraining(data.trainingItems(user), maxLength: data.maxLength)
+            if spec.configuration.loss == .bce {
+                sampler.draw(
+                    (batch.count - before) * spec.options.negatives, for: user, &random, into: &negatives)
+            }
+        }
+    }
+
+    private func shuffledUsers(epoch: Int) -> [Int32] {
+        var random = RandomStream(seed: spec.seed, .order, UInt64(epoch))
+        var order = data.trainingUsers
+        for i in stride(from: order.count - 1, to: 0, by: -1) { order.swapAt(i, random.below(i + 1)) }
+        return order
+    }
+
+    /// Ranks the validation targets and keeps the parameters where they are the best so far; ends the epoch.
+    private func validate(_ progress: (TrialProgress) -> Void) throws {
+        report(.validating, progress)
+        let started = ContinuousClock.now
+        let ranks = try ranking.ranks(step.model, test: false)
+        let value = RankMetrics.measure(spec.options.stopMetric, ranks: ranks).value
+        position.lastValidation = RankMetrics.all(ranks: ranks, and: [spec.options.stopMetric]).mapValues(\.value)
+        position.epoch += 1
+        position.stepInEpoch = 0
+        if value > position.bestValue ?? -1 {
+            position.bestValue = value
+            position.bestEpoch = position.epoch
+            position.stale = 0
+            best.copy(from: step.model.parameters)
+        } else {
+            position.stale += 1
+        }
+        position.validations += 1
+        position.validationSeconds += started.duration(to: .now).inSeconds
+        report(.training, progress, force: true)
+        position.lossSum = 0
+        position.lossTokens = 0
+    }
+
+    private func saveCheckpoint() throws {
+        lastCheckpoint = .now
+        guard let checkpointPath else { return }
+        var saved = position
+        saved.seconds = seconds
+        try Checkpoint.write(saved, buffers, identity: identity, to: checkpointPath)
+    }
+
+    // MARK: - The end
+
+    private func finish(converged: Bool, _ progress: (TrialProgress) -> Void) throws -> Outcome {
+        report(.testing, progress, force: true)
+        step.model.parameters.copy(from: best)
+        let validation = try ranking.ranks(step.model, test: false)
+        let test = try ranking.ranks(step.model, test: true)
+        let ranks = Ranks(users: data.evaluatedUsers.map { UInt32($0) }, validation: validation, test: test)
+        var result = emptyResult(converged ? .converged : .stoppedByBudget)
+        result.users = test.count
+        result.validation = RankMetrics.all(ranks: validation, and: [spec.options.stopMetric])
+        result.test = RankMetrics.all(ranks: test, and: [spec.options.stopMetric])
+        report(.finished, progress, force: true)
+        return Outcome(result: result, ranks: ranks)
+    }
+
+    private func diverged(_ message: String) -> Outcome {
+        var result = emptyResult(.diverged)
+        result.message = message + " in epoch \(position.epoch + 1); a smaller learning rate may help"
+        return Outcome(result: result, ranks: Ranks(users: [], validation: [], test: []))
+    }
+
+    private func emptyResult(_ status: TrialResult.Status) -> TrialResult {
+        let epochs = max(1, Double(position.tokensSeen) / Double(max(1, data.tokens)))
+        return TrialResult(
+            status: status, epochs: position.epoch, bestEpoch: position.bestEpoch, seconds: seconds,
+            tokensPerSecond: Double(position.tokensSeen) / max(1e-9, position.trainingSeconds), tokens: data.tokens,
+            parameters: step.model.table.count, peakMemoryBytes: MemoryUse.peakBytes(), users: 0, validation: [:],
+            test: [:], secondsPerEpoch: position.trainingSeconds / epochs,
+            secondsPerValidation: position.validationSeconds / Double(max(1, position.validations)))
+    }
+
+    /// Tells where the training stands, at most twice a second unless forced.
+    private func report(
+        _ phase: TrialProgress.Phase, _ progress: (TrialProgress) -> Void, speed: Double? = nil, force: Bool = false
+    ) {
+        guard force || lastReport.duration(to: .now).inSeconds >= 0.5 else { return }
+        lastReport = .now
+        progress(
+            TrialProgress(
+                phase: phase, epoch: min(position.epoch + 1, spec.options.maxEpochs), tokens: position.lossTokens,
+                epochTokens: data.tokens,
+                tokensPerSecond: speed ?? Double(position.tokensSeen) / max(1e-9, position.trainingSeconds),
+                loss: position.lossTokens > 0 ? position.lossSum / Double(position.lossTokens) : nil,
+                validation: position.lastValidation, best: position.bestValue, seconds: seconds))
+    }
+}
+
+extension Duration {
+    package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

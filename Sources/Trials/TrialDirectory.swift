@@ -1,0 +1,105 @@
+internal import Glibc
+
+#if canImport(FoundationEssentials)
+package import FoundationEssentials
+#else
+package import Foundation
+#endif
+
+/// A trial's folder: `spec.json` written once; `progress.jsonl` appended; `checkpoint` replaced atomically; `ranks.bin`, then
+/// `result.json`, written last and atomically. Whoever runs the trial needs nothing but this and the corpus file.
+package struct TrialDirectory: Sendable {
+    package let path: String
+
+    package init(path: String) { self.path = path }
+
+    package var specPath: String { path + "/spec.json" }
+    package var progressPath: String { path + "/progress.jsonl" }
+    package var checkpointPath: String { path + "/checkpoint" }
+    package var ranksPath: String { path + "/ranks.bin" }
+    package var resultPath: String { path + "/result.json" }
+
+    /// Errors: `TrialFileError`.
+    package func readSpec() throws -> TrialSpec { try decode(TrialSpec.self, specPath) }
+    package func writeSpec(_ spec: TrialSpec) throws { try encode(spec, specPath) }
+
+    /// Errors: `TrialFileError`, also when the trial has not ended.
+    package func readResult() throws -> TrialResult { try decode(TrialResult.self, resultPath) }
+    package func writeResult(_ result: TrialResult) throws { try encode(result, resultPath) }
+
+    package var hasResult: Bool { access(resultPath, F_OK) == 0 }
+
+    private func decode<T: Decodable>(_ type: T.Type, _ path: String) throws -> T {
+        let data = try readFile(path)
+        do {
+            return try JSONDecoder().decode(type, from: data)
+        } catch {
+            throw TrialFileError(file: path, "is no \(type): \(error)")
+        }
+    }
+
+    private func encode(_ value: some Encodable, _ path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        try writeFileAtomically(try encoder.encode(value), to: path)
+    }
+}
+
+/// A file of a trial that cannot be read or written.
+package struct TrialFileError: Error, Sendable, CustomStringConvertible {
+    package var file: String
+    package var message: String
+
+    package init(file: String, _ message: String) {
+        self.file = file
+        self.message = message
+    }
+
+    package var description: String { "\(file): \(message)" }
+}
+
+/// The content of a file. Errors: `TrialFileError` with the system's words.
+package func readFile(_ path: String) throws -> Data {
+    do {
+        return try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+        throw TrialFileError(file: path, "cannot be read: \(error)")
+    }
+}
+
+/// Replaces a file so that a reader, or a machine that loses power, sees the old content or the new and nothing between.
+package func writeFileAtomically(_ data: Data, to path: String) throws {
+    func failure(_ action: String) -> TrialFileError {
+        TrialFileError(file: path, "cannot be \(action): \(String(cString: strerror(errno)))")
+    }
+    let temporary = path + ".partial"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw failure("created") }
+    var written = 0
+    while written < data.count {
+        let count = data.withUnsafeBytes {
+            write(descriptor, $0.baseAddress?.advanced(by: written), data.count - written)
+        }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else {
+            let error = failure("written")
+            close(descriptor)
+            unlink(temporary)
+            throw error
+        }
+        written += count
+    }
+    guard fsync(descriptor) == 0 else {
+        let error = failure("written")
+        close(descriptor)
+        unlink(temporary)
+        throw error
+    }
+    close(descriptor)
+    guard rename(temporary, path) == 0 else { throw failure("put in place") }
+    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    let folderDescriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
+    guard folderDescriptor >= 0 else { return }
+    fsync(folderDescriptor)
+    close(folderDescriptor)
+}

@@ -1,0 +1,78 @@
+import ArgumentParser
+import Domain
+import Interactions
+import Transformer
+import Trials
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Measures the speed of shapes, for the planner's prices.
+struct Probe: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure training and ranking speed of shapes; prints one JSON line each.")
+
+    @OptionGroup var source: DataOptions
+    @OptionGroup var model: ModelOptions
+    @Option(name: .customLong("shape"), help: "LAYERSxDIM; may be given many times.") var shapes: [String]
+    @Option(help: "Seconds of training to time, for each shape.") var seconds = 0.3
+
+    func run() throws {
+        try source.withCorpus { corpus in
+            for shape in shapes {
+                let numbers = shape.split(separator: "x").map { Int($0) }
+                guard numbers.count == 2, let layers = numbers[0], let dim = numbers[1] else {
+                    throw ValidationError("--shape: found \"\(shape)\", expected LAYERSxDIM such as 2x64")
+                }
+                let configuration = try model.configuration(layers: layers, dim: dim)
+                printLine(
+                    try json(
+                        try SpeedProbe.measure(
+                            configuration, options: model.options(), corpus: corpus, seconds: seconds)))
+            }
+        }
+    }
+}
+
+/// Tokens a second without evaluation, for benchmarks.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train for some seconds and print tokens/s as JSON.")
+
+    @OptionGroup var source: DataOptions
+    @OptionGroup var model: ModelOptions
+    @Option(help: "Transformer blocks N.") var layers = 2
+    @Option(help: "Embedding dimension d.") var dim = 64
+    @Option(help: "Seconds to time, after a warm-up step.") var seconds = 10.0
+
+    func run() throws {
+        try source.withCorpus { corpus in
+            let probe = try SpeedProbe.measure(
+                try model.configuration(layers: layers, dim: dim), options: model.options(), corpus: corpus,
+                seconds: seconds)
+            printLine(try json(probe))
+        }
+    }
+}
+
+/// Writes made-up interactions with a known entropy rate.
+struct Synthesize: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write seeded synthetic interactions as `user item` lines.")
+
+    @Option(help: "Users.") var users = 2_000
+    @Option(help: "Items.") var items = 500
+    @Option(help: "Mean sequence length.") var meanLength = 15.0
+    @Option(help: "Seed.") var seed: UInt64 = 1
+    @Option(name: .shortAndLong, help: "File to write.") var output: String
+
+    func run() throws {
+        guard users > 0, items > 1 else { throw ValidationError("expected at least 1 user and 2 items") }
+        let source = SyntheticInteractions(users: users, items: items, meanLength: meanLength, seed: seed)
+        try source.text().write(toFile: output, atomically: true, encoding: .utf8)
+        printError("wrote \(output); entropy rate of the source: \(source.entropyRate) nats")
+    }
+}

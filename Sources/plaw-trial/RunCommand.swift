@@ -1,0 +1,48 @@
+import ArgumentParser
+import CPlaw
+import Glibc
+import Interactions
+import Transformer
+import Trials
+
+/// The daemon's worker: everything it needs stands in the trial's directory.
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train the trial in a directory, going on from its checkpoint; ends with 75 when stopped by SIGTERM.")
+
+    @Argument(help: "Directory with spec.json.") var directory: String
+
+    /// Exit status of a worker that was asked to stop and left a checkpoint (EX_TEMPFAIL).
+    private static let interrupted: Int32 = 75
+
+    func run() throws {
+        // A worker whose daemon dies has nobody to report to; its checkpoint is at most some seconds old.
+        plaw_die_with_parent()
+        // The daemon may have died before that took effect.
+        if getppid() == 1 { throw ExitCode(Self.interrupted) }
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
+        stopOnTermination()
+        let files = TrialDirectory(path: directory)
+        if files.hasResult { return }
+        let spec = try files.readSpec()
+        let progressFile = fopen(files.progressPath, "a")
+        defer { if let progressFile { fclose(progressFile) } }
+        let trainer = try Trainer(
+            spec: spec, corpus: try Corpus(path: spec.corpus), checkpointPath: files.checkpointPath,
+            note: printError)
+        do {
+            let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
+                guard let line = try? json(update) else { return }
+                printLine(line)
+                if let progressFile {
+                    fputs(line + "\n", progressFile)
+                    fflush(progressFile)
+                }
+            }
+            try outcome.ranks.write(to: files.ranksPath)
+            try files.writeResult(outcome.result)
+        } catch is Trainer.Interrupted {
+            throw ExitCode(Self.interrupted)
+        }
+    }
+}

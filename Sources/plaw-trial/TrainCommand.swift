@@ -1,0 +1,110 @@
+import ArgumentParser
+import Domain
+import Glibc
+import Interactions
+import Transformer
+import Trials
+
+/// One trial alone, for people and scripts.
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train one configuration and rank all items for every user; results go to standard output.")
+
+    @OptionGroup var source: DataOptions
+    @OptionGroup var model: ModelOptions
+    @Option(help: "Transformer blocks N.") var layers = 2
+    @Option(help: "Embedding dimension d.") var dim = 64
+    @Option(help: "Most epochs.") var epochs = 200
+    @Option(help: "Validations without improvement before stopping.") var patience = 10
+    @Option(name: .customLong("metric"), help: "What early stopping maximises.") var stopMetric = Metric(.ndcg, 10)
+    @Option(help: "none, window or full; chosen by the share of repeats unless told.") var mask: CandidateMask?
+    @Option(help: "Threads; 1.") var threads = 1
+    @Option(help: "Seed of everything random.") var seed: UInt64 = 1
+    @Option(help: "Stop training after so many seconds.") var maxSeconds: Double?
+    @Option(help: "Share of the users that train.") var userFraction = 1.0
+    @Flag(help: "One JSON line as the result.") var json = false
+
+    private struct Summary: Encodable {
+        var status: TrialResult.Status
+        var message: String?
+        var tokensPerSecond: Double
+        var epochs: Int
+        var bestEpoch: Int
+        var seconds: Double
+        var peakMemoryBytes: Int
+        var parameters: Int
+        var tokens: Int
+        var users: Int
+        var mask: CandidateMask
+        var validation: [String: Double]
+        var test: [String: Double]
+    }
+
+    func run() throws {
+        stopOnTermination()
+        let result = try source.withCorpus { corpus -> (TrialResult, CandidateMask) in
+            var options = model.options()
+            options.maxEpochs = epochs
+            options.patience = patience
+            options.stopMetric = stopMetric
+            let mask = mask ?? CandidateMask.standard(for: corpus)
+            let spec = TrialSpec(
+                corpus: corpus.path, configuration: try model.configuration(layers: layers, dim: dim),
+                options: options, seed: seed, threads: threads, userFraction: userFraction, mask: mask,
+                maxSeconds: maxSeconds, checkpointSeconds: .infinity)
+            let trainer = try Trainer(spec: spec, corpus: corpus)
+            var shown = -1
+            let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
+                // One line an epoch: when its validation is in.
+                guard update.phase == .training, let values = update.validation, update.epoch != shown else { return }
+                shown = update.epoch
+                printError(describe(update, values))
+            }
+            return (outcome.result, mask)
+        }
+        try show(result.0, mask: result.1)
+    }
+
+    private func describe(_ update: TrialProgress, _ values: [String: Double]) -> String {
+        func rounded(_ value: Double?) -> String { value.map { String(Double(Int($0 * 1e4 + 0.5)) / 1e4) } ?? "-" }
+        return "epoch \(update.epoch - 1) loss \(rounded(update.loss)) \(Int(update.tokensPerSecond)) tokens/s "
+            + "valid hr@10 \(rounded(values["hr@10"])) ndcg@10 \(rounded(values["ndcg@10"])) best \(rounded(update.best)) "
+            + "\(Int(update.seconds)) s"
+    }
+
+    private func show(_ result: TrialResult, mask: CandidateMask) throws {
+        let summary = Summary(
+            status: result.status, message: result.message, tokensPerSecond: result.tokensPerSecond,
+            epochs: result.epochs, bestEpoch: result.bestEpoch, seconds: result.seconds,
+            peakMemoryBytes: result.peakMemoryBytes, parameters: result.parameters, tokens: result.tokens,
+            users: result.users, mask: mask, validation: result.validation.mapValues(\.value),
+            test: result.test.mapValues(\.value))
+        if json {
+            printLine(try plaw_trial.json(summary))
+        } else {
+            printLine("status      \(result.status.rawValue)\(result.message.map { ": " + $0 } ?? "")")
+            printLine("epochs      \(result.epochs), best \(result.bestEpoch)")
+            printLine("seconds     \(Int(result.seconds)), \(Int(result.tokensPerSecond)) tokens/s")
+            printLine("parameters  \(result.parameters), peak memory \(result.peakMemoryBytes >> 20) MiB")
+            for name in ["hr@5", "ndcg@5", "hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10"] {
+                guard let test = result.test[name], let valid = result.validation[name] else { continue }
+                printLine(
+                    "\(name)\ttest \(test.value) ± \(test.standardError)\tvalidation \(valid.value)\tmask \(mask.rawValue)"
+                )
+            }
+        }
+        if result.status == .diverged { throw ExitCode(1) }
+    }
+}
+
+extension CandidateMask {
+    /// `full` where under 1 % of the interactions repeat an earlier (user, item) pair, else `none`.
+    static func standard(for corpus: Corpus) -> CandidateMask {
+        var repeats = 0
+        for user in 0..<corpus.userCount {
+            let items = corpus.items(of: user)
+            repeats += items.count - Set(items).count
+        }
+        return Double(repeats) < 0.01 * Double(corpus.interactionCount) ? .full : .none
+    }
+}
