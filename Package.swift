@@ -68,7 +68,7 @@ let package = Package(
         .target(
             name: "Transformer", dependencies: ["Domain", "Interactions", "Kernels", "Trials"], swiftSettings: fast),
         .testTarget(
-            name: "TransformerTests", dependencies: ["Domain", "Interactions", "Kernels", "Transformer", "Trials"],
+            name: "TransformerTests", dependencies: ["Domain", "Interactions", "Kernels", "Transformer", "Trials"], exclude: ["Fixtures"],
             swiftSettings: fast),
         .target(
             name: "Store", dependencies: ["Domain", "PlawProtocol", "Trials", grdb], swiftSettings: strict),

@@ -100,8 +100,13 @@ struct FormatSniffer {
         if counts.allSatisfy({ $0 == 2 }) {
             return Layout(delimiter: .whitespace, fieldCount: 2)
         }
-        if Set(counts).count == 1, counts[0] >= 3, counts.count > 1 {
-            return try columnar(.whitespace)
+        if Set(counts).count == 1, counts[0] >= 3 {
+            let columns = try columnar(.whitespace)
+            if columns.hasHeader || columns.timeColumn != nil { return columns }
+            // Three fields could be a rating as well as a second item; more are taken for a sequence.
+            if counts[0] == 3, counts.count > 1 {
+                throw ambiguous("found 3 fields in every line, which may be `user item item` or `user item rating`")
+            }
         }
         if counts.allSatisfy({ $0 >= 1 }), counts.contains(where: { $0 > 2 }) {
             return Layout(delimiter: .whitespace, isSequences: true)

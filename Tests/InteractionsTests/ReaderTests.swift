@@ -114,6 +114,7 @@ struct ReaderTests {
         #expect(reason("") == "empty")
         #expect(reason("\n \n") == "empty")
         #expect(reason("one\ntwo\n") == "ambiguous")
+        #expect(reason("u 1 5\nu 2 4\nv 1 3\n") == "ambiguous")
         #expect(reason("colour,size\nred,5\nblue,6\n") == "ambiguous")
         #expect(reason("", bytes: [0x7f, 0x45, 0x4c, 0x46, 0, 0, 1]) == "binary")
         #expect(reason("", bytes: [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3]) == "gzip")

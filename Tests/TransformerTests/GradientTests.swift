@@ -1,0 +1,77 @@
+import Domain
+import Testing
+
+@testable import Kernels
+@testable import Transformer
+
+/// Every parameter's gradient against finite differences of the loss, dropout on, in plain double-precision kernels.
+struct GradientTests {
+    private func batch(_ random: inout RandomStream, items: Int) -> JaggedBatch {
+        var batch = JaggedBatch()
+        for length in [2, 5, 3, 9] {
+            let sequence = (0..<length).map { _ in Int32(random.below(items)) }
+            sequence.withUnsafeBufferPointer { batch.addTraining($0, maxLength: 6) }
+        }
+        return batch
+    }
+
+    @Test("the gradient of every parameter is the slope of the loss", arguments: [Loss.cce, .bce], [0, 0.3])
+    func slopes(loss: Loss, dropout: Double) throws {
+        let items = 13
+        let configuration = Configuration(layers: 2, dim: 6, heads: 2, maxLength: 6, loss: loss)
+        let step = TrainingStep(
+            configuration, items: items, options: TrainingOptions(dropout: dropout, negatives: 2), kernels: .naive)
+        var random = RandomStream(seed: 3, .weights)
+        for i in 0..<step.model.table.count { step.model.parameters.p[i] = Float(random.uniform() * 2 - 1) }
+        let batch = batch(&random, items: items)
+        let negatives = (0..<2 * batch.count).map { _ in Int32(random.below(items)) }
+        func value() -> Double { step.lossAndGradient(batch, negatives: negatives, dropoutKey: 77) }
+        _ = value()
+        let gradient = (0..<step.gradient.count).map { Double(step.gradient.p[$0]) }
+        let h: Float = 2e-3
+        for entry in step.model.table.entries {
+            // A few of each parameter's numbers, spread over it.
+            for i in stride(from: entry.offset, to: entry.offset + entry.count, by: max(1, entry.count / 7)) {
+                let kept = step.model.parameters.p[i]
+                step.model.parameters.p[i] = kept + h
+                let above = value()
+                step.model.parameters.p[i] = kept - h
+                let below = value()
+                step.model.parameters.p[i] = kept
+                let slope = (above - below) / Double(2 * h)
+                #expect(abs(slope - gradient[i]) < 2e-3 + 2e-2 * abs(gradient[i]), "\(entry.name) \(i - entry.offset)")
+            }
+        }
+    }
+
+    @Test("a gradient longer than clipNorm is cut to it")
+    func clipping() {
+        let step = TrainingStep(
+            Configuration(layers: 1, dim: 4, maxLength: 4, loss: .cce), items: 5,
+            options: TrainingOptions(clipNorm: 0.5))
+        step.gradient.p.update(repeating: 3, count: step.gradient.count)
+        step.update(step: 1)
+        let norm = Kernels.naive.sumOfSquares(step.gradient.p, step.gradient.count).squareRoot()
+        #expect(abs(norm - 0.5) < 1e-4)
+    }
+
+    @Test("results do not depend on what else is in the batch: padding is never computed")
+    func jagged() {
+        let configuration = Configuration(layers: 2, dim: 8, heads: 2, maxLength: 6, loss: .cce)
+        let table = ParameterTable(configuration, items: 9)
+        let parameters = FloatBuffer(table.count)
+        table.initialise(parameters, seed: 5)
+        for i in 0..<table.count { parameters.p[i] *= 20 }
+        let model = SASRec(configuration, items: 9, parameters: parameters, dropout: 0)
+        var alone = JaggedBatch()
+        let sequence: [Int32] = [1, 2, 3]
+        sequence.withUnsafeBufferPointer { alone.addContext($0, maxLength: 6) }
+        let expected = (0..<24).map { model.forward(alone, dropoutKey: nil)[$0] }
+        var together = JaggedBatch()
+        for other in [[4, 5, 6, 7, 8, 0, 1], sequence, [2]] as [[Int32]] {
+            other.withUnsafeBufferPointer { together.addContext($0, maxLength: 6) }
+        }
+        let hidden = model.forward(together, dropoutKey: nil)
+        for i in 0..<24 { #expect(abs(hidden[6 * 8 + i] - expected[i]) < 1e-5) }
+    }
+}

@@ -1,0 +1,161 @@
+import Domain
+import Foundation
+import Interactions
+import Testing
+import Trials
+
+@testable import Transformer
+
+struct TrainerTests {
+    @Test("training learns: ranks beat chance by far on a source with structure", arguments: [Loss.cce, .bce])
+    func learns(loss: Loss) throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(users: 1_000, items: 200, in: folder)
+            var spec = spec(corpus, dim: 16, loss: loss, epochs: 30, batch: 32)
+            spec.options.dropout = 0.1
+            let outcome = try Trainer(spec: spec, corpus: corpus).run()
+            let hit = try #require(outcome.result.test["hr@10"])
+            #expect(outcome.result.status == .converged)
+            #expect(hit.value > 3 * 10.0 / 200)
+            #expect(outcome.ranks.test.count == 1_000)
+        }
+    }
+
+    @Test("the same specification gives the same bits, another seed others")
+    func deterministic() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(in: folder)
+            let first = try Trainer(spec: spec(corpus), corpus: corpus).run()
+            #expect(try Trainer(spec: spec(corpus), corpus: corpus).run().ranks == first.ranks)
+            var other = spec(corpus)
+            other.seed = 12
+            #expect(try Trainer(spec: other, corpus: corpus).run().ranks != first.ranks)
+        }
+    }
+
+    @Test("a training stopped anywhere and resumed ends bit-identical", arguments: [Loss.cce, .bce])
+    func resume(loss: Loss) throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(in: folder)
+            let spec = spec(corpus, loss: loss)
+            let whole = Trainer.parametersAfterRun(try Trainer(spec: spec, corpus: corpus))
+            for stopAfter in [1, 3, 7, 12] {
+                let path = folder + "/checkpoint\(stopAfter)"
+                var asked = 0
+                let first = try Trainer(spec: spec, corpus: corpus, checkpointPath: path)
+                #expect(throws: Trainer.Interrupted.self) {
+                    try first.run(shouldStop: {
+                        asked += 1
+                        return asked > stopAfter
+                    })
+                }
+                let second = try Trainer(spec: spec, corpus: corpus, checkpointPath: path) { Issue.record("\($0)") }
+                #expect(second.position.step == stopAfter)
+                #expect(Trainer.parametersAfterRun(second) == whole)
+            }
+        }
+    }
+
+    @Test("a damaged, cut or foreign checkpoint is refused with a note, and training begins anew")
+    func badCheckpoint() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(in: folder)
+            let path = folder + "/checkpoint"
+            let trainer = try Trainer(spec: spec(corpus), corpus: corpus, checkpointPath: path)
+            #expect(throws: Trainer.Interrupted.self) { try trainer.run(shouldStop: { true }) }
+            let good = try Data(contentsOf: URL(fileURLWithPath: path))
+            var flipped = good
+            flipped[good.count / 2] ^= 1
+            for bad in [Data(), good.prefix(40), good.prefix(good.count - 5), flipped, Data(repeating: 7, count: 900)] {
+                try bad.write(to: URL(fileURLWithPath: path))
+                var notes: [String] = []
+                let again = try Trainer(spec: spec(corpus), corpus: corpus, checkpointPath: path) { notes.append($0) }
+                #expect(notes.count == 1)
+                #expect(again.position.step == 0)
+            }
+            try good.write(to: URL(fileURLWithPath: path))
+            var notes: [String] = []
+            _ = try Trainer(spec: spec(corpus, dim: 16), corpus: corpus, checkpointPath: path) { notes.append($0) }
+            #expect(notes.first?.contains("another trial") == true)
+        }
+    }
+
+    @Test("time that is over stops training at that step and ranks the best so far")
+    func budget() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(in: folder)
+            var spec = spec(corpus, epochs: 10_000)
+            spec.options.patience = 10_000
+            spec.maxSeconds = 0.2
+            let outcome = try Trainer(spec: spec, corpus: corpus).run()
+            #expect(outcome.result.status == .stoppedByBudget)
+            #expect(outcome.result.users == 300)
+            #expect(outcome.result.seconds < 2)
+        }
+    }
+
+    @Test("a learning rate that explodes ends as diverged, with a reason")
+    func divergence() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(in: folder)
+            var spec = spec(corpus, epochs: 50)
+            spec.options.learningRate = 1e30
+            let result = try Trainer(spec: spec, corpus: corpus).run().result
+            #expect(result.status == .diverged)
+            #expect(result.message?.contains("learning rate") == true)
+        }
+    }
+
+    @Test("a share of the users trains, all evaluated users are ranked, smaller shares lie inside larger ones")
+    func userFraction() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(in: folder)
+            let half = TrainingData(corpus, maxLength: 10, userFraction: 0.5)
+            let quarter = TrainingData(corpus, maxLength: 10, userFraction: 0.25)
+            #expect((100...200).contains(half.trainingUsers.count))
+            #expect(Set(quarter.trainingUsers).isSubset(of: half.trainingUsers))
+            #expect(half.evaluatedUsers.count == 300)
+        }
+    }
+
+    @Test("short sequences only train, targets are never trained on")
+    func split() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try corpus("a 1 2\nb 1 2 3 4 5\nc 9\nd 1 2 3\n", in: folder)
+            let data = TrainingData(corpus, maxLength: 50)
+            #expect(data.evaluatedUsers == [1, 3])
+            #expect(data.trainingUsers == [0, 1])
+            #expect(data.tokens == 1 + 2)
+            #expect(data.trainingItems(1).map { corpus.itemName(Int($0)) } == ["1", "2", "3"])
+            #expect(corpus.itemName(Int(data.context(1, test: false).target)) == "4")
+            #expect(corpus.itemName(Int(data.context(1, test: true).target)) == "5")
+            #expect(data.context(1, test: true).items.count == 4)
+        }
+    }
+
+    @Test("a specification that cannot be trained is refused, naming the field")
+    func refusals() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(in: folder)
+            var bad = spec(corpus)
+            bad.configuration.dim = 7
+            #expect { try Trainer(spec: bad, corpus: corpus) } throws: { "\($0)".contains("divisor of dim 7") }
+            bad = spec(corpus)
+            bad.threads = 2
+            #expect { try Trainer(spec: bad, corpus: corpus) } throws: { "\($0)".contains("threads") }
+        }
+    }
+}
+
+extension Trainer {
+    /// The bits of the parameters when the run is over.
+    static func parametersAfterRun(_ trainer: Trainer) -> [UInt32] {
+        do {
+            _ = try trainer.run()
+        } catch {
+            Issue.record("\(error)")
+        }
+        let buffer = trainer.step.model.parameters
+        return (0..<buffer.count).map { buffer.p[$0].bitPattern }
+    }
+}
