@@ -29,7 +29,7 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let package = Package(
     name: "plawd",
     products: [
-        .executable(name: "plaw-trial", targets: ["plaw-trial"]),
+        .executable(name: "plaw-trial", targets: ["plaw-trial"])
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -68,14 +68,16 @@ let package = Package(
         .target(
             name: "Transformer", dependencies: ["Domain", "Interactions", "Kernels", "Trials"], swiftSettings: fast),
         .testTarget(
-            name: "TransformerTests", dependencies: ["Domain", "Interactions", "Kernels", "Transformer", "Trials"], exclude: ["Fixtures"],
+            name: "TransformerTests", dependencies: ["Domain", "Interactions", "Kernels", "Transformer", "Trials"],
+            exclude: ["Fixtures"],
             swiftSettings: fast),
         .target(
             name: "Store", dependencies: ["Domain", "PlawProtocol", "Trials", grdb], swiftSettings: strict),
 
         // Floor 5
         .executableTarget(
-            name: "plaw-trial", dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],
+            name: "plaw-trial",
+            dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],
             swiftSettings: strict),
     ]
 )
