@@ -56,10 +56,17 @@ let package = Package(
         .target(name: "Interactions", dependencies: ["CZlib", "Domain"], swiftSettings: fast),
         .testTarget(
             name: "InteractionsTests", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: strict),
+        .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
+        .testTarget(
+            name: "PerformanceLawsTests", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: strict),
         .target(name: "Trials", dependencies: ["Domain"], swiftSettings: fast),
         .target(name: "PlawProtocol", dependencies: ["Domain", "Trials"], swiftSettings: strict),
 
         // Floor 2
+        .target(name: "Advisor", dependencies: ["Domain", "PerformanceLaws", "Trials"], swiftSettings: fast),
+        .testTarget(
+            name: "AdvisorTests", dependencies: ["Advisor", "Domain", "PerformanceLaws", "Trials"],
+            swiftSettings: strict),
         .target(
             name: "SequenceEntropy", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: fast),
         .testTarget(
