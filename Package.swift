@@ -29,7 +29,9 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let package = Package(
     name: "plawd",
     products: [
-        .executable(name: "plaw-trial", targets: ["plaw-trial"])
+        .executable(name: "plawd", targets: ["plawd"]),
+        .executable(name: "plaw", targets: ["plaw"]),
+        .executable(name: "plaw-trial", targets: ["plaw-trial"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -62,6 +64,9 @@ let package = Package(
         .target(name: "Trials", dependencies: ["Domain"], swiftSettings: fast),
         .target(name: "PlawProtocol", dependencies: ["Domain", "Trials"], swiftSettings: strict),
 
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .target(name: "Systemd", dependencies: ["CSystemd", logging], swiftSettings: strict),
+
         // Floor 2
         .target(name: "Advisor", dependencies: ["Domain", "PerformanceLaws", "Trials"], swiftSettings: fast),
         .testTarget(
@@ -81,7 +86,53 @@ let package = Package(
         .target(
             name: "Store", dependencies: ["Domain", "PlawProtocol", "Trials", grdb], swiftSettings: strict),
 
+        .target(
+            name: "PlawTransport",
+            dependencies: [
+                "PlawProtocol", "Systemd", logging,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: strict),
+
+        // Floor 3
+        .target(
+            name: "PlawClient",
+            dependencies: [
+                "PlawProtocol", "PlawTransport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: strict),
+
+        .target(
+            name: "Calibration",
+            dependencies: [
+                "Domain", "Interactions", "PlawProtocol", "SequenceEntropy", "Store", "Trials", logging,
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: strict),
+
+        // Floor 4
+        .target(
+            name: "PlawService",
+            dependencies: [
+                "Advisor", "Calibration", "Domain", "Interactions", "PerformanceLaws", "PlawProtocol", "PlawTransport",
+                "SequenceEntropy", "Store", "Systemd", "Trials", logging,
+            ], swiftSettings: strict),
+
         // Floor 5
+        .executableTarget(
+            name: "plawd",
+            dependencies: [
+                "Calibration", "PlawProtocol", "PlawService", "PlawTransport", "Systemd", argumentParser, logging,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "plaw",
+            dependencies: [
+                "Domain", "PlawClient", "PlawProtocol", "PlawTransport", "Trials", argumentParser,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "plaw-trial",
             dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],

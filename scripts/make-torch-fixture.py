@@ -24,10 +24,10 @@ class Block(nn.Module):
         super().__init__()
         self.queryKeyValue = nn.Linear(D, 3 * D)
         self.output = nn.Linear(D, D)
-        self.norm1 = nn.LayerNorm(D, eps=1e-12)
+        self.norm1 = nn.LayerNorm(D, eps=1e-5)
         self.expand = nn.Linear(D, 4 * D)
         self.contract = nn.Linear(4 * D, D)
-        self.norm2 = nn.LayerNorm(D, eps=1e-12)
+        self.norm2 = nn.LayerNorm(D, eps=1e-5)
 
     def forward(self, x, mask):
         B, T, _ = x.shape
@@ -43,7 +43,7 @@ class SASRec(nn.Module):
         super().__init__()
         self.item = nn.Parameter(torch.randn(V, D) * 0.3)
         self.position = nn.Parameter(torch.randn(L, D) * 0.3)
-        self.inputNorm = nn.LayerNorm(D, eps=1e-12)
+        self.inputNorm = nn.LayerNorm(D, eps=1e-5)
         self.blocks = nn.ModuleList([Block() for _ in range(N)])
         for p in self.parameters():
             with torch.no_grad():

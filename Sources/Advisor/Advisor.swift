@@ -133,7 +133,7 @@ package struct Advisor: Sendable {
                 Warning(
                     code: "cheaper-equivalent",
                     message:
-                        "\(equivalent.configuration.layers) layers, dim \(equivalent.configuration.dim) is predicted "
+                        "\(equivalent.configuration.layers) x \(equivalent.configuration.dim) (layers x dim) is predicted "
                         + "within one standard error of the best at "
                         + "\(Int((equivalent.cost.parameters / best.cost.parameters * 100).rounded())) % of its parameters"
                 ))
@@ -164,12 +164,19 @@ package struct Advisor: Sendable {
         return (candidate, standing(law) + around(configuration, law))
     }
 
-    /// The configurations that no other beats in both quality and a currency, cheapest first.
+    /// The configurations that no other beats in both quality and a currency, cheapest first; only those between the
+    /// smallest and largest observed layers and dimension, since a front shows no warnings point by point.
     package func pareto(_ currency: KeyPath<Cost, Double>, metric: Metric = Metric(.ndcg, 10)) throws -> [Candidate] {
         let name = metric.description
-        guard laws[name] != nil else { throw noLaw(name) }
+        guard let law = laws[name] else { throw noLaw(name) }
+        func isInside(_ value: Int, _ range: [Int]) -> Bool {
+            value >= (range.first ?? value) && value <= (range.last ?? value)
+        }
+        let inside = table.filter {
+            isInside($0.configuration.layers, law.layersRange) && isInside($0.configuration.dim, law.dimRange)
+        }
         var front: [Candidate] = []
-        for candidate in table.sorted(by: {
+        for candidate in inside.sorted(by: {
             ($0.cost[keyPath: currency], -($0.predicted[name] ?? 0)) < (
                 $1.cost[keyPath: currency], -($1.predicted[name] ?? 0)
             )
@@ -275,7 +282,9 @@ package struct Advisor: Sendable {
             warnings.append(
                 Warning(
                     code: "not-identified",
-                    message: "the observations do not determine \(free.sorted().joined(separator: ", "))"))
+                    message:
+                        "the observations fix \(law.rank) of the law's \(law.covarianceParameters.count) parameters: it "
+                        + "may hold among them, its optimum and what lies beyond are a guess"))
         }
         if law.optimum.layers == nil && law.optimum.dim == nil {
             warnings.append(Warning(code: "no-interior-optimum", message: "the law has no maximum in layers or dim"))

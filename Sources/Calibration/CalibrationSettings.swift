@@ -73,7 +73,15 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
 
     /// Everything but the shape that training speed depends on.
     package var speedSetting: String {
-        "\(backbone.rawValue) \(loss.rawValue) L\(maxLength) h\(heads) b\(options.batchUsers) n\(options.negatives)"
+        Self.speedSetting(
+            backbone: backbone, loss: loss, maxLength: maxLength, heads: heads, batchUsers: options.batchUsers,
+            negatives: loss == .bce ? options.negatives : 1)
+    }
+
+    package static func speedSetting(
+        backbone: Backbone, loss: Loss, maxLength: Int, heads: Int, batchUsers: Int, negatives: Int
+    ) -> String {
+        "\(backbone.rawValue) \(loss.rawValue) L\(maxLength) h\(heads) b\(batchUsers) n\(negatives)"
     }
 
     /// The trial of one shape on a share of the users.

@@ -94,6 +94,24 @@ package actor CalibrationSupervisor {
         return job
     }
 
+    /// The job when it has ended, or as it is when the time is over. Errors: `unknownJob`, `CancellationError`.
+    package func wait(for id: Int64, seconds: Double) async throws -> Job {
+        let states = await hub.follow(id)
+        let job = try await snapshot(id)
+        if job.state.isFinal { return job }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for await state in states where state.state.isFinal { return } }
+            group.addTask { try? await Task.sleep(for: .seconds(seconds)) }
+            await group.next()
+            group.cancelAll()
+        }
+        try Task.checkCancellation()
+        return try await snapshot(id)
+    }
+
+    /// Returns when the supervisor has taken a turn: a proof that it is not stuck.
+    package func takeTurn() {}
+
     // MARK: - One job
 
     private func nextJob() async -> Int64? {
@@ -361,7 +379,7 @@ package actor CalibrationSupervisor {
 }
 
 extension Duration {
-    var seconds: Double {
+    package var seconds: Double {
         Double(components.seconds) + Double(components.attoseconds) * 1e-18
     }
 }

@@ -1,3 +1,4 @@
+internal import Domain
 internal import Subprocess
 package import Trials
 
@@ -64,11 +65,11 @@ package struct LocalExecutor: TrialExecutor {
             platformOptions: Self.options, input: .none, output: .string(limit: 1 << 20),
             error: .string(limit: 1 << 20))
         guard case .exited(0) = outcome.terminationStatus else {
-            let words = (outcome.standardError ?? "").suffix(500)
+            let words = (outcome.standardError).suffix(500)
             throw WorkerError("plaw-trial probe ended with \(outcome.terminationStatus): \(words)")
         }
         let decoder = JSONDecoder()
-        return try (outcome.standardOutput ?? "").split(separator: "\n").map { line in
+        return try (outcome.standardOutput).split(separator: "\n").map { line in
             try decoder.decode(ThroughputProbe.self, from: Data(line.utf8))
         }
     }

@@ -43,11 +43,6 @@ actor DatasetService {
 
     func register(_ params: DatasetRegisterParams) async throws -> DatasetRegisterResult {
         try Self.check(name: params.name)
-        guard try await !store.datasetExists(params.name), !inWork.contains(params.name) else {
-            throw RPCError(
-                .datasetExists, "a dataset is already named \"\(params.name)\"; remove it or choose another name",
-                ["name": .string(params.name)])
-        }
         let maxLength = params.maxLength ?? 50
         guard (1...4096).contains(maxLength) else {
             throw RPCError(.invalidParams, "maxLength: found \(maxLength), expected 1 to 4096")
@@ -55,9 +50,12 @@ actor DatasetService {
         if let kCore = params.options?.kCore, kCore < 1 {
             throw RPCError(.invalidParams, "options.kCore: found \(kCore), expected 1 or more")
         }
-        let source = try await source(params)
+        // Taken before the first wait, so that of two registrations at once one is refused.
+        guard !inWork.contains(params.name) else { throw Self.taken(params.name) }
         inWork.insert(params.name)
         defer { inWork.remove(params.name) }
+        guard try await !store.datasetExists(params.name) else { throw Self.taken(params.name) }
+        let source = try await source(params)
         do {
             let result = try await read(params, source: source, maxLength: maxLength)
             if result.dataset != nil, let upload = params.uploadId { await uploads.discard(upload) }
@@ -75,7 +73,7 @@ actor DatasetService {
         let fileName = params.fileName ?? String(source.split(separator: "/").last ?? "")
         if params.dryRun == true {
             let decision = try await offload.run { try InteractionReader(path: source, options: options).decision }
-            return DatasetRegisterResult(decision: decision)
+            return DatasetRegisterResult(decision: decision, dataset: nil)
         }
         let corpusFile = params.name + "." + UUID().uuidString.prefix(8).lowercased() + ".corpus"
         let corpusPath = layout.corpora + "/" + corpusFile
@@ -165,6 +163,12 @@ actor DatasetService {
                 "name: found \"\(name.prefix(80))\", expected 1 to 64 of letters, digits, '-', '_' and '.', beginning with a letter or digit",
                 ["field": .string("name")])
         }
+    }
+
+    private static func taken(_ name: String) -> RPCError {
+        RPCError(
+            .datasetExists, "a dataset is already named \"\(name)\"; remove it or choose another name",
+            ["name": .string(name)])
     }
 
     private func source(_ params: DatasetRegisterParams) async throws -> String {

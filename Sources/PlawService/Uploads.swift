@@ -14,8 +14,12 @@ actor Uploads {
     /// Uploads that may be open at once.
     static let maximumOpen = 16
 
+    /// An upload nobody added to for this long is given up.
+    private static let patience = Duration.seconds(900)
+
     private struct Upload {
         var received = 0
+        var touched = ContinuousClock.now
     }
 
     private let folder: String
@@ -29,6 +33,7 @@ actor Uploads {
 
     /// Begins an upload. Errors: `busy` when too many are open.
     func begin() throws -> DatasetUploadResult {
+        for (id, upload) in uploads where ContinuousClock.now - upload.touched > Self.patience { discard(id) }
         guard uploads.count < Self.maximumOpen else {
             throw RPCError(.busy, "\(uploads.count) uploads are open; finish one or try again later")
         }
@@ -72,6 +77,7 @@ actor Uploads {
             written += count
         }
         uploads[id]?.received += bytes.count
+        uploads[id]?.touched = .now
         return DatasetUploadResult(uploadId: id, received: upload.received + bytes.count)
     }
 

@@ -15,7 +15,9 @@ package final class SASRec {
     private var activations: SASRecActivations
     private let gemmScratch = FloatBuffer(Kernels.gemmScratch)
 
-    static let normEpsilon: Float = 1e-12
+    /// PyTorch's default. With the 1e-12 of published code a row whose d elements were all dropped multiplies gradients by
+    /// 1e6 in every norm it passes, and small deep shapes (d 8, 4 blocks) overflow in their first epoch, in PyTorch too.
+    static let normEpsilon: Float = 1e-5
 
     package init(
         _ configuration: Configuration, items: Int, parameters: FloatBuffer, dropout: Double, kernels: Kernels = .best

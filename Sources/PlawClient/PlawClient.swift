@@ -1,0 +1,209 @@
+internal import NIOCore
+internal import NIOPosix
+package import PlawProtocol
+internal import PlawTransport
+internal import Synchronization
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// The daemon cannot be reached, or went away.
+package struct ClientError: Error, Sendable, CustomStringConvertible {
+    package var description: String
+}
+
+/// A notification from the daemon; its params as JSON text.
+package struct ServerNotification: Sendable {
+    package var method: String
+    let message: [UInt8]
+
+    private struct Envelope<Params: Decodable>: Decodable { var params: Params }
+
+    /// The params as a value.
+    package func params<Params: Decodable>(_ type: Params.Type) throws -> Params {
+        try JSONDecoder().decode(Envelope<Params>.self, from: Data(message)).params
+    }
+}
+
+/// Calls the daemon's methods over its socket.
+///
+///     try await PlawClient.withConnection(path: SocketPath.resolve(explicit: nil)) { client in
+///         let datasets = try await client.call(DatasetList.self, NoParams()).datasets
+///     }
+package final class PlawClient: Sendable {
+    private struct State {
+        var nextID: Int64 = 0
+        var waiting: [Int64: CheckedContinuation<[UInt8], any Error>] = [:]
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    private let path: String
+    private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    /// Notifications in order of arrival; the newest 256 wait for a slow reader.
+    package let notifications: AsyncStream<ServerNotification>
+    private let notify: AsyncStream<ServerNotification>.Continuation
+
+    private init(path: String, outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>) {
+        self.path = path
+        self.outbound = outbound
+        (notifications, notify) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(256))
+    }
+
+    /// Connects, runs `body`, and closes. Errors: `ClientError` when nobody answers, and what `body` throws.
+    package static func withConnection<T: Sendable>(
+        path: String, _ body: @escaping @Sendable (PlawClient) async throws -> T
+    ) async throws -> T {
+        let channel: NIOAsyncChannel<Frame, ByteBuffer>
+        do {
+            channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(unixDomainSocketPath: path) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(
+                            ByteToMessageHandler(FrameDecoder(limit: FrameLimits.responseBytes)))
+                        try channel.pipeline.syncOperations.addHandler(MessageToByteHandler(FrameEncoder()))
+                        return try NIOAsyncChannel(
+                            wrappingChannelSynchronously: channel,
+                            configuration: .init(inboundType: Frame.self, outboundType: ByteBuffer.self))
+                    }
+                }
+        } catch {
+            throw ClientError(
+                description:
+                    "no daemon answers at \(path) (\(error)); start it with `plawd` or `systemctl start plawd`, or "
+                    + "name its socket with --socket")
+        }
+        return try await channel.executeThenClose { inbound, outbound in
+            let client = PlawClient(path: path, outbound: outbound)
+            return try await withThrowingTaskGroup(of: T?.self) { group in
+                group.addTask {
+                    await client.receive(inbound)
+                    return nil
+                }
+                group.addTask { try await body(client) }
+                defer { group.cancelAll() }
+                while let result = try await group.next() {
+                    if let result { return result }
+                }
+                throw ClientError(description: "the daemon at \(path) closed the connection")
+            }
+        }
+    }
+
+    /// Calls a method. Errors: `RPCError` from the daemon, `ClientError`, `CancellationError`.
+    package func call<M: RPCMethod>(_ method: M.Type, _ params: M.Params) async throws -> M.Result {
+        let response = try await exchange(M.name, params)
+        return try JSONDecoder().decode(ResultEnvelope<M.Result>.self, from: Data(response)).result
+    }
+
+    /// Calls a method by name and returns its result as it is.
+    package func callRaw(_ method: String, _ params: JSONValue?) async throws -> JSONValue {
+        let response = try await exchange(method, params)
+        return try JSONDecoder().decode(ResultEnvelope<JSONValue>.self, from: Data(response)).result
+    }
+
+    private struct ResultEnvelope<Result: Decodable>: Decodable { var result: Result }
+    private struct ErrorEnvelope: Decodable { var error: RPCError? }
+    private struct Request<Params: Encodable>: Encodable {
+        var jsonrpc = "2.0"
+        var id: Int64?
+        var method: String
+        var params: Params?
+    }
+    private struct CancelParams: Encodable { var id: Int64 }
+    private struct Head: Decodable {
+        var id: Int64?
+        var method: String?
+    }
+
+    private func exchange(_ method: String, _ params: (some Encodable & Sendable)?) async throws -> [UInt8] {
+        let id = state.withLock { state in
+            state.nextID += 1
+            return state.nextID
+        }
+        let request = try JSONEncoder().encode(Request(id: id, method: method, params: params))
+        guard request.count <= FrameLimits.requestBytes else {
+            throw ClientError(
+                description: "the request has \(request.count) bytes, more than the \(FrameLimits.requestBytes) allowed"
+            )
+        }
+        let response = try await withTaskCancellationHandler {
+            try Task.checkCancellation()
+            return try await send(ByteBuffer(bytes: request), id: id)
+        } onCancel: {
+            cancel(id)
+        }
+        if let error = try JSONDecoder().decode(ErrorEnvelope.self, from: Data(response)).error { throw error }
+        return response
+    }
+
+    private func send(_ request: ByteBuffer, id: Int64) async throws -> [UInt8] {
+        // The answer may come before the write returns, so its place is prepared first.
+        async let answer = answer(to: id)
+        do {
+            try await outbound.write(request)
+        } catch {
+            fail(id, ClientError(description: "the daemon at \(path) closed the connection"))
+        }
+        return try await answer
+    }
+
+    private func answer(to id: Int64) async throws -> [UInt8] {
+        try await withCheckedThrowingContinuation { continuation in
+            let refused = state.withLock { state in
+                if state.isClosed { return true }
+                state.waiting[id] = continuation
+                return false
+            }
+            if refused {
+                continuation.resume(throwing: ClientError(description: "the daemon at \(path) closed the connection"))
+            }
+        }
+    }
+
+    private func fail(_ id: Int64, _ error: any Error) {
+        state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(throwing: error)
+    }
+
+    /// Gives a request up: its caller stops waiting now; the daemon drops its answer when the connection closes.
+    private func cancel(_ id: Int64) { fail(id, CancellationError()) }
+
+    private func receive(_ inbound: NIOAsyncChannelInboundStream<Frame>) async {
+        do {
+            for try await frame in inbound {
+                guard case .message(let buffer) = frame else { break }
+                deliver(Array(buffer.readableBytesView))
+            }
+        } catch {
+            // A broken connection ends like a closed one: everybody waiting is told below.
+        }
+        let waiting = state.withLock { state in
+            state.isClosed = true
+            defer { state.waiting = [:] }
+            return state.waiting
+        }
+        for continuation in waiting.values {
+            continuation.resume(throwing: ClientError(description: "the daemon at \(path) closed the connection"))
+        }
+        notify.finish()
+    }
+
+    private func deliver(_ message: [UInt8]) {
+        guard let head = try? JSONDecoder().decode(Head.self, from: Data(message)) else { return }
+        if let id = head.id, head.method == nil {
+            state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(returning: message)
+        } else if let method = head.method {
+            notify.yield(ServerNotification(method: method, message: message))
+        } else if let error = (try? JSONDecoder().decode(ErrorEnvelope.self, from: Data(message)))?.error {
+            // An error without an id concerns the connection: every caller learns it.
+            let waiting = state.withLock { state in
+                defer { state.waiting = [:] }
+                return state.waiting
+            }
+            waiting.values.forEach { $0.resume(throwing: error) }
+        }
+    }
+}

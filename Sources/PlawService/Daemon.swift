@@ -1,0 +1,220 @@
+package import Calibration
+internal import Domain
+internal import Glibc
+package import Logging
+internal import PlawProtocol
+package import PlawTransport
+internal import Store
+internal import Systemd
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// Everything plawd is made of, put together: opens the state, builds the routes, runs supervisor and server.
+package final class Daemon: Sendable {
+    package struct Settings: Sendable {
+        package var stateDirectory: String
+        package var configuration: DaemonConfiguration
+        /// The OpenRPC document, as JSON.
+        package var description: [UInt8]
+
+        package init(stateDirectory: String, configuration: DaemonConfiguration, description: [UInt8]) {
+            self.stateDirectory = stateDirectory
+            self.configuration = configuration
+            self.description = description
+        }
+    }
+
+    /// Time that requests in work are given at a stop; with the workers' five seconds beside it, far from ten.
+    private static let drainSeconds = 5.0
+
+    private let settings: Settings
+    private let store: Store
+    private let supervisor: CalibrationSupervisor
+    private let services: Services
+    private let logger: Logger
+    private let started = ContinuousClock.now
+
+    /// The parts that handlers call.
+    struct Services: Sendable {
+        var datasets: DatasetService
+        var calibrations: CalibrationService
+        var laws: LawService
+    }
+
+    /// Opens the state directory: database, leftovers of a crash. Errors: `StoreError` and file errors, in words.
+    package init(_ settings: Settings, executor: any TrialExecutor, logger: Logger) async throws {
+        self.settings = settings
+        self.logger = logger
+        let layout = StateLayout(root: settings.stateDirectory)
+        try layout.prepare()
+        let store = try Store(path: layout.database)
+        self.store = store
+        try layout.removeLeftovers(corpora: try await store.corpusFiles(), trials: try await store.trialIDs())
+        let laws = LawService(store: store, layout: layout, logger: logger)
+        let workers = settings.configuration.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        supervisor = CalibrationSupervisor(
+            store: store, executor: executor, trialsFolder: layout.trials, hub: JobHub(), logger: logger
+        ) { dataset, loss in
+            try await laws.fit(LawFitParams(name: dataset, loss: loss)).map(\.id)
+        }
+        services = Services(
+            datasets: DatasetService(
+                store: store, layout: layout,
+                maximumUploadBytes: settings.configuration.maxUploadBytes ?? 4 << 30, logger: logger),
+            calibrations: CalibrationService(
+                store: store, layout: layout, executor: executor, supervisor: supervisor, workers: workers),
+            laws: laws)
+    }
+
+    /// Serves until `stop` is over, then drains, stops the workers at their checkpoints and closes the database.
+    package func run(listening: RPCServer.Listening, until stop: @escaping @Sendable () async -> Void) async throws {
+        let metrics = ServerMetrics()
+        let authorization = settings.configuration.authorization()
+        let server = RPCServer(
+            listening: listening, router: try router(metrics), logger: logger, authorize: authorization.decide)
+        metrics.attach(server.state)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            let working = AsyncStream.makeStream(of: Void.self)
+            group.addTask { await self.superviseUntil(working.stream) }
+            group.addTask {
+                defer { working.continuation.finish() }
+                try await server.run(drainSeconds: Self.drainSeconds) {
+                    let counts = try await self.store.counts()
+                    ServiceManager.ready(status: "serving \(counts.laws) laws of \(counts.datasets) datasets")
+                    self.logger.notice(
+                        "ready", metadata: ["laws": "\(counts.laws)", "datasets": "\(counts.datasets)"])
+                }
+            }
+            group.addTask {
+                await stop()
+                ServiceManager.stopping()
+                server.shutdown()
+                // Workers stop while requests drain; whoever waits for a job is answered with its state.
+                working.continuation.finish()
+            }
+            group.addTask { await self.feedWatchdog() }
+            // Server and supervisor end after `stop`; an error ends everything at once.
+            for _ in 0..<3 { try await group.next() }
+            group.cancelAll()
+        }
+        try store.close()
+        logger.notice("stopped")
+    }
+
+    /// Runs the supervisor until the daemon stops, then stops it: its workers write their checkpoints.
+    private func superviseUntil(_ end: AsyncStream<Void>) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.supervisor.run() }
+            group.addTask { for await _ in end {} }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Tells systemd that the daemon lives, after a proof: the store answered and the supervisor took its turn.
+    private func feedWatchdog() async {
+        guard let seconds = ServiceManager.watchdogSeconds() else { return }
+        while !Task.isCancelled {
+            do {
+                _ = try await store.counts()
+                await supervisor.takeTurn()
+                ServiceManager.watchdogAlive()
+                try await Task.sleep(for: .seconds(seconds / 2))
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error("no proof of life", metadata: ["error": "\(error)"])
+                do { try await Task.sleep(for: .seconds(seconds / 4)) } catch { return }
+            }
+        }
+    }
+
+    // MARK: - Routes
+
+    private func router(_ metrics: ServerMetrics) throws -> Router {
+        let description = try JSONDecoder().decode(JSONValue.self, from: Data(settings.description))
+        var router = Router()
+        router.on(ServerInfo.self) { [self] _, _ in try await answering { try await info() } }
+        router.on(RPCDiscover.self) { _, _ in description }
+        router.on(MetricsGet.self) { _, _ in metrics.result() }
+        let datasets = services.datasets
+        router.on(DatasetUpload.self) { params, _ in try await answering { try await datasets.upload(params) } }
+        router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }
+        router.on(DatasetList.self) { _, _ in try await answering { try await datasets.list() } }
+        router.on(DatasetGet.self) { params, _ in try await answering { try await datasets.get(params.name) } }
+        router.on(DatasetRemove.self) { params, _ in try await answering { try await datasets.remove(params.name) } }
+        router.on(DatasetEntropy.self) { params, _ in try await answering { try await datasets.entropy(params) } }
+        let calibrations = services.calibrations
+        router.on(CalibrationPlan.self) { params, _ in try await answering { try await calibrations.plan(params) } }
+        router.on(CalibrationStart.self) { params, _ in try await answering { try await calibrations.start(params) } }
+        addJobs(to: &router)
+        addLaws(to: &router)
+        return router
+    }
+
+    private func addJobs(to router: inout Router) {
+        let (store, supervisor) = (store, supervisor)
+        router.on(JobList.self) { params, _ in
+            let limit = params.limit ?? 50
+            guard (1...10_000).contains(limit) else {
+                throw RPCError(.invalidParams, "limit: found \(limit), expected 1 to 10000")
+            }
+            return JobListResult(jobs: try await answering { try await store.jobs(dataset: params.name, limit: limit) })
+        }
+        router.on(JobGet.self) { params, _ in try await answering { try await supervisor.snapshot(params.id) } }
+        router.on(JobWait.self) { params, _ in
+            let seconds = params.timeoutSeconds ?? 60
+            guard seconds >= 0, seconds <= 3_600 else {
+                throw RPCError(.invalidParams, "timeoutSeconds: found \(seconds), expected 0 to 3600")
+            }
+            return try await answering { try await supervisor.wait(for: params.id, seconds: seconds) }
+        }
+        router.on(JobCancel.self) { params, _ in
+            try await answering {
+                try await supervisor.cancel(params.id)
+                return try await supervisor.snapshot(params.id)
+            }
+        }
+        router.on(JobSubscribe.self) { params, context in
+            // Following begins before the state is read, so that no change falls between.
+            let states = await supervisor.hub.follow(params.id)
+            let job = try await answering { try await supervisor.snapshot(params.id) }
+            context.afterReply { notifier in
+                if job.state.isFinal { return try await notifier.notify(Catalog.jobProgress, job) }
+                for await state in states { try await notifier.notify(Catalog.jobProgress, state) }
+            }
+            return job
+        }
+        router.on(ObservationList.self) { params, _ in
+            ObservationListResult(observations: try await answering { try await store.observations(of: params.name) })
+        }
+    }
+
+    private func addLaws(to router: inout Router) {
+        let laws = services.laws
+        router.on(LawFitMethod.self) { params, _ in
+            LawListResult(laws: try await answering { try await laws.fit(params) })
+        }
+        router.on(LawList.self) { params, _ in try await answering { try await laws.list(params.name) } }
+        router.on(LawGet.self) { params, _ in try await answering { try await laws.get(params) } }
+        router.on(LawPredict.self) { params, _ in try await answering { try await laws.predict(params) } }
+        router.on(AdvisorRecommend.self) { params, _ in try await answering { try await laws.recommend(params) } }
+        router.on(AdvisorPareto.self) { params, _ in try await answering { try await laws.pareto(params) } }
+    }
+
+    private func info() async throws -> ServerInfoResult {
+        let counts = try await store.counts()
+        return ServerInfoResult(
+            name: "plawd", version: plawVersion, protocolVersion: protocolVersion, pid: Int(getpid()),
+            uptimeSeconds: started.duration(to: .now).seconds, stateDirectory: settings.stateDirectory,
+            schemaVersion: try await store.schemaVersion(), maxRequestBytes: FrameLimits.requestBytes,
+            maxResponseBytes: FrameLimits.responseBytes, datasets: counts.datasets, observations: counts.observations,
+            laws: counts.laws, jobsRunning: counts.runningJobs,
+            workers: settings.configuration.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
+            status: counts.runningJobs > 0 ? "calibrating" : "idle")
+    }
+}

@@ -1,0 +1,61 @@
+package import Logging
+package import PlawProtocol
+package import Systemd
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// What a handler knows of its request's connection.
+package struct RequestContext: Sendable {
+    package let peer: PeerCredentials
+    package let logger: Logger
+    let follow: @Sendable (@escaping @Sendable (Notifier) async throws -> Void) -> Void
+
+    /// Runs `body` beside the requests of this connection once the answer is sent, until it ends or the peer goes away.
+    package func afterReply(_ body: @escaping @Sendable (Notifier) async throws -> Void) { follow(body) }
+}
+
+/// Sends notifications to one peer; sending waits while the peer is slow.
+package struct Notifier: Sendable {
+    let send: @Sendable (Data) async throws -> Void
+
+    package func notify(_ method: String, _ params: some Encodable & Sendable) async throws {
+        try await send(encodeMessage(Notification(method: method, params: params)))
+    }
+}
+
+/// The methods a server answers; nothing else here knows their names.
+package struct Router: Sendable {
+    struct Route: Sendable {
+        var access: Access
+        var ordering: Ordering
+        /// Decodes the parameters from the message, runs the handler and encodes the response.
+        var run: @Sendable (_ message: Data, _ id: RequestID?, _ context: RequestContext) async throws -> Data
+    }
+
+    private(set) var routes: [String: Route] = [:]
+
+    package init() {}
+
+    package var methods: [String] { routes.keys.sorted() }
+
+    /// Answers a method. Errors a handler throws: `RPCError` as it is, any other as `internalError` and into the log.
+    package mutating func on<M: RPCMethod>(
+        _ method: M.Type, _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
+    ) {
+        routes[M.name] = Route(access: M.access, ordering: M.ordering) { message, id, context in
+            let params: M.Params
+            do {
+                params = try JSONDecoder().decode(ParamsEnvelope<M.Params>.self, from: message).params
+            } catch let error as DecodingError {
+                throw explain(error)
+            }
+            let result = try await handler(params, context)
+            guard let id else { return Data() }
+            return try encodeMessage(ResultResponse(id: id, result: result))
+        }
+    }
+}

@@ -1,0 +1,65 @@
+internal import Glibc
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// A socket that cannot be opened, with the path and the reason.
+package struct SocketError: Error, Sendable, CustomStringConvertible {
+    package var path: String
+    package var reason: String
+    package var description: String { "\(path): \(reason)" }
+}
+
+/// Where the daemon's socket is.
+package enum SocketPath {
+    package static let system = "/run/plawd/plawd.sock"
+
+    /// The given path, else `$PLAW_SOCKET`, else the system one where it exists, else the user's own.
+    package static func resolve(explicit: String?) -> String {
+        if let explicit { return explicit }
+        let environment = ProcessInfo.processInfo.environment
+        if let path = environment["PLAW_SOCKET"], !path.isEmpty { return path }
+        if access(system, F_OK) == 0 { return system }
+        return user(environment)
+    }
+
+    /// The socket of a daemon that a user runs without systemd.
+    package static func user(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> String {
+        if let runtime = environment["XDG_RUNTIME_DIR"], !runtime.isEmpty { return runtime + "/plawd/plawd.sock" }
+        return (environment["HOME"] ?? "/root") + "/.local/state/plawd/plawd.sock"
+    }
+
+    /// Makes way for a new socket: removes one that nobody answers on. Errors: `SocketError` for a path that is too long,
+    /// is answered, or is no socket.
+    static func clear(_ path: String) throws {
+        guard path.utf8.count < 108 else {
+            throw SocketError(path: path, reason: "longer than the 107 bytes a socket's path may have")
+        }
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw SocketError(path: path, reason: "exists and is not a socket; it is left alone")
+        }
+        guard !isAnswered(path) else { throw SocketError(path: path, reason: "another process answers on this socket") }
+        unlink(path)
+    }
+
+    private static func isAnswered(_ path: String) -> Bool {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { target in
+            target.copyBytes(from: path.utf8.prefix(target.count - 1))
+        }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+    }
+}

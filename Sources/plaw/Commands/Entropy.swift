@@ -1,0 +1,18 @@
+import ArgumentParser
+import PlawProtocol
+
+/// `plaw entropy`: the entropy figures of a dataset, for any template length, tolerance and truncation.
+struct Entropy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show the entropy of a dataset.")
+
+    @Argument(help: "Name of the dataset.") var name: String
+    @Option(name: .customLong("m"), help: "Template length of per-user ApEn.") var m: Int?
+    @Option(name: .customLong("r"), help: "Tolerance of per-user ApEn.") var r: Double?
+    @Option(help: "Most recent items taken per user.") var maxLength: Int?
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        let params = DatasetEntropyParams(name: name, m: m, r: r, maxLength: maxLength)
+        try await common.show(DatasetEntropy.self, params) { DatasetDisplay.printEntropy($0.entropy) }
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import PlawProtocol
+
+/// `plaw jobs`: calibrations, newest first.
+struct Jobs: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List jobs, newest first.")
+
+    @Argument(help: "Only this dataset's.") var name: String?
+    @Option(help: "Most jobs listed.") var limit: Int?
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        try await common.show(JobList.self, JobListParams(name: name, limit: limit)) { list in
+            guard !list.jobs.isEmpty else {
+                Terminal.note("no job yet; begin with: plaw calibrate NAME --budget 10m")
+                return
+            }
+            var table = Table("job", "dataset", "state", "trials", "active", "budget", "created", "message")
+            table.leftAligned = [0, 1, 2, 7]
+            for job in list.jobs {
+                table.add(
+                    "\(job.id)", job.dataset, job.state.rawValue, "\(job.finishedTrials)/\(job.trialCount)",
+                    Format.seconds(job.activeSeconds), Format.seconds(job.budgetSeconds), job.createdAt,
+                    job.message ?? "")
+            }
+            table.print()
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import ArgumentParser
+import Domain
+import PlawProtocol
+
+/// `plaw pareto`: the configurations that no other beats in both quality and one currency.
+struct Pareto: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the configurations that none beats in both quality and cost.")
+
+    @Argument(help: "Name of the dataset.") var name: String
+    @Option(help: "parameters, trainingFlops, memoryBytes, latencySeconds or trainingSeconds.") var currency: String?
+    @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
+    @Option(help: "Laws of this loss; the ones fitted last unless given.") var loss: Loss?
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        let params = AdvisorParetoParams(name: name, currency: currency, metric: metric, loss: loss)
+        try await common.show(AdvisorPareto.self, params) { CandidateDisplay.printTable($0.points, indent: "") }
+    }
+}

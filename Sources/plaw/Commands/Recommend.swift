@@ -1,0 +1,34 @@
+import ArgumentParser
+import Domain
+import PlawProtocol
+
+/// `plaw recommend`: the best layers and dimension within a budget.
+struct Recommend: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Recommend the best layers and dimension within a budget.")
+
+    @Argument(help: "Name of the dataset.") var name: String
+    @Option(help: "Most parameters: 500k, 2M.") var maxParams: Count?
+    @Option(help: "Most FLOPs of one training to convergence: 1T, 5e12.") var maxFlops: Count?
+    @Option(help: "Most memory while training: 200MB, 1GiB.") var maxMemory: Bytes?
+    @Option(help: "Longest time to rank all items for one user on one core: 5ms.") var maxLatency: Seconds?
+    @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
+    @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
+    @Option(help: "Laws of this loss; the ones fitted last unless given.") var loss: Loss?
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        let params = AdvisorRecommendParams(
+            name: name, maxParams: maxParams?.value, maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value,
+            maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value, metric: metric, loss: loss)
+        try await common.show(AdvisorRecommend.self, params) { answer in
+            CandidateDisplay.printAnswer(
+                answer.configuration, answer.predicted, answer.interval, answer.cost)
+            if !answer.runnersUp.isEmpty {
+                Terminal.print("runners-up")
+                CandidateDisplay.printTable(answer.runnersUp, indent: "  ")
+            }
+            CandidateDisplay.printWarnings(answer.warnings)
+        }
+    }
+}

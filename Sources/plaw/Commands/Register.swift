@@ -1,0 +1,128 @@
+import ArgumentParser
+import Domain
+import Glibc
+import PlawClient
+import PlawProtocol
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// `plaw register`: sends a file to the daemon, shows what it decided about it, and what it read.
+struct Register: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Register a file of interactions as a dataset.",
+        discussion: """
+            The format is found by looking: lines of `user item item ...` or `user item`, RecBole .inter, \
+            `user::item::rating::time`, CSV or TSV with or without a header; gzip too.
+            """)
+
+    @Argument(help: "Name of the dataset: letters, digits, '-', '_' and '.'.") var name: String
+    @Argument(help: "File of interactions.") var file: String
+    @Flag(help: "Let the daemon open the path itself instead of sending the bytes.") var serverPath = false
+    @Option(
+        help: ArgumentHelp(
+            "Which column holds what: user=uid,item=sku,time=ts.",
+            discussion: "Names, or numbers from 0 where there is no header.", valueName: "columns"))
+    var columns: Columns?
+    @Option(help: "Keep users and items with at least this many interactions, until stable.") var kCore: Int?
+    @Option(help: "Keep the first of equal (user, item) pairs, or of equal rows: pairs or rows.")
+    var deduplicate: ReadOptions.Deduplication?
+    @Option(help: "Items left out of the ranking: none, window or full. Chosen by the share of repeats unless given.")
+    var mask: CandidateMask?
+    @Option(help: "Longest sequence, for tokens and per-user entropy.") var maxLength: Int?
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        // Everything wrong with the file on this side is said before the daemon is asked for anything.
+        let source = try serverPath ? nil : LocalFile(file)
+        defer { source?.close() }
+        let result = try await common.connected { client in
+            var params = DatasetRegisterParams(
+                name: name, fileName: String(file.split(separator: "/").last ?? ""),
+                options: ReadOptions(columns: columns?.values, kCore: kCore, deduplicate: deduplicate), mask: mask,
+                maxLength: maxLength)
+            if let source {
+                params.uploadId = try await source.send(to: client)
+            } else {
+                params.path = absolute(file)
+            }
+            params.dryRun = true
+            let decision = try await client.call(DatasetRegister.self, params).decision
+            Terminal.note(Self.describe(decision))
+            params.dryRun = nil
+            return try await client.call(DatasetRegister.self, params)
+        }
+        try common.show(result) { result in
+            guard let dataset = result.dataset else { return }
+            DatasetDisplay(dataset).printStatistics()
+            DatasetDisplay(dataset).printEntropy()
+            Terminal.print("next: plaw calibrate \(dataset.name) --budget 10m")
+        }
+    }
+
+    /// What the reader decided, in a line.
+    static func describe(_ decision: FormatDecision) -> String {
+        let columns = ["user", "item", "time"].compactMap { role in decision.columns[role].map { "\(role) = \($0)" } }
+        let header = decision.format == "sequences" ? "" : decision.hasHeader ? ", with header" : ", without header"
+        let compression = decision.compression == "none" ? "" : ", \(decision.compression)"
+        let order = decision.columns["time"] == nil ? "in file order" : "time in \(decision.timeUnit)"
+        return "format: \(decision.format)\(compression)\(header); \(columns.joined(separator: ", ")); \(order)"
+    }
+
+    private func absolute(_ path: String) -> String {
+        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    }
+}
+
+/// A file that is sent piece by piece.
+private struct LocalFile: Sendable {
+    private let path: String
+    private let descriptor: Int32
+    private let size: Int
+
+    /// Bytes of a piece; its base64 stays under the limit of a request.
+    private static let piece = 1 << 20
+
+    /// Errors: `CommandFailure` naming the file.
+    init(_ path: String) throws {
+        self.path = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw CommandFailure("\(path): cannot be read: \(String(cString: strerror(errno)))")
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
+            Glibc.close(descriptor)
+            throw CommandFailure("\(path): is a directory, expected a file of interactions")
+        }
+        size = Int(status.st_size)
+    }
+
+    func close() { Glibc.close(descriptor) }
+
+    /// Sends the bytes and returns the upload they form.
+    func send(to client: PlawClient) async throws -> String {
+        let id = try await client.call(DatasetUpload.self, DatasetUploadParams()).uploadId
+        var sent = 0
+        var bytes = [UInt8](repeating: 0, count: Self.piece)
+        while true {
+            let count = read(descriptor, &bytes, bytes.count)
+            guard count >= 0 else {
+                throw CommandFailure("\(path): cannot be read: \(String(cString: strerror(errno)))")
+            }
+            guard count > 0 else { break }
+            let data = Data(bytes[..<count]).base64EncodedString()
+            sent = try await client.call(
+                DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: sent, data: data)
+            ).received
+            if Terminal.isInteractive, size > 8 * Self.piece {
+                Terminal.draw("\rsending \(Format.bytes(Double(sent))) of \(Format.bytes(Double(size)))\u{1B}[K")
+            }
+        }
+        if Terminal.isInteractive, size > 8 * Self.piece { Terminal.draw("\r\u{1B}[K") }
+        return id
+    }
+}

@@ -1,0 +1,19 @@
+import ArgumentParser
+import PlawProtocol
+
+/// `plaw show`: one dataset with its statistics and entropy.
+struct Show: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show a dataset: statistics, entropy, how it was read.")
+
+    @Argument(help: "Name of the dataset.") var name: String
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        try await common.show(DatasetGet.self, DatasetName(name: name)) { dataset in
+            Terminal.print("\(dataset.name), from \(dataset.fileName), registered \(dataset.createdAt)")
+            Terminal.print(Register.describe(dataset.decision))
+            DatasetDisplay(dataset).printStatistics()
+            DatasetDisplay(dataset).printEntropy()
+        }
+    }
+}

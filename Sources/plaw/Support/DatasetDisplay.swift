@@ -1,0 +1,64 @@
+import Domain
+import PlawProtocol
+
+/// Prints a dataset.
+struct DatasetDisplay {
+    private let dataset: DatasetInfo
+
+    init(_ dataset: DatasetInfo) { self.dataset = dataset }
+
+    func printStatistics() {
+        let s = dataset.statistics
+        var table = Table("rows read", Format.count(s.rows))
+        table.leftAligned = [0, 1]
+        for dropped in s.dropped {
+            let lines = dropped.firstLines.map(String.init).joined(separator: ", ")
+            let more = dropped.count > dropped.firstLines.count ? ", ..." : ""
+            table.add("  dropped", "\(Format.count(dropped.count)): \(dropped.reason) (line \(lines)\(more))")
+        }
+        table.add("users", Format.count(s.users) + ", \(Format.count(s.evaluatedUsers)) of them evaluated")
+        table.add("items", Format.count(s.items))
+        table.add("interactions", Format.count(s.interactions))
+        let names = ["min", "25 %", "median", "75 %", "max"]
+        let quartiles = zip(names, s.lengthQuartiles).map { "\($0) \(Format.count($1))" }
+        table.add("lengths", quartiles.joined(separator: ", "))
+        table.add("repeated", Format.share(s.repeatedShare) + " of the interactions")
+        if s.outOfOrderRows > 0 { table.add("out of order", "\(Format.count(s.outOfOrderRows)) rows, sorted by time") }
+        table.add("ranking", Self.words(dataset.mask))
+        table.add("content", String(s.contentHash.prefix(16)) + "... (SHA-256)")
+        table.print()
+    }
+
+    func printEntropy() { Self.printEntropy(dataset.entropy) }
+
+    static func printEntropy(_ e: EntropyReport) {
+        var table = Table("entropy")
+        table.leftAligned = [0, 1]
+        for pooled in e.pooledApEn {
+            table.add(
+                "  pooled ApEn, m = \(pooled.m)",
+                "\(Format.fixed(pooled.value, 4)) nats (bias corrected \(Format.fixed(pooled.biasCorrected, 4)); "
+                    + "\(Format.share(pooled.singletonShare)) of contexts occur once)")
+        }
+        let p = e.perUserApEn
+        table.add(
+            "  per-user ApEn",
+            "\(Format.fixed(p.mean, 4)) nats (m = \(p.m), r = \(Format.short(p.r)), L = \(p.maxLength); "
+                + "\(Format.count(p.users)) users, \(Format.count(p.tooShort)) too short)")
+        table.add("  Shannon", Format.fixed(e.shannonBits, 3) + " bits")
+        table.add("  Lempel-Ziv", Format.fixed(e.lempelZiv, 3) + " nats")
+        table.add("  compression ratio", Format.fixed(e.compressionRatio, 3))
+        table.add("  tokens", Format.count(e.tokens))
+        table.add("  D' = tokens / ApEn", Format.count(e.effectiveTokens))
+        table.print()
+        for note in e.notes { Terminal.print("  note: " + note) }
+    }
+
+    private static func words(_ mask: CandidateMask) -> String {
+        switch mask {
+        case .none: "all items compete (mask none)"
+        case .window: "items in view are left out (mask window)"
+        case .full: "the user's earlier items are left out (mask full)"
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Domain
+
+/// Numbers as people read them.
+enum Format {
+    /// A number with a fixed count of decimals.
+    static func fixed(_ value: Double, _ decimals: Int) -> String {
+        guard value.isFinite else { return "\(value)" }
+        var scale = 1.0
+        for _ in 0..<decimals { scale *= 10 }
+        let scaled = (abs(value) * scale).rounded()
+        guard scaled < 9e15 else { return "\(value)" }
+        let digits = String(Int(scaled))
+        let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
+        let sign = value < 0 && scaled > 0 ? "-" : ""
+        return decimals == 0 ? sign + padded : sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
+    }
+
+    /// A number with three significant digits and no exponent where it is between 0.001 and 10^6.
+    static func short(_ value: Double) -> String {
+        let size = abs(value)
+        if size == 0 { return "0" }
+        if size >= 1e6 || size < 1e-3 { return scientific(value) }
+        return fixed(value, size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : size >= 0.01 ? 4 : 5)
+    }
+
+    private static func scientific(_ value: Double) -> String {
+        guard value.isFinite else { return "\(value)" }
+        var mantissa = value
+        var exponent = 0
+        while abs(mantissa) >= 9.995 {
+            mantissa /= 10
+            exponent += 1
+        }
+        while abs(mantissa) < 0.9995 {
+            mantissa *= 10
+            exponent -= 1
+        }
+        return fixed(mantissa, 2) + "e\(exponent)"
+    }
+
+    /// A whole number with commas between thousands.
+    static func count(_ value: Int) -> String {
+        let digits = String(value.magnitude)
+        var text = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0, (digits.count - index) % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return value < 0 ? "-" + text : text
+    }
+
+    static func count(_ value: Double) -> String { count(Int(value.rounded())) }
+
+    private static func scaled(_ value: Double, step: Double, _ units: [String]) -> String {
+        var value = value
+        var unit = 0
+        // 999.5 would be shown as 1000 of the unit below.
+        while abs(value) >= step - 0.5, unit + 1 < units.count {
+            value /= step
+            unit += 1
+        }
+        return fixed(value, unit == 0 || abs(value) >= 99.95 ? 0 : abs(value) >= 9.995 ? 1 : 2) + " " + units[unit]
+    }
+
+    static func bytes(_ value: Double) -> String { scaled(value, step: 1_000, ["B", "kB", "MB", "GB", "TB"]) }
+
+    static func flops(_ value: Double) -> String {
+        scaled(value, step: 1_000, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"])
+    }
+
+    /// A duration: `42 µs`, `1.20 ms`, `4.8 s`, `3 min 12 s`, `2 h 05 min`.
+    static func seconds(_ value: Double) -> String {
+        guard value.isFinite else { return "\(value)" }
+        if value <= 0 { return "0 s" }
+        if value < 0.9995 { return scaled(value * 1e6, step: 1_000, ["µs", "ms"]) }
+        if value < 99.95 { return fixed(value, value < 9.95 ? 1 : 0) + " s" }
+        let whole = Int(value.rounded())
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        if whole < 3_600 { return "\(whole / 60) min \(two(whole % 60)) s" }
+        if whole < 86_400 { return "\(whole / 3_600) h \(two(whole % 3_600 / 60)) min" }
+        return "\(whole / 86_400) d \(two(whole % 86_400 / 3_600)) h"
+    }
+
+    /// A quality such as HR@10.
+    static func quality(_ value: Double) -> String { fixed(value, 4) }
+
+    static func interval(_ interval: Interval) -> String { quality(interval.low) + " to " + quality(interval.high) }
+
+    static func share(_ value: Double) -> String { fixed(value * 100, 1) + " %" }
+
+    /// Layers and dimension: `2 x 64`.
+    static func shape(_ configuration: Configuration) -> String { "\(configuration.layers) x \(configuration.dim)" }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Domain
+
+/// A number with an optional unit. Errors name the argument, what was found and what was expected.
+struct Quantity: Sendable, Equatable {
+    var value: Double
+
+    /// Reads `2M`, `1.5 GiB`, `1e12`; nil when it is no positive number with one of the units.
+    init?(_ text: String, units: [String: Double]) {
+        let trimmed = text.drop { $0 == " " }
+        // An exponent's e belongs to the number only when digits follow it, so units are split off from the end.
+        let unit = String(trimmed.reversed().prefix { !$0.isNumber && $0 != "." && $0 != " " }.reversed())
+        let number = trimmed.dropLast(unit.count).filter { $0 != " " && $0 != "_" && $0 != "," }
+        guard let factor = unit.isEmpty ? units[""] ?? 1 : units[unit], let value = Double(number), value > 0,
+            value.isFinite
+        else { return nil }
+        self.value = value * factor
+    }
+}
+
+/// `2M`: k, M, G (or B), T.
+struct Count: ExpressibleByArgument, Sendable {
+    var value: Double
+
+    static let units = ["": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18]
+
+    init?(argument: String) {
+        guard let quantity = Quantity(argument, units: Self.units) else { return nil }
+        value = quantity.value
+    }
+}
+
+/// `200MB`: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB.
+struct Bytes: ExpressibleByArgument, Sendable {
+    var value: Double
+
+    static let units: [String: Double] = [
+        "": 1, "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9,
+        "KiB": 1_024, "MiB": 1_048_576, "GiB": 1_073_741_824, "TiB": 1_099_511_627_776,
+    ]
+
+    init?(argument: String) {
+        guard let quantity = Quantity(argument, units: Self.units) else { return nil }
+        value = quantity.value
+    }
+}
+
+/// `5ms`, `10m`: us, ms, s, m (or min), h, d; seconds without a unit.
+struct Seconds: ExpressibleByArgument, Sendable {
+    var value: Double
+
+    static let units: [String: Double] = [
+        "": 1, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400,
+    ]
+
+    init?(argument: String) {
+        guard let quantity = Quantity(argument, units: Self.units) else { return nil }
+        value = quantity.value
+    }
+}
+
+/// `1,2,4`: whole numbers, each 1 or more.
+struct Levels: ExpressibleByArgument, Sendable {
+    var values: [Int]
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+        values = parts.compactMap { Int($0) }
+        guard values.count == parts.count, !values.isEmpty, values.allSatisfy({ $0 > 0 }) else { return nil }
+    }
+}
+
+/// `user=uid,item=sku,time=ts`: which column holds what; names or zero-based numbers.
+struct Columns: ExpressibleByArgument, Sendable {
+    var values: [String: String] = [:]
+
+    init?(argument: String) {
+        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard pair.count == 2, ["user", "item", "time"].contains(pair[0]), !pair[1].isEmpty,
+                values[pair[0]] == nil
+            else { return nil }
+            values[pair[0]] = pair[1]
+        }
+    }
+}
+
+extension Metric: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}
+
+extension Loss: ExpressibleByArgument {}
+extension Backbone: ExpressibleByArgument {}
+extension CandidateMask: ExpressibleByArgument {}
+extension ReadOptions.Deduplication: ExpressibleByArgument {}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import Calibration
+import Glibc
+import Logging
+import PlawProtocol
+import PlawService
+import PlawTransport
+import Systemd
+import UnixSignals
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// The daemon: parses its arguments, takes the lock, and runs until a signal.
+@main
+struct Plawd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plawd", abstract: "Keep performance laws of sequential recommenders and answer from them.",
+        version: plawVersion)
+
+    @Option(help: "Where datasets, trials and laws are kept.") var stateDirectory: String
+    @Option(help: "Unix socket to serve on; ignored when systemd passes one.") var socket: String?
+    @Option(help: "Configuration file (JSON).") var config: String?
+
+    func run() async throws {
+        // A peer that goes away while it is written to must not end the daemon.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            try await serve()
+        } catch {
+            let line = "plawd: \(error)\n"
+            _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+            throw ExitCode(1)
+        }
+    }
+
+    private func serve() async throws {
+        let configuration = try config.map { try DaemonConfiguration(contentsOf: $0) } ?? DaemonConfiguration()
+        var handler = ServiceLogHandler(label: "plawd")
+        if let name = configuration.logLevel {
+            guard let level = Logger.Level(rawValue: name) else {
+                throw ValidationError("logLevel: found \"\(name)\", expected one of \(Logger.Level.allCases)")
+            }
+            handler.logLevel = level
+        }
+        let logger = Logger(label: "plawd") { [handler] _ in handler }
+        let sockets = ServiceManager.listeningSockets()
+        let state =
+            stateDirectory.hasPrefix("/")
+            ? stateDirectory : FileManager.default.currentDirectoryPath + "/" + stateDirectory
+        try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+        let lock = try StateLock(directory: state)
+        let daemon = try await Daemon(
+            Daemon.Settings(
+                stateDirectory: state, configuration: configuration, description: Array(openRPCDocument.utf8)),
+            executor: LocalExecutor(program: configuration.trialProgram ?? Self.trialProgram()), logger: logger)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        try await daemon.run(listening: try listening(sockets)) {
+            for await signal in signals {
+                logger.notice("stopping", metadata: ["signal": "\(signal)"])
+                return
+            }
+        }
+        _ = consume lock
+    }
+
+    private func listening(_ sockets: [(name: String, descriptor: Int32)]) throws -> RPCServer.Listening {
+        if let first = sockets.first { return .descriptor(first.descriptor) }
+        let path = SocketPath.resolve(explicit: socket ?? (getuid() == 0 ? SocketPath.system : SocketPath.user()))
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        if !folder.isEmpty {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        }
+        return .path(path, mode: 0o600)
+    }
+
+    /// `plaw-trial` in the folder of this program.
+    private static func trialProgram() -> String {
+        let own =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        return own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+            + "/plaw-trial"
+    }
+}
