@@ -119,11 +119,34 @@ let package = Package(
                 "SequenceEntropy", "Store", "Systemd", "Trials", logging,
             ], swiftSettings: strict),
 
+        // For tests
+        .target(
+            name: "PlawTesting",
+            dependencies: [
+                "Domain", "PlawProtocol",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "PlawProtocolTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "Trials"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PlawServiceTests",
+            dependencies: [
+                "Domain", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Systemd", "Trials", "plawd",
+                "plaw-trial",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "PlawTransportTests",
+            dependencies: ["PlawClient", "PlawProtocol", "PlawTesting", "PlawTransport", "Systemd", logging],
+            swiftSettings: strict),
+
         // Floor 5
         .executableTarget(
             name: "plawd",
             dependencies: [
-                "Calibration", "PlawProtocol", "PlawService", "PlawTransport", "Systemd", argumentParser, logging,
+                "CPlaw", "Calibration", "PlawProtocol", "PlawService", "PlawTransport", "Systemd", argumentParser,
+                logging,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),
         .executableTarget(

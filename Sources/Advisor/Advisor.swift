@@ -64,12 +64,14 @@ package struct Advisor: Sendable {
     // MARK: - Search space
 
     /// 1 up to twice the largest observed number of layers.
-    static func layers(_ law: LawFit) -> [Int] { Array(max(1, law.layersRange[0] / 2)...law.layersRange[1] * 2) }
+    static func layers(_ law: LawFit) -> [Int] {
+        Array(max(1, law.layersRange[0] / 2)...min(128, law.layersRange[1] * 2))
+    }
 
-    /// Multiples of 8 (of the heads where those are small dimensions) and the observed ones, from half the smallest to twice
+    /// Even steps that suit the size and the observed dimensions, multiples of the heads, from half the smallest to twice
     /// the largest observed dimension.
     static func dims(_ law: LawFit, heads: Int) -> [Int] {
-        let (low, high) = (max(heads, law.dimRange[0] / 2), law.dimRange[1] * 2)
+        let (low, high) = (max(heads, law.dimRange[0] / 2), min(4_096, law.dimRange[1] * 2))
         let step = high <= 64 ? 2 : high <= 256 ? 4 : 8
         var dims = Set(law.points.map(\.dim))
         for dim in stride(from: (low + step - 1) / step * step, through: high, by: step) { dims.insert(dim) }

@@ -1,5 +1,6 @@
 #include "cplaw.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -15,3 +16,5 @@ int plaw_cpu_level(void) {
 }
 
 void plaw_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
+void plaw_map_large_allocations(void) { mallopt(M_MMAP_THRESHOLD, 256 << 10); }

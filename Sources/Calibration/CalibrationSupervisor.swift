@@ -19,8 +19,8 @@ package actor CalibrationSupervisor {
     let trialsFolder: String
     let logger: Logger
     package let hub: JobHub
-    /// Fits the laws of a dataset from its stored observations; called when a calibration has ended.
-    let fitLaws: @Sendable (_ dataset: String, _ loss: Loss) async throws -> [Int64]
+    /// Fits the laws of a dataset from its stored observations of one key; called when a calibration has ended.
+    let fitLaws: @Sendable (_ dataset: String, _ key: LawKey) async throws -> [Int64]
 
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
@@ -35,7 +35,7 @@ package actor CalibrationSupervisor {
 
     package init(
         store: Store, executor: any TrialExecutor, trialsFolder: String, hub: JobHub, logger: Logger,
-        fitLaws: @escaping @Sendable (_ dataset: String, _ loss: Loss) async throws -> [Int64]
+        fitLaws: @escaping @Sendable (_ dataset: String, _ key: LawKey) async throws -> [Int64]
     ) {
         self.store = store
         self.executor = executor
@@ -96,15 +96,22 @@ package actor CalibrationSupervisor {
 
     /// The job when it has ended, or as it is when the time is over. Errors: `unknownJob`, `CancellationError`.
     package func wait(for id: Int64, seconds: Double) async throws -> Job {
-        let states = await hub.follow(id)
-        let job = try await snapshot(id)
-        if job.state.isFinal { return job }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { for await state in states where state.state.isFinal { return } }
-            group.addTask { try? await Task.sleep(for: .seconds(seconds)) }
-            await group.next()
-            group.cancelAll()
+        let following = await hub.follow(id)
+        do {
+            let job = try await snapshot(id)
+            if !job.state.isFinal {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { for await state in following.states where state.state.isFinal { return } }
+                    group.addTask { try? await Task.sleep(for: .seconds(seconds)) }
+                    await group.next()
+                    group.cancelAll()
+                }
+            }
+        } catch {
+            await hub.leave(following)
+            throw error
         }
+        await hub.leave(following)
         try Task.checkCancellation()
         return try await snapshot(id)
     }
@@ -252,20 +259,21 @@ package actor CalibrationSupervisor {
     // MARK: - One trial
 
     private func run(_ stored: StoredTrial, of job: Job) async {
-        var trial = stored
+        let trial = stored
         let directory = "\(trialsFolder)/\(trial.id)"
         do {
             if trial.state != .running {
-                // Half of the rest goes unused at worst: the final ranking is paid from the same budget.
-                let reserve = min(0.05 * job.budgetSeconds, 5)
-                trial.spec.maxSeconds = max(1, job.budgetSeconds - activeSeconds - reserve)
                 try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
                 try TrialDirectory(path: directory).writeSpec(trial.spec)
             }
-            try await store.updateTrial(trial.id, state: .running, seconds: trial.seconds, spec: trial.spec)
+            try await store.updateTrial(trial.id, state: .running, seconds: trial.seconds)
             await publish(job.id)
             let id = trial.id
-            let exit = await executor.run(directory) { update in await self.note(update, of: id, job: job.id) }
+            // The final ranking is paid from the same budget.
+            let secondsLeft = max(1, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
+            let exit = await executor.run(directory, secondsLeft: secondsLeft) { update in
+                await self.note(update, of: id, job: job.id)
+            }
             try await settle(trial, exit, directory: directory, job: job)
         } catch {
             logger.error(
@@ -336,9 +344,10 @@ package actor CalibrationSupervisor {
             let measured = trials.filter { $0.state == .finished }.count
             var laws: [Int64] = []
             var message = job.message
-            if measured > 0, let loss = trials.first?.spec.configuration.loss {
+            if measured > 0, let spec = trials.first?.spec {
                 do {
-                    laws = try await fitLaws(job.dataset, loss)
+                    let version = try await store.dataset(job.dataset).info.version
+                    laws = try await fitLaws(job.dataset, spec.lawKey(datasetVersion: version))
                 } catch {
                     message = "no law was fitted: \(error)"
                     logger.warning("no law was fitted", metadata: ["job": "\(id)", "error": "\(error)"])

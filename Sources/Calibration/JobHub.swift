@@ -7,13 +7,27 @@ package actor JobHub {
 
     package init() {}
 
-    /// States of a job from now on; ends after its final state.
-    package func follow(_ job: Int64) -> AsyncStream<Job> {
+    /// One follower of a job.
+    package struct Following: Sendable {
+        let job: Int64
+        let follower: Int
+        /// States of the job from now on; ends after its final state.
+        package let states: AsyncStream<Job>
+    }
+
+    /// Begins to follow a job; a follower that does not wait for the end must `leave`.
+    package func follow(_ job: Int64) -> Following {
         let (stream, continuation) = AsyncStream.makeStream(of: Job.self, bufferingPolicy: .bufferingNewest(1))
         nextFollower += 1
         let follower = nextFollower
         followers[job, default: [:]][follower] = continuation
-        return stream
+        return Following(job: job, follower: follower, states: stream)
+    }
+
+    /// Ends following a job.
+    package func leave(_ following: Following) {
+        followers[following.job]?.removeValue(forKey: following.follower)?.finish()
+        if followers[following.job]?.isEmpty == true { followers[following.job] = nil }
     }
 
     package func hasFollowers(_ job: Int64) -> Bool { followers[job]?.isEmpty == false }

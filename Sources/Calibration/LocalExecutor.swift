@@ -1,4 +1,5 @@
 internal import Domain
+internal import Glibc
 internal import Subprocess
 package import Trials
 
@@ -26,7 +27,7 @@ package struct LocalExecutor: TrialExecutor {
     }
 
     package func run(
-        _ directory: String, progress: @escaping @Sendable (TrialProgress) async -> Void
+        _ directory: String, secondsLeft: Double, progress: @escaping @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit {
         let logPath = directory + "/worker.log"
         do {
@@ -34,7 +35,10 @@ package struct LocalExecutor: TrialExecutor {
                 FilePath(logPath), .writeOnly, options: [.create, .append, .closeOnExec],
                 permissions: [.ownerReadWrite])
             let outcome = try await Subprocess.run(
-                .path(FilePath(program)), arguments: ["run", directory], environment: Self.environment,
+                .path(FilePath(program)),
+                arguments: [
+                    "run", directory, "--seconds-left", "\(secondsLeft)", "--parent", "\(getpid())",
+                ], environment: Self.environment,
                 platformOptions: Self.options, input: .none, output: .sequence,
                 error: .fileDescriptor(log, closeAfterSpawningProcess: true)
             ) { execution in
@@ -45,7 +49,10 @@ package struct LocalExecutor: TrialExecutor {
                     }
                 }
             }
-            return Self.exit(outcome.terminationStatus, logPath: logPath)
+            let exit = Self.exit(outcome.terminationStatus, logPath: logPath)
+            // A worker that was stopped and did not make it to a checkpoint in time goes on from its last one.
+            if Task.isCancelled, exit != .finished { return .interrupted }
+            return exit
         } catch {
             if Task.isCancelled { return .interrupted }
             return .failed("cannot run \(program): \(error)")

@@ -12,9 +12,10 @@ package enum TrialExit: Sendable, Hashable {
 
 /// Runs trials somewhere; given nothing but a trial directory (the trial contract).
 package protocol TrialExecutor: Sendable {
-    /// Runs the trial in `directory` until it ends. Cancelling the task asks the worker to stop at a checkpoint.
+    /// Runs the trial in `directory` until it ends, going on from its checkpoint; after `secondsLeft` training stops and
+    /// what was reached is ranked. Cancelling the task asks the worker to stop at a checkpoint.
     func run(
-        _ directory: String, progress: @escaping @Sendable (TrialProgress) async -> Void
+        _ directory: String, secondsLeft: Double, progress: @escaping @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit
 
     /// Measures the speed of shapes on a corpus.

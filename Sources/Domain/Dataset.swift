@@ -1,13 +1,13 @@
 /// What the reader decided about a file before it read the rows.
 package struct FormatDecision: Codable, Sendable, Hashable {
-    /// `sequences`, `pairs`, `inter`, `double-colon`, `csv`, `tsv`.
+    /// `sequences`, `pairs`, `columns` (separated by spaces), `inter`, `double-colon`, `csv`, `tsv`.
     package var format: String
     /// `gzip` or `none`.
     package var compression: String
     package var hasHeader: Bool
     /// Zero-based column, or column name where there is a header, for each of `user`, `item`, `time`.
     package var columns: [String: String]
-    /// `seconds`, `milliseconds`, `microseconds`, `date`, or `file order` where there is no time column.
+    /// `seconds`, `milliseconds`, `microseconds`, `nanoseconds`, `date`, or `file order` where there is no time column.
     package var timeUnit: String
 
     package init(

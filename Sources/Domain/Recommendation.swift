@@ -73,7 +73,7 @@ package struct Candidate: Codable, Sendable, Hashable {
 
 /// Something the reader of an answer must know before trusting it.
 package struct Warning: Codable, Sendable, Hashable {
-    /// Stable word: `outside-range`, `optimum-at-edge`, `few-observations`, `not-identified`, `unconverged-trials`, ...
+    /// Stable word: `outside-range`, `optimum-at-edge`, `few-observations`, `not-identified`, ...
     package var code: String
     package var message: String
 

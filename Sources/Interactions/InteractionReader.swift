@@ -24,8 +24,8 @@ package struct InteractionReader {
     }
 
     /// Reads all rows, filters and sorts them, and writes the corpus atomically; leaves no file behind on failure.
-    /// Errors: `InteractionError` (`gzip`, `no-rows`, `write`).
-    package func buildCorpus(at corpusPath: String) throws -> DatasetStatistics {
+    /// Errors: `InteractionError` (`gzip`, `no-rows`, `write`), `CancellationError` when `shouldStop` says so.
+    package func buildCorpus(at corpusPath: String, shouldStop: () -> Bool = { false }) throws -> DatasetStatistics {
         var rows = RawInteractions(hasTimes: layout.timeColumn != nil)
         var drops = DropCounter()
         var rowCount = 0
@@ -42,8 +42,10 @@ package struct InteractionReader {
             isFirst = false
             if isHeader { return }
             rowCount += 1
+            if rowCount & 0xFFFF == 0, shouldStop() { throw CancellationError() }
             read(line, number: source.lineNumber, with: &splitter, into: &rows, &drops)
         }) {}
+        if shouldStop() { throw CancellationError() }
         guard rows.count > 0 else {
             throw InteractionError(
                 file: path, reason: "no-rows",

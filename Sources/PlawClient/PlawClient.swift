@@ -13,6 +13,8 @@ internal import Foundation
 /// The daemon cannot be reached, or went away.
 package struct ClientError: Error, Sendable, CustomStringConvertible {
     package var description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// A notification from the daemon; its params as JSON text.
@@ -47,9 +49,14 @@ package final class PlawClient: Sendable {
     package let notifications: AsyncStream<ServerNotification>
     private let notify: AsyncStream<ServerNotification>.Continuation
 
+    /// Requests that were given up, to be told to the daemon.
+    private let givenUp: AsyncStream<Int64>
+    private let giveUp: AsyncStream<Int64>.Continuation
+
     private init(path: String, outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>) {
         self.path = path
         self.outbound = outbound
+        (givenUp, giveUp) = AsyncStream.makeStream()
         (notifications, notify) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(256))
     }
 
@@ -73,14 +80,18 @@ package final class PlawClient: Sendable {
         } catch {
             throw ClientError(
                 description:
-                    "no daemon answers at \(path) (\(error)); start it with `plawd` or `systemctl start plawd`, or "
-                    + "name its socket with --socket")
+                    "no daemon answers at \(path) (\(error)); start it with `systemctl start plawd.socket` or "
+                    + "`plawd --state-directory DIR`, or name its socket with --socket")
         }
         return try await channel.executeThenClose { inbound, outbound in
             let client = PlawClient(path: path, outbound: outbound)
             return try await withThrowingTaskGroup(of: T?.self) { group in
                 group.addTask {
                     await client.receive(inbound)
+                    return nil
+                }
+                group.addTask {
+                    await client.sendCancellations()
                     return nil
                 }
                 group.addTask { try await body(client) }
@@ -168,8 +179,20 @@ package final class PlawClient: Sendable {
         state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(throwing: error)
     }
 
-    /// Gives a request up: its caller stops waiting now; the daemon drops its answer when the connection closes.
-    private func cancel(_ id: Int64) { fail(id, CancellationError()) }
+    /// Gives a request up: its caller stops waiting now, and the daemon is told.
+    private func cancel(_ id: Int64) {
+        fail(id, CancellationError())
+        giveUp.yield(id)
+    }
+
+    private func sendCancellations() async {
+        for await id in givenUp {
+            let cancellation = Request(method: Catalog.cancelRequest, params: CancelParams(id: id))
+            // A connection that is gone has cancelled everything already.
+            guard let message = try? JSONEncoder().encode(cancellation) else { continue }
+            try? await outbound.write(ByteBuffer(bytes: message))
+        }
+    }
 
     private func receive(_ inbound: NIOAsyncChannelInboundStream<Frame>) async {
         do {
@@ -189,6 +212,7 @@ package final class PlawClient: Sendable {
             continuation.resume(throwing: ClientError(description: "the daemon at \(path) closed the connection"))
         }
         notify.finish()
+        giveUp.finish()
     }
 
     private func deliver(_ message: [UInt8]) {

@@ -1,6 +1,12 @@
 /// Parameters of a method: an object whose members are exactly `fields`; others are refused.
 package protocol RPCParams: Codable, Sendable {
     static var fields: Set<String> { get }
+    /// Members of the parameters that are objects themselves.
+    static var nestedFields: [String: Set<String>] { get }
+}
+
+extension RPCParams {
+    package static var nestedFields: [String: Set<String>] { [:] }
 }
 
 /// One method of the service: its name, types, who may call it, and what it may run beside.

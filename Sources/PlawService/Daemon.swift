@@ -58,8 +58,8 @@ package final class Daemon: Sendable {
         let workers = settings.configuration.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         supervisor = CalibrationSupervisor(
             store: store, executor: executor, trialsFolder: layout.trials, hub: JobHub(), logger: logger
-        ) { dataset, loss in
-            try await laws.fit(LawFitParams(name: dataset, loss: loss)).map(\.id)
+        ) { dataset, key in
+            try await laws.fit(LawFitParams(name: dataset), key: key).map(\.id)
         }
         services = Services(
             datasets: DatasetService(
@@ -77,33 +77,44 @@ package final class Daemon: Sendable {
         let server = RPCServer(
             listening: listening, router: try router(metrics), logger: logger, authorize: authorization.decide)
         metrics.attach(server.state)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            let working = AsyncStream.makeStream(of: Void.self)
-            group.addTask { await self.superviseUntil(working.stream) }
+        try await withThrowingTaskGroup(of: Part.self) { group in
+            let work = AsyncStream.makeStream(of: Void.self)
             group.addTask {
-                defer { working.continuation.finish() }
+                await self.superviseUntil(work.stream)
+                return .supervisor
+            }
+            group.addTask {
+                defer { work.continuation.finish() }
                 try await server.run(drainSeconds: Self.drainSeconds) {
                     let counts = try await self.store.counts()
                     ServiceManager.ready(status: "serving \(counts.laws) laws of \(counts.datasets) datasets")
                     self.logger.notice(
                         "ready", metadata: ["laws": "\(counts.laws)", "datasets": "\(counts.datasets)"])
                 }
+                return .server
             }
             group.addTask {
                 await stop()
                 ServiceManager.stopping()
                 server.shutdown()
                 // Workers stop while requests drain; whoever waits for a job is answered with its state.
-                working.continuation.finish()
+                work.continuation.finish()
+                return .signals
             }
-            group.addTask { await self.feedWatchdog() }
-            // Server and supervisor end after `stop`; an error ends everything at once.
-            for _ in 0..<3 { try await group.next() }
+            group.addTask {
+                await self.feedWatchdog()
+                return .watchdog
+            }
+            // Server and supervisor end after `stop`, each in its own time; an error ends everything at once.
+            var working: Set<Part> = [.server, .supervisor]
+            while !working.isEmpty, let ended = try await group.next() { working.remove(ended) }
             group.cancelAll()
         }
         try store.close()
         logger.notice("stopped")
     }
+
+    private enum Part { case server, supervisor, signals, watchdog }
 
     /// Runs the supervisor until the daemon stops, then stops it: its workers write their checkpoints.
     private func superviseUntil(_ end: AsyncStream<Void>) async {
@@ -181,13 +192,19 @@ package final class Daemon: Sendable {
         }
         router.on(JobSubscribe.self) { params, context in
             // Following begins before the state is read, so that no change falls between.
-            let states = await supervisor.hub.follow(params.id)
-            let job = try await answering { try await supervisor.snapshot(params.id) }
-            context.afterReply { notifier in
-                if job.state.isFinal { return try await notifier.notify(Catalog.jobProgress, job) }
-                for await state in states { try await notifier.notify(Catalog.jobProgress, state) }
+            let following = await supervisor.hub.follow(params.id)
+            do {
+                let job = try await answering { try await supervisor.snapshot(params.id) }
+                if job.state.isFinal { await supervisor.hub.leave(following) }
+                context.afterReply { notifier in
+                    if job.state.isFinal { return try await notifier.notify(Catalog.jobProgress, job) }
+                    for await state in following.states { try await notifier.notify(Catalog.jobProgress, state) }
+                }
+                return job
+            } catch {
+                await supervisor.hub.leave(following)
+                throw error
             }
-            return job
         }
         router.on(ObservationList.self) { params, _ in
             ObservationListResult(observations: try await answering { try await store.observations(of: params.name) })

@@ -1,4 +1,7 @@
 internal import Glibc
+internal import Logging
+internal import PlawProtocol
+internal import Trials
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -7,7 +10,7 @@ internal import Foundation
 #endif
 
 /// The configuration file: a JSON object with these members, all optional; others are refused.
-package struct DaemonConfiguration: Codable, Sendable, Hashable {
+package struct DaemonConfiguration: Sendable, Hashable {
     /// Trials that may train at once; the number of cores unless given.
     package var workers: Int?
     /// `trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`; `info` unless given.
@@ -25,41 +28,42 @@ package struct DaemonConfiguration: Codable, Sendable, Hashable {
 
     package init() {}
 
-    /// Reads a file. Errors: `ConfigurationError` naming the file and the member.
+    /// Reads a file. Errors: `ConfigurationError` naming the file, the member, what was found and what was expected.
     package init(contentsOf path: String) throws {
-        let data: Data
+        let members: [String: JSONValue]
         do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path))
+            members = try JSONDecoder().decode([String: JSONValue].self, from: readFile(path))
+        } catch is DecodingError {
+            throw ConfigurationError("\(path): found text that is no JSON object")
         } catch {
-            throw ConfigurationError("\(path): cannot be read: \(error)")
+            throw ConfigurationError("\(error)")
         }
-        struct AnyMember: Decodable {}
-        do {
-            let members = try JSONDecoder().decode([String: AnyMember].self, from: data)
-            let known = CodingKeys.allCases.map(\.rawValue)
-            if let unknown = members.keys.sorted().first(where: { !known.contains($0) }) {
-                throw ConfigurationError(
-                    "\(path): found the member \"\(unknown)\", expected some of \(known.joined(separator: ", "))")
-            }
-            self = try JSONDecoder().decode(Self.self, from: data)
-        } catch let error as DecodingError {
-            throw ConfigurationError("\(path): \(Self.words(error))")
+        let known = CodingKeys.allCases.map(\.rawValue)
+        if let unknown = members.keys.sorted().first(where: { !known.contains($0) }) {
+            throw ConfigurationError(
+                "\(path): found the member \"\(unknown)\", expected some of \(known.joined(separator: ", "))")
         }
-        if let workers, !(1...256).contains(workers) {
-            throw ConfigurationError("\(path): workers: found \(workers), expected 1 to 256")
+        func refuse(_ key: CodingKeys, _ expected: String) -> ConfigurationError {
+            let found = members[key.rawValue].flatMap { try? JSONEncoder().encode($0) } ?? Data()
+            return ConfigurationError(
+                "\(path): \(key.rawValue): found \(String(decoding: found, as: UTF8.self)), expected \(expected)")
         }
-        if let maxUploadBytes, maxUploadBytes < 1 {
-            throw ConfigurationError("\(path): maxUploadBytes: found \(maxUploadBytes), expected 1 or more")
+        func integer(_ key: CodingKeys, _ range: ClosedRange<Int64>, _ expected: String) throws -> Int? {
+            guard let value = members[key.rawValue] else { return nil }
+            guard case .integer(let number) = value, range.contains(number) else { throw refuse(key, expected) }
+            return Int(number)
         }
-    }
-
-    private static func words(_ error: DecodingError) -> String {
-        switch error {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
-            .dataCorrupted(let context):
-            return context.codingPath.map(\.stringValue).joined(separator: ".") + ": " + context.debugDescription
-        @unknown default: return "\(error)"
+        func text(_ key: CodingKeys, _ expected: String, _ holds: (String) -> Bool) throws -> String? {
+            guard let value = members[key.rawValue] else { return nil }
+            guard let text = value.stringValue, holds(text) else { throw refuse(key, expected) }
+            return text
         }
+        let levels = Logger.Level.allCases.map(\.rawValue)
+        workers = try integer(.workers, 1...256, "a whole number from 1 to 256")
+        logLevel = try text(.logLevel, "one of \(levels.joined(separator: ", "))") { levels.contains($0) }
+        writeGroup = try text(.writeGroup, "the name of a group of this machine") { getgrnam($0) != nil }
+        maxUploadBytes = try integer(.maxUploadBytes, 1...Int64.max, "a whole number of bytes, 1 or more")
+        trialProgram = try text(.trialProgram, "the path of a program") { access($0, X_OK) == 0 }
     }
 
     /// Looks the write group up once, at start.

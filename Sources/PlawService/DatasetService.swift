@@ -78,13 +78,14 @@ actor DatasetService {
         let corpusFile = params.name + "." + UUID().uuidString.prefix(8).lowercased() + ".corpus"
         let corpusPath = layout.corpora + "/" + corpusFile
         do {
-            let (decision, statistics, entropy, bytes) = try await offload.run {
+            let (decision, statistics, entropy, bytes) = try await offload.run(cancellable: { isCancelled in
                 let reader = try InteractionReader(path: source, options: options)
-                let statistics = try reader.buildCorpus(at: corpusPath)
+                let statistics = try reader.buildCorpus(at: corpusPath, shouldStop: isCancelled)
                 let entropy = try EntropyReport.measure(try Corpus(path: corpusPath), maxLength: maxLength)
                 let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
+                if isCancelled() { throw CancellationError() }
                 return (reader.decision, statistics, entropy, size ?? 0)
-            }
+            })
             let info = DatasetInfo(
                 name: params.name, version: statistics.contentHash, createdAt: timestamp(), fileName: fileName,
                 decision: decision, options: options, users: statistics.users, items: statistics.items,

@@ -27,8 +27,9 @@ actor LawService {
 
     // MARK: - Laws
 
-    /// Fits the laws of the newest key of each loss asked for and serves them from now on.
-    func fit(_ params: LawFitParams) async throws -> [Law] {
+    /// Fits the laws of each loss asked for and serves them from now on: those of `key`, else of the newest key whose
+    /// observations are enough, so that a calibration that was given up hides none before it.
+    func fit(_ params: LawFitParams, key only: LawKey? = nil) async throws -> [Law] {
         guard let estimator = LawFitter.Estimator(rawValue: params.estimator ?? "huber") else {
             throw RPCError(
                 .invalidParams, "estimator: found \"\(params.estimator ?? "")\", expected huber or least-squares")
@@ -36,11 +37,15 @@ actor LawService {
         if let p = params.p, !(p > 0 && p < 1_000) || params.p == 1 {
             throw RPCError(.invalidParams, "p: found \(p), expected a positive number other than 1")
         }
+        guard params.metrics?.isEmpty != true else {
+            throw RPCError(
+                .invalidParams, "metrics: found no metric, expected one or more, or none of the member at all")
+        }
         let observations = try await store.observations(of: params.name)
             .filter { params.loss == nil || $0.configuration.loss == params.loss }
         var keys: [LawKey] = []
-        for observation in observations.reversed() where !keys.contains(where: { $0.loss == observation.key.loss }) {
-            keys.append(observation.key)
+        for observation in observations.reversed() where !keys.contains(observation.key) {
+            if only == nil || only == observation.key { keys.append(observation.key) }
         }
         guard !keys.isEmpty else {
             throw RPCError(
@@ -48,14 +53,22 @@ actor LawService {
                 ["dataset": .string(params.name)])
         }
         var laws: [Law] = []
-        for key in keys {
+        var refusal: (any Error)?
+        for key in keys where !laws.contains(where: { $0.key.loss == key.loss }) {
             let comparable = observations.filter { $0.key == key }
             let metrics = params.metrics ?? Self.metrics
-            let fits = try await offload.run {
-                try metrics.map { try LawFitter(metric: $0, estimator: estimator, fixedP: params.p).fit(comparable) }
+            do {
+                let fits = try await offload.run {
+                    try metrics.map {
+                        try LawFitter(metric: $0, estimator: estimator, fixedP: params.p).fit(comparable)
+                    }
+                }
+                laws += try await store.insertLaws(dataset: params.name, key: key, fits: fits)
+            } catch let error as LawError {
+                refusal = refusal ?? error
             }
-            laws += try await store.insertLaws(dataset: params.name, key: key, fits: fits)
         }
+        if laws.isEmpty, let refusal { throw refusal }
         logger.info("laws fitted", metadata: ["dataset": "\(params.name)", "laws": "\(laws.map(\.id))"])
         return laws
     }
@@ -63,6 +76,9 @@ actor LawService {
     func list(_ name: String?) async throws -> LawListResult { LawListResult(laws: try await store.laws(of: name)) }
 
     func get(_ params: LawGetParams) async throws -> Law {
+        guard params.id == nil || (params.name == nil && params.metric == nil && params.loss == nil) else {
+            throw RPCError(.invalidParams, "id: found other members beside it, expected it alone")
+        }
         if let id = params.id { return try await store.law(id) }
         guard let name = params.name else { throw RPCError(.invalidParams, "id, name: expected one of them") }
         let metric = params.metric ?? Metric(.ndcg, 10)

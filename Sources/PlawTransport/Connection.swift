@@ -19,8 +19,8 @@ struct Connection: Sendable {
     let server: ServerState
     let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private let cancellations = Cancellations()
-    private let followers: AsyncStream<@Sendable (Notifier) async throws -> Void>
-    private let follow: AsyncStream<@Sendable (Notifier) async throws -> Void>.Continuation
+    private let followers: AsyncStream<Followers.Body>
+    private let follow: AsyncStream<Followers.Body>.Continuation
 
     /// Requests of one connection in work at once; more wait to be read.
     static let maximumInFlight = 64
@@ -67,28 +67,55 @@ struct Connection: Sendable {
         }
     }
 
+    /// Reads until the peer goes away. Cancellations act at once; everything else waits for its turn.
     private func readRequests(_ inbound: NIOAsyncChannelInboundStream<Frame>) async throws {
+        let (messages, queue) = AsyncStream.makeStream(of: Incoming.self)
+        // A counting semaphore: a peer that sends more than this without reading answers waits.
+        let (places, freed) = AsyncStream.makeStream(of: Void.self)
+        for _ in 0..<Self.maximumInFlight { freed.yield() }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            var inFlight = 0
+            group.addTask { try await dispatch(messages, freed) }
+            var place = places.makeAsyncIterator()
             for try await frame in inbound {
                 guard case .message(let buffer) = frame else {
                     if case .refused(let length, let limit) = frame { try await refuse(length: length, limit: limit) }
                     break
                 }
-                let message = Data(buffer.readableBytesView)
-                if isExclusive(message) {
-                    while inFlight > 0 {
-                        try await group.next()
-                        inFlight -= 1
-                    }
-                    try await answer(message)
+                let incoming = Incoming(Data(buffer.readableBytesView))
+                if incoming.isCancellation {
+                    cancel(incoming.data)
                 } else {
-                    if inFlight >= Self.maximumInFlight {
-                        try await group.next()
-                        inFlight -= 1
-                    }
+                    cancellations.expect(incoming.ids)
+                    guard await place.next() != nil else { break }
+                    queue.yield(incoming)
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Starts requests in the order they came; an exclusive one runs alone.
+    private func dispatch(
+        _ messages: AsyncStream<Incoming>, _ freed: AsyncStream<Void>.Continuation
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var inFlight = 0
+            for await message in messages {
+                let isExclusive = message.methods.contains { router.routes[$0]?.ordering == .exclusive }
+                // Ended tasks are taken from the group now and then, so that a long connection does not collect them.
+                while inFlight > (isExclusive ? 0 : Self.maximumInFlight) {
+                    try await group.next()
+                    inFlight -= 1
+                }
+                if isExclusive {
+                    try await answer(message)
+                    freed.yield()
+                } else {
                     inFlight += 1
-                    group.addTask { try await answer(message) }
+                    group.addTask {
+                        try await answer(message)
+                        freed.yield()
+                    }
                 }
             }
             group.cancelAll()
@@ -96,19 +123,13 @@ struct Connection: Sendable {
     }
 
     private func refuse(length: Int, limit: Int) async throws {
-        let message =
+        let error =
             length == 0
-            ? "found a frame of no bytes, expected a JSON-RPC message"
-            : "found a frame of \(length) bytes, expected at most \(limit)"
-        try await write(
-            encodeMessage(ErrorResponse(error: RPCError(.tooLarge, message, ["limit": .integer(Int64(limit))]))))
-    }
-
-    private func isExclusive(_ message: Data) -> Bool {
-        guard let head = try? JSONDecoder().decode(Head.self, from: message), let method = head.method else {
-            return false
-        }
-        return router.routes[method]?.ordering == .exclusive
+            ? RPCError(.invalidRequest, "found a frame of no bytes, expected a JSON-RPC message")
+            : RPCError(
+                .tooLarge, "found a frame of \(length) bytes, expected at most \(limit)",
+                ["limit": .integer(Int64(limit))])
+        try await write(encodeMessage(ErrorResponse(error: error)))
     }
 
     private func write(_ data: Data) async throws {
@@ -118,10 +139,11 @@ struct Connection: Sendable {
     // MARK: - One message
 
     /// Answers a message; a batch gets one array of answers. Notifications are never answered.
-    private func answer(_ message: Data) async throws {
-        let first = message.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }
-        guard first == UInt8(ascii: "[") else {
-            if let response = await response(to: message) { try await write(response) }
+    private func answer(_ incoming: Incoming) async throws {
+        defer { cancellations.forget(incoming.ids) }
+        let message = incoming.data
+        guard incoming.isBatch else {
+            if let response = await response(to: message, incoming.heads.first) { try await send([response]) }
             return
         }
         guard let requests = try? JSONDecoder().decode([JSONValue].self, from: message) else {
@@ -132,45 +154,73 @@ struct Connection: Sendable {
                 .invalidRequest, "found a batch of \(requests.count) requests, expected 1 to \(Self.maximumBatch)")
             return try await write(encodeMessage(ErrorResponse(error: error)))
         }
-        var responses: [Data] = []
+        var responses: [Response] = []
         for request in requests {
-            if let response = await response(to: try encodeMessage(request)) { responses.append(response) }
+            let message = try encodeMessage(request)
+            let head = try? JSONDecoder().decode(Head.self, from: message)
+            if let response = await response(to: message, head) { responses.append(response) }
         }
-        guard !responses.isEmpty else { return }
-        var joined = Data("[".utf8)
+        if !responses.isEmpty { try await send(responses, asArray: true) }
+    }
+
+    /// Sends responses in one frame, then starts what was to follow them.
+    private func send(_ responses: [Response], asArray: Bool = false) async throws {
+        var message = Data()
+        if asArray { message.append(UInt8(ascii: "[")) }
         for (index, response) in responses.enumerated() {
-            if index > 0 { joined.append(UInt8(ascii: ",")) }
-            joined.append(response)
+            if index > 0 { message.append(UInt8(ascii: ",")) }
+            message.append(response.data)
         }
-        joined.append(UInt8(ascii: "]"))
-        try await write(joined)
+        if asArray { message.append(UInt8(ascii: "]")) }
+        guard message.count <= FrameLimits.responseBytes else {
+            let error = RPCError(
+                .tooLarge,
+                "the answers of the batch have \(message.count) bytes, more than \(FrameLimits.responseBytes)")
+            return try await write(encodeMessage(ErrorResponse(error: error)))
+        }
+        try await write(message)
+        for body in responses.flatMap(\.followers) { follow.yield(body) }
     }
 
     private func parseFailure() throws -> Data {
         try encodeMessage(ErrorResponse(error: RPCError(.parseError, "found text that is not JSON")))
     }
 
+    /// The response to a request, and what begins when it is sent.
+    private struct Response {
+        var data: Data
+        var followers: [Followers.Body] = []
+
+        init(data: Data, followers: [Followers.Body] = []) {
+            self.data = data
+            self.followers = followers
+        }
+
+        init?(_ error: RPCError, id: RequestID? = nil) {
+            guard let data = try? encodeMessage(ErrorResponse(id: id, error: error)) else { return nil }
+            self.init(data: data)
+        }
+    }
+
     /// The response to one request; nil for notifications and for answers to nothing.
-    private func response(to message: Data) async -> Data? {
-        guard let head = try? JSONDecoder().decode(Head.self, from: message) else {
+    private func response(to message: Data, _ head: Head?) async -> Response? {
+        guard let head else {
             let isJSON = (try? JSONDecoder().decode(JSONValue.self, from: message)) != nil
             let error =
                 isJSON
                 ? RPCError(.invalidRequest, "found JSON that is no request object")
                 : RPCError(.parseError, "found text that is not JSON")
-            return try? encodeMessage(ErrorResponse(error: error))
+            return Response(error)
         }
         let id: RequestID?
         switch head.id {
         case .absent: id = nil
         case .present(let value): id = value
         case .bad:
-            let error = RPCError(.invalidRequest, "id: expected a string or an integer")
-            return try? encodeMessage(ErrorResponse(error: error))
+            return Response(RPCError(.invalidRequest, "id: expected a string or an integer"))
         }
         guard head.version == "2.0", let method = head.method, !head.isResponse else {
-            let error = RPCError(.invalidRequest, "expected \"jsonrpc\": \"2.0\" and a method")
-            return try? encodeMessage(ErrorResponse(id: id, error: error))
+            return Response(RPCError(.invalidRequest, "expected \"jsonrpc\": \"2.0\" and a method"), id: id)
         }
         if method == Catalog.cancelRequest {
             cancel(message)
@@ -178,18 +228,19 @@ struct Connection: Sendable {
         }
         server.count(method)
         do {
-            let response = try await run(method, message, id)
+            let context = RequestContext(peer: peer, logger: logger)
+            let answer = try await run(method, message, id, context)
             guard let id else { return nil }
-            if response.count > FrameLimits.responseBytes {
+            if answer.count > FrameLimits.responseBytes {
                 let error = RPCError(
-                    .tooLarge, "the answer has \(response.count) bytes, more than \(FrameLimits.responseBytes)")
-                return try encodeMessage(ErrorResponse(id: id, error: error))
+                    .tooLarge, "the answer has \(answer.count) bytes, more than \(FrameLimits.responseBytes)")
+                return Response(error, id: id)
             }
-            return response
+            return Response(data: answer, followers: context.followers.take())
         } catch {
             server.countError(method)
             guard let id else { return nil }
-            return try? encodeMessage(ErrorResponse(id: id, error: refusal(error, method)))
+            return Response(refusal(error, method), id: id)
         }
     }
 
@@ -201,7 +252,9 @@ struct Connection: Sendable {
     }
 
     /// Runs a request so that it can be cancelled by its id; ends exactly once either way.
-    private func run(_ method: String, _ message: Data, _ id: RequestID?) async throws -> Data {
+    private func run(
+        _ method: String, _ message: Data, _ id: RequestID?, _ context: RequestContext
+    ) async throws -> Data {
         guard let route = router.routes[method] else {
             throw RPCError(.methodNotFound, "no method is named \"\(method)\"", ["method": .string(method)])
         }
@@ -212,7 +265,6 @@ struct Connection: Sendable {
         }
         guard server.enter() else { throw RPCError(.shuttingDown, "the daemon is shutting down") }
         defer { server.leave() }
-        let context = RequestContext(peer: peer, logger: logger) { follow.yield($0) }
         guard let id else { return try await route.run(message, nil, context) }
         guard let stops = cancellations.begin(id) else {
             throw RPCError(.invalidRequest, "id: a request with this id is in work")
@@ -244,20 +296,79 @@ struct Connection: Sendable {
     }
 }
 
-/// Requests in work by id, and how to stop each.
+/// A message with what decides its order.
+private struct Incoming: Sendable {
+    let data: Data
+    /// True for an array of requests.
+    let isBatch: Bool
+    /// Heads of the requests that could be read; of a batch, of those that are requests at all.
+    let heads: [Head]
+
+    init(_ data: Data) {
+        self.data = data
+        isBatch = data.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) } == UInt8(ascii: "[")
+        if isBatch {
+            struct Lenient: Decodable {
+                var head: Head?
+                init(from decoder: any Decoder) throws { head = try? Head(from: decoder) }
+            }
+            heads = (try? JSONDecoder().decode([Lenient].self, from: data))?.compactMap(\.head) ?? []
+        } else {
+            heads = (try? JSONDecoder().decode(Head.self, from: data)).map { [$0] } ?? []
+        }
+    }
+
+    var ids: [RequestID] {
+        heads.compactMap { head in
+            if case .present(let id) = head.id { return id }
+            return nil
+        }
+    }
+
+    var methods: [String] { heads.compactMap(\.method) }
+    var isCancellation: Bool { !isBatch && heads.first?.method == Catalog.cancelRequest }
+}
+
+/// Requests that wait or are in work, by id, and how to stop each.
 final class Cancellations: Sendable {
-    private let table = Mutex<[RequestID: AsyncStream<Void>.Continuation]>([:])
+    private struct Table {
+        var running: [RequestID: AsyncStream<Void>.Continuation] = [:]
+        var waiting: Set<RequestID> = []
+        /// Cancelled before their turn came.
+        var given: Set<RequestID> = []
+    }
+
+    private let table = Mutex(Table())
+
+    /// Requests that have been read; a cancellation from now on concerns them.
+    func expect(_ ids: [RequestID]) { table.withLock { $0.waiting.formUnion(ids) } }
+
+    /// Requests that have been answered, whether they began or not.
+    func forget(_ ids: [RequestID]) {
+        table.withLock { table in
+            table.waiting.subtract(ids)
+            table.given.subtract(ids)
+        }
+    }
 
     /// A stream that speaks when the request is to stop; nil when the id is in use.
     func begin(_ id: RequestID) -> AsyncStream<Void>? {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
         return table.withLock { table in
-            guard table[id] == nil else { return nil }
-            table[id] = continuation
+            guard table.running[id] == nil else { return nil }
+            table.running[id] = continuation
+            table.waiting.remove(id)
+            if table.given.remove(id) != nil { continuation.yield() }
             return stream
         }
     }
 
-    func cancel(_ id: RequestID) { table.withLock { $0[id] }?.yield() }
-    func end(_ id: RequestID) { table.withLock { $0.removeValue(forKey: id) }?.finish() }
+    func cancel(_ id: RequestID) {
+        table.withLock { table in
+            if table.waiting.contains(id) { table.given.insert(id) }
+            return table.running[id]
+        }?.yield()
+    }
+
+    func end(_ id: RequestID) { table.withLock { $0.running.removeValue(forKey: id) }?.finish() }
 }

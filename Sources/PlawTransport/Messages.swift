@@ -30,8 +30,8 @@ package enum RequestID: Codable, Sendable, Hashable {
 }
 
 /// What must be known of a message before its parameters are read.
-struct Head: Decodable {
-    enum Identity: Equatable {
+struct Head: Decodable, Sendable {
+    enum Identity: Equatable, Sendable {
         case absent
         case present(RequestID)
         case bad
@@ -73,6 +73,11 @@ struct ParamsEnvelope<Params: RPCParams>: Decodable {
 
     private enum CodingKeys: String, CodingKey { case params }
 
+    /// The first member that is not among `fields`.
+    private static func stranger(_ members: KeyedDecodingContainer<AnyKey>, _ fields: Set<String>) -> String? {
+        members.allKeys.map(\.stringValue).sorted().first { !fields.contains($0) }
+    }
+
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         guard container.contains(.params) else {
@@ -85,12 +90,22 @@ struct ParamsEnvelope<Params: RPCParams>: Decodable {
         } catch {
             throw RPCError(.invalidParams, "params: expected an object with named members")
         }
-        if let unknown = members.allKeys.map(\.stringValue).sorted().first(where: { !Params.fields.contains($0) }) {
+        if let unknown = Self.stranger(members, Params.fields) {
             let known = Params.fields.sorted().joined(separator: ", ")
             throw RPCError(
                 .invalidParams,
                 "params.\(unknown): not a member of this method's parameters, which are \(known.isEmpty ? "none" : known)",
                 ["field": .string(unknown)])
+        }
+        for (name, fields) in Params.nestedFields {
+            guard let key = AnyKey(stringValue: name),
+                let nested = try? members.nestedContainer(keyedBy: AnyKey.self, forKey: key),
+                let unknown = Self.stranger(nested, fields)
+            else { continue }
+            throw RPCError(
+                .invalidParams,
+                "params.\(name).\(unknown): not a member of \(name), which are "
+                    + fields.sorted().joined(separator: ", "), ["field": .string("\(name).\(unknown)")])
         }
         params = try container.decode(Params.self, forKey: .params)
     }

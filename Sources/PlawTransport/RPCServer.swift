@@ -23,6 +23,9 @@ package final class RPCServer: Sendable {
     /// Connections served at once; more are closed as they come.
     package static let maximumConnections = 1_024
 
+    /// Connections that may wait to be accepted.
+    private static let backlog = 512
+
     private let listening: Listening
     private let router: Router
     private let logger: Logger
@@ -101,7 +104,7 @@ package final class RPCServer: Sendable {
 
     private func bind() async throws -> NIOAsyncChannel<Peer, Never> {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .serverChannelOption(.backlog, value: 512)
+            .serverChannelOption(.backlog, value: CInt(Self.backlog))
         let initialise: @Sendable (any Channel) -> EventLoopFuture<Peer> = { channel in
             // Read now: a peer that closes at once leaves nothing to ask later.
             Self.credentials(of: channel).flatMapThrowing { peer in
@@ -123,7 +126,10 @@ package final class RPCServer: Sendable {
             chmod(path, mode_t(mode))
             return channel
         case .descriptor(let descriptor):
-            return try await bootstrap.bind(descriptor, childChannelInitializer: initialise)
+            let channel = try await bootstrap.bind(descriptor, childChannelInitializer: initialise)
+            // NIO listens again on a descriptor it is given, with a backlog of its own.
+            listen(descriptor, Int32(Self.backlog))
+            return channel
         }
     }
 

@@ -1,5 +1,6 @@
 package import Logging
 package import PlawProtocol
+internal import Synchronization
 package import Systemd
 
 #if canImport(FoundationEssentials)
@@ -12,10 +13,27 @@ internal import Foundation
 package struct RequestContext: Sendable {
     package let peer: PeerCredentials
     package let logger: Logger
-    let follow: @Sendable (@escaping @Sendable (Notifier) async throws -> Void) -> Void
+    let followers = Followers()
 
     /// Runs `body` beside the requests of this connection once the answer is sent, until it ends or the peer goes away.
-    package func afterReply(_ body: @escaping @Sendable (Notifier) async throws -> Void) { follow(body) }
+    package func afterReply(_ body: @escaping Followers.Body) { followers.add(body) }
+}
+
+/// What is to run once an answer is sent.
+package final class Followers: Sendable {
+    package typealias Body = @Sendable (Notifier) async throws -> Void
+
+    private let bodies = Mutex<[Body]>([])
+
+    func add(_ body: @escaping Body) { bodies.withLock { $0.append(body) } }
+
+    /// Hands over what was added.
+    func take() -> [Body] {
+        bodies.withLock { bodies in
+            defer { bodies = [] }
+            return bodies
+        }
+    }
 }
 
 /// Sends notifications to one peer; sending waits while the peer is slow.

@@ -21,7 +21,8 @@ package enum Comparators {
     /// - Returns: the estimate, and how many items it rests on: fewer than given where long repeats used up the steps.
     package static func lempelZiv(_ items: UnsafeBufferPointer<Int32>) -> (value: Double, used: Int) {
         // Node 0 is the root; edge (node, item) leads to node number + 1.
-        var edges = PairTable(capacity: min(items.count * 2, 1 << 22))
+        // Each start adds one edge at most.
+        var edges = PairTable(capacity: min(items.count, 1 << 22))
         var sum = 0
         var steps = 0
         var used = 0

@@ -136,21 +136,14 @@ extension Store {
         }
     }
 
-    /// Moves a trial to a state, keeping what the worker left.
+    /// Moves a trial to a state.
     package func updateTrial(
-        _ id: Int64, state: JobState, seconds: Double, spec: TrialSpec? = nil, result: TrialResult? = nil,
-        message: String? = nil
+        _ id: Int64, state: JobState, seconds: Double, message: String? = nil
     ) async throws(StoreError) {
         try await write("update trial \(id)") { db in
             try db.execute(
-                sql: """
-                    UPDATE trial SET state = ?, seconds = ?, spec = COALESCE(?, spec), result = COALESCE(?, result),
-                        message = COALESCE(?, message) WHERE id = ?
-                    """,
-                arguments: [
-                    state.rawValue, seconds, try spec.map { try encodeJSON($0) }, try result.map { try encodeJSON($0) },
-                    message, id,
-                ])
+                sql: "UPDATE trial SET state = ?, seconds = ?, message = COALESCE(?, message) WHERE id = ?",
+                arguments: [state.rawValue, seconds, message, id])
             try db.execute(
                 sql: "UPDATE job SET sequence = sequence + 1 WHERE id = (SELECT jobId FROM trial WHERE id = ?)",
                 arguments: [id])

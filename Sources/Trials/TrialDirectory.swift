@@ -60,10 +60,21 @@ package struct TrialFileError: Error, Sendable, CustomStringConvertible {
 
 /// The content of a file. Errors: `TrialFileError` with the system's words.
 package func readFile(_ path: String) throws -> Data {
-    do {
-        return try Data(contentsOf: URL(fileURLWithPath: path))
-    } catch {
-        throw TrialFileError(file: path, "cannot be read: \(error)")
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+        throw TrialFileError(file: path, "cannot be read: \(String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    var data = Data()
+    var piece = [UInt8](repeating: 0, count: 65_536)
+    while true {
+        let count = read(descriptor, &piece, piece.count)
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else {
+            throw TrialFileError(file: path, "cannot be read: \(String(cString: strerror(errno)))")
+        }
+        if count == 0 { return data }
+        data.append(contentsOf: piece[..<count])
     }
 }
 

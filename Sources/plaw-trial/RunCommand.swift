@@ -11,15 +11,22 @@ struct Run: ParsableCommand {
         abstract: "Train the trial in a directory, going on from its checkpoint; ends with 75 when stopped by SIGTERM.")
 
     @Argument(help: "Directory with spec.json.") var directory: String
+    @Option(help: "Active seconds that this run may take; training then stops and is ranked as it is.")
+    var secondsLeft: Double?
+    @Option(help: "Process number of the starter; the worker ends when it does.") var parent: Int32?
 
     /// Exit status of a worker that was asked to stop and left a checkpoint (EX_TEMPFAIL).
     private static let interrupted: Int32 = 75
 
     func run() throws {
-        // A worker whose daemon dies has nobody to report to; its checkpoint is at most some seconds old.
-        plaw_die_with_parent()
-        // The daemon may have died before that took effect.
-        if getppid() == 1 { throw ExitCode(Self.interrupted) }
+        if let parent {
+            // A worker whose daemon dies has nobody to report to; its checkpoint is at most some seconds old.
+            plaw_die_with_parent()
+            // The daemon may have died before that took effect.
+            if getppid() != parent { throw ExitCode(Self.interrupted) }
+        }
+        // A daemon that stops closes the pipe before it asks the worker to stop; the checkpoint must still be written.
+        signal(SIGPIPE, SIG_IGN)
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
         stopOnTermination()
         let files = TrialDirectory(path: directory)
@@ -29,7 +36,7 @@ struct Run: ParsableCommand {
         defer { if let progressFile { fclose(progressFile) } }
         let trainer = try Trainer(
             spec: spec, corpus: try Corpus(path: spec.corpus), checkpointPath: files.checkpointPath,
-            note: printError)
+            secondsLeft: secondsLeft, note: printError)
         do {
             let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
                 guard let line = try? json(update) else { return }

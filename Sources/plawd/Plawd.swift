@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPlaw
 import Calibration
 import Glibc
 import Logging
@@ -28,6 +29,10 @@ struct Plawd: AsyncParsableCommand {
     func run() async throws {
         // A peer that goes away while it is written to must not end the daemon.
         signal(SIGPIPE, SIG_IGN)
+        // What the daemon keeps is nobody else's to read, whoever started it.
+        umask(0o077)
+        Self.raiseDescriptorLimit()
+        plaw_map_large_allocations()
         do {
             try await serve()
         } catch {
@@ -40,12 +45,7 @@ struct Plawd: AsyncParsableCommand {
     private func serve() async throws {
         let configuration = try config.map { try DaemonConfiguration(contentsOf: $0) } ?? DaemonConfiguration()
         var handler = ServiceLogHandler(label: "plawd")
-        if let name = configuration.logLevel {
-            guard let level = Logger.Level(rawValue: name) else {
-                throw ValidationError("logLevel: found \"\(name)\", expected one of \(Logger.Level.allCases)")
-            }
-            handler.logLevel = level
-        }
+        if let level = configuration.logLevel.flatMap(Logger.Level.init(rawValue:)) { handler.logLevel = level }
         let logger = Logger(label: "plawd") { [handler] _ in handler }
         let sockets = ServiceManager.listeningSockets()
         let state =
@@ -65,6 +65,14 @@ struct Plawd: AsyncParsableCommand {
             }
         }
         _ = consume lock
+    }
+
+    /// As many connections as the server takes need more descriptors than the usual soft limit.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, 8_192)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private func listening(_ sockets: [(name: String, descriptor: Int32)]) throws -> RPCServer.Listening {

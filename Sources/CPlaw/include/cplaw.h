@@ -7,4 +7,8 @@ int plaw_cpu_level(void);
 /// Asks the kernel to kill this process when its parent dies.
 void plaw_die_with_parent(void);
 
+/// Makes every large allocation a mapping of its own, which goes back to the kernel when it is freed.
+/// (Otherwise the C library takes to keeping them, and a daemon that once read a large file stays large.)
+void plaw_map_large_allocations(void);
+
 #endif

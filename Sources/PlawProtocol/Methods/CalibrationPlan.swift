@@ -5,7 +5,7 @@ package enum CalibrationPlan: RPCMethod {
     package typealias Params = CalibrationParams
     package typealias Result = CalibrationPlanResult
     package static let name = "calibration.plan"
-    package static let access = Access.read
+    package static let access = Access.write
     package static let ordering = Ordering.concurrent
 }
 

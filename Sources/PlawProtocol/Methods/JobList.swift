@@ -95,7 +95,7 @@ package struct Job: Codable, Sendable, Hashable {
     package var budgetSeconds: Double
     /// Seconds it was worked on; time while the daemon was down does not count.
     package var activeSeconds: Double
-    /// Grows with every change.
+    /// Grows with every change that is stored; live progress between two of them keeps it.
     package var sequence: Int64
     package var trialCount: Int
     package var finishedTrials: Int

@@ -9,7 +9,7 @@ package enum MetricsGet: RPCMethod {
 
 /// Counters of the daemon.
 package struct MetricsGetResult: Codable, Sendable, Hashable {
-    /// Counter name to value: requests and errors by method, connections, trials.
+    /// Counter name to value: requests and errors by method, connections, requests in flight.
     package var counters: [String: Double]
     /// The same in Prometheus text exposition.
     package var text: String

@@ -27,15 +27,19 @@ package final class Trainer {
     private let identity: UInt64
     private var sampler: NegativeSampler
     private var clock: ContinuousClock.Instant
+    /// Active seconds of all runs after which training stops.
+    private var limit = Double.infinity
     private var lastCheckpoint: ContinuousClock.Instant
     private var lastReport: ContinuousClock.Instant
 
     /// Prepares a training, going on from `checkpointPath` where there is one.
     ///
+    /// - Parameter secondsLeft: active seconds that this run may take, whatever runs before it took.
     /// - Parameter note: called with a line when a checkpoint cannot be used and training begins anew.
     /// Errors: `TrialFileError` for a specification that cannot be trained, naming the field.
     package init(
-        spec: TrialSpec, corpus: Corpus, checkpointPath: String? = nil, note: (String) -> Void = { _ in }
+        spec: TrialSpec, corpus: Corpus, checkpointPath: String? = nil, secondsLeft: Double? = nil,
+        note: (String) -> Void = { _ in }
     ) throws {
         func refuse(_ message: String) -> TrialFileError { TrialFileError(file: "specification", message) }
         if let problem = spec.configuration.problem { throw refuse(problem) }
@@ -67,6 +71,7 @@ package final class Trainer {
                 note("\(error); training begins anew")
             }
         }
+        limit = min(spec.maxSeconds ?? .infinity, position.seconds + (secondsLeft ?? .infinity))
     }
 
     private var buffers: [FloatBuffer] { [step.model.parameters, step.firstMoment, step.secondMoment, best] }
@@ -107,7 +112,7 @@ package final class Trainer {
         var batch = JaggedBatch()
         var negatives: [Int32] = []
         while position.stepInEpoch < steps {
-            if let limit = spec.maxSeconds, seconds >= limit { return true }
+            if seconds >= limit { return true }
             if shouldStop() {
                 position.trainingSeconds = secondsBefore + started.duration(to: .now).inSeconds
                 try saveCheckpoint()

@@ -1,0 +1,131 @@
+internal import Subprocess
+
+internal import Glibc
+#if canImport(System)
+internal import System
+#else
+internal import SystemPackage
+#endif
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// How a program ended.
+package enum Ending: Sendable, Hashable {
+    case exited(Int32)
+    case killed(Int32)
+
+    init(_ status: TerminationStatus) {
+        switch status {
+        case .exited(let code): self = .exited(code)
+        case .signaled(let signal): self = .killed(signal)
+        }
+    }
+}
+
+/// What a program wrote and how it ended.
+package struct Outcome: Sendable {
+    package var ending: Ending
+    package var output: String
+    package var errors: String
+
+    /// The exit status, nil after a signal.
+    package var code: Int32? {
+        if case .exited(let code) = ending { return code }
+        return nil
+    }
+}
+
+/// Runs a program of this package to its end.
+package func runProgram(
+    _ name: String, _ arguments: [String], environment: [String: String] = [:]
+) async throws -> Outcome {
+    try await runProgram(path: Paths.program(name), arguments, environment: environment)
+}
+
+/// Runs any program to its end.
+package func runProgram(
+    path: String, _ arguments: [String], environment: [String: String] = [:]
+) async throws -> Outcome {
+    let result = try await Subprocess.run(
+        .path(FilePath(path)), arguments: Arguments(arguments), environment: updated(environment), input: .none,
+        output: .string(limit: 64 << 20), error: .string(limit: 1 << 20))
+    return Outcome(
+        ending: Ending(result.terminationStatus), output: result.standardOutput, errors: result.standardError)
+}
+
+private func updated(_ changes: [String: String]) -> Environment {
+    var values: [Environment.Key: String?] = [:]
+    for (name, value) in changes { values[Environment.Key(stringLiteral: name)] = value }
+    return .inherit.updating(values)
+}
+
+/// A running plawd of a test.
+package struct DaemonProcess: Sendable {
+    package let pid: Int32
+    package let socket: String
+    package let state: String
+    package let log: String
+
+    package func signal(_ number: Int32) { kill(pid, number) }
+
+    /// What it has logged so far.
+    package var logged: String {
+        FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    /// A line of /proc/pid/status, in kB.
+    package func memory(_ field: String) -> Int? {
+        guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/status") else { return nil }
+        let line = String(decoding: data, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix(field + ":") }
+        return line.flatMap { Int($0.filter(\.isNumber)) }
+    }
+}
+
+/// The daemon did not begin to serve.
+package struct DaemonDidNotStart: Error, CustomStringConvertible {
+    package var description: String
+
+    package init(description: String) { self.description = description }
+}
+
+/// Starts plawd on a folder, runs `body` when it serves, then ends it with SIGTERM.
+///
+/// Returns what `body` returned and how the daemon ended; `body` may have killed it. The folder outlives the daemon, so that
+/// a second one can go on in it.
+package func withDaemon<T: Sendable>(
+    in folder: String, arguments: [String] = [], environment: [String: String] = [:],
+    _ body: @Sendable (DaemonProcess) async throws -> T
+) async throws -> (value: T, ending: Ending) {
+    let socket = folder + "/plawd.sock"
+    let log = folder + "/plawd.log"
+    let file = try FileDescriptor.open(
+        FilePath(log), .writeOnly, options: [.create, .append, .closeOnExec], permissions: [.ownerReadWrite])
+    var platform = PlatformOptions()
+    platform.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(10))]
+    let state = folder + "/state"
+    let result = try await Subprocess.run(
+        .path(FilePath(Paths.program("plawd"))),
+        arguments: Arguments(["--state-directory", state, "--socket", socket] + arguments),
+        environment: updated(environment), platformOptions: platform, input: .none, output: .discarded,
+        error: .fileDescriptor(file, closeAfterSpawningProcess: true)
+    ) { execution in
+        let pid = execution.processIdentifier.value
+        let daemon = DaemonProcess(pid: pid, socket: socket, state: state, log: log)
+        defer { kill(pid, SIGTERM) }
+        guard await waitUntil(seconds: 20, { answers(socket) || kill(pid, 0) != 0 }), answers(socket) else {
+            throw DaemonDidNotStart(description: "plawd did not serve within 20 s: " + daemon.logged)
+        }
+        return try await body(daemon)
+    }
+    return (result.closureResult, Ending(result.terminationStatus))
+}
+
+/// True when somebody accepts connections on a Unix socket.
+private func answers(_ path: String) -> Bool {
+    guard let connection = try? RawConnection(path: path) else { return false }
+    connection.close()
+    return true
+}

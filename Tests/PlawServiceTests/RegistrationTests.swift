@@ -1,0 +1,113 @@
+import Domain
+import Foundation
+import PlawClient
+import PlawProtocol
+import PlawTesting
+import Testing
+
+@Suite struct RegistrationTests {
+    static let bad: [(name: String, bytes: Data)] = [
+        ("empty", Data()),
+        ("binary", Data((0..<4_000).map { UInt8(truncatingIfNeeded: $0 &* 7_919 >> 3) })),
+        ("ambiguous", Data("1 10 3\n1 11 4\n2 10 5\n2 12 3\n3 11 1\n".utf8)),
+        ("cut gzip", Data([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3])),
+    ]
+
+    @Test("a file that cannot be read gets one clear error and leaves nothing behind", arguments: bad.indices)
+    func refusal(index: Int) async throws {
+        let (name, bytes) = Self.bad[index]
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                let error = await #expect(throws: RPCError.self) {
+                    _ = try await register(daemon.socket, "demo", bytes: bytes, fileName: "my-file.bin")
+                }
+                #expect(error?.reason == "invalid-input", "\(name): \(String(describing: error))")
+                #expect(error?.message.contains("my-file.bin") == true, "\(error?.message ?? "")")
+                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.isEmpty)
+                for folder in ["corpora", "uploads"] {
+                    #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/" + folder) == [])
+                }
+            }
+        }
+    }
+
+    @Test("of two registrations under one name at once one is stored and one is refused")
+    func race() async throws {
+        let file = try await syntheticFile(users: 500, items: 300)
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                let outcomes = await withTaskGroup(of: String?.self) { group in
+                    for _ in 0..<4 {
+                        group.addTask {
+                            do {
+                                _ = try await register(daemon.socket, "demo", bytes: file)
+                                return nil
+                            } catch {
+                                return (error as? RPCError)?.reason ?? "\(error)"
+                            }
+                        }
+                    }
+                    var outcomes: [String?] = []
+                    for await outcome in group { outcomes.append(outcome) }
+                    return outcomes
+                }
+                #expect(outcomes.filter { $0 == nil }.count == 1)
+                #expect(outcomes.compactMap { $0 } == Array(repeating: "dataset-exists", count: 3))
+                #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/corpora").count == 1)
+            }
+        }
+    }
+
+    @Test("names that could be paths, gaps in an upload and wrong members are refused")
+    func parameters() async throws {
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                for name in ["", "../x", "a/b", ".hidden", "a b", String(repeating: "x", count: 65), "é"] {
+                    let error = await #expect(throws: RPCError.self) {
+                        _ = try await register(daemon.socket, name, bytes: Data("1 2\n1 3\n1 4\n1 5\n".utf8))
+                    }
+                    #expect(error?.reason == "invalid-params", "\(name)")
+                }
+                let id = try await call(daemon.socket, DatasetUpload.self, DatasetUploadParams()).uploadId
+                let gap = await #expect(throws: RPCError.self) {
+                    _ = try await call(
+                        daemon.socket, DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: 5, data: "QUJD"))
+                }
+                #expect(gap?.data?["received"] == .integer(0))
+                let nested = await #expect(throws: RPCError.self) {
+                    _ = try await raw(
+                        daemon.socket, "dataset.register",
+                        .object([
+                            "name": .string("a"), "uploadId": .string(id),
+                            "options": .object(["kcore": .integer(5)]),
+                        ]))
+                }
+                #expect(nested?.message.contains("params.options.kcore") == true)
+                let relative = await #expect(throws: RPCError.self) {
+                    _ = try await call(
+                        daemon.socket, DatasetRegister.self, DatasetRegisterParams(name: "a", path: "etc/passwd"))
+                }
+                #expect(relative?.reason == "invalid-params")
+            }
+        }
+    }
+
+    @Test(
+        "a million rows register within 100 MB, and the idle daemon stays under 60 MB",
+        .enabled(if: Paths.realData("ml-1m-pairs.txt.gz") != nil, "PLAW_DATA holds no ml-1m-pairs.txt.gz"))
+    func memory() async throws {
+        let path = try #require(Paths.realData("ml-1m-pairs.txt.gz"))
+        let bytes = try Data(contentsOf: URL(filePath: path))
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await call(daemon.socket, ServerInfo.self, NoParams())
+                let idle = try #require(daemon.memory("VmRSS"))
+                #expect(idle < 60_000, "\(idle) kB")
+                let info = try #require(try await register(daemon.socket, "ml-1m", bytes: bytes).dataset)
+                #expect(info.interactions == 1_000_209)
+                let peak = try #require(daemon.memory("VmHWM"))
+                #expect(peak < 100_000, "\(peak) kB")
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Glibc
+import Logging
+import PlawClient
+import PlawProtocol
+import PlawTesting
+import PlawTransport
+import Testing
+
+@Suite struct ServerTests {
+    @Test("a shutdown refuses new requests, answers those in work, and removes the socket")
+    func shutdown() async throws {
+        let path = try await withServer { socket, server in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            try await peer.send(
+                #"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":"slow","milliseconds":500}}"#)
+            _ = await waitUntil { server.state.inFlight == 1 }
+            server.shutdown()
+            try await peer.send(#"{"jsonrpc":"2.0","id":2,"method":"test.echo","params":{"text":"new"}}"#)
+            let first = try await peer.receive()
+            #expect(first?["error"]?["code"] == .integer(-32011))
+            let second = try await peer.receive()
+            #expect(second?["result"] == .string("slow"))
+            #expect(try await peer.receive() == nil)
+            return socket
+        }
+        #expect(access(path, F_OK) != 0)
+    }
+
+    private func bind(_ path: String) async throws {
+        let server = RPCServer(listening: .path(path, mode: 0o600), router: Router(), logger: Logger(label: "test"))
+        try await server.run { server.shutdown() }
+    }
+
+    @Test(
+        "a socket nobody answers on is replaced; an answered one, a file and a path too long are refused and left alone"
+    )
+    func socketPaths() async throws {
+        try await withTemporaryFolder { folder in
+            let stale = folder + "/stale"
+            let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+            var address = sockaddr_un()
+            address.sun_family = sa_family_t(AF_UNIX)
+            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: stale.utf8) }
+            let bound = withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
+            }
+            #expect(bound == 0)
+            close(descriptor)
+            try await bind(stale)
+
+            let file = folder + "/file"
+            close(open(file, O_CREAT | O_WRONLY, 0o600))
+            await #expect(throws: SocketError.self) { try await bind(file) }
+            #expect(access(file, F_OK) == 0)
+            await #expect(throws: SocketError.self) {
+                try await bind(folder + "/" + String(repeating: "x", count: 120))
+            }
+        }
+        try await withServer { socket, _ in
+            await #expect(throws: SocketError.self) { try await bind(socket) }
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            #expect(try await peer.exchange(#"{"jsonrpc":"2.0","id":1,"method":"test.alone"}"#)?["id"] == .integer(1))
+        }
+    }
+
+    @Test("a client learns that nobody answers, that its call was cancelled, and that the server went away")
+    func clients() async throws {
+        await #expect(throws: ClientError.self) {
+            try await PlawClient.withConnection(path: "/tmp/plaw-nobody-\(getpid())") { _ in }
+        }
+        try await withServer { socket, server in
+            try await PlawClient.withConnection(path: socket) { client in
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        do {
+                            let params = Echo.Params(text: "a", milliseconds: 60_000, repeated: nil)
+                            Issue.record("answered: \(try await client.call(Echo.self, params))")
+                        } catch {
+                            #expect(error is CancellationError)
+                        }
+                    }
+                    _ = await waitUntil { server.state.inFlight == 1 }
+                    group.cancelAll()
+                }
+                // The connection is as good as before, and the daemon has given the request up.
+                let next = try await client.call(
+                    Echo.self, Echo.Params(text: "b", milliseconds: nil, repeated: nil))
+                #expect(next == "b")
+                #expect(await waitUntil(seconds: 5) { server.state.inFlight == 0 })
+                let wrong = await #expect(throws: RPCError.self) {
+                    _ = try await client.callRaw("test.none", nil)
+                }
+                #expect(wrong?.reason == "method-not-found")
+            }
+            await #expect(throws: ClientError.self) {
+                try await PlawClient.withConnection(path: socket) { client in
+                    server.shutdown()
+                    _ = try await client.call(
+                        Echo.self, Echo.Params(text: "a", milliseconds: 60_000, repeated: nil))
+                    throw ClientError(description: "answered")
+                }
+            }
+        }
+    }
+}

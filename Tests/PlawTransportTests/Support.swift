@@ -1,0 +1,113 @@
+import Logging
+import PlawProtocol
+import PlawTesting
+import PlawTransport
+import Synchronization
+
+/// `test.echo`: returns its text; waits before, when told to.
+enum Echo: RPCMethod {
+    struct Params: RPCParams {
+        enum CodingKeys: String, CodingKey, CaseIterable { case text, milliseconds, repeated }
+        static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+        var text: String
+        var milliseconds: Int?
+        var repeated: Int?
+    }
+    static let name = "test.echo"
+    static let access = Access.read
+    static let ordering = Ordering.concurrent
+    typealias Result = String
+}
+
+/// `test.alone`: exclusive; returns how many requests of its connection were in work beside it.
+enum Alone: RPCMethod {
+    struct Params: RPCParams {
+        enum CodingKeys: String, CodingKey, CaseIterable { case milliseconds }
+        static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+        var milliseconds: Int?
+    }
+    typealias Result = Int
+    static let name = "test.alone"
+    static let access = Access.write
+    static let ordering = Ordering.exclusive
+}
+
+/// `test.follow`: sends `count` notifications `test.event`.
+enum Follow: RPCMethod {
+    struct Params: RPCParams {
+        enum CodingKeys: String, CodingKey, CaseIterable { case count, bytes }
+        static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+        var count: Int
+        var bytes: Int?
+    }
+    static let name = "test.follow"
+    static let access = Access.read
+    static let ordering = Ordering.concurrent
+    typealias Result = Bool
+}
+
+struct Event: Codable, Sendable {
+    var number: Int
+    var padding: String
+}
+
+final class Counter: Sendable {
+    private let value = Mutex(0)
+    var now: Int { value.withLock { $0 } }
+    func add(_ change: Int) { value.withLock { $0 += change } }
+}
+
+/// A server with the methods above on a socket of its own.
+func withServer<T: Sendable>(
+    access: Access = .write, _ body: @escaping @Sendable (_ socket: String, _ server: RPCServer) async throws -> T
+) async throws -> T {
+    try await withTemporaryFolder { folder in
+        var router = Router()
+        let inWork = Counter()
+        router.on(Echo.self) { params, _ in
+            inWork.add(1)
+            defer { inWork.add(-1) }
+            if let wait = params.milliseconds { try await Task.sleep(for: .milliseconds(wait)) }
+            return String(repeating: params.text, count: params.repeated ?? 1)
+        }
+        router.on(Alone.self) { params, _ in
+            let before = inWork.now
+            try await Task.sleep(for: .milliseconds(params.milliseconds ?? 30))
+            return max(before, inWork.now)
+        }
+        router.on(Follow.self) { params, context in
+            context.afterReply { notifier in
+                for number in 1...params.count {
+                    try await notifier.notify(
+                        "test.event", Event(number: number, padding: String(repeating: "x", count: params.bytes ?? 0)))
+                }
+            }
+            return true
+        }
+        let socket = folder + "/s"
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let server = RPCServer(listening: .path(socket, mode: 0o600), router: router, logger: logger) { _ in
+            (access, "the test says so")
+        }
+        return try await withThrowingTaskGroup(of: T?.self) { group in
+            let (ready, serves) = AsyncStream.makeStream(of: Void.self)
+            group.addTask {
+                defer { serves.finish() }
+                try await server.run(drainSeconds: 2) { serves.finish() }
+                return nil
+            }
+            for await _ in ready {}
+            group.addTask { try await body(socket, server) }
+            var value: T?
+            while let result = try await group.next() {
+                if let result {
+                    value = result
+                    server.shutdown()
+                }
+            }
+            guard let value else { throw CancellationError() }
+            return value
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import Domain
+import Foundation
+import GRDB
+import PlawProtocol
+import PlawTesting
+import Testing
+
+@testable import Store
+
+@Suite struct SchemaTests {
+    private static let tables = ["dataset", "job", "law", "observation", "probe", "trial"]
+
+    private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
+
+    @Test("an absent and an empty file become a database with every table", arguments: [false, true])
+    func creation(present: Bool) async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/plawd.sqlite"
+            if present { try Data().write(to: URL(fileURLWithPath: path)) }
+            let store = try Store(path: path)
+            let tables = try await store.read("list tables") { db in
+                try String.fetchAll(
+                    db,
+                    sql: """
+                        SELECT name FROM sqlite_master
+                        WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'grdb_migrations' ORDER BY name
+                        """)
+            }
+            #expect(tables == Self.tables)
+            #expect(try await store.schemaVersion() == "1-datasets-jobs-laws")
+            #expect(try await store.integrityCheck() == "ok")
+            let counts = try await store.counts()
+            #expect([counts.datasets, counts.observations, counts.laws, counts.runningJobs] == [0, 0, 0, 0])
+            try store.close()
+        }
+    }
+
+    @Test("a database that is opened again has kept everything, also when it was not closed")
+    func reopening() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/plawd.sqlite"
+            let first = try Store(path: path)
+            let (job, trials) = try await first.sampleJob()
+            try await first.finishTrial(
+                trials[0], result: Sample.result(), message: nil, observation: Sample.observation("books"))
+            let law = try await first.insertLaws(
+                dataset: "books", key: Sample.key(), fits: [Sample.fit(.init(.hr, 10))])
+            // As after a crash, the first is not closed when the second looks.
+            for close in [false, true] {
+                let second = try Store(path: path)
+                #expect(try await second.dataset("books").info == Sample.dataset("books"))
+                let (jobs, jobsFirst) = try await (second.job(job), first.job(job))
+                #expect(jobs == jobsFirst)
+                let (found, foundFirst) = try await (
+                    second.observations(of: "books"), first.observations(of: "books")
+                )
+                #expect(found == foundFirst)
+                #expect(found.count == 1)
+                #expect(try await second.laws(of: "books") == law)
+                #expect(try await second.schemaVersion() == "1-datasets-jobs-laws")
+                try second.close()
+                if close { try first.close() }
+            }
+            let third = try Store(path: path)
+            #expect(try await third.laws(of: nil) == law)
+            #expect(try await third.job(job).finishedTrials == 1)
+            try third.close()
+        }
+    }
+
+    @Test("writes go through a write-ahead log, are on the disk before they are acknowledged, and keep references")
+    func durability() async throws {
+        try await withStore { store, path in
+            try store.close()
+            for _ in 0..<2 {
+                let store = try Store(path: path)
+                let (journal, synchronous, foreignKeys) = try await store.write("ask") { db in
+                    (
+                        try String.fetchOne(db, sql: "PRAGMA journal_mode"),
+                        try Int.fetchOne(db, sql: "PRAGMA synchronous"),
+                        try Int.fetchOne(db, sql: "PRAGMA foreign_keys")
+                    )
+                }
+                #expect(journal == "wal")
+                #expect(synchronous == 2)
+                #expect(foreignKeys == 1)
+                try store.close()
+            }
+        }
+    }
+
+    @Test("a database of a newer plawd is refused with what is wrong and where, and left as it is")
+    func newer() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/plawd.sqlite"
+            let store = try Store(path: path)
+            try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
+            try await store.write("pretend") { db in
+                try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('2-from-the-future')")
+                try db.execute(sql: "CREATE TABLE future (a TEXT)")
+            }
+            try store.close()
+            let before = try bytes(path)
+            let error = #expect(throws: StoreError.self) { try Store(path: path) }
+            #expect(error?.kind == .failed)
+            #expect(error?.description.contains(path) == true)
+            #expect(error?.description.contains("newer plawd") == true)
+            #expect(try bytes(path) == before)
+            // Without the future's mark it opens again, with what it held.
+            let queue = try DatabaseQueue(path: path)
+            try await queue.write { db in
+                try db.execute(sql: "DELETE FROM grdb_migrations WHERE identifier LIKE '2-%'")
+            }
+            try queue.close()
+            let again = try Store(path: path)
+            #expect(try await again.dataset("books").info == Sample.dataset("books"))
+            try again.close()
+        }
+    }
+
+    @Test("a file of random bytes is refused with its path and left as it is", arguments: [1, 100, 4_096, 100_000])
+    func foreign(count: Int) async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/plawd.sqlite"
+            let content = Data((0..<count).map { _ in UInt8.random(in: 1...255) })
+            try content.write(to: URL(fileURLWithPath: path))
+            let error = #expect(throws: StoreError.self) { try Store(path: path) }
+            #expect(error?.kind == .failed)
+            #expect(error?.description.hasPrefix("cannot open \(path): ") == true)
+            #expect(try bytes(path) == content)
+        }
+    }
+
+    @Test("a database that was cut is refused with its path and left as it is")
+    func truncated() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/whole.sqlite"
+            let store = try Store(path: path)
+            for number in 0..<50 { _ = try await store.sampleJob("d\(number)") }
+            try store.close()
+            let whole = try bytes(path)
+            for count in [10, 100, 4_096, whole.count / 2, whole.count - 4_096, whole.count - 1] {
+                let cut = folder + "/cut-\(count).sqlite"
+                try whole.prefix(count).write(to: URL(fileURLWithPath: cut))
+                let error = #expect(throws: StoreError.self, "cut to \(count) bytes") { try Store(path: cut) }
+                #expect(error?.description.hasPrefix("cannot open \(cut): ") == true)
+                #expect(try bytes(cut) == whole.prefix(count), "cut to \(count) bytes")
+            }
+        }
+    }
+
+    @Test("a path that is no file is refused with the path")
+    func unusablePaths() async throws {
+        try await withTemporaryFolder { folder in
+            for path in [folder, folder + "/absent/plawd.sqlite"] {
+                let error = #expect(throws: StoreError.self) { try Store(path: path) }
+                #expect(error?.description.hasPrefix("cannot open \(path): ") == true)
+            }
+        }
+    }
+}
