@@ -106,7 +106,7 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Domain", "Interactions", "PlawProtocol", "SequenceEntropy", "Store", "Trials", logging,
+                "Domain", "PlawProtocol", "Store", "Trials", logging,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),
@@ -136,6 +136,9 @@ let package = Package(
                 "Domain", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Systemd", "Trials", "plawd",
                 "plaw-trial",
             ], swiftSettings: strict),
+        .testTarget(
+            name: "plawTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "plaw", "plaw-trial", "plawd"],
+            swiftSettings: strict),
         .testTarget(
             name: "PlawTransportTests",
             dependencies: ["PlawClient", "PlawProtocol", "PlawTesting", "PlawTransport", "Systemd", logging],

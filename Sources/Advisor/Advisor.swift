@@ -63,7 +63,7 @@ package struct Advisor: Sendable {
 
     // MARK: - Search space
 
-    /// 1 up to twice the largest observed number of layers.
+    /// Half the smallest up to twice the largest observed number of layers.
     static func layers(_ law: LawFit) -> [Int] {
         Array(max(1, law.layersRange[0] / 2)...min(128, law.layersRange[1] * 2))
     }
@@ -212,12 +212,31 @@ package struct Advisor: Sendable {
         return nil
     }
 
+    /// The budget's limits one by one, in the order of `violation`.
+    private static func limits(_ budget: Budget) -> [Budget?] {
+        [
+            budget.maxParameters.map { Budget(maxParameters: $0) },
+            budget.maxTrainingFlops.map { Budget(maxTrainingFlops: $0) },
+            budget.maxLatencySeconds.map { Budget(maxLatencySeconds: $0) },
+            budget.maxMemoryBytes.map { Budget(maxMemoryBytes: $0) },
+            budget.maxTrainingSeconds.map { Budget(maxTrainingSeconds: $0) },
+        ]
+    }
+
     private func infeasible(_ budget: Budget) -> AdvisorError {
-        let cheapest = table.min { $0.cost.parameters < $1.cost.parameters }
-        guard let cheapest, let violation = Self.violation(cheapest.cost, budget) else {
+        // The first currency in which even the cheapest configuration is too dear; there may be none.
+        let currencies: [KeyPath<Cost, Double>] = [
+            \.parameters, \.trainingFlops, \.latencySeconds, \.memoryBytes, \.trainingSeconds,
+        ]
+        let cheapest = currencies.compactMap { currency in
+            table.min { $0.cost[keyPath: currency] < $1.cost[keyPath: currency] }
+        }
+        let found = zip(cheapest, Self.limits(budget)).lazy.compactMap { candidate, limit in
+            limit.flatMap { limit in Self.violation(candidate.cost, limit).map { (candidate.configuration, $0) } }
+        }.first
+        guard let (c, violation) = found else {
             return AdvisorError(kind: .infeasible, description: "no configuration keeps all limits together")
         }
-        let c = cheapest.configuration
         return AdvisorError(
             kind: .infeasible,
             description:

@@ -1,6 +1,5 @@
 package import Domain
-internal import Glibc
-package import Trials
+internal import Trials
 
 /// What a dataset brings into the cost of a configuration.
 package struct DatasetFacts: Codable, Sendable, Hashable {
@@ -61,7 +60,7 @@ package struct CostModel: Sendable {
 
     package func cost(_ c: Configuration) -> Cost {
         let flops = Self.trainingFlopsPerToken(c, facts: facts, negatives: negatives) * Double(facts.tokens)
-        let estimate = speed.estimate(c, facts: facts, negatives: negatives)
+        let estimate = speed.estimate(c, facts: facts)
         let epoch =
             Double(facts.tokens) / estimate.tokensPerSecond
             + Double(facts.evaluatedUsers) / estimate.evaluatedUsersPerSecond
@@ -69,63 +68,5 @@ package struct CostModel: Sendable {
             parameters: Double(Self.parameters(c, items: facts.items)), trainingFlops: flops * epochs,
             latencySeconds: estimate.latencySeconds, memoryBytes: estimate.memoryBytes,
             trainingSeconds: epoch * epochs + 2 * Double(facts.evaluatedUsers) / estimate.evaluatedUsersPerSecond)
-    }
-}
-
-/// Speed of shapes on this machine, from measured ones: time per unit is a sum of non-negative parts, one constant, one
-/// proportional to the output layer's FLOPs, one to the body's; measured shapes are corrected to what was measured.
-package struct SpeedModel: Codable, Sendable, Hashable {
-    package var probes: [ThroughputProbe]
-
-    /// Errors: none; at least one probe must be given.
-    package init(_ probes: [ThroughputProbe]) {
-        precondition(!probes.isEmpty, "a speed model needs a probe")
-        self.probes = probes
-    }
-
-    /// The probe of a configuration, measured or predicted.
-    package func estimate(_ c: Configuration, facts: DatasetFacts, negatives: Int) -> ThroughputProbe {
-        if let measured = probes.first(where: { $0.layers == c.layers && $0.dim == c.dim && $0.heads == c.heads }) {
-            return measured
-        }
-        func training(_ layers: Int, _ dim: Int) -> Double {
-            var shape = c
-            (shape.layers, shape.dim) = (layers, dim)
-            return CostModel.trainingFlopsPerToken(shape, facts: facts, negatives: negatives)
-        }
-        func ranking(_ length: Double) -> (Int, Int) -> Double {
-            { layers, dim in
-                var shape = c
-                (shape.layers, shape.dim) = (layers, dim)
-                return CostModel.rankingFlops(shape, items: facts.items, length: length)
-            }
-        }
-        let secondsPerToken = interpolate(c, training) { 1 / $0.tokensPerSecond }
-        let secondsPerUser = interpolate(c, ranking(facts.meanContext / 2 + 2)) { 1 / $0.evaluatedUsersPerSecond }
-        let latency = interpolate(c, ranking(Double(c.maxLength))) { $0.latencySeconds }
-        let memory = interpolate(c, { Double(max(1, $0)) * Double($1) * 1e3 + Double(facts.items * $1) }) {
-            $0.memoryBytes
-        }
-        return ThroughputProbe(
-            layers: c.layers, dim: c.dim, heads: c.heads, tokensPerSecond: 1 / secondsPerToken,
-            evaluatedUsersPerSecond: 1 / secondsPerUser, latencySeconds: latency, memoryBytes: memory,
-            parameters: CostModel.parameters(c, items: facts.items))
-    }
-
-    /// Cost per unit of work at the measured shapes, averaged in the logarithm with weights that fall with the distance in
-    /// (ln N, ln d), times the work of the asked shape. Small shapes pay overhead per unit, and their neighbours do too.
-    private func interpolate(
-        _ c: Configuration, _ work: (Int, Int) -> Double, _ seconds: (ThroughputProbe) -> Double
-    ) -> Double {
-        var sum = 0.0
-        var total = 0.0
-        for probe in probes {
-            let dn = log(Double(c.layers) / Double(probe.layers))
-            let dd = log(Double(c.dim) / Double(probe.dim))
-            let weight = 1 / pow(dn * dn * 0.25 + dd * dd + 1e-6, 2)
-            sum += weight * log(seconds(probe) / work(probe.layers, probe.dim))
-            total += weight
-        }
-        return exp(sum / total) * work(c.layers, c.dim)
     }
 }

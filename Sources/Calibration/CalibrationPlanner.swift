@@ -8,6 +8,8 @@ package struct CalibrationPlanner {
     package var price: (_ configuration: Configuration, _ userFraction: Double) -> (epoch: Double, ending: Double)
     /// Epochs a training is expected to take, from earlier trials or `defaultEpochs`.
     package var epochs: Double
+    /// Trials of these settings that have been measured before; they cost nothing, and are not trained again.
+    package var isKnown: (_ configuration: Configuration, _ userFraction: Double) -> Bool
 
     /// Expected epochs before anything was trained here: the published runs on the Amazon sets stop after 34 to 47
     /// with a patience of 10.
@@ -18,10 +20,12 @@ package struct CalibrationPlanner {
 
     package init(
         settings: CalibrationSettings, epochs: Double,
+        isKnown: @escaping (_ configuration: Configuration, _ userFraction: Double) -> Bool = { _, _ in false },
         price: @escaping (_ configuration: Configuration, _ userFraction: Double) -> (epoch: Double, ending: Double)
     ) {
         self.settings = settings
         self.epochs = min(epochs, Double(settings.options.maxEpochs))
+        self.isKnown = isKnown
         self.price = price
     }
 
@@ -51,10 +55,19 @@ package struct CalibrationPlanner {
             notes.append("\(dataSizes.count) trials on a share of the users show how quality grows with data")
         }
         chosen += dataSizes
+        let known = chosen.filter { isKnown($0.configuration, $0.userFraction) }
+        if !known.isEmpty {
+            notes.append(
+                "\(known.count) of \(chosen.count) trials are known already and are not repeated; another seed repeats them"
+            )
+            chosen.removeAll { isKnown($0.configuration, $0.userFraction) }
+        }
         chosen.sort { $0.predictedSeconds < $1.predictedSeconds }
-        let layers = Set(chosen.map(\.configuration.layers)).sorted()
-        let dims = Set(chosen.map(\.configuration.dim)).sorted()
-        notes.append("layers \(list(layers)), dim \(list(dims)), cheapest first")
+        if !chosen.isEmpty {
+            let layers = Set(chosen.map(\.configuration.layers)).sorted()
+            let dims = Set(chosen.map(\.configuration.dim)).sorted()
+            notes.append("layers \(list(layers)), dim \(list(dims)), cheapest first")
+        }
         return CalibrationPlanResult(
             dataset: settings.dataset, trials: chosen, workers: settings.workers,
             budgetSeconds: settings.budgetSeconds, predictedSeconds: makespan(chosen), notes: notes)
@@ -122,7 +135,7 @@ package struct CalibrationPlanner {
     }
 
     private func trial(_ configuration: Configuration, userFraction: Double = 1) -> PlannedTrial {
-        let price = price(configuration, userFraction)
+        let price = isKnown(configuration, userFraction) ? (epoch: 0, ending: 0) : price(configuration, userFraction)
         return PlannedTrial(
             configuration: configuration, userFraction: userFraction, seed: settings.seed, predictedEpochs: epochs,
             predictedSeconds: price.epoch * epochs + price.ending)

@@ -298,13 +298,16 @@ package actor CalibrationSupervisor {
             let observation = try await observation(of: result, trial: trial, job: job)
             try await store.finishTrial(
                 trial.id, result: result, message: Self.message(result), observation: observation)
-            try? FileManager.default.removeItem(atPath: TrialDirectory(path: directory).checkpointPath)
         case .interrupted:
-            let state: JobState = cancelled.contains(job.id) ? .cancelled : .running
-            try await store.updateTrial(trial.id, state: state, seconds: seconds)
+            guard cancelled.contains(job.id) else {
+                return try await store.updateTrial(trial.id, state: .running, seconds: seconds)
+            }
+            try await store.updateTrial(trial.id, state: .cancelled, seconds: seconds, message: "stopped")
         case .failed(let message):
             try await store.updateTrial(trial.id, state: .failed, seconds: seconds, message: message)
         }
+        // What has ended is not gone on with; there may be no checkpoint.
+        try? FileManager.default.removeItem(atPath: TrialDirectory(path: directory).checkpointPath)
     }
 
     private static func message(_ result: TrialResult) -> String? {
@@ -339,7 +342,7 @@ package actor CalibrationSupervisor {
             for trial in trials where !trial.state.isFinal {
                 try await store.updateTrial(
                     trial.id, state: .cancelled, seconds: trial.seconds,
-                    message: wasCancelled ? "cancelled" : "not started")
+                    message: "not started")
             }
             let measured = trials.filter { $0.state == .finished }.count
             var laws: [Int64] = []

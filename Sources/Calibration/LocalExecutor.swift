@@ -65,6 +65,7 @@ package struct LocalExecutor: TrialExecutor {
             "probe", "--corpus", request.corpus, "--backbone", settings.backbone.rawValue, "--loss",
             settings.loss.rawValue, "--max-length", String(settings.maxLength), "--heads", String(settings.heads),
             "--batch", String(settings.options.batchUsers), "--negatives", String(settings.options.negatives),
+            "--parent", String(getpid()),
         ]
         for shape in request.shapes { arguments += ["--shape", "\(shape.layers)x\(shape.dim)"] }
         let outcome = try await Subprocess.run(

@@ -43,7 +43,8 @@ package struct LawFit: Codable, Sendable, Hashable {
     package var metric: Metric
     /// `performance-law`.
     package var family: String
-    /// Named as in the formula: `p`, `w1`, `a1`, `w2`, `a2`, `w3`, `a3`, `b`; a parameter the data cannot determine is absent.
+    /// Named as in the formula (`choices.form`): `p`, `w1`, `a1`, `w2`, `a2`, `w3`, `b`, a term the data cannot determine
+    /// being absent; and the coordinates of the fit, named in `covarianceParameters`.
     package var parameters: [String: Double]
     /// Names of the parameters the data determines.
     package var identified: [String]

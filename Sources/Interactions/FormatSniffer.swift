@@ -98,10 +98,15 @@ struct FormatSniffer {
         let counts = counts(.whitespace)
         if options.columns != nil { return try columnar(.whitespace) }
         if counts.allSatisfy({ $0 == 2 }) {
-            return Layout(delimiter: .whitespace, fieldCount: 2)
+            let names = ColumnNames.find(in: headerNames(.whitespace))
+            let isHeader = (names.user != nil && names.item != nil) || looksLikeHeader(.whitespace)
+            return isHeader ? try columnar(.whitespace) : Layout(delimiter: .whitespace, fieldCount: 2)
         }
         if Set(counts).count == 1, counts[0] >= 3 {
             let columns = try columnar(.whitespace)
+            if let time = columns.timeColumn, !columns.hasHeader, isTime(columns.itemColumn, like: time) {
+                throw ambiguous("found items that look like times: the lines may be sequences or hold a time")
+            }
             if columns.hasHeader || columns.timeColumn != nil { return columns }
             // Three fields could be a rating as well as a second item; more are taken for a sequence.
             if counts[0] == 3, counts.count > 1 {
@@ -155,13 +160,18 @@ struct FormatSniffer {
         if recBole && recognised.user == nil, header.count >= 2 {
             layout.userColumn = 0
             layout.itemColumn = 1
-        } else if layout.hasHeader, options.columns == nil {
-            guard let user = recognised.user, let item = recognised.item else {
-                throw ambiguous(
-                    "found a header with the columns \(header.map { "\"\($0)\"" }.joined(separator: ", ")), "
-                        + "of which none is known to hold the \(recognised.user == nil ? "user" : "item")")
+        } else if layout.hasHeader {
+            func known(_ role: String, _ column: Int?, _ place: inout Int) throws {
+                guard options.columns?[role] == nil else { return }
+                guard let column else {
+                    throw ambiguous(
+                        "found a header with the columns \(header.map { "\"\($0)\"" }.joined(separator: ", ")), "
+                            + "of which none is known to hold the \(role)")
+                }
+                place = column
             }
-            (layout.userColumn, layout.itemColumn) = (user, item)
+            try known("user", recognised.user, &layout.userColumn)
+            try known("item", recognised.item, &layout.itemColumn)
         }
         let rows = (layout.hasHeader ? lines.dropFirst() : lines[...]).map { fields(delimiter, $0) }
             .filter { $0.count == header.count }
@@ -209,6 +219,17 @@ struct FormatSniffer {
             let known = times.compactMap { $0 }
             return known.count * 100 >= times.count * 95
         }
+    }
+
+    /// True when the fields of two columns are times of one unit.
+    private func isTime(_ column: Int, like time: Int) -> Bool {
+        let rows = lines.map { fields(.whitespace, $0) }
+        func unit(_ column: Int) -> TimeUnit? {
+            let values = rows.compactMap { row in row[column].withUnsafeBytes { parseInteger($0) } }
+            guard values.count == rows.count else { return nil }
+            return TimeUnit.of(magnitude: values.map { Int64(clamping: $0.magnitude) }.sorted()[values.count / 2])
+        }
+        return unit(column) != nil && unit(column) == unit(time)
     }
 
     /// The unit most fields of a column are in; nil where most are no times at all.

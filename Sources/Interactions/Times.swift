@@ -39,7 +39,8 @@ func parseInteger(_ text: UnsafeRawBufferPointer) -> Int64? {
     return negative ? -value : value
 }
 
-/// Reads `2010-12-01`, `2010-12-01 08:26`, `2010-12-01T08:26:00.5Z`, `2010/12/01 ...` as seconds since 1970, UTC.
+/// Reads `2010-12-01`, `2010-12-01 08:26`, `2010-12-01T08:26:00.5Z`, `2010-12-01T08:26:00+05:30`, `2010/12/01 ...` as seconds
+/// since 1970; UTC where no offset is given.
 func parseDate(_ text: UnsafeRawBufferPointer) -> Int64? {
     func digits(_ range: Range<Int>) -> Int64? {
         guard range.upperBound <= text.count else { return nil }
@@ -65,11 +66,32 @@ func parseDate(_ text: UnsafeRawBufferPointer) -> Int64? {
         let minute = digits(14..<16), text[13] == UInt8(ascii: ":"), hour < 24, minute < 60
     else { return nil }
     var second: Int64 = 0
-    if text.count >= 19 {
-        guard text[16] == UInt8(ascii: ":"), let value = digits(17..<19), value <= 60 else { return nil }
+    var place = 16
+    if text.count > 16, text[16] == UInt8(ascii: ":") {
+        guard let value = digits(17..<19), value <= 60 else { return nil }
         second = value
-    } else if text.count != 16 {
+        place = 19
+        if place < text.count, text[place] == UInt8(ascii: ".") || text[place] == UInt8(ascii: ",") {
+            place += 1
+            while place < text.count, (48...57).contains(text[place]) { place += 1 }
+        }
+    }
+    guard let offset = utcOffset(UnsafeRawBufferPointer(rebasing: text[place...])) else { return nil }
+    return days * 86_400 + hour * 3_600 + minute * 60 + second - offset
+}
+
+/// Seconds that a time's `Z`, `UTC`, `+05`, `+0530` or `+05:30` is ahead of UTC, 0 for nothing; nil for anything else.
+private func utcOffset(_ text: UnsafeRawBufferPointer) -> Int64? {
+    let bytes = Array(text.drop { $0 == UInt8(ascii: " ") })
+    if bytes.isEmpty || bytes == Array("Z".utf8) || bytes == Array("z".utf8) || bytes == Array("UTC".utf8) { return 0 }
+    guard bytes[0] == UInt8(ascii: "+") || bytes[0] == UInt8(ascii: "-") else { return nil }
+    let digits = bytes.dropFirst().filter { $0 != UInt8(ascii: ":") }
+    guard digits.count == 2 || digits.count == 4, bytes.count <= 6, digits.allSatisfy({ (48...57).contains($0) }) else {
         return nil
     }
-    return days * 86_400 + hour * 3_600 + minute * 60 + second
+    let numbers = digits.map { Int64($0 - 48) }
+    let hours = numbers[0] * 10 + numbers[1]
+    let minutes = numbers.count == 4 ? numbers[2] * 10 + numbers[3] : 0
+    guard hours <= 14, minutes < 60 else { return nil }
+    return (bytes[0] == UInt8(ascii: "-") ? -1 : 1) * (hours * 3_600 + minutes * 60)
 }

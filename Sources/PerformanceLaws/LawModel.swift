@@ -14,9 +14,6 @@ enum AxisForm: String {
 /// A performance law with numbers in it, in the coordinates in which it is fitted:
 /// metric = level + Σ_axes C ψ(ln x; t*, q) with C <= 0 and q = ln p / t*, or slope ln x, + data ln D'.
 struct LawModel {
-    /// The names under which `LawFit.parameters` keeps these coordinates.
-    static let names = ["layers": ("curvatureN", "lnOptimumN"), "dim": ("curvatureD", "lnOptimumD")]
-
     var layersForm: AxisForm
     var dimForm: AxisForm
     var hasData: Bool
@@ -133,7 +130,9 @@ struct LawModel {
     var published: [String: Double] {
         var values = Dictionary(uniqueKeysWithValues: zip(parameterNames, parameterValues))
         var b = level
-        values["p"] = exp(lnP)
+        if layersForm == .linex || dimForm == .linex { values["p"] = exp(lnP) }
+        if layersForm == .log { values["w1"] = layersCoefficient }
+        if dimForm == .log { values["w2"] = dimCoefficient }
         if layersForm == .linex {
             let q = lnP / layersOptimum
             let w = -layersCoefficient / (q * q)

@@ -104,9 +104,26 @@ struct Summary {
         return max(1, chi / Double(degrees))
     }
 
+    /// The law as a formula, with the terms that the observations allow.
+    private var form: String {
+        func term(_ form: AxisForm, _ number: Int, _ axis: String) -> String? {
+            switch form {
+            case .none: nil
+            case .log: "w\(number) ln \(axis)"
+            case .linex: "w\(number) g(\(axis); a\(number))"
+            }
+        }
+        let terms = [
+            term(model.layersForm, 1, "N"), term(model.dimForm, 2, "d"), model.hasData ? "w3 ln D'" : nil, "b",
+        ]
+        let sum = terms.compactMap { $0 }.joined(separator: " + ")
+        let usesG = model.layersForm == .linex || model.dimForm == .linex
+        return sum + (usesG ? ", g(x; a) = -1/(p x^a) - a ln x" : "")
+    }
+
     private func choices(left: Int) -> [String: String] {
         [
-            "form": "w1 g(N; a1) + w2 g(d; a2)\(model.hasData ? " + w3 ln D'" : "") + b, g(x; a) = -1/(p x^a) - a ln x",
+            "form": form,
             "layersAxis": model.layersForm.rawValue, "dimAxis": model.dimForm.rawValue,
             "dataAxis": model.hasData ? "log" : "none: one data size, D' and b cannot be told apart",
             "p": fitter.fixedP.map { "fixed at \($0)" }

@@ -35,7 +35,8 @@ actor CalibrationService {
         guard !plan.trials.isEmpty else {
             throw RPCError(
                 .infeasible,
-                "the budget of \(Int(settings.budgetSeconds)) s pays no trial: " + plan.notes.joined(separator: "; "),
+                "the budget of \(Int(settings.budgetSeconds)) s pays no new trial: "
+                    + plan.notes.joined(separator: "; "),
                 ["budgetSeconds": .number(settings.budgetSeconds)])
         }
         let trials = plan.trials.map { trial in
@@ -70,13 +71,18 @@ actor CalibrationService {
                 configuration: settings.configuration(layers: 1, dim: settings.heads), userFraction: 1,
                 seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
         ).lawKey(datasetVersion: dataset.info.version)
-        let done = try await store.observations(of: params.name)
-            .filter { $0.key == key && $0.converged }.map { Double($0.epochs) }.sorted()
+        let before = try await store.observations(of: params.name).filter { $0.key == key && $0.converged }
+        let done = before.map { Double($0.epochs) }.sorted()
         let speed = SpeedModel(probes)
         let planner = CalibrationPlanner(
-            settings: settings, epochs: done.isEmpty ? CalibrationPlanner.defaultEpochs : done[done.count / 2]
+            settings: settings, epochs: done.isEmpty ? CalibrationPlanner.defaultEpochs : done[done.count / 2],
+            isKnown: { configuration, userFraction in
+                before.contains {
+                    $0.configuration == configuration && $0.userFraction == userFraction && $0.seed == settings.seed
+                }
+            }
         ) { configuration, userFraction in
-            let estimate = speed.estimate(configuration, facts: facts, negatives: settings.options.negatives)
+            let estimate = speed.estimate(configuration, facts: facts)
             let ranking = Double(facts.evaluatedUsers) / estimate.evaluatedUsersPerSecond
             // A quarter more than the probe says: two trainings side by side share caches and memory.
             let epoch = 1.25 * (Double(facts.tokens) * userFraction / estimate.tokensPerSecond + ranking)

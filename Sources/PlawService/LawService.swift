@@ -55,7 +55,7 @@ actor LawService {
         var laws: [Law] = []
         var refusal: (any Error)?
         for key in keys where !laws.contains(where: { $0.key.loss == key.loss }) {
-            let comparable = observations.filter { $0.key == key }
+            let comparable = Self.distinct(observations.filter { $0.key == key })
             let metrics = params.metrics ?? Self.metrics
             do {
                 let fits = try await offload.run {
@@ -73,6 +73,29 @@ actor LawService {
         return laws
     }
 
+    /// Training is deterministic: a trial that was repeated measured the same thing, and counts once.
+    private static func distinct(_ observations: [Observation]) -> [Observation] {
+        struct Identity: Hashable {
+            var configuration: Configuration
+            var userFraction: Double
+            var seed: UInt64
+        }
+        var seen: Set<Identity> = []
+        return observations.filter {
+            seen.insert(
+                Identity(configuration: $0.configuration, userFraction: $0.userFraction, seed: $0.seed)
+            ).inserted
+        }
+    }
+
+    /// Laws of the key that answers are given from, best first: the newest whose laws have observations to spare, so that a
+    /// calibration that was given up or had no time does not hide a good one before it.
+    private static func served(_ laws: [Law], loss: Loss?) -> [Law] {
+        let laws = laws.filter { loss == nil || $0.key.loss == loss }
+        let chosen = laws.first { $0.fit.degreesOfFreedom > 0 } ?? laws.first
+        return laws.filter { $0.key == chosen?.key }
+    }
+
     func list(_ name: String?) async throws -> LawListResult { LawListResult(laws: try await store.laws(of: name)) }
 
     func get(_ params: LawGetParams) async throws -> Law {
@@ -83,7 +106,8 @@ actor LawService {
         guard let name = params.name else { throw RPCError(.invalidParams, "id, name: expected one of them") }
         let metric = params.metric ?? Metric(.ndcg, 10)
         let laws = try await store.laws(of: name).filter { params.loss == nil || $0.key.loss == params.loss }
-        guard let law = laws.first(where: { $0.fit.metric == metric }) else {
+        let served = Self.served(laws, loss: nil)
+        guard let law = (served + laws).first(where: { $0.fit.metric == metric }) else {
             throw Self.noLaw(name, metric: metric, loss: params.loss)
         }
         return law
@@ -161,11 +185,10 @@ actor LawService {
 
     /// The advisor of the laws being served for a dataset: of the loss asked for, else of the one fitted last.
     private func advisor(_ name: String, loss: Loss?) async throws -> Advisor {
-        let served = try await store.laws(of: name).filter { loss == nil || $0.key.loss == loss }
-        guard let newest = served.first else { throw Self.noLaw(name, metric: nil, loss: loss) }
-        let laws = served.filter { $0.key == newest.key }
+        let laws = Self.served(try await store.laws(of: name), loss: loss)
+        guard let first = laws.first else { throw Self.noLaw(name, metric: nil, loss: loss) }
         let numbers = laws.map(\.id)
-        let place = "\(name) \(newest.key.loss.rawValue)"
+        let place = "\(name) \(first.key.loss.rawValue)"
         if let prepared = advisors[place], prepared.laws == numbers { return prepared.advisor }
         let advisor = try await prepare(name, laws)
         advisors[place] = (numbers, advisor)

@@ -129,3 +129,26 @@ private func answers(_ path: String) -> Bool {
     connection.close()
     return true
 }
+
+/// Runs a program of this package to its end, with `body` beside it, which gets its process number.
+package func runProgram(
+    _ name: String, _ arguments: [String], environment: [String: String] = [:], in folder: String,
+    beside body: @Sendable (Int32) async throws -> Void
+) async throws -> Outcome {
+    func file(_ path: String) throws -> FileDescriptor {
+        try FileDescriptor.open(
+            FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
+    }
+    let (output, errors) = (folder + "/program.out", folder + "/program.err")
+    let result = try await Subprocess.run(
+        .path(FilePath(Paths.program(name))), arguments: Arguments(arguments), environment: updated(environment),
+        input: .none, output: .fileDescriptor(try file(output), closeAfterSpawningProcess: true),
+        error: .fileDescriptor(try file(errors), closeAfterSpawningProcess: true)
+    ) { execution in
+        try await body(execution.processIdentifier.value)
+    }
+    func text(_ path: String) -> String {
+        FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+    return Outcome(ending: Ending(result.terminationStatus), output: text(output), errors: text(errors))
+}

@@ -51,8 +51,7 @@ package final class Store: Sendable {
     /// Name of the last migration applied.
     package func schemaVersion() async throws(StoreError) -> String {
         try await read("read the schema version") { db in
-            try String.fetchOne(db, sql: "SELECT identifier FROM grdb_migrations ORDER BY identifier DESC LIMIT 1")
-                ?? ""
+            try Schema.migrator.completedMigrations(db).last ?? ""
         }
     }
 

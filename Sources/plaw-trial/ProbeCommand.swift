@@ -19,8 +19,10 @@ struct Probe: ParsableCommand {
     @OptionGroup var model: ModelOptions
     @Option(name: .customLong("shape"), help: "LAYERSxDIM; may be given many times.") var shapes: [String]
     @Option(help: "Seconds of training to time, for each shape.") var seconds = 0.3
+    @OptionGroup var worker: WorkerOptions
 
     func run() throws {
+        try worker.apply()
         try source.withCorpus { corpus in
             for shape in shapes {
                 let numbers = shape.split(separator: "x").map { Int($0) }

@@ -13,21 +13,10 @@ struct Run: ParsableCommand {
     @Argument(help: "Directory with spec.json.") var directory: String
     @Option(help: "Active seconds that this run may take; training then stops and is ranked as it is.")
     var secondsLeft: Double?
-    @Option(help: "Process number of the starter; the worker ends when it does.") var parent: Int32?
-
-    /// Exit status of a worker that was asked to stop and left a checkpoint (EX_TEMPFAIL).
-    private static let interrupted: Int32 = 75
+    @OptionGroup var worker: WorkerOptions
 
     func run() throws {
-        if let parent {
-            // A worker whose daemon dies has nobody to report to; its checkpoint is at most some seconds old.
-            plaw_die_with_parent()
-            // The daemon may have died before that took effect.
-            if getppid() != parent { throw ExitCode(Self.interrupted) }
-        }
-        // A daemon that stops closes the pipe before it asks the worker to stop; the checkpoint must still be written.
-        signal(SIGPIPE, SIG_IGN)
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
+        try worker.apply()
         stopOnTermination()
         let files = TrialDirectory(path: directory)
         if files.hasResult { return }
@@ -49,7 +38,28 @@ struct Run: ParsableCommand {
             try outcome.ranks.write(to: files.ranksPath)
             try files.writeResult(outcome.result)
         } catch is Trainer.Interrupted {
-            throw ExitCode(Self.interrupted)
+            throw ExitCode(WorkerOptions.interrupted)
         }
+    }
+}
+
+/// How a process started by the daemon behaves.
+struct WorkerOptions: ParsableArguments {
+    @Option(help: "Process number of the daemon that starts this worker; it ends when the daemon does.")
+    var parent: Int32?
+
+    /// Exit status of a worker that was asked to stop and left a checkpoint (EX_TEMPFAIL).
+    static let interrupted: Int32 = 75
+
+    /// Gives way to the daemon and ends with it. Errors: `ExitCode` when the daemon is gone already.
+    func apply() throws {
+        guard let parent else { return }
+        // A worker whose daemon dies has nobody to report to; its checkpoint is at most some seconds old.
+        plaw_die_with_parent()
+        // The daemon may have died before that took effect.
+        if getppid() != parent { throw ExitCode(Self.interrupted) }
+        // A daemon that stops closes the pipe before it asks the worker to stop; the checkpoint must still be written.
+        signal(SIGPIPE, SIG_IGN)
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
     }
 }

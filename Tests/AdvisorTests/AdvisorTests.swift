@@ -54,6 +54,31 @@ struct AdvisorTests {
             costs: costs, observations: observations)
     }
 
+    @Test("speed and memory between, below and above the probes follow the constant part as well as the growing ones")
+    func speeds() {
+        func truth(_ n: Int, _ d: Int) -> ThroughputProbe {
+            let (layers, dim) = (Double(n), Double(d))
+            return ThroughputProbe(
+                layers: n, dim: d, heads: 2, tokensPerSecond: 1 / (2e-6 + 3e-7 * dim + 4e-9 * layers * dim * dim),
+                evaluatedUsersPerSecond: 1 / (1e-6 * layers + 2e-7 * dim),
+                latencySeconds: 2e-5 + 1e-6 * layers + 3e-7 * layers * dim,
+                memoryBytes: 1.5e7 + 1e5 * dim + 4e4 * layers * dim, parameters: 0)
+        }
+        let model = SpeedModel([(1, 16), (1, 32), (1, 64), (4, 16), (4, 32), (4, 64)].map(truth))
+        for (n, d) in [(1, 4), (2, 24), (3, 48), (8, 16), (8, 128), (2, 8)] {
+            let (found, expected) = (model.estimate(Configuration(layers: n, dim: d), facts: Self.facts), truth(n, d))
+            #expect(abs(found.tokensPerSecond / expected.tokensPerSecond - 1) < 1e-6)
+            #expect(abs(found.evaluatedUsersPerSecond / expected.evaluatedUsersPerSecond - 1) < 1e-6)
+            #expect(abs(found.latencySeconds / expected.latencySeconds - 1) < 1e-6)
+            #expect(abs(found.memoryBytes / expected.memoryBytes - 1) < 1e-6)
+        }
+        // One probe says no more than how cost grows with the work.
+        let one = SpeedModel([truth(2, 32)])
+        #expect(one.estimate(Configuration(layers: 2, dim: 32), facts: Self.facts) == truth(2, 32))
+        let wider = one.estimate(Configuration(layers: 2, dim: 64), facts: Self.facts)
+        #expect(wider.memoryBytes > truth(2, 32).memoryBytes)
+    }
+
     @Test("parameters equal counting them by hand, and the published count up to its two extra rows")
     func parameters() {
         let c = Configuration(layers: 2, dim: 64)
@@ -76,12 +101,12 @@ struct AdvisorTests {
     func speed() {
         for (layers, dim) in [(2, 64), (3, 48), (1, 32), (8, 64), (4, 128), (2, 16)] {
             let c = Configuration(layers: layers, dim: dim)
-            let estimate = Self.costs.speed.estimate(c, facts: Self.facts, negatives: 1)
+            let estimate = Self.costs.speed.estimate(c, facts: Self.facts)
             let truth = Self.probe(layers, dim)
             #expect(abs(estimate.tokensPerSecond / truth.tokensPerSecond - 1) < 0.2, "\(layers)x\(dim)")
             #expect(abs(estimate.latencySeconds / truth.latencySeconds - 1) < 0.35, "\(layers)x\(dim)")
         }
-        let measured = Self.costs.speed.estimate(Configuration(layers: 2, dim: 32), facts: Self.facts, negatives: 1)
+        let measured = Self.costs.speed.estimate(Configuration(layers: 2, dim: 32), facts: Self.facts)
         #expect(measured == Self.probe(2, 32))
     }
 

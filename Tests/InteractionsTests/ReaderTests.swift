@@ -78,6 +78,30 @@ struct ReaderTests {
         #expect(names(corpus, 0) == ["y", "z", "x"])
     }
 
+    @Test("offsets of times are followed, and what is no time zone is no time")
+    func offsets() throws {
+        let (_, _, corpus) = try read(
+            "user,item,time\n1,a,2020-01-01T00:00:00+05:30\n1,b,2020-01-01 00:00:00.25Z\n1,c,2019-12-31T20:00:00-0400\n"
+                + "1,d,2020-01-01 00:00 UTC\n")
+        #expect(corpus.times(of: 0).map(Array.init) == [1_577_817_000, 1_577_836_800, 1_577_836_800, 1_577_836_800])
+        #expect(names(corpus, 0) == ["a", "b", "c", "d"])
+    }
+
+    @Test("a header above pairs is no interaction, and named columns leave the others to the header")
+    func headers() throws {
+        let (decision, statistics, corpus) = try read("user item\n1 10\n1 11\n2 10\n")
+        #expect(decision.hasHeader && decision.format == "pairs")
+        #expect(statistics.interactions == 3 && statistics.users == 2)
+        #expect(names(corpus, 0) == ["10", "11"])
+        let (named, _, _) = try read(
+            "ts,user,item\n1600000000,7,a\n1600000001,7,b\n", ReadOptions(columns: ["time": "ts"]))
+        #expect(named.columns == ["user": "user", "item": "item", "time": "ts"])
+        #expect(throws: InteractionError.self) {
+            try self.read("ts,who,item\n1600000000,7,a\n1600000001,7,b\n", ReadOptions(columns: ["time": "ts"]))
+        }
+        #expect(reason("1 1600000001 1600000002 1600000003\n2 1600000004 1600000005 1600000006\n") == "ambiguous")
+    }
+
     @Test("a constant third column is no time")
     func constant() throws {
         let (decision, _, _) = try read("0\t5\t1\n0\t6\t1\n1\t5\t1\n")

@@ -1,19 +1,30 @@
 import Domain
 import PlawProtocol
+import PlawTesting
 import Store
 import Synchronization
 import Testing
 
+/// Writers that have not ended.
+private final class Countdown: Sendable {
+    private let left: Mutex<Int>
+    init(_ count: Int) { left = Mutex(count) }
+    var isOver: Bool { left.withLock { $0 == 0 } }
+    func countDown() { left.withLock { $0 -= 1 } }
+}
+
 @Suite struct ConcurrencyTests {
     @Test("20 writers and 20 readers at once lose nothing, and every read is of one moment")
     func writersAndReaders() async throws {
-        try await withStore { store, path in
+        try await withTemporaryFolder { folder in
+            let path = folder + "/plawd.sqlite"
+            let store = try Store(path: path)
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
-            let writing = Mutex(20)
+            let writing = Countdown(20)
             let jobs = try await withThrowingTaskGroup(of: Int64?.self) { group in
                 for writer in 1...20 {
                     group.addTask {
-                        defer { writing.withLock { $0 -= 1 } }
+                        defer { writing.countDown() }
                         let (job, trials) = try await store.sampleJob(trials: 5)
                         try await store.updateJob(job, state: .running, activeSeconds: 0)
                         for trial in trials {
@@ -30,7 +41,7 @@ import Testing
                     }
                     group.addTask {
                         var observations = 0
-                        while writing.withLock({ $0 > 0 }) {
+                        while !writing.isOver {
                             let found = try await store.observations(of: "books")
                             #expect(found.count >= observations)
                             observations = found.count
@@ -68,7 +79,7 @@ import Testing
 
     @Test("many more calls at once than the store has connections are all answered")
     func burst() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<300 {
@@ -90,7 +101,7 @@ import Testing
 
     @Test("what a cancelled task began to write is written")
     func cancellation() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
             let (job, _) = try await store.sampleJob()
             let task = Task {

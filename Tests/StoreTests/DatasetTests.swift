@@ -8,7 +8,7 @@ import Testing
         "a dataset comes back as it went in, whatever its name",
         arguments: ["books", "B-1_2.x", "it's \"quoted\"; DROP TABLE dataset", "größe 🎬", " "])
     func roundTrip(name: String) async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             #expect(try await !store.datasetExists(name))
             try await store.insertDataset(Sample.dataset(name), corpusFile: name + ".corpus")
             #expect(try await store.datasetExists(name))
@@ -21,7 +21,7 @@ import Testing
 
     @Test("a name that is taken is refused, and the first dataset stays as it is")
     func taken() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "first")
             let error = await #expect(throws: StoreError.self) {
                 try await store.insertDataset(Sample.dataset("books", version: "v2"), corpusFile: "second")
@@ -36,7 +36,7 @@ import Testing
 
     @Test("datasets are listed by name, with the numbers of their observations and served laws")
     func list() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             #expect(try await store.datasetSummaries() == [])
             for name in ["movies", "books", "Zoo"] {
                 try await store.insertDataset(Sample.dataset(name), corpusFile: name)
@@ -65,7 +65,7 @@ import Testing
 
     @Test("an unknown dataset is an error that names it, whatever is asked of it")
     func unknown() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             let calls: [@Sendable () async throws -> Void] = [
                 { _ = try await store.dataset("none") },
                 { _ = try await store.removeDataset("none") },
@@ -86,13 +86,14 @@ import Testing
                 #expect(error?.kind == .unknownDataset, "call \(number)")
                 #expect(error?.description == "no dataset is named \"none\"", "call \(number)")
             }
-            #expect(try await store.trialIDs() == [])
+            let trials = try await store.trialIDs()
+            #expect(trials.isEmpty)
         }
     }
 
     @Test("removing a dataset removes its jobs, trials, observations, laws and probes, and nobody else's")
     func cascade() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             var jobs: [String: Int64] = [:]
             var trials: [String: [Int64]] = [:]
             var laws: [String: [Int64]] = [:]
@@ -145,11 +146,10 @@ import Testing
 
     @Test("a dataset with a job that has not ended cannot be removed, and keeps everything", arguments: [false, true])
     func busy(running: Bool) async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             let (job, trials) = try await store.sampleJob()
             if running { try await store.updateJob(job, state: .running, activeSeconds: 0) }
-            let error = await #expect(throws: StoreError.self) { try await store.removeDataset("books") }
-            #expect(error?.kind == .failed)
+            await #expect(throws: StoreError.self) { try await store.removeDataset("books") }
             #expect(try await store.datasetExists("books"))
             #expect(try await store.trialIDs() == Set(trials))
         }

@@ -7,7 +7,7 @@ import Trials
 @Suite struct JobTests {
     @Test("a new job is queued with its trials in the order of the plan, everything as it was given")
     func insertion() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
             let id = try await store.insertJob(
                 dataset: "books", budgetSeconds: 12.5, workers: 3, message: "noted",
@@ -43,7 +43,7 @@ import Trials
 
     @Test("a job that cannot be stored whole is not stored at all")
     func insertionIsAtomic() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
             var bad = Sample.newTrial()
             bad.spec.userFraction = .nan
@@ -59,7 +59,7 @@ import Trials
 
     @Test("jobs move through their states; a final one has its end, a message stays until another is given")
     func states() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             let (id, _) = try await store.sampleJob()
             for state in JobState.allCases {
                 try await store.updateJob(id, state: state, activeSeconds: 1.5, message: "now \(state.rawValue)")
@@ -80,7 +80,7 @@ import Trials
 
     @Test("the sequence grows with every change of the job and of its trials, and of no other job")
     func sequence() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             let (id, trials) = try await store.sampleJob()
             let (other, _) = try await store.sampleJob()
             var last = try await store.job(id).sequence
@@ -105,7 +105,7 @@ import Trials
 
     @Test("unfinished jobs are listed oldest first, all jobs newest first, each of one dataset when it is named")
     func lists() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             var ids: [Int64] = []
             for name in ["books", "movies", "books", "movies", "books"] {
                 ids.append(try await store.sampleJob(name).job)
@@ -127,7 +127,7 @@ import Trials
 
     @Test("an unknown job is an error that names its number")
     func unknown() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             _ = try await store.sampleJob()
             for id: Int64 in [0, -1, 2, .max] {
                 let error = await #expect(throws: StoreError.self) { try await store.job(id) }
@@ -139,7 +139,7 @@ import Trials
 
     @Test("a trial's state, seconds and message are kept")
     func trialStates() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             let (id, trials) = try await store.sampleJob()
             for state in JobState.allCases {
                 try await store.updateTrial(trials[0], state: state, seconds: 1.25, message: state.rawValue)
@@ -157,7 +157,7 @@ import Trials
 
     @Test("a finished trial has its result and one observation, also when it is finished again")
     func finishTwice() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             let (id, trials) = try await store.sampleJob()
             let observation = Sample.observation("books", job: id, trial: trials[0])
             for _ in 0..<2 {
@@ -184,7 +184,7 @@ import Trials
 
     @Test("a trial that measured nothing is failed and leaves no observation")
     func finishWithoutObservation() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             let (id, trials) = try await store.sampleJob()
             try await store.finishTrial(
                 trials[0], result: Sample.result(.diverged), message: "diverged", observation: nil)
@@ -199,7 +199,7 @@ import Trials
 
     @Test("a trial is not finished when its observation cannot be kept")
     func finishIsAtomic() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             let (id, trials) = try await store.sampleJob()
             let before = try await store.job(id)
             let elsewhere = await #expect(throws: StoreError.self) {
@@ -225,7 +225,7 @@ import Trials
 
     @Test("observations are listed oldest first, of one dataset")
     func observations() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             var trials: [Int64] = []
             for name in ["books", "movies", "books"] {
                 let (job, ids) = try await store.sampleJob(name)

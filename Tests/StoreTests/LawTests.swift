@@ -10,7 +10,7 @@ import Trials
 
     @Test("laws come back as they were fitted, by number and in lists, newest first")
     func roundTrip() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
             let laws = try await store.insertLaws(
                 dataset: "books", key: Sample.key(), fits: [Sample.fit(Self.hr), Sample.fit(Self.ndcg)])
@@ -25,7 +25,7 @@ import Trials
 
     @Test("a new law takes the place of older ones of its dataset, key and metric, which stay readable")
     func replacement() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             for name in ["books", "movies"] {
                 try await store.insertDataset(Sample.dataset(name), corpusFile: name)
             }
@@ -54,7 +54,7 @@ import Trials
 
     @Test("laws fitted together are stored together or not at all")
     func insertionIsAtomic() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
             let old = try await store.insertLaws(
                 dataset: "books", key: Sample.key(), fits: [Sample.fit(Self.hr), Sample.fit(Self.ndcg)])
@@ -68,7 +68,7 @@ import Trials
 
     @Test("an unknown law is an error that names its number")
     func unknown() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             for id: Int64 in [0, 1, .max] {
                 let error = await #expect(throws: StoreError.self) { try await store.law(id) }
                 #expect(error?.kind == .unknownLaw)
@@ -94,7 +94,7 @@ import Trials
 
     @Test("probes come back as they were measured, smallest shape first, one for each setting and shape")
     func probes() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
             try await insert(store, "a", [Self.probe(4, 16), Self.probe(1, 64), Self.probe(1, 16)])
             try await insert(store, "b", [Self.probe(1, 16, speed: 7)])
@@ -110,7 +110,7 @@ import Trials
 
     @Test("probes measured together are stored together or not at all")
     func probesAreAtomic() async throws {
-        try await withStore { store, _ in
+        try await withStore { store in
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
             await #expect(throws: StoreError.self) {
                 try await insert(store, "a", [Self.probe(1, 16), Self.probe(1, 64, speed: .infinity)])

@@ -85,11 +85,10 @@ enum Sample {
 }
 
 /// A store in a folder of its own, closed at the end.
-func withStore<T>(_ body: (_ store: Store, _ path: String) async throws -> T) async throws -> T {
+func withStore<T>(_ body: (Store) async throws -> T) async throws -> T {
     try await withTemporaryFolder { folder in
-        let path = folder + "/plawd.sqlite"
-        let store = try Store(path: path)
-        let value = try await body(store, path)
+        let store = try Store(path: folder + "/plawd.sqlite")
+        let value = try await body(store)
         try store.close()
         return value
     }

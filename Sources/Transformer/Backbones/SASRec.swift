@@ -16,7 +16,7 @@ package final class SASRec {
     private let gemmScratch = FloatBuffer(Kernels.gemmScratch)
 
     /// PyTorch's default. With the 1e-12 of published code a row whose d elements were all dropped multiplies gradients by
-    /// 1e6 in every norm it passes, and small deep shapes (d 8, 4 blocks) overflow in their first epoch, in PyTorch too.
+    /// 1e6 in every norm it passes, and small deep shapes (d 8, 4 blocks; in PyTorch 8 blocks) overflow in their first epoch.
     static let normEpsilon: Float = 1e-5
 
     package init(

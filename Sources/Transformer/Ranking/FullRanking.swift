@@ -33,9 +33,18 @@ package struct FullRanking {
 
     /// Ranks of the validation or test targets of `users` (all evaluated ones unless told), in their order.
     package func ranks(_ model: SASRec, test: Bool, users: [Int32]? = nil) throws -> [UInt32] {
-        let users = users ?? data.evaluatedUsers
+        prepare(model)
+        return try ranksPrepared(model, test: test, users: users ?? data.evaluatedUsers)
+    }
+
+    /// Arranges the items of a model for ranking: once for a model that no longer changes.
+    func prepare(_ model: SASRec) {
+        kernels.packItems(UnsafePointer(model.parameters.p + model.table.item), items, dim, packed.p)
+    }
+
+    /// Ranks with the items as `prepare` arranged them.
+    func ranksPrepared(_ model: SASRec, test: Bool, users: [Int32]) throws -> [UInt32] {
         let e = UnsafePointer(model.parameters.p + model.table.item)
-        kernels.packItems(e, items, dim, packed.p)
         var ranks: [UInt32] = []
         ranks.reserveCapacity(users.count)
         var batch = JaggedBatch()

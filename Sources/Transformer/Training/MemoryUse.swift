@@ -7,9 +7,15 @@ internal import Kernels
 package enum MemoryUse {
     /// Largest resident size of this process so far, in bytes.
     package static func peakBytes() -> Int {
-        var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        return usage.ru_maxrss * 1024
+        // Not getrusage: what it calls the peak survives exec, so a worker would report its daemon's.
+        guard let file = fopen("/proc/self/status", "r") else { return 0 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 256)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            if text.hasPrefix("VmHWM:") { return (Int(text.filter(\.isNumber)) ?? 0) * 1024 }
+        }
+        return 0
     }
 
     /// Resident bytes of the program itself and its libraries, measured on an empty training.

@@ -118,7 +118,10 @@ package final class Trainer {
                 try saveCheckpoint()
                 throw Interrupted()
             }
-            if lastCheckpoint.duration(to: .now).inSeconds >= spec.checkpointSeconds { try saveCheckpoint() }
+            if lastCheckpoint.duration(to: .now).inSeconds >= spec.checkpointSeconds {
+                position.trainingSeconds = secondsBefore + started.duration(to: .now).inSeconds
+                try saveCheckpoint()
+            }
             let first = position.stepInEpoch * spec.options.batchUsers
             let users = order[first..<min(first + spec.options.batchUsers, order.count)]
             prepare(users, &batch, &negatives)

@@ -13,7 +13,7 @@ struct LawDisplay {
             "\(fit.metric) of \(law.dataset), law \(law.id), \(law.key.backbone.rawValue) \(law.key.loss.rawValue)")
         var table = Table("  form", fit.choices["form"] ?? fit.family)
         table.leftAligned = [0, 1]
-        let names = ["p", "w1", "a1", "w2", "a2", "w3", "a3", "b"]
+        let names = ["p", "w1", "a1", "w2", "a2", "w3", "b"]
         let parameters = names.compactMap { name in fit.parameters[name].map { "\(name) = \(Format.short($0))" } }
         table.add("  parameters", parameters.joined(separator: ", "))
         let adjusted = fit.adjustedR2.map { " (adjusted \(Format.fixed($0, 4)))" } ?? ""

@@ -1,0 +1,136 @@
+import Calibration
+import Domain
+import PlawProtocol
+import Testing
+import Trials
+
+@Suite struct SettingsTests {
+    private static func settings(_ params: CalibrationParams, workers: Int = 4) throws -> CalibrationSettings {
+        try CalibrationSettings(params, mask: .window, availableWorkers: workers)
+    }
+
+    @Test("a request that says nothing gets the documented values")
+    func defaults() throws {
+        let settings = try Self.settings(CalibrationParams(name: "books"))
+        #expect(settings.dataset == "books")
+        #expect(settings.budgetSeconds == 600)
+        #expect(settings.backbone == .sasrec)
+        #expect(settings.loss == .cce)
+        #expect(settings.maxLength == 50)
+        #expect(settings.heads == 2)
+        #expect(settings.layers == nil && settings.dims == nil)
+        #expect(settings.seed == 1)
+        #expect(settings.workers == 4)
+        #expect(settings.mask == .window)
+        #expect(settings.options == TrainingOptions())
+    }
+
+    @Test("what a request says is taken, levels in order and once, workers at most the daemon's")
+    func values() throws {
+        let settings = try Self.settings(
+            CalibrationParams(
+                name: "books", budgetSeconds: 1, loss: .bce, maxLength: 20, heads: 4, layers: [4, 1, 4], dims: [32, 8],
+                seed: 0, workers: 9, stopMetric: Metric(.hr, 5), patience: 1, maxEpochs: 1, learningRate: 1, dropout: 0,
+                batchUsers: 1, negatives: 1_000))
+        #expect(settings.layers == [1, 4])
+        #expect(settings.dims == [8, 32])
+        #expect(settings.workers == 4)
+        #expect(settings.seed == 0)
+        #expect(
+            settings.configuration(layers: 4, dim: 8)
+                == Configuration(layers: 4, dim: 8, heads: 4, maxLength: 20, loss: .bce))
+        #expect(
+            settings.options
+                == TrainingOptions(
+                    learningRate: 1, batchUsers: 1, dropout: 0, negatives: 1_000, maxEpochs: 1, patience: 1,
+                    stopMetric: Metric(.hr, 5)))
+        #expect(try Self.settings(CalibrationParams(name: "books", workers: 2)).workers == 2)
+    }
+
+    private static let refused: [(field: String, found: String, params: CalibrationParams)] = [
+        ("budgetSeconds", "0.5", CalibrationParams(name: "b", budgetSeconds: 0.5)),
+        ("budgetSeconds", "-600.0", CalibrationParams(name: "b", budgetSeconds: -600)),
+        ("budgetSeconds", "2592001.0", CalibrationParams(name: "b", budgetSeconds: 2_592_001)),
+        ("budgetSeconds", "nan", CalibrationParams(name: "b", budgetSeconds: .nan)),
+        ("budgetSeconds", "inf", CalibrationParams(name: "b", budgetSeconds: .infinity)),
+        ("maxLength", "0", CalibrationParams(name: "b", maxLength: 0)),
+        ("maxLength", "4097", CalibrationParams(name: "b", maxLength: 4_097)),
+        ("heads", "0", CalibrationParams(name: "b", heads: 0)),
+        ("heads", "-2", CalibrationParams(name: "b", heads: -2)),
+        ("heads", "5000", CalibrationParams(name: "b", heads: 5_000)),
+        ("heads", "3", CalibrationParams(name: "b", heads: 3, dims: [32])),
+        ("layers", "no level", CalibrationParams(name: "b", layers: [])),
+        ("layers", "0", CalibrationParams(name: "b", layers: [2, 0])),
+        ("layers", "129", CalibrationParams(name: "b", layers: [129])),
+        ("dims", "no level", CalibrationParams(name: "b", dims: [])),
+        ("dims", "0", CalibrationParams(name: "b", dims: [0, 16])),
+        ("dims", "-16", CalibrationParams(name: "b", dims: [-16])),
+        ("dims", "4098", CalibrationParams(name: "b", dims: [16, 4_098])),
+        ("seed", "-1", CalibrationParams(name: "b", seed: -1)),
+        ("workers", "0", CalibrationParams(name: "b", workers: 0)),
+        ("workers", "-1", CalibrationParams(name: "b", workers: -1)),
+        ("patience", "0", CalibrationParams(name: "b", patience: 0)),
+        ("maxEpochs", "0", CalibrationParams(name: "b", maxEpochs: 0)),
+        ("learningRate", "0.0", CalibrationParams(name: "b", learningRate: 0)),
+        ("learningRate", "1.5", CalibrationParams(name: "b", learningRate: 1.5)),
+        ("learningRate", "nan", CalibrationParams(name: "b", learningRate: .nan)),
+        ("dropout", "1.0", CalibrationParams(name: "b", dropout: 1)),
+        ("dropout", "-0.1", CalibrationParams(name: "b", dropout: -0.1)),
+        ("batchUsers", "0", CalibrationParams(name: "b", batchUsers: 0)),
+        ("batchUsers", "65537", CalibrationParams(name: "b", batchUsers: 65_537)),
+        ("negatives", "0", CalibrationParams(name: "b", negatives: 0)),
+        ("negatives", "1001", CalibrationParams(name: "b", negatives: 1_001)),
+    ]
+
+    @Test(
+        "a value that cannot be used is refused with its member, what was found and what was expected",
+        arguments: refused)
+    func refusals(field: String, found: String, params: CalibrationParams) {
+        let error = #expect(throws: RPCError.self) { try Self.settings(params) }
+        #expect(error?.code == ErrorCode.invalidParams.rawValue)
+        #expect(error?.message.hasPrefix("\(field): found \(found), expected ") == true, "\(error?.message ?? "")")
+        #expect(error?.data?["field"] == .string(field))
+    }
+
+    @Test("trials are the settings' own, and those that differ in anything but the shape are not compared")
+    func specs() throws {
+        let planned = PlannedTrial(
+            configuration: Configuration(layers: 3, dim: 16), userFraction: 0.5, seed: 9, predictedEpochs: 1,
+            predictedSeconds: 1)
+        let spec = try Self.settings(CalibrationParams(name: "books", seed: 9)).spec(corpus: "/c", planned)
+        #expect(
+            spec
+                == TrialSpec(
+                    corpus: "/c", configuration: planned.configuration, options: TrainingOptions(), seed: 9,
+                    threads: 1, userFraction: 0.5, mask: .window))
+        let key = spec.lawKey(datasetVersion: "v")
+        var same = spec
+        same.configuration.layers = 1
+        same.configuration.dim = 64
+        same.userFraction = 1
+        same.seed = 2
+        same.corpus = "/elsewhere"
+        same.maxSeconds = 3
+        #expect(same.lawKey(datasetVersion: "v") == key)
+        #expect(spec.lawKey(datasetVersion: "w") != key)
+        let changes: [(inout TrialSpec) -> Void] = [
+            { $0.mask = .full }, { $0.configuration.loss = .bce }, { $0.configuration.maxLength = 20 },
+            { $0.configuration.heads = 4 }, { $0.options.learningRate = 0.1 }, { $0.options.batchUsers = 1 },
+            { $0.options.dropout = 0 }, { $0.options.patience = 1 }, { $0.options.maxEpochs = 1 },
+            { $0.options.stopMetric = Metric(.hr, 1) }, { $0.options.weightDecay = 1 }, { $0.options.clipNorm = 1 },
+        ]
+        for (number, change) in changes.enumerated() {
+            var other = spec
+            change(&other)
+            #expect(other.lawKey(datasetVersion: "v") != key, "change \(number)")
+        }
+        // Negatives are drawn for bce alone.
+        var more = spec
+        more.options.negatives = 5
+        #expect(more.lawKey(datasetVersion: "v") == key)
+        more.configuration.loss = .bce
+        var bce = spec
+        bce.configuration.loss = .bce
+        #expect(more.lawKey(datasetVersion: "v") != bce.lawKey(datasetVersion: "v"))
+    }
+}

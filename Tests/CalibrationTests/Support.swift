@@ -1,0 +1,210 @@
+import Calibration
+import Domain
+import Foundation
+import Logging
+import PlawProtocol
+import PlawTesting
+import Store
+import Synchronization
+import Trials
+
+/// A trial executor that trains nothing: it plays what a test tells it, inside this process, and notes what it was asked.
+final class FakeExecutor: TrialExecutor {
+    enum Play: Sendable {
+        /// Ends with a result after some seconds, with progress on the way.
+        case finish(after: Double = 0, status: TrialResult.Status = .converged, seconds: Double = 0.01)
+        case fail(String)
+        /// Goes on until it is cancelled, and then takes its time to stop.
+        case hold(stopping: Double = 0)
+        /// Says that it has finished and leaves no result.
+        case vanish
+    }
+
+    struct Notes: Sendable {
+        /// Places in the plan, in the order their trials were started; one that runs again stands here again.
+        var started: [Int] = []
+        var interrupted: [Int] = []
+        var secondsLeft: [Double] = []
+        var inFlight = 0
+        var mostInFlight = 0
+    }
+
+    private let state = Mutex(Notes())
+    private let play: @Sendable (_ place: Int) -> Play
+
+    init(_ play: @escaping @Sendable (_ place: Int) -> Play) { self.play = play }
+
+    var notes: Notes { state.withLock { $0 } }
+
+    func run(
+        _ directory: String, secondsLeft: Double, progress: @escaping @Sendable (TrialProgress) async -> Void
+    ) async -> TrialExit {
+        let files = TrialDirectory(path: directory)
+        let place: Int
+        do { place = try files.readSpec().place } catch { return .failed("\(error)") }
+        state.withLock { notes in
+            notes.started.append(place)
+            notes.secondsLeft.append(secondsLeft)
+            notes.inFlight += 1
+            notes.mostInFlight = max(notes.mostInFlight, notes.inFlight)
+        }
+        let exit = await perform(files, progress)
+        state.withLock { notes in
+            notes.inFlight -= 1
+            if exit == .interrupted { notes.interrupted.append(place) }
+        }
+        return exit
+    }
+
+    private func perform(
+        _ files: TrialDirectory, _ progress: @Sendable (TrialProgress) async -> Void
+    ) async -> TrialExit {
+        // As a worker does that finds its work done.
+        if files.hasResult { return .finished }
+        do {
+            switch play(try files.readSpec().place) {
+            case .fail(let message): return .failed(message)
+            case .vanish: return .finished
+            case .finish(let after, let status, let seconds):
+                let end = ContinuousClock.now + .seconds(after)
+                await progress(Sample.progress(seconds: seconds / 2))
+                while ContinuousClock.now < end {
+                    if Task.isCancelled { return try interrupted(files) }
+                    await progress(Sample.progress(seconds: seconds / 2))
+                    try? await Task.sleep(for: .milliseconds(20))
+                }
+                try Data().write(to: URL(fileURLWithPath: files.checkpointPath))
+                try files.writeResult(Sample.result(status, seconds: seconds))
+                return .finished
+            case .hold(let stopping):
+                await progress(Sample.progress(seconds: 0.25))
+                while !Task.isCancelled { try? await Task.sleep(for: .seconds(60)) }
+                // A task of its own is not cancelled with this one.
+                await Task { try? await Task.sleep(for: .seconds(stopping)) }.value
+                return try interrupted(files)
+            }
+        } catch {
+            return .failed("\(error)")
+        }
+    }
+
+    private func interrupted(_ files: TrialDirectory) throws -> TrialExit {
+        try Data("here".utf8).write(to: URL(fileURLWithPath: files.checkpointPath))
+        return .interrupted
+    }
+
+    func probe(_ request: ProbeRequest) async throws -> [ThroughputProbe] { [] }
+}
+
+extension TrialSpec {
+    /// Sample trials carry their place in the plan as their number of layers.
+    var place: Int { configuration.layers }
+}
+
+/// Stands for the fitting of laws, and notes what it was asked.
+final class Fits: Sendable {
+    private let asked = Mutex<[(dataset: String, key: LawKey)]>([])
+    private let answer: @Sendable () async throws -> [Int64]
+
+    init(_ answer: @escaping @Sendable () async throws -> [Int64] = { [7, 8] }) { self.answer = answer }
+
+    var datasets: [String] { asked.withLock { $0.map(\.dataset) } }
+    var keys: [LawKey] { asked.withLock { $0.map(\.key) } }
+
+    func fit(_ dataset: String, _ key: LawKey) async throws -> [Int64] {
+        asked.withLock { $0.append((dataset, key)) }
+        return try await answer()
+    }
+}
+
+/// Something that happens once, for which others wait.
+final class Signal: Sendable {
+    private let happened = Mutex(false)
+    var isSet: Bool { happened.withLock { $0 } }
+    func set() { happened.withLock { $0 = true } }
+}
+
+enum Sample {
+    static let dataset = DatasetInfo(
+        name: "books", version: "v1", createdAt: "2026-01-02T03:04:05Z", fileName: "books.csv",
+        decision: FormatDecision(
+            format: "csv", compression: "none", hasHeader: false, columns: [:], timeUnit: "seconds"),
+        options: ReadOptions(), users: 100, items: 50, interactions: 1_000,
+        statistics: DatasetStatistics(
+            rows: 1_000, dropped: [], users: 100, items: 50, interactions: 1_000, lengthQuartiles: [5, 8, 10, 12, 20],
+            repeatedShare: 0, outOfOrderRows: 0, contentHash: "v1", evaluatedUsers: 100),
+        mask: .full,
+        entropy: EntropyReport(
+            pooledApEn: [.init(m: 1, value: 0.5, biasCorrected: 0.5, singletonShare: 0)],
+            perUserApEn: .init(m: 1, r: 0.2, maxLength: 50, mean: 0, users: 100, tooShort: 0), shannonBits: 5,
+            lempelZiv: 1, compressionRatio: 1, tokens: 700, effectiveTokens: 1_400, notes: []), corpusBytes: 1)
+
+    static func spec(_ place: Int) -> TrialSpec {
+        TrialSpec(
+            corpus: "/nowhere", configuration: Configuration(layers: place, dim: 16),
+            options: TrainingOptions(maxEpochs: 5), seed: 3, mask: .full)
+    }
+
+    /// Trials that are predicted to take these seconds, in this order.
+    static func trials(_ seconds: [Double]) -> [NewTrial] {
+        seconds.enumerated().map { place, seconds in
+            NewTrial(spec: spec(place + 1), predictedSeconds: seconds, predictedEpochs: 40)
+        }
+    }
+
+    static func result(_ status: TrialResult.Status, seconds: Double) -> TrialResult {
+        TrialResult(
+            status: status, message: status == .diverged ? "the loss is not finite" : nil, epochs: 12, bestEpoch: 2,
+            seconds: seconds, tokensPerSecond: 1e5, tokens: 700, parameters: 1_000, peakMemoryBytes: 1 << 20,
+            users: 100, validation: [:], test: ["hr@10": Measurement(value: 0.3, standardError: 0.01)],
+            secondsPerEpoch: 0.1, secondsPerValidation: 0.1)
+    }
+
+    static func progress(seconds: Double) -> TrialProgress {
+        TrialProgress(
+            phase: .training, epoch: 1, tokens: 10, epochTokens: 700, tokensPerSecond: 1e5, loss: 3, validation: nil,
+            best: nil, seconds: seconds)
+    }
+}
+
+/// A store with the sample dataset in a folder of its own.
+func withStore<T>(_ body: (_ store: Store, _ folder: String) async throws -> T) async throws -> T {
+    try await withTemporaryFolder { folder in
+        let store = try Store(path: folder + "/plawd.sqlite")
+        try await store.insertDataset(Sample.dataset, corpusFile: "books.corpus")
+        let value = try await body(store, folder)
+        try store.close()
+        return value
+    }
+}
+
+/// Runs a supervisor beside `body`, and stops it as a daemon does that is asked to end.
+func supervising<T: Sendable>(
+    _ store: Store, in folder: String, _ executor: any TrialExecutor, fits: Fits = Fits(), logger: Logger? = nil,
+    _ body: (CalibrationSupervisor) async throws -> T
+) async throws -> T {
+    var silent = Logger(label: "test")
+    silent.logLevel = .critical
+    let supervisor = CalibrationSupervisor(
+        store: store, executor: executor, trialsFolder: folder + "/trials", hub: JobHub(), logger: logger ?? silent
+    ) { dataset, key in try await fits.fit(dataset, key) }
+    let work = Task { await supervisor.run() }
+    do {
+        let value = try await body(supervisor)
+        work.cancel()
+        await work.value
+        return value
+    } catch {
+        work.cancel()
+        await work.value
+        throw error
+    }
+}
+
+extension CalibrationSupervisor {
+    /// Queues a calibration of the sample dataset.
+    func start(_ seconds: [Double], budget: Double = 1_000, workers: Int = 1) async throws -> Int64 {
+        try await enqueue(
+            dataset: "books", budgetSeconds: budget, workers: workers, message: nil, trials: Sample.trials(seconds))
+    }
+}

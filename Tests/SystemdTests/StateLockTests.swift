@@ -1,0 +1,84 @@
+import Foundation
+import Glibc
+import PlawTesting
+import Systemd
+import Testing
+
+@Suite struct StateLockTests {
+    private func refusal(_ folder: String) -> StateLockError? {
+        #expect(throws: StateLockError.self) { _ = try StateLock(directory: folder) }
+    }
+
+    @Test("a second lock of a folder is refused with the first's pid, until the first is gone")
+    func exclusion() async throws {
+        try await withTemporaryFolder { folder in
+            do {
+                let lock = try StateLock(directory: folder)
+                for _ in 0..<3 {
+                    let error = refusal(folder)
+                    #expect(error?.pid == getpid())
+                    #expect(error?.path == folder + "/plawd.lock")
+                    #expect(error?.description.contains(folder) == true)
+                    #expect(error?.description.contains("pid \(getpid())") == true)
+                }
+                _ = consume lock
+            }
+            _ = try StateLock(directory: folder)
+        }
+    }
+
+    @Test("locks of two folders do not know each other")
+    func twoFolders() async throws {
+        try await withTemporaryFolder { one in
+            try await withTemporaryFolder { two in
+                let first = try StateLock(directory: one)
+                let second = try StateLock(directory: two)
+                _ = consume first
+                _ = consume second
+            }
+        }
+    }
+
+    @Test("a lock file that a crash left is taken over, and names its new holder alone")
+    func leftOver() async throws {
+        try await withTemporaryFolder { folder in
+            for text in ["4194304\nand more", "", "no number at all"] {
+                try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/plawd.lock"))
+                let lock = try StateLock(directory: folder)
+                let content = try Data(contentsOf: URL(fileURLWithPath: folder + "/plawd.lock"))
+                #expect(String(decoding: content, as: UTF8.self) == "\(getpid())\n")
+                #expect(refusal(folder)?.pid == getpid())
+                _ = consume lock
+            }
+        }
+    }
+
+    @Test("a folder that is absent is an error that names it")
+    func absent() async throws {
+        try await withTemporaryFolder { folder in
+            let error = refusal(folder + "/absent")
+            #expect(error?.pid == 0)
+            #expect(error?.description.hasPrefix(folder + "/absent/plawd.lock: ") == true)
+        }
+    }
+
+    @Test("a second plawd on a state directory is refused with the first's pid; a killed one leaves nothing locked")
+    func daemons() async throws {
+        try await withTemporaryFolder { folder in
+            let first = try await withDaemon(in: folder) { daemon in
+                let second = try await runProgram(
+                    "plawd", ["--state-directory", daemon.state, "--socket", folder + "/second.sock"])
+                #expect(second.code == 1)
+                #expect(second.errors.contains("pid \(daemon.pid)"))
+                #expect(access(folder + "/second.sock", F_OK) != 0)
+                let peer = try RawConnection(path: daemon.socket)
+                defer { peer.close() }
+                let info = try await Info(from: peer)
+                #expect(info.pid == daemon.pid)
+                daemon.signal(SIGKILL)
+                return daemon.pid
+            }
+            _ = try await withDaemon(in: folder) { daemon in #expect(daemon.pid != first.value) }
+        }
+    }
+}

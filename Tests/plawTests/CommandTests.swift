@@ -1,0 +1,178 @@
+import Foundation
+import PlawProtocol
+import PlawTesting
+import Testing
+
+/// The built program against a real daemon, as somebody at a terminal uses it.
+@Suite struct CommandTests {
+    /// Runs `plaw` with the daemon's socket in the environment.
+    private static func plaw(_ daemon: DaemonProcess, _ arguments: String...) async throws -> Outcome {
+        try await runProgram("plaw", arguments, environment: ["PLAW_SOCKET": daemon.socket])
+    }
+
+    private static func json(_ text: String) throws -> JSONValue {
+        try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+    }
+
+    private static func synthesize(_ path: String, users: Int = 300, items: Int = 200) async throws {
+        let outcome = try await runProgram(
+            "plaw-trial",
+            [
+                "synthesize", "--users", "\(users)", "--items", "\(items)", "--mean-length", "12", "--seed", "1",
+                "--output", path,
+            ])
+        try #require(outcome.code == 0)
+    }
+
+    @Test("from a file to a recommendation with the commands of the README")
+    func session() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/clicks.txt"
+            try await Self.synthesize(file)
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                let registered = try await Self.plaw(daemon, "register", "clicks", file)
+                #expect(registered.code == 0)
+                #expect(registered.errors.contains("format: pairs, without header; user = 0, item = 1; in file order"))
+                for word in [
+                    "rows read", "users", "interactions", "repeated", "pooled ApEn, m = 1", "D' = tokens / ApEn",
+                ] {
+                    #expect(registered.output.contains(word), "\(word)")
+                }
+                let again = try await Self.plaw(daemon, "register", "clicks", file)
+                #expect(again.code == 1)
+                #expect(again.errors.contains("already named \"clicks\""))
+
+                let planned = try await Self.plaw(daemon, "calibrate", "clicks", "--budget", "20s", "--plan-only")
+                #expect(planned.code == 0)
+                #expect(planned.output.contains("predicted of the budget of 20 s"))
+
+                let calibrated = try await Self.plaw(
+                    daemon, "calibrate", "clicks", "--budget", "40s", "--layers", "1,2,3", "--dims", "8,16,32",
+                    "--max-epochs", "12")
+                #expect(calibrated.code == 0, "\(calibrated.errors)")
+                #expect(calibrated.errors.contains("trial 1/"))
+                #expect(calibrated.errors.contains("ndcg@10 0."))
+                #expect(calibrated.output.contains("job 1 finished"))
+                #expect(calibrated.output.contains("laws 1, 2 are fitted"))
+
+                let law = try await Self.plaw(daemon, "law", "clicks", "--metric", "ndcg@10")
+                for word in ["R^2", "optimum", "N*", "residual", "p = "] {
+                    #expect(law.output.contains(word), "\(word)")
+                }
+                let recommended = try await Self.plaw(daemon, "recommend", "clicks", "--max-params", "50k")
+                #expect(recommended.code == 0)
+                for word in ["expected", "90 % interval", "training memory", "latency", "runners-up"] {
+                    #expect(recommended.output.contains(word), "\(word)")
+                }
+                let infeasible = try await Self.plaw(daemon, "recommend", "clicks", "--max-latency", "1us")
+                #expect(infeasible.code == 1)
+                #expect(infeasible.errors.contains("latencySeconds is limited to"), "\(infeasible.errors)")
+                #expect(infeasible.output.isEmpty)
+                for command in [
+                    ["predict", "clicks", "--layers", "2", "--dim", "20"], ["pareto", "clicks"], ["status"],
+                    ["datasets"], ["show", "clicks"], ["entropy", "clicks", "--m", "1"], ["jobs"], ["watch", "1"],
+                    ["cancel", "1"], ["fit", "clicks", "--metric", "hr@10"], ["rpc", "server.info"],
+                ] {
+                    let outcome = try await runProgram("plaw", command + ["--socket", daemon.socket])
+                    #expect(outcome.code == 0, "\(command): \(outcome.errors)")
+                    #expect(!outcome.output.isEmpty, "\(command)")
+                }
+                let removed = try await Self.plaw(daemon, "remove", "clicks")
+                #expect(removed.output.hasPrefix("removed clicks with "))
+                #expect(try await Self.plaw(daemon, "datasets").output.isEmpty)
+            }
+        }
+    }
+
+    @Test("--json prints the daemon's result unchanged on one line, and errors as JSON on standard error")
+    func json() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/clicks.txt"
+            try await Self.synthesize(file, users: 50, items: 40)
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                let registered = try await Self.plaw(daemon, "register", "clicks", file, "--k-core", "2", "--json")
+                let result = try Self.json(registered.output)
+                #expect(registered.output.split(separator: "\n").count == 1)
+                let peer = try RawConnection(path: daemon.socket)
+                defer { peer.close() }
+                let raw = try await peer.exchange(
+                    #"{"jsonrpc":"2.0","id":1,"method":"dataset.get","params":{"name":"clicks"}}"#)
+                #expect(result["dataset"] == raw?["result"])
+                #expect(result["dataset"]?["options"]?["kCore"] == .integer(2))
+                let shown = try await Self.plaw(daemon, "show", "clicks", "--json")
+                #expect(try Self.json(shown.output) == raw?["result"])
+                let unknown = try await Self.plaw(daemon, "show", "nobody", "--json")
+                #expect(unknown.code == 1)
+                #expect(try Self.json(unknown.errors)["data"]?["reason"] == .string("dataset-unknown"))
+                let refused = try await Self.plaw(daemon, "rpc", "dataset.get", #"{"nam": "x"}"#)
+                #expect(refused.code == 1)
+                #expect(refused.errors.contains("params.nam"))
+            }
+        }
+    }
+
+    @Test("Ctrl-C detaches from a calibration, which goes on; cancel from another terminal stops it")
+    func detach() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/clicks.txt"
+            try await Self.synthesize(file, users: 800, items: 500)
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await Self.plaw(daemon, "register", "clicks", file)
+                let detached = try await runProgram(
+                    "plaw",
+                    [
+                        "calibrate", "clicks", "--budget", "10m", "--layers", "4", "--dims", "64", "--patience", "200",
+                    ], environment: ["PLAW_SOCKET": daemon.socket], in: folder
+                ) { pid in
+                    let runs = try await waitUntil(seconds: 30) {
+                        try await Self.plaw(daemon, "jobs", "--json").output.contains(#""state":"running""#)
+                    }
+                    #expect(runs)
+                    // The subscription follows the start; the signal is for a client that has shown something.
+                    try await Task.sleep(for: .milliseconds(500))
+                    kill(pid, SIGINT)
+                }
+                #expect(detached.code == 0)
+                #expect(detached.errors.contains("detached; job 1 goes on"))
+                let watching = try await runProgram(
+                    "plaw", ["watch", "1"], environment: ["PLAW_SOCKET": daemon.socket], in: folder
+                ) { _ in
+                    let cancelled = try await Self.plaw(daemon, "cancel", "1")
+                    #expect(cancelled.code == 0)
+                    #expect(cancelled.output.contains("job 1 is cancelled"))
+                }
+                #expect(watching.code == 0)
+                #expect(watching.output.contains("job 1 cancelled"))
+            }
+        }
+    }
+
+    static let wrong: [[String]] = [
+        [], ["nonsense"], ["recommend"], ["recommend", "x", "--max-params", "many"], ["predict", "x", "--layers", "2"],
+        ["calibrate", "x", "--budget", "-3"], ["register", "x"], ["law", "x", "--metric", "hr"], ["rpc", "a", "{"],
+    ]
+
+    @Test("wrong usage ends with 2 and says what was expected", arguments: wrong.dropFirst())
+    func usage(arguments: [String]) async throws {
+        let outcome = try await runProgram("plaw", arguments)
+        #expect(outcome.code == 2, "\(outcome)")
+        #expect(outcome.output.isEmpty)
+        #expect(!outcome.errors.isEmpty)
+    }
+
+    @Test("without a daemon the error says how to start one; help and version need none")
+    func unreachable() async throws {
+        let outcome = try await runProgram("plaw", ["status", "--socket", "/tmp/plaw-nobody.sock"])
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.contains("no daemon answers at /tmp/plaw-nobody.sock"))
+        #expect(outcome.errors.contains("systemctl start plawd.socket"))
+        let missing = try await runProgram(
+            "plaw", ["register", "x", "/nowhere/file", "--socket", "/tmp/plaw-nobody.sock"])
+        #expect(missing.errors.contains("/nowhere/file: cannot be read: No such file or directory"))
+        for arguments in [["--help"], ["--version"], ["recommend", "--help"]] {
+            let shown = try await runProgram("plaw", arguments)
+            #expect(shown.code == 0)
+            #expect(!shown.output.isEmpty)
+        }
+    }
+}
