@@ -52,12 +52,6 @@ package struct CostModel: Sendable {
         return 6 * (scored * d + 12 * d * d * Double(c.layers)) + 6 * Double(c.layers) * d * facts.meanContext
     }
 
-    /// FLOPs to rank all items for one user with a history of `length` items.
-    package static func rankingFlops(_ c: Configuration, items: Int, length: Double) -> Double {
-        let d = Double(c.dim)
-        return 2 * Double(items) * d + length * Double(c.layers) * (24 * d * d + 2 * d * length)
-    }
-
     package func cost(_ c: Configuration) -> Cost {
         let flops = Self.trainingFlopsPerToken(c, facts: facts, negatives: negatives) * Double(facts.tokens)
         let estimate = speed.estimate(c, facts: facts)

@@ -109,4 +109,4 @@ extension TrialSpec {
 }
 
 /// Changes whenever training would give other results than before, so that old and new observations are not mixed.
-package let trainingCodeVersion = "1"
+package let trainingCodeVersion = "2"

@@ -342,7 +342,12 @@ package actor CalibrationSupervisor {
             for trial in trials where !trial.state.isFinal {
                 try await store.updateTrial(
                     trial.id, state: .cancelled, seconds: trial.seconds,
-                    message: "not started")
+                    message: trial.state == .running ? "stopped" : "not started")
+            }
+            for trial in trials {
+                // What has ended is not gone on with; most have no checkpoint any more.
+                let directory = TrialDirectory(path: "\(trialsFolder)/\(trial.id)")
+                try? FileManager.default.removeItem(atPath: directory.checkpointPath)
             }
             let measured = trials.filter { $0.state == .finished }.count
             var laws: [Int64] = []
@@ -388,15 +393,4 @@ package actor CalibrationSupervisor {
         }
         return max(0, min(needed / Double(max(1, workers)), job.budgetSeconds - job.activeSeconds))
     }
-}
-
-extension Duration {
-    package var seconds: Double {
-        Double(components.seconds) + Double(components.attoseconds) * 1e-18
-    }
-}
-
-extension EntropyReport {
-    /// The entropy that D' divides by: pooled ApEn with m = 1; where it is 0 the smallest positive number that keeps D' finite.
-    package var dataApEn: Double { max(pooledApEn.first { $0.m == 1 }?.value ?? 0, 1e-9) }
 }

@@ -81,7 +81,9 @@ actor LawService {
             var seed: UInt64
         }
         var seen: Set<Identity> = []
-        return observations.filter {
+        // What was trained to the end comes before what a budget cut short.
+        let ordered = observations.filter(\.converged) + observations.filter { !$0.converged }
+        return ordered.filter {
             seen.insert(
                 Identity(configuration: $0.configuration, userFraction: $0.userFraction, seed: $0.seed)
             ).inserted

@@ -16,7 +16,7 @@ struct AdvisorTests {
         let seconds = 4e-6 + CostModel.trainingFlopsPerToken(c, facts: facts, negatives: 1) / 1.2e11
         return ThroughputProbe(
             layers: layers, dim: dim, heads: 2, tokensPerSecond: 1 / seconds, evaluatedUsersPerSecond: 0.3 / seconds,
-            latencySeconds: 1e-4 + CostModel.rankingFlops(c, items: facts.items, length: 50) / 8e10,
+            latencySeconds: 1e-4 + Double(facts.items * dim + 1_200 * layers * dim * dim) / 4e10,
             memoryBytes: 2e7 + 24 * Double(CostModel.parameters(c, items: facts.items)), parameters: 0)
     }
 

@@ -49,13 +49,15 @@ import Testing
 
     /// Every plan of a sweep over prices, budgets, workers, heads and epochs, with the words that name it.
     private static func sweep(
-        layers: [Int]? = nil, dims: [Int]? = nil, heads: [Int] = [1, 2, 3, 4, 8, 16, 64],
+        layers: [Int]? = nil, dims: [Int]? = nil, heads: [Int] = [1, 2, 3, 8, 64],
         _ body: (String, Prices, CalibrationPlanner, CalibrationPlanResult) throws -> Void
-    ) throws {
+    ) async throws {
         for prices in prices {
-            for budget in [1, 7, 60, 300, 600, 3_600, 36_000, 2_592_000] as [Double] {
-                for workers in [1, 2, 3, 8] {
+            for budget in [1, 7, 60, 600, 3_600, 2_592_000] as [Double] {
+                for workers in [1, 2, 8] {
                     for heads in heads {
+                        // Other tests have their turn on this thread.
+                        await Task.yield()
                         for epochs in [1, 40, 500] as [Double] {
                             let planner = try planner(
                                 prices, budget: budget, workers: workers, heads: heads, layers: layers, dims: dims,
@@ -71,11 +73,11 @@ import Testing
     }
 
     @Test("no plan promises more than its budget, with as many workers as there are")
-    func budget() throws {
+    func budget() async throws {
         var tooLong: [String] = []
         var wrong: [String] = []
         var plans = 0
-        try Self.sweep { name, _, planner, plan in
+        try await Self.sweep { name, _, planner, plan in
             plans += 1
             let seconds = Self.duration(plan)
             if seconds > planner.settings.budgetSeconds || plan.predictedSeconds > planner.settings.budgetSeconds {
@@ -88,17 +90,17 @@ import Testing
                 wrong.append(name)
             }
         }
-        #expect(plans > 3_000)
-        #expect(tooLong.isEmpty, "\(tooLong.count) of \(plans), such as \(tooLong.prefix(3))")
-        #expect(wrong.isEmpty, "\(wrong.count) of \(plans), such as \(wrong.prefix(3))")
+        #expect(plans == 1_890)
+        #expect(tooLong.count == 0, "\(tooLong.count) of \(plans), such as \(tooLong.prefix(3))")
+        #expect(wrong.count == 0, "\(wrong.count) of \(plans), such as \(wrong.prefix(3))")
     }
 
     @Test("a plan has 3 levels of each axis where the budget pays for them, and says so where it does not")
-    func levels() throws {
+    func levels() async throws {
         var poor: [String] = []
         var silent: [String] = []
         var (rich, few) = (0, 0)
-        try Self.sweep { name, prices, planner, plan in
+        try await Self.sweep { name, prices, planner, plan in
             let heads = planner.settings.heads
             // The cheapest three dimensions that the heads allow.
             let dims = [4, 8, 16].map { heads <= 4 ? ($0 + heads - 1) / heads * heads : $0 / 4 * heads }
@@ -121,17 +123,17 @@ import Testing
                 if !explained { silent.append(name) }
             }
         }
-        #expect(rich > 1_000 && few > 100)
-        #expect(poor.isEmpty, "\(poor.count) of \(rich), such as \(poor.prefix(3))")
-        #expect(silent.isEmpty, "\(silent.count), such as \(silent.prefix(3))")
+        #expect(rich > 500 && few > 100)
+        #expect(poor.count == 0, "\(poor.count) of \(rich), such as \(poor.prefix(3))")
+        #expect(silent.count == 0, "\(silent.count), such as \(silent.prefix(3))")
     }
 
     @Test("no trial stands in a plan twice, every one can be trained, and they are ordered from the cheapest")
-    func trials() throws {
+    func trials() async throws {
         var twice: [String] = []
         var impossible: [String] = []
         var disordered: [String] = []
-        try Self.sweep { name, prices, planner, plan in
+        try await Self.sweep { name, prices, planner, plan in
             struct Shape: Hashable {
                 var configuration: Configuration
                 var share: Double
@@ -152,18 +154,18 @@ import Testing
             let seconds = plan.trials.map(\.predictedSeconds)
             if seconds != seconds.sorted() { disordered.append(name) }
         }
-        #expect(twice.isEmpty, "\(twice.count), such as \(twice.prefix(3))")
-        #expect(impossible.isEmpty, "\(impossible.count), such as \(impossible.prefix(3))")
-        #expect(disordered.isEmpty, "\(disordered.count), such as \(disordered.prefix(3))")
+        #expect(twice.count == 0, "\(twice.count), such as \(twice.prefix(3))")
+        #expect(impossible.count == 0, "\(impossible.count), such as \(impossible.prefix(3))")
+        #expect(disordered.count == 0, "\(disordered.count), such as \(disordered.prefix(3))")
     }
 
     @Test(
         "levels asked for are the only ones, and all of them where the budget pays",
         arguments: [([2], [32]), ([1, 5, 9], [8, 24]), ([1, 2, 3, 4, 6], [16, 32, 48, 64, 96])] as [([Int], [Int])])
-    func ownLevels(layers: [Int], dims: [Int]) throws {
+    func ownLevels(layers: [Int], dims: [Int]) async throws {
         var foreign: [String] = []
         var missing: [String] = []
-        try Self.sweep(layers: layers, dims: dims, heads: [1, 2, 8]) { name, prices, planner, plan in
+        try await Self.sweep(layers: layers, dims: dims, heads: [1, 2, 8]) { name, prices, planner, plan in
             let found = (Set(plan.trials.map(\.configuration.layers)), Set(plan.trials.map(\.configuration.dim)))
             if !found.0.isSubset(of: layers) || !found.1.isSubset(of: dims) { foreign.append(name) }
             let all = layers.flatMap { layers in
@@ -176,20 +178,20 @@ import Testing
                 missing.append(name)
             }
         }
-        #expect(foreign.isEmpty, "\(foreign.count), such as \(foreign.prefix(3))")
-        #expect(missing.isEmpty, "\(missing.count), such as \(missing.prefix(3))")
+        #expect(foreign.count == 0, "\(foreign.count), such as \(foreign.prefix(3))")
+        #expect(missing.count == 0, "\(missing.count), such as \(missing.prefix(3))")
         let onlyLayers = try Self.planner(Self.prices[1], budget: 3_600, layers: [2, 3]).plan()
         #expect(Set(onlyLayers.trials.map(\.configuration.layers)) == [2, 3])
         #expect(Set(onlyLayers.trials.map(\.configuration.dim)).count >= 3)
     }
 
     @Test("equal settings and prices give equal plans")
-    func determinism() throws {
+    func determinism() async throws {
         var differing: [String] = []
-        try Self.sweep(heads: [2, 8]) { name, _, planner, plan in
+        try await Self.sweep(heads: [2, 8]) { name, _, planner, plan in
             if planner.plan() != plan { differing.append(name) }
         }
-        #expect(differing.isEmpty, "\(differing.count), such as \(differing.prefix(3))")
+        #expect(differing.count == 0, "\(differing.count), such as \(differing.prefix(3))")
     }
 
     @Test("more budget never gives fewer than 3 levels where less gave 3")
@@ -246,6 +248,25 @@ import Testing
         #expect(Set(shares.map(\.configuration)).count == 1)
         #expect(plan.trials.contains { $0.userFraction == 1 && $0.configuration == shares[0].configuration })
         #expect(plan.notes.contains { $0.contains("share of the users") })
+    }
+
+    @Test("what was measured before is not trained again, costs nothing, and is noted")
+    func known() throws {
+        var planner = try Self.planner(Self.prices[1], budget: 600)
+        let whole = planner.plan()
+        try #require(whole.trials.count > 6)
+        let known = Set(whole.trials.prefix(4).map(\.configuration))
+        planner.isKnown = { configuration, share in share == 1 && known.contains(configuration) }
+        let rest = planner.plan()
+        #expect(!rest.trials.isEmpty)
+        #expect(!rest.trials.contains { $0.userFraction == 1 && known.contains($0.configuration) })
+        #expect(rest.notes.contains { $0.contains("known already") })
+        #expect(rest.predictedSeconds <= 600)
+        planner.isKnown = { _, _ in true }
+        let nothing = planner.plan()
+        #expect(nothing.trials.isEmpty)
+        #expect(nothing.predictedSeconds == 0)
+        #expect(nothing.notes.contains { $0.contains("known already") })
     }
 
     @Test("no more epochs are expected than are allowed")

@@ -6,6 +6,7 @@ import PlawProtocol
 import PlawTesting
 import Store
 import Synchronization
+import Testing
 import Trials
 
 /// A trial executor that trains nothing: it plays what a test tells it, inside this process, and notes what it was asked.
@@ -13,6 +14,8 @@ final class FakeExecutor: TrialExecutor {
     enum Play: Sendable {
         /// Ends with a result after some seconds, with progress on the way.
         case finish(after: Double = 0, status: TrialResult.Status = .converged, seconds: Double = 0.01)
+        /// Ends with a result when so many trials have run at once, or after ten seconds.
+        case meet(Int)
         case fail(String)
         /// Goes on until it is cancelled, and then takes its time to stop.
         case hold(stopping: Double = 0)
@@ -75,6 +78,10 @@ final class FakeExecutor: TrialExecutor {
                 }
                 try Data().write(to: URL(fileURLWithPath: files.checkpointPath))
                 try files.writeResult(Sample.result(status, seconds: seconds))
+                return .finished
+            case .meet(let count):
+                _ = await waitUntil { notes.mostInFlight >= count }
+                try files.writeResult(Sample.result(.converged, seconds: 0.01))
                 return .finished
             case .hold(let stopping):
                 await progress(Sample.progress(seconds: 0.25))
@@ -207,4 +214,40 @@ extension CalibrationSupervisor {
         try await enqueue(
             dataset: "books", budgetSeconds: budget, workers: workers, message: nil, trials: Sample.trials(seconds))
     }
+}
+
+// MARK: - A store that fails
+
+let hasSQLite = access("/usr/bin/sqlite3", X_OK) == 0
+let noSQLite: Comment = "sqlite3 is not installed"
+
+/// Does to the store's file what the store itself never would.
+func sqlite(_ folder: String, _ statement: String) async throws {
+    let outcome = try await runProgram(path: "/usr/bin/sqlite3", [folder + "/plawd.sqlite", statement])
+    guard outcome.code == 0 else { throw WorkerError(outcome.errors) }
+}
+
+/// Counts what is logged.
+final class Lines: Sendable {
+    private let number = Mutex(0)
+    var count: Int { number.withLock { $0 } }
+    func add() { number.withLock { $0 += 1 } }
+}
+
+private struct CountingHandler: LogHandler {
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.warning
+    let lines: Lines
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { lines.add() }
+}
+
+func countingLogger() -> (Logger, Lines) {
+    let lines = Lines()
+    return (Logger(label: "test") { _ in CountingHandler(lines: lines) }, lines)
 }

@@ -80,9 +80,14 @@ private let activator = "/usr/bin/systemd-socket-activate"
                     Paths.program("plawd"), "--state-directory", folder + "/state", "--socket",
                     folder + "/other.sock",
                 ])
-            #expect(await waitUntil { access(socket, F_OK) == 0 })
-            // The daemon is started by this connection.
-            let first = try RawConnection(path: socket)
+            // The daemon is started by the first connection that is made.
+            var connection: RawConnection?
+            #expect(
+                await waitUntil {
+                    connection = try? RawConnection(path: socket)
+                    return connection != nil
+                })
+            let first = try #require(connection)
             defer { first.close() }
             let info = try await Info(from: first)
             #expect(info.name == "plawd")

@@ -23,7 +23,16 @@ import Testing
                 }
                 _ = consume lock
             }
-            _ = try StateLock(directory: folder)
+            // A program that another test starts in this moment holds it too, until it runs.
+            let free = await waitUntil {
+                do {
+                    _ = try StateLock(directory: folder)
+                    return true
+                } catch {
+                    return false
+                }
+            }
+            #expect(free)
         }
     }
 
@@ -42,7 +51,9 @@ import Testing
     @Test("a lock file that a crash left is taken over, and names its new holder alone")
     func leftOver() async throws {
         try await withTemporaryFolder { folder in
-            for text in ["4194304\nand more", "", "no number at all"] {
+            for (number, text) in ["4194304\nand more", "", "no number at all"].enumerated() {
+                let folder = "\(folder)/\(number)"
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
                 try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/plawd.lock"))
                 let lock = try StateLock(directory: folder)
                 let content = try Data(contentsOf: URL(fileURLWithPath: folder + "/plawd.lock"))

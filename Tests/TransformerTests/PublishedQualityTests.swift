@@ -17,6 +17,7 @@ private let isLong = ProcessInfo.processInfo.environment["PLAW_LONG_TESTS"] == "
 
     @Test(
         "SASRec reaches its published quality on amazon-beauty", .enabled(if: isLong, "PLAW_LONG_TESTS is not 1"),
+        .enabled(if: file != nil, "PLAW_DATA holds no amazon-beauty.txt"),
         arguments: expected.indices)
     func beauty(index: Int) throws {
         let (loss, hr, ndcg) = Self.expected[index]

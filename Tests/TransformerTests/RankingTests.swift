@@ -31,6 +31,30 @@ struct RankingTests {
         return UInt32(1 + others.filter { scores[$0] >= scores[target] }.count)
     }
 
+    @Test("ranking by popularity equals counting, for every mask", arguments: CandidateMask.allCases)
+    func popularity(mask: CandidateMask) throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(users: 120, items: 40, in: folder)
+            let data = TrainingData(corpus, maxLength: 6)
+            var counts = [Int](repeating: 0, count: corpus.itemCount)
+            for user in 0..<corpus.userCount {
+                for item in corpus.items(of: user).dropLast(2) { counts[Int(item)] += 1 }
+            }
+            let ranks = PopularityRanking(data, mask: mask).ranks(test: true)
+            for (place, user) in data.evaluatedUsers.enumerated() {
+                let items = Array(corpus.items(of: Int(user)))
+                let target = Int(items[items.count - 1])
+                let context = items.dropLast()
+                var masked = Set((mask == .none ? [] : mask == .window ? context.suffix(6) : context).map { Int($0) })
+                masked.remove(target)
+                let better = counts.indices.filter {
+                    $0 != target && !masked.contains($0) && counts[$0] >= counts[target]
+                }
+                #expect(ranks[place] == UInt32(1 + better.count))
+            }
+        }
+    }
+
     private func model(_ corpus: Corpus, dim: Int, maxLength: Int) -> SASRec {
         let configuration = Configuration(layers: 1, dim: dim, heads: 2, maxLength: maxLength)
         let table = ParameterTable(configuration, items: corpus.itemCount)

@@ -21,6 +21,23 @@ struct TrainerTests {
         }
     }
 
+    @Test("a model that is not yet better than popularity is given five times the patience")
+    func plateau() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(users: 300, items: 100, in: folder)
+            var slow = spec(corpus, epochs: 100)
+            slow.options.patience = 3
+            slow.options.learningRate = 1e-12
+            let stuck = try Trainer(spec: slow, corpus: corpus).run().result
+            #expect(stuck.epochs - stuck.bestEpoch == 15)
+            var quick = slow
+            quick.options.learningRate = 1e-2
+            quick.options.maxEpochs = 200
+            let learned = try Trainer(spec: quick, corpus: corpus).run().result
+            #expect(learned.epochs - learned.bestEpoch == 3)
+        }
+    }
+
     @Test("the same specification gives the same bits, another seed others")
     func deterministic() throws {
         try withTemporaryFolder { folder in

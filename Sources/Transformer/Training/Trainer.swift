@@ -23,6 +23,8 @@ package final class Trainer {
     package private(set) var position = TrainingPosition()
     private let best: FloatBuffer
     private let ranking: FullRanking
+    /// The stopping metric of ranking by popularity, on the validation targets.
+    private let popularity: Double
     private let checkpointPath: String?
     private let identity: UInt64
     private var sampler: NegativeSampler
@@ -56,6 +58,10 @@ package final class Trainer {
         step = TrainingStep(spec.configuration, items: corpus.itemCount, options: spec.options)
         best = FloatBuffer(step.model.table.count)
         ranking = FullRanking(data, mask: spec.mask, dim: spec.configuration.dim)
+        popularity =
+            RankMetrics.measure(
+                spec.options.stopMetric, ranks: PopularityRanking(data, mask: spec.mask).ranks(test: false)
+            ).value
         sampler = NegativeSampler(corpus)
         identity = try Checkpoint.identity(of: spec)
         clock = .now
@@ -78,6 +84,17 @@ package final class Trainer {
 
     private var steps: Int { (data.trainingUsers.count + spec.options.batchUsers - 1) / spec.options.batchUsers }
 
+    /// Validations without improvement that end training. Before a model is better than ranking by popularity it has not
+    /// begun to learn: narrow and deep ones stay there for dozens of epochs first, and are given more time.
+    private var patience: Int {
+        let hasBegun = (position.bestValue ?? 0) > Self.clearlyBetter * popularity
+        return spec.options.patience * (hasBegun ? 1 : Self.patienceFactor)
+    }
+
+    /// How much better than popularity is no accident, and how much more patience there is before.
+    static let clearlyBetter = 1.25
+    static let patienceFactor = 5
+
     /// Active seconds of all runs.
     private var seconds: Double { position.seconds + clock.duration(to: .now).inSeconds }
 
@@ -90,7 +107,7 @@ package final class Trainer {
         report(.starting, progress, force: true)
         do {
             var outOfTime = false
-            while !outOfTime, position.epoch < spec.options.maxEpochs, position.stale < spec.options.patience {
+            while !outOfTime, position.epoch < spec.options.maxEpochs, position.stale < patience {
                 outOfTime = try trainEpoch(shouldStop: shouldStop, progress: progress)
                 if outOfTime, position.stepInEpoch == 0, position.epoch > 0 { break }
                 try validate(progress)

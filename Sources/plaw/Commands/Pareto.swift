@@ -10,7 +10,7 @@ struct Pareto: AsyncParsableCommand {
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "parameters, trainingFlops, memoryBytes, latencySeconds or trainingSeconds.") var currency: String?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
-    @Option(help: "Laws of this loss; the ones fitted last unless given.") var loss: Loss?
+    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
     @OptionGroup var common: Common
 
     func run() async throws {

@@ -10,7 +10,7 @@ struct Predict: AsyncParsableCommand {
     @Option(help: "Number of transformer blocks.") var layers: Int
     @Option(help: "Embedding dimension.") var dim: Int
     @Option(help: "Attention heads; those of the calibration unless given.") var heads: Int?
-    @Option(help: "Laws of this loss; the ones fitted last unless given.") var loss: Loss?
+    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
     @OptionGroup var common: Common
 
     func run() async throws {

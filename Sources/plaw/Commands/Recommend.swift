@@ -14,7 +14,7 @@ struct Recommend: AsyncParsableCommand {
     @Option(help: "Longest time to rank all items for one user on one core: 5ms.") var maxLatency: Seconds?
     @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
-    @Option(help: "Laws of this loss; the ones fitted last unless given.") var loss: Loss?
+    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
     @OptionGroup var common: Common
 
     func run() async throws {

@@ -1,0 +1,266 @@
+import Calibration
+import Domain
+import Foundation
+import Glibc
+import Interactions
+import PlawProtocol
+import PlawTesting
+import Synchronization
+import Testing
+import Trials
+
+/// Progress of a worker, as it comes.
+private final class Updates: Sendable {
+    private let list = Mutex<[TrialProgress]>([])
+    var all: [TrialProgress] { list.withLock { $0 } }
+    func add(_ update: TrialProgress) { list.withLock { $0.append(update) } }
+}
+
+@Suite struct LocalExecutorTests {
+    private static let executor = LocalExecutor(program: Paths.program("plaw-trial"))
+
+    /// A corpus of made-up interactions.
+    private static func corpus(in folder: String, users: Int = 200) throws -> String {
+        let text = SyntheticInteractions(users: users, items: 60, meanLength: 9, clusters: 6).text()
+        try text.write(toFile: folder + "/data", atomically: true, encoding: .utf8)
+        _ = try InteractionReader(path: folder + "/data", options: ReadOptions()).buildCorpus(at: folder + "/corpus")
+        return folder + "/corpus"
+    }
+
+    /// A trial's directory with its specification.
+    private static func directory(
+        in folder: String, corpus: String, epochs: Int = 2, threads: Int = 1
+    ) throws -> TrialDirectory {
+        let files = TrialDirectory(path: folder + "/trial")
+        try FileManager.default.createDirectory(atPath: files.path, withIntermediateDirectories: true)
+        try files.writeSpec(
+            TrialSpec(
+                corpus: corpus, configuration: Configuration(layers: 1, dim: 8, maxLength: 10),
+                options: TrainingOptions(batchUsers: 32, maxEpochs: epochs, patience: epochs), seed: 1,
+                threads: threads, mask: .none))
+        return files
+    }
+
+    /// A program that does what a test needs in place of a worker.
+    private static func script(_ text: String, in folder: String) async throws -> LocalExecutor {
+        let path = folder + "/worker"
+        unlink(path)
+        // Written by another process: a file that this one had open for writing could be inherited by a program that
+        // another test starts in this moment, and could then not be run.
+        let writing = try await runProgram(
+            path: "/bin/sh", ["-c", #"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod 700 "$2""#, "sh", text, path])
+        guard writing.code == 0 else { throw WorkerError(writing.errors) }
+        return LocalExecutor(program: path)
+    }
+
+    @Test("a worker trains a trial to its result, tells its progress, and finds its work done when it runs again")
+    func finished() async throws {
+        try await withTemporaryFolder { folder in
+            let files = try Self.directory(in: folder, corpus: try Self.corpus(in: folder))
+            let updates = Updates()
+            let exit = await Self.executor.run(files.path, secondsLeft: 60) { updates.add($0) }
+            #expect(exit == .finished)
+            let result = try files.readResult()
+            #expect(result.status == .converged)
+            #expect(result.epochs == 2)
+            #expect(result.users == 200)
+            #expect(result.test["ndcg@10"] != nil)
+            let ranks = try Ranks(contentsOf: files.ranksPath)
+            #expect(ranks.test.count == 200)
+            let phases = updates.all.map(\.phase)
+            #expect(phases.first == .starting)
+            #expect(phases.last == .finished)
+            let lines = try String(contentsOfFile: files.progressPath, encoding: .utf8).split(separator: "\n")
+            #expect(lines.count == phases.count)
+
+            let again = Updates()
+            #expect(await Self.executor.run(files.path, secondsLeft: 60) { again.add($0) } == .finished)
+            #expect(again.all.isEmpty)
+            #expect(try files.readResult() == result)
+        }
+    }
+
+    @Test("a trial that cannot be trained fails with the worker's words")
+    func badSpecifications() async throws {
+        try await withTemporaryFolder { folder in
+            let corpus = try Self.corpus(in: folder)
+            func failure(_ corpus: String, threads: Int = 1) async throws -> String {
+                let files = try Self.directory(in: folder, corpus: corpus, threads: threads)
+                let exit = await Self.executor.run(files.path, secondsLeft: 60) { _ in }
+                guard case .failed(let message) = exit else {
+                    Issue.record("ended with \(exit)")
+                    return ""
+                }
+                return message
+            }
+            let threads = try await failure(corpus, threads: 2)
+            #expect(threads.contains("threads: found 2, expected 1"))
+            #expect(threads.hasPrefix("the worker ended with status "))
+            let absent = try await failure(folder + "/absent")
+            #expect(absent.contains(folder + "/absent"))
+            let foreign = try await failure(folder + "/data")
+            #expect(foreign.contains(folder + "/data"))
+            let exit = await Self.executor.run(folder, secondsLeft: 60) { _ in }
+            guard case .failed(let message) = exit else {
+                Issue.record("ended with \(exit)")
+                return
+            }
+            #expect(message.contains(folder + "/spec.json"))
+        }
+    }
+
+    @Test("a cancelled trial is interrupted within seconds, leaves a checkpoint, and goes on from it")
+    func cancellation() async throws {
+        try await withTemporaryFolder { folder in
+            let files = try Self.directory(in: folder, corpus: try Self.corpus(in: folder), epochs: 10_000_000)
+            let updates = Updates()
+            let worker = Task { await Self.executor.run(files.path, secondsLeft: 600) { updates.add($0) } }
+            #expect(await waitUntil(seconds: 30) { updates.all.contains { $0.epoch > 3 } })
+            let asked = ContinuousClock.now
+            worker.cancel()
+            #expect(await worker.value == .interrupted)
+            #expect(asked.duration(to: .now) < .seconds(4))
+            #expect(access(files.checkpointPath, F_OK) == 0)
+            #expect(!files.hasResult)
+            let reached = try #require(updates.all.last)
+
+            // Given a second more, it goes on and is ranked as it is.
+            let rest = Updates()
+            #expect(await Self.executor.run(files.path, secondsLeft: 1) { rest.add($0) } == .finished)
+            let result = try files.readResult()
+            #expect(result.status == .stoppedByBudget)
+            #expect(try #require(rest.all.first).epoch >= reached.epoch)
+            #expect(result.epochs >= reached.epoch)
+            #expect(result.seconds >= reached.seconds + 0.9)
+            #expect(result.seconds < reached.seconds + 30)
+        }
+    }
+
+    @Test("a task that is cancelled before its worker starts is interrupted, not failed")
+    func cancelledBefore() async throws {
+        try await withTemporaryFolder { folder in
+            let files = try Self.directory(in: folder, corpus: try Self.corpus(in: folder), epochs: 10_000_000)
+            let worker = Task {
+                while !Task.isCancelled { await Task.yield() }
+                return await Self.executor.run(files.path, secondsLeft: 600) { _ in }
+            }
+            worker.cancel()
+            #expect(await worker.value == .interrupted)
+        }
+    }
+
+    @Test("a worker that does not stop when it is asked is killed after some seconds")
+    func stubborn() async throws {
+        try await withTemporaryFolder { folder in
+            let executor = try await Self.script("trap '' TERM; echo $$ > \(folder)/pid; exec sleep 600", in: folder)
+            let worker = Task { await executor.run(folder, secondsLeft: 600) { _ in } }
+            var pid: Int32?
+            #expect(
+                await waitUntil {
+                    pid = (try? String(contentsOfFile: folder + "/pid", encoding: .utf8))
+                        .flatMap { Int32($0.filter(\.isNumber)) }
+                    return pid != nil
+                })
+            let asked = ContinuousClock.now
+            worker.cancel()
+            #expect(await worker.value == .interrupted)
+            #expect(asked.duration(to: .now) < .seconds(9))
+            #expect(kill(try #require(pid), 0) != 0)
+        }
+    }
+
+    @Test("a worker that ends badly fails its trial with its status and its last words")
+    func badEnds() async throws {
+        try await withTemporaryFolder { folder in
+            let words = try await Self.script("echo first >&2; echo the disk is full >&2; exit 3", in: folder)
+            #expect(
+                await words.run(folder, secondsLeft: 1) { _ in }
+                    == .failed("the worker ended with status 3: first | the disk is full"))
+            unlink(folder + "/worker.log")
+            let killed = try await Self.script("kill -9 $$", in: folder)
+            #expect(
+                await killed.run(folder, secondsLeft: 1) { _ in } == .failed("the worker was killed by signal 9"))
+            let stopped = try await Self.script("exit 75", in: folder)
+            #expect(await stopped.run(folder, secondsLeft: 1) { _ in } == .interrupted)
+        }
+    }
+
+    @Test("what a worker says that is no progress is passed over")
+    func noise() async throws {
+        try await withTemporaryFolder { folder in
+            let update = TrialProgress(
+                phase: .training, epoch: 2, tokens: 3, epochTokens: 4, tokensPerSecond: 5, loss: nil, validation: nil,
+                best: nil, seconds: 6)
+            let line = String(decoding: try JSONEncoder().encode(update), as: UTF8.self)
+            try "noise\n{}\n\n\(line)\n[1\n\(line)".write(
+                toFile: folder + "/said", atomically: true, encoding: .utf8)
+            let executor = try await Self.script("cat \(folder)/said", in: folder)
+            let updates = Updates()
+            #expect(await executor.run(folder, secondsLeft: 1) { updates.add($0) } == .finished)
+            #expect(updates.all == [update, update])
+        }
+    }
+
+    @Test("a program that is not there fails the trial, names itself, and leaves nothing open")
+    func absentProgram() async throws {
+        try await withTemporaryFolder { folder in
+            let executor = LocalExecutor(program: folder + "/absent")
+            for _ in 0..<3 {
+                let exit = await executor.run(folder, secondsLeft: 1) { _ in }
+                guard case .failed(let message) = exit else {
+                    Issue.record("ended with \(exit)")
+                    return
+                }
+                #expect(message.hasPrefix("cannot run \(folder)/absent: "))
+            }
+            let files = FileManager.default
+            let open = try files.contentsOfDirectory(atPath: "/proc/self/fd").filter { name in
+                (try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + name))?.hasPrefix(folder) == true
+            }
+            #expect(open.count == 0)
+        }
+    }
+
+    @Test("shapes are measured in the order asked, and what cannot be measured is an error in the worker's words")
+    func probes() async throws {
+        try await withTemporaryFolder { folder in
+            let corpus = try Self.corpus(in: folder)
+            let settings = try CalibrationSettings(
+                CalibrationParams(name: "books", maxLength: 10), mask: .none, availableWorkers: 1)
+            let shapes: [(layers: Int, dim: Int)] = [(2, 16), (1, 8)]
+            let probes = try await Self.executor.probe(
+                ProbeRequest(corpus: corpus, settings: settings, shapes: shapes))
+            #expect(probes.map(\.layers) == [2, 1])
+            #expect(probes.map(\.dim) == [16, 8])
+            for probe in probes {
+                #expect(probe.heads == 2)
+                #expect(probe.tokensPerSecond > 0 && probe.evaluatedUsersPerSecond > 0)
+                #expect(probe.latencySeconds > 0 && probe.memoryBytes > 0 && probe.parameters > 0)
+            }
+            let error = await #expect(throws: WorkerError.self) {
+                try await Self.executor.probe(
+                    ProbeRequest(corpus: folder + "/absent", settings: settings, shapes: shapes))
+            }
+            #expect(error?.description.contains(folder + "/absent") == true)
+        }
+    }
+
+    #if compiler(>=6.2)
+    @Test("what systemd says to the daemon does not reach its workers")
+    func environment() async {
+        // In a process of its own, whose environment is nobody else's.
+        await #expect(processExitsWith: .success) {
+            try await withTemporaryFolder { folder in
+                let names = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS"]
+                for name in names { setenv(name, "1", 1) }
+                setenv("PLAW_KEPT", "1", 1)
+                let executor = try await Self.script("env > \(folder)/env", in: folder)
+                #expect(await executor.run(folder, secondsLeft: 1) { _ in } == .finished)
+                let environment = try String(contentsOfFile: folder + "/env", encoding: .utf8)
+                #expect(environment.contains("PLAW_KEPT=1"))
+                for name in names { #expect(!environment.contains(name + "=")) }
+            }
+        }
+    }
+    #endif
+}
