@@ -140,6 +140,18 @@ let package = Package(
             name: "plawTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "plaw", "plaw-trial", "plawd"],
             swiftSettings: strict),
         .testTarget(
+            name: "StoreTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "Store", "Trials", grdb],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SystemdTests", dependencies: ["PlawProtocol", "PlawTesting", "Systemd", "plawd", logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CalibrationTests",
+            dependencies: [
+                "Calibration", "Domain", "Interactions", "PlawProtocol", "PlawTesting", "Store", "Trials", "plaw-trial",
+                logging,
+            ], swiftSettings: strict),
+        .testTarget(
             name: "PlawTransportTests",
             dependencies: ["PlawClient", "PlawProtocol", "PlawTesting", "PlawTransport", "Systemd", logging],
             swiftSettings: strict),

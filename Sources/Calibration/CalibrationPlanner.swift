@@ -17,6 +17,8 @@ package struct CalibrationPlanner {
 
     /// Share of the budget the plan may promise; the rest absorbs what the prediction gets wrong.
     static let fill = 0.9
+    /// Share of the budget after which no worker may still be training by the plan.
+    static let margin = 0.97
 
     package init(
         settings: CalibrationSettings, epochs: Double,
@@ -41,7 +43,9 @@ package struct CalibrationPlanner {
                 .sorted { $0.predictedSeconds < $1.predictedSeconds }
             var total = 0.0
             for trial in smallest
-            where total + trial.predictedSeconds <= capacity && trial.predictedSeconds <= settings.budgetSeconds {
+            where total + trial.predictedSeconds <= capacity
+                && makespan(chosen + [trial]) <= settings.budgetSeconds * Self.margin
+            {
                 total += trial.predictedSeconds
                 chosen.append(trial)
             }
@@ -80,10 +84,18 @@ package struct CalibrationPlanner {
         let layers = settings.layers.map { [$0] } ?? [[1, 2, 4, 8], [1, 2, 4], [1, 2, 3]]
         let dims =
             settings.dims.map { [$0] }
-            ?? [[16, 32, 64, 128, 256], [16, 32, 64, 128], [16, 32, 64], [8, 16, 32], [4, 8, 16]].map { set in
-                set.map { ($0 + settings.heads - 1) / settings.heads * settings.heads }
-            }
+            ?? [[16, 32, 64, 128, 256], [16, 32, 64, 128], [16, 32, 64], [8, 16, 32], [4, 8, 16]].map(multiples)
         return (layers, dims)
+    }
+
+    /// The dimensions rounded up to multiples of the heads, each larger than the one before.
+    private func multiples(_ dims: [Int]) -> [Int] {
+        var rounded: [Int] = []
+        for dim in dims {
+            let up = (dim + settings.heads - 1) / settings.heads * settings.heads
+            rounded.append(max(up, (rounded.last ?? 0) + (up > (rounded.last ?? 0) ? 0 : settings.heads)))
+        }
+        return rounded.filter { $0 <= 4_096 }
     }
 
     /// The design with most levels, then the largest model, then most trials, that the capacity pays for.
@@ -95,7 +107,7 @@ package struct CalibrationPlanner {
                     let total = trials.reduce(0) { $0 + $1.predictedSeconds }
                     let longest = trials.map(\.predictedSeconds).max() ?? 0
                     guard total <= capacity, longest <= settings.budgetSeconds * Self.fill,
-                        makespan(trials) <= settings.budgetSeconds * 0.97
+                        makespan(trials) <= settings.budgetSeconds * Self.margin
                     else { continue }
                     let score =
                         Double(min(layers.count, 4) + min(dims.count, 4)) + log2(dims.last ?? 1) * 0.75
@@ -131,7 +143,8 @@ package struct CalibrationPlanner {
         let middle = settings.configuration(layers: layers[(layers.count - 1) / 2], dim: dims[dims.count / 2])
         let extra = [0.5, 0.25, 0.125].map { trial(middle, userFraction: $0) }
         let total = (chosen + extra).reduce(0) { $0 + $1.predictedSeconds }
-        return total <= capacity && makespan(chosen + extra) <= settings.budgetSeconds * 0.97 ? extra : []
+        return total <= capacity && makespan(chosen + extra) <= settings.budgetSeconds * Self.margin
+            ? extra : []
     }
 
     private func trial(_ configuration: Configuration, userFraction: Double = 1) -> PlannedTrial {

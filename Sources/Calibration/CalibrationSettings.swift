@@ -58,11 +58,12 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
             "more than 0, at most 1")
         try check("layers", layers?.isEmpty != true, "no level", "at least one level")
         try check("dims", dims?.isEmpty != true, "no level", "at least one level")
-        for layers in layers ?? [1] {
-            for dim in dims ?? [heads] {
-                let configuration = configuration(layers: layers, dim: dim)
-                if let problem = configuration.problem { throw RPCError(.invalidParams, problem) }
-            }
+        try check("maxLength", (1...4_096).contains(maxLength), maxLength, "1 to 4096")
+        try check("heads", (1...4_096).contains(heads), heads, "1 to 4096")
+        for value in layers ?? [] { try check("layers", (1...128).contains(value), value, "1 to 128") }
+        for value in dims ?? [] {
+            try check("dims", (1...4_096).contains(value), value, "1 to 4096")
+            try check("heads", value % heads == 0, heads, "a divisor of dim \(value)")
         }
     }
 

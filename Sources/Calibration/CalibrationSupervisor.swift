@@ -26,6 +26,8 @@ package actor CalibrationSupervisor {
     private let wakeUp: AsyncStream<Void>.Continuation
     /// The job in work and the way to stop it.
     private var running: (id: Int64, stop: AsyncStream<Void>.Continuation)?
+    /// Jobs that are being ended.
+    private var ending: Set<Int64> = []
     /// Jobs whose cancellation was asked for.
     private var cancelled: Set<Int64> = []
     /// Last progress of running trials, by trial.
@@ -136,11 +138,17 @@ package actor CalibrationSupervisor {
     }
 
     private func work(on id: Int64) async {
+        guard !ending.contains(id) else {
+            // It is being cancelled; the next look finds it ended.
+            return await pause(milliseconds: 20)
+        }
+        // From here on a cancellation goes to the running job, so the job's state must be read after this.
+        let (stops, stop) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        running = (id, stop)
         do {
             let job = try await store.job(id)
+            guard !job.state.isFinal else { return running = nil }
             clock = (ContinuousClock.now, job.activeSeconds)
-            let (stops, stop) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-            running = (id, stop)
             if cancelled.contains(id) { stop.yield() }
             try await store.updateJob(id, state: .running, activeSeconds: job.activeSeconds)
             logger.notice("calibration started", metadata: ["job": "\(id)", "dataset": "\(job.dataset)"])
@@ -160,11 +168,15 @@ package actor CalibrationSupervisor {
             clock = nil
             logger.error("calibration failed", metadata: ["job": "\(id)", "error": "\(error)"])
             // Best effort: when the store itself fails the job is found unfinished at the next start.
-            _ = try? await store.updateJob(id, state: .failed, activeSeconds: 0, message: "\(error)")
+            let active = (try? await store.job(id, trials: false))?.activeSeconds ?? 0
+            _ = try? await store.updateJob(id, state: .failed, activeSeconds: active, message: "\(error)")
             await publish(id)
+            await pause(milliseconds: 1_000)
         }
         progress = [:]
     }
+
+    private func pause(milliseconds: Int) async { try? await Task.sleep(for: .milliseconds(milliseconds)) }
 
     private enum Event: Sendable {
         case trialEnded
@@ -199,7 +211,8 @@ package actor CalibrationSupervisor {
                 case .trialEnded: inFlight -= 1
                 case .tick:
                     await self.persistClock(job.id)
-                    if !Task.isCancelled { group.addTask { await Self.tick() } }
+                    // Once the group is cancelled a tick would come at once, and the next one too.
+                    if !Task.isCancelled, !stopping { group.addTask { await Self.tick() } }
                 case .stopped, nil:
                     stopping = true
                     group.cancelAll()
@@ -335,6 +348,9 @@ package actor CalibrationSupervisor {
 
     /// Ends a job: leaves no trial unfinished, fits the laws, stores the final state and tells everybody.
     private func end(_ id: Int64, activeSeconds: Double) async {
+        // A cancellation may come while the laws are being fitted: the job is ending already.
+        guard ending.insert(id).inserted else { return }
+        defer { ending.remove(id) }
         let wasCancelled = cancelled.contains(id)
         do {
             let job = try await store.job(id)

@@ -14,6 +14,7 @@ func answering<T: Sendable>(_ body: () async throws -> T) async throws -> T {
             case .datasetExists: .datasetExists
             case .unknownJob: .jobUnknown
             case .unknownLaw: .lawUnknown
+            case .unfinishedJob: .busy
             }
         throw RPCError(code, error.description)
     } catch let error as LawError {

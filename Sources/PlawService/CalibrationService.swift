@@ -97,7 +97,7 @@ actor CalibrationService {
     /// Measured speeds of enough shapes to price the others; measured once per dataset and setting.
     private func probes(_ settings: CalibrationSettings, corpus: String) async throws -> [ThroughputProbe] {
         let layers = settings.layers ?? [1, 4]
-        let dims = settings.dims ?? [16, 64]
+        let dims = settings.dims ?? [16, 64, 128]
         var shapes: [(layers: Int, dim: Int)] = []
         for layer in Set([layers.first ?? 1, layers.last ?? 1]).sorted() {
             for dim in Set([dims.first ?? 16, dims[dims.count / 2], dims.last ?? 16]).sorted() {

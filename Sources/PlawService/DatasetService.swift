@@ -111,8 +111,7 @@ actor DatasetService {
     func get(_ name: String) async throws -> DatasetInfo { try await store.dataset(name).info }
 
     func remove(_ name: String) async throws -> DatasetRemoveResult {
-        let unfinished = try await store.unfinishedJobs(of: name)
-        if let job = unfinished.first {
+        if let job = try await store.unfinishedJobs(of: name).first {
             throw RPCError(
                 .busy, "job \(job) of \"\(name)\" has not ended; cancel it first", ["job": .integer(job)])
         }

@@ -79,10 +79,14 @@ extension Store {
         package var laws: Int
     }
 
-    /// Removes a dataset with everything that hangs on it. Errors: `unknownDataset`, and `failed` while a job of it runs.
+    /// Removes a dataset with everything that hangs on it. Errors: `unknownDataset`, and `unfinishedJob` while a job of it has not ended.
     package func removeDataset(_ name: String) async throws(StoreError) -> RemovedDataset {
         try await write("remove dataset \(name)") { db in
             let id = try Self.datasetID(db, name)
+            let unfinished = try Int64.fetchOne(
+                db, sql: "SELECT id FROM job WHERE datasetId = ? AND state IN ('queued', 'running') ORDER BY id",
+                arguments: [id])
+            if let unfinished { throw StoreError.unfinishedJob(unfinished, of: name) }
             let trials = try Int64.fetchAll(
                 db, sql: "SELECT trial.id FROM trial JOIN job ON job.id = jobId WHERE datasetId = ?", arguments: [id])
             let removed = RemovedDataset(

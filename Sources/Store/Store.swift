@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import GRDB
+internal import Synchronization
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -12,7 +13,9 @@ internal import Foundation
 /// Every write method is one transaction with synchronous=FULL: what it acknowledged survives a power cut.
 /// Errors: `StoreError` with what was tried and SQLite's own words.
 package final class Store: Sendable {
-    let pool: DatabasePool
+    private let pool: DatabasePool
+    /// Set before the connections are closed: SQLite does not forgive the use of a closed one.
+    private let isClosed = Mutex(false)
     /// Where statements run: not the cooperative pool, which they would block, and not cancelled with their caller,
     /// so that a state reached during shutdown or cancellation is still written.
     private let queue = DispatchQueue(label: "plawd.store", attributes: .concurrent)
@@ -40,6 +43,11 @@ package final class Store: Sendable {
 
     /// Writes the write-ahead log back and closes all connections.
     package func close() throws(StoreError) {
+        let wasClosed = isClosed.withLock { closed in
+            defer { closed = true }
+            return closed
+        }
+        if wasClosed { return }
         do {
             try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
             try pool.close()
@@ -98,6 +106,7 @@ package final class Store: Sendable {
     private func run<T: Sendable>(
         _ action: String, _ body: @escaping @Sendable () throws -> T
     ) async throws(StoreError) -> T {
+        guard !isClosed.withLock({ $0 }) else { throw StoreError(action, "the store is closed") }
         let result: Result<T, any Error> = await withCheckedContinuation { continuation in
             queue.async { continuation.resume(returning: Result(catching: body)) }
         }
@@ -114,7 +123,7 @@ package final class Store: Sendable {
 
 /// Why the store refused or failed.
 package struct StoreError: Error, Sendable, CustomStringConvertible {
-    package enum Kind: Sendable { case failed, unknownDataset, datasetExists, unknownJob, unknownLaw }
+    package enum Kind: Sendable { case failed, unknownDataset, datasetExists, unknownJob, unknownLaw, unfinishedJob }
 
     package var kind: Kind
     /// What was tried.
@@ -132,6 +141,11 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
 
     static func unknownDataset(_ name: String) -> StoreError {
         StoreError("find dataset", "no dataset is named \"\(name)\"", kind: .unknownDataset)
+    }
+
+    static func unfinishedJob(_ job: Int64, of name: String) -> StoreError {
+        StoreError(
+            "remove dataset", "job \(job) of \"\(name)\" has not ended; cancel it first", kind: .unfinishedJob)
     }
 
     static func wrap(_ action: String, _ error: any Error) -> StoreError {

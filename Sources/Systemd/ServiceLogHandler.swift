@@ -44,7 +44,8 @@ package struct ServiceLogHandler: LogHandler {
         time: String, level: Logger.Level, label: String, message: String, metadata: Logger.Metadata
     ) -> String {
         let pairs = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        return "\(time) \(level) \(label): \(message)\(pairs)".split(separator: "\n").joined(separator: " | ") + "\n"
+        return "\(time) \(level) \(label): \(message)\(pairs)".split(whereSeparator: \.isNewline).joined(
+            separator: " | ") + "\n"
     }
 
     /// Journal fields of an event; priorities as in syslog.

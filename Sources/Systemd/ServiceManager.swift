@@ -44,7 +44,9 @@ package enum ServiceManager {
         }
     }
 
-    private static func line(_ text: String) -> String { text.split(separator: "\n").joined(separator: " ") }
+    private static func line(_ text: String) -> String {
+        text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
 
     private static func notify(_ state: String) { sd_notify(0, state) }
 }

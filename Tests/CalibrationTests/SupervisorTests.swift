@@ -83,18 +83,18 @@ import Trials
     @Test("trials that do not fit the rest of the budget are not started, and say so")
     func budget() async throws {
         try await withStore { store, folder in
-            let predicted: [Double] = [10, 20, 5_000, 90, 101]
+            let predicted: [Double] = [10, 20, 5_000, 900, 1_001]
             let executor = FakeExecutor { .finish(seconds: predicted[$0 - 1]) }
             let job = try await supervising(store, in: folder, executor) { supervisor in
-                let id = try await supervisor.start(predicted, budget: 100)
+                let id = try await supervisor.start(predicted, budget: 1_000)
                 return try await supervisor.wait(for: id, seconds: 20)
             }
             #expect(job.state == .finished)
             #expect(executor.notes.started == [1, 2, 4])
-            #expect(executor.notes.secondsLeft.allSatisfy { $0 > 90 && $0 <= 100 })
+            #expect(executor.notes.secondsLeft.allSatisfy { $0 > 900 && $0 <= 1_000 })
             let trials = try #require(job.trials)
             #expect(trials.map(\.state) == [.finished, .finished, .cancelled, .finished, .cancelled])
-            for (place, needed) in [(2, 5_000), (4, 101)] {
+            for (place, needed) in [(2, 5_000), (4, 1_001)] {
                 let message = try #require(trials[place].message)
                 #expect(message.hasPrefix("not started: needs about \(needed) s, 9"))
                 #expect(message.hasSuffix(" s of the budget are left"))
