@@ -4,6 +4,8 @@ package import PlawProtocol
 package actor JobHub {
     private var followers: [Int64: [Int: AsyncStream<Job>.Continuation]] = [:]
     private var nextFollower = 0
+    /// Sequence of the last state handed on, by followed job: states are read one beside the other and may come out of order.
+    private var latest: [Int64: Int64] = [:]
 
     package init() {}
 
@@ -27,17 +29,24 @@ package actor JobHub {
     /// Ends following a job.
     package func leave(_ following: Following) {
         followers[following.job]?.removeValue(forKey: following.follower)?.finish()
-        if followers[following.job]?.isEmpty == true { followers[following.job] = nil }
+        if followers[following.job]?.isEmpty == true { forget(following.job) }
+    }
+
+    private func forget(_ job: Int64) {
+        followers[job] = nil
+        latest[job] = nil
     }
 
     package func hasFollowers(_ job: Int64) -> Bool { followers[job]?.isEmpty == false }
 
     func publish(_ job: Job) {
+        guard hasFollowers(job.id), job.sequence >= latest[job.id] ?? 0 else { return }
+        latest[job.id] = job.sequence
         for (follower, continuation) in followers[job.id] ?? [:] {
             if case .terminated = continuation.yield(job) { followers[job.id]?[follower] = nil }
             if job.state.isFinal { continuation.finish() }
         }
-        if job.state.isFinal || followers[job.id]?.isEmpty == true { followers[job.id] = nil }
+        if job.state.isFinal || followers[job.id]?.isEmpty == true { forget(job.id) }
     }
 
     /// Ends every stream, for shutdown.

@@ -36,9 +36,16 @@ package struct ServerNotification: Sendable {
 ///         let datasets = try await client.call(DatasetList.self, NoParams()).datasets
 ///     }
 package final class PlawClient: Sendable {
+    /// Where a request stands. Its place is made before it is sent, since the answer may come before its caller waits.
+    private enum Pending {
+        case sent
+        case awaited(CheckedContinuation<[UInt8], any Error>)
+        case settled(Result<[UInt8], any Error>)
+    }
+
     private struct State {
         var nextID: Int64 = 0
-        var waiting: [Int64: CheckedContinuation<[UInt8], any Error>] = [:]
+        var pending: [Int64: Pending] = [:]
         var isClosed = false
     }
 
@@ -99,7 +106,7 @@ package final class PlawClient: Sendable {
                 while let result = try await group.next() {
                     if let result { return result }
                 }
-                throw ClientError(description: "the daemon at \(path) closed the connection")
+                throw client.closed
             }
         }
     }
@@ -133,8 +140,10 @@ package final class PlawClient: Sendable {
     private func exchange(_ method: String, _ params: (some Encodable & Sendable)?) async throws -> [UInt8] {
         let id = state.withLock { state in
             state.nextID += 1
+            state.pending[state.nextID] = state.isClosed ? .settled(.failure(closed)) : .sent
             return state.nextID
         }
+        defer { state.withLock { $0.pending[id] = nil } }
         let request = try JSONEncoder().encode(Request(id: id, method: method, params: params))
         guard request.count <= FrameLimits.requestBytes else {
             throw ClientError(
@@ -151,37 +160,47 @@ package final class PlawClient: Sendable {
         return response
     }
 
+    private var closed: ClientError { ClientError(description: "the daemon at \(path) closed the connection") }
+
     private func send(_ request: ByteBuffer, id: Int64) async throws -> [UInt8] {
-        // The answer may come before the write returns, so its place is prepared first.
-        async let answer = answer(to: id)
         do {
             try await outbound.write(request)
         } catch {
-            fail(id, ClientError(description: "the daemon at \(path) closed the connection"))
+            settle(id, .failure(closed))
         }
-        return try await answer
-    }
-
-    private func answer(to id: Int64) async throws -> [UInt8] {
-        try await withCheckedThrowingContinuation { continuation in
-            let refused = state.withLock { state in
-                if state.isClosed { return true }
-                state.waiting[id] = continuation
-                return false
+        return try await withCheckedThrowingContinuation { continuation in
+            let settled: Result<[UInt8], any Error>? = state.withLock { state in
+                if case .settled(let result) = state.pending[id] { return result }
+                state.pending[id] = .awaited(continuation)
+                return nil
             }
-            if refused {
-                continuation.resume(throwing: ClientError(description: "the daemon at \(path) closed the connection"))
-            }
+            if let settled { continuation.resume(with: settled) }
         }
     }
 
-    private func fail(_ id: Int64, _ error: any Error) {
-        state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(throwing: error)
+    /// Ends a request. One that has ended already, or was never made, stays as it is.
+    private func settle(_ id: Int64, _ result: Result<[UInt8], any Error>) {
+        let awaited: CheckedContinuation<[UInt8], any Error>? = state.withLock { state in
+            switch state.pending[id] {
+            case .sent:
+                state.pending[id] = .settled(result)
+                return nil
+            case .awaited(let continuation):
+                state.pending[id] = .settled(result)
+                return continuation
+            case .settled, nil: return nil
+            }
+        }
+        awaited?.resume(with: result)
+    }
+
+    private func settleAll(_ error: any Error) {
+        for id in state.withLock({ Array($0.pending.keys) }) { settle(id, .failure(error)) }
     }
 
     /// Gives a request up: its caller stops waiting now, and the daemon is told.
     private func cancel(_ id: Int64) {
-        fail(id, CancellationError())
+        settle(id, .failure(CancellationError()))
         giveUp.yield(id)
     }
 
@@ -203,14 +222,8 @@ package final class PlawClient: Sendable {
         } catch {
             // A broken connection ends like a closed one: everybody waiting is told below.
         }
-        let waiting = state.withLock { state in
-            state.isClosed = true
-            defer { state.waiting = [:] }
-            return state.waiting
-        }
-        for continuation in waiting.values {
-            continuation.resume(throwing: ClientError(description: "the daemon at \(path) closed the connection"))
-        }
+        state.withLock { $0.isClosed = true }
+        settleAll(closed)
         notify.finish()
         giveUp.finish()
     }
@@ -218,16 +231,12 @@ package final class PlawClient: Sendable {
     private func deliver(_ message: [UInt8]) {
         guard let head = try? JSONDecoder().decode(Head.self, from: Data(message)) else { return }
         if let id = head.id, head.method == nil {
-            state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(returning: message)
+            settle(id, .success(message))
         } else if let method = head.method {
             notify.yield(ServerNotification(method: method, message: message))
         } else if let error = (try? JSONDecoder().decode(ErrorEnvelope.self, from: Data(message)))?.error {
             // An error without an id concerns the connection: every caller learns it.
-            let waiting = state.withLock { state in
-                defer { state.waiting = [:] }
-                return state.waiting
-            }
-            waiting.values.forEach { $0.resume(throwing: error) }
+            settleAll(error)
         }
     }
 }

@@ -40,8 +40,8 @@ package func withTemporaryFolder<T>(_ body: (String) async throws -> T) async th
     return try await body(path)
 }
 
-/// Waits until `condition` holds; false when the time is over first.
-package func waitUntil(seconds: Double = 10, _ condition: () async throws -> Bool) async rethrows -> Bool {
+/// Waits until `condition` holds; false when the time is over first. The time is for machines that are busy: no test waits for it to pass.
+package func waitUntil(seconds: Double = 60, _ condition: () async throws -> Bool) async rethrows -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
         if try await condition() { return true }

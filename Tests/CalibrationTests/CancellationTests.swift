@@ -17,7 +17,7 @@ import Trials
                 let id = try await supervisor.start([1, 1, 1])
                 #expect(await waitUntil { executor.notes.started == [1, 2] && executor.notes.inFlight == 1 })
                 try await supervisor.cancel(id)
-                let job = try await supervisor.wait(for: id, seconds: 20)
+                let job = try await supervisor.wait(for: id, seconds: 60)
                 // What has ended cannot be cancelled again.
                 try await supervisor.cancel(id)
                 #expect(try await supervisor.snapshot(id) == job)
@@ -51,8 +51,8 @@ import Trials
                 #expect(cancelled.state == .cancelled)
                 #expect(cancelled.trials?.allSatisfy { $0.state == .cancelled } == true)
                 release.set()
-                #expect(try await supervisor.wait(for: third, seconds: 20).state == .finished)
-                #expect(try await supervisor.wait(for: first, seconds: 20).state == .finished)
+                #expect(try await supervisor.wait(for: third, seconds: 60).state == .finished)
+                #expect(try await supervisor.wait(for: first, seconds: 60).state == .finished)
                 #expect(try await store.job(second).state == .cancelled)
             }
             #expect(executor.notes.started == [1, 1])
@@ -67,7 +67,7 @@ import Trials
                 let error = await #expect(throws: StoreError.self) { try await supervisor.cancel(99) }
                 #expect(error?.kind == .unknownJob)
                 let id = try await supervisor.start([1])
-                let job = try await supervisor.wait(for: id, seconds: 20)
+                let job = try await supervisor.wait(for: id, seconds: 60)
                 try await supervisor.cancel(id)
                 #expect(try await store.job(id) == job)
             }
@@ -103,7 +103,7 @@ import Trials
             let (fitting, fitted) = (Signal(), Signal())
             let fits = Fits {
                 fitting.set()
-                _ = await waitUntil(seconds: 5) { fitted.isSet }
+                _ = await waitUntil { fitted.isSet }
                 return [7]
             }
             let executor = FakeExecutor { _ in .finish() }
@@ -114,7 +114,7 @@ import Trials
                 _ = await waitUntil(seconds: 0.5) { fits.datasets.count > 1 }
                 fitted.set()
                 try await cancel.value
-                let job = try await supervisor.wait(for: id, seconds: 20)
+                let job = try await supervisor.wait(for: id, seconds: 60)
                 #expect(job.state.isFinal)
                 #expect(job.laws == [7])
                 // What is final stays as it is.
@@ -134,7 +134,7 @@ import Trials
                 #expect(await waitUntil { executor.notes.inFlight == 1 })
                 let before = try await store.job(id).sequence
                 try await supervisor.cancel(id)
-                let job = try await supervisor.wait(for: id, seconds: 20)
+                let job = try await supervisor.wait(for: id, seconds: 60)
                 #expect(job.state == .cancelled)
                 #expect(job.sequence - before < 10)
             }

@@ -35,7 +35,7 @@ import Trials
             let after = FakeExecutor { _ in .finish(after: 0.1) }
             let started = ContinuousClock.now
             let job = try await supervising(store, in: folder, after, fits: fits) {
-                try await $0.wait(for: id, seconds: 20)
+                try await $0.wait(for: id, seconds: 60)
             }
             let worked = started.duration(to: .now).seconds
             #expect(job.state == .finished)
@@ -67,7 +67,7 @@ import Trials
                 if access(files.checkpointPath, F_OK) == 0 { found.set() }
                 return .finish()
             }
-            let job = try await supervising(store, in: folder, after) { try await $0.wait(for: id, seconds: 20) }
+            let job = try await supervising(store, in: folder, after) { try await $0.wait(for: id, seconds: 60) }
             #expect(job.state == .finished)
             #expect(found.isSet)
             #expect(try Data(contentsOf: URL(fileURLWithPath: files.specPath)) == spec)
@@ -89,7 +89,7 @@ import Trials
             try files.writeResult(Sample.result(.converged, seconds: 11))
 
             let executor = FakeExecutor { $0 == 1 ? .fail("trained again") : .finish() }
-            let job = try await supervising(store, in: folder, executor) { try await $0.wait(for: id, seconds: 20) }
+            let job = try await supervising(store, in: folder, executor) { try await $0.wait(for: id, seconds: 60) }
             #expect(job.state == .finished)
             #expect(job.finishedTrials == 2)
             #expect(job.trials?[0].seconds == 11)
@@ -115,7 +115,7 @@ import Trials
             let fits = Fits()
             let executor = FakeExecutor { _ in .fail("trained again") }
             let job = try await supervising(store, in: folder, executor, fits: fits) {
-                try await $0.wait(for: id, seconds: 20)
+                try await $0.wait(for: id, seconds: 60)
             }
             #expect(job.state == .finished)
             #expect(job.laws == [7, 8])
@@ -138,7 +138,7 @@ import Trials
                 #expect(job.trials?.allSatisfy { !$0.state.isFinal } == true)
             }
             let executor = FakeExecutor { _ in .finish() }
-            let job = try await supervising(store, in: folder, executor) { try await $0.wait(for: id, seconds: 20) }
+            let job = try await supervising(store, in: folder, executor) { try await $0.wait(for: id, seconds: 60) }
             #expect(job.state == .finished)
             #expect(executor.notes.started == [1, 2])
         }
@@ -151,7 +151,7 @@ import Trials
             try await supervising(store, in: folder, executor) { supervisor in
                 let id = try await supervisor.start([1])
                 #expect(await waitUntil { executor.notes.inFlight == 1 })
-                let reached = try await waitUntil(seconds: 5) { try await store.job(id).activeSeconds >= 0.9 }
+                let reached = try await waitUntil { try await store.job(id).activeSeconds >= 0.9 }
                 #expect(reached)
             }
         }

@@ -15,7 +15,7 @@ import Trials
             let fits = Fits()
             let job = try await supervising(store, in: folder, executor, fits: fits) { supervisor in
                 let id = try await supervisor.start([1, 2, 3, 4])
-                return try await supervisor.wait(for: id, seconds: 20)
+                return try await supervisor.wait(for: id, seconds: 60)
             }
             #expect(job.state == .finished)
             #expect(job.endedAt != nil)
@@ -56,7 +56,7 @@ import Trials
             let executor = FakeExecutor { _ in .meet(count) }
             let job = try await supervising(store, in: folder, executor) { supervisor in
                 let id = try await supervisor.start([Double](repeating: 1, count: 12), workers: count)
-                return try await supervisor.wait(for: id, seconds: 20)
+                return try await supervisor.wait(for: id, seconds: 60)
             }
             #expect(job.state == .finished)
             #expect(executor.notes.started.sorted() == Array(1...12))
@@ -71,7 +71,7 @@ import Trials
             try await supervising(store, in: folder, executor) { supervisor in
                 var ids: [Int64] = []
                 for _ in 0..<3 { ids.append(try await supervisor.start([1, 1], workers: 1)) }
-                let last = try await supervisor.wait(for: ids[2], seconds: 20)
+                let last = try await supervisor.wait(for: ids[2], seconds: 60)
                 #expect(last.state == .finished)
                 for id in ids.dropLast() { #expect(try await store.job(id).state == .finished) }
             }
@@ -87,7 +87,7 @@ import Trials
             let executor = FakeExecutor { .finish(seconds: predicted[$0 - 1]) }
             let job = try await supervising(store, in: folder, executor) { supervisor in
                 let id = try await supervisor.start(predicted, budget: 1_000)
-                return try await supervisor.wait(for: id, seconds: 20)
+                return try await supervisor.wait(for: id, seconds: 60)
             }
             #expect(job.state == .finished)
             #expect(executor.notes.started == [1, 2, 4])
@@ -109,7 +109,7 @@ import Trials
             let executor = FakeExecutor { _ in .finish(seconds: 100) }
             let job = try await supervising(store, in: folder, executor) { supervisor in
                 let id = try await supervisor.start([10, 10, 30, 40], budget: 150)
-                return try await supervisor.wait(for: id, seconds: 20)
+                return try await supervisor.wait(for: id, seconds: 60)
             }
             #expect(executor.notes.started == [1, 2])
             let states = job.trials?.map(\.state)
@@ -124,7 +124,7 @@ import Trials
             let fits = Fits()
             let job = try await supervising(store, in: folder, executor, fits: fits) { supervisor in
                 let id = try await supervisor.start([500, 600], budget: 100)
-                return try await supervisor.wait(for: id, seconds: 20)
+                return try await supervisor.wait(for: id, seconds: 60)
             }
             #expect(job.state == .failed)
             #expect(job.message?.hasPrefix("not started: needs about 500 s") == true)
@@ -148,7 +148,7 @@ import Trials
             let fits = Fits()
             let job = try await supervising(store, in: folder, executor, fits: fits) { supervisor in
                 let id = try await supervisor.start([1, 1, 1, 1, 1])
-                return try await supervisor.wait(for: id, seconds: 20)
+                return try await supervisor.wait(for: id, seconds: 60)
             }
             #expect(job.state == .finished)
             #expect(job.finishedTrials == 2)
@@ -171,7 +171,7 @@ import Trials
             let fits = Fits()
             let job = try await supervising(store, in: folder, executor, fits: fits) { supervisor in
                 let id = try await supervisor.start([1, 1])
-                return try await supervisor.wait(for: id, seconds: 20)
+                return try await supervisor.wait(for: id, seconds: 60)
             }
             #expect(job.state == .failed)
             #expect(job.message == "broken 1")
@@ -187,7 +187,7 @@ import Trials
             let fits = Fits { throw WorkerError("too few observations") }
             let job = try await supervising(store, in: folder, FakeExecutor { _ in .finish() }, fits: fits) {
                 let id = try await $0.start([1])
-                return try await $0.wait(for: id, seconds: 20)
+                return try await $0.wait(for: id, seconds: 60)
             }
             #expect(job.state == .finished)
             #expect(job.laws == [])
@@ -247,12 +247,12 @@ import Trials
                 let id = try await supervisor.start([1])
                 _ = try await supervisor.wait(for: id, seconds: 0.01)
                 #expect(await !supervisor.hub.hasFollowers(id))
-                _ = try await supervisor.wait(for: id, seconds: 20)
+                _ = try await supervisor.wait(for: id, seconds: 60)
                 #expect(await !supervisor.hub.hasFollowers(id))
                 // It has ended: nothing will ever be published that could make the hub look.
-                _ = try await supervisor.wait(for: id, seconds: 20)
+                _ = try await supervisor.wait(for: id, seconds: 60)
                 #expect(await !supervisor.hub.hasFollowers(id))
-                _ = try? await supervisor.wait(for: 99, seconds: 20)
+                _ = try? await supervisor.wait(for: 99, seconds: 60)
                 #expect(await !supervisor.hub.hasFollowers(99))
             }
         }
@@ -319,7 +319,7 @@ import Trials
             // The job is found again when the disk has room.
             try await sqlite(folder, "DROP TRIGGER full")
             let job = try await supervising(store, in: folder, executor) {
-                try await $0.wait(for: id, seconds: 20)
+                try await $0.wait(for: id, seconds: 60)
             }
             #expect(job.state == .finished)
         }

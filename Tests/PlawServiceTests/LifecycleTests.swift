@@ -48,7 +48,11 @@ import Trials
                 #expect(trains)
                 #expect(!Self.workers(of: folder).isEmpty)
                 async let waiting = call(daemon.socket, JobWait.self, JobWaitParams(id: job, timeoutSeconds: 600))
-                try await Task.sleep(for: .milliseconds(200))
+                #expect(
+                    try await waitUntil {
+                        let counters = try await call(daemon.socket, MetricsGet.self, NoParams()).counters
+                        return counters["requests_total{method=\"job.wait\"}", default: 0] > 0
+                    })
                 let start = ContinuousClock.now
                 daemon.signal(SIGTERM)
                 let answer = try await waiting
