@@ -121,11 +121,12 @@ package struct Advisor: Sendable {
             }
         }
         warnings += around(best.configuration, law)
-        let uncertainty = law.standardError(
-            layers: best.configuration.layers, dim: best.configuration.dim,
-            effectiveTokens: costs.facts.effectiveTokens)
+        // What a measurement could not tell from the best, where the law was observed.
+        let resolution = measurementError(name)
         let equivalent = ranked.filter {
-            value($0) >= value(best) - uncertainty && $0.cost.parameters < best.cost.parameters
+            value($0) >= value(best) - resolution && $0.cost.parameters < best.cost.parameters
+                && Self.distance($0.configuration.layers, law.layersRange) == 0
+                && Self.distance($0.configuration.dim, law.dimRange) == 0
         }
         .min { $0.cost.parameters < $1.cost.parameters }
         var runnersUp: [Candidate] = []
@@ -136,7 +137,7 @@ package struct Advisor: Sendable {
                     code: "cheaper-equivalent",
                     message:
                         "\(equivalent.configuration.layers) x \(equivalent.configuration.dim) (layers x dim) is predicted "
-                        + "within one standard error of the best at "
+                        + "within one standard error of a measurement (\(Self.rounded(resolution))) of the best, at "
                         + "\(Int((equivalent.cost.parameters / best.cost.parameters * 100).rounded())) % of its parameters"
                 ))
         }
@@ -269,6 +270,12 @@ package struct Advisor: Sendable {
             }
         }
         return best
+    }
+
+    /// Median standard error of a metric over the test users, among the observations.
+    private func measurementError(_ name: String) -> Double {
+        let errors = observations.compactMap { $0.metrics[name]?.standardError }.sorted()
+        return errors.isEmpty ? 0 : errors[errors.count / 2]
     }
 
     /// The next best that differ from those chosen by at least a tenth in layers or dim.

@@ -19,11 +19,6 @@ extension LawFit {
         return Interval(low: max(0, center - half), high: min(1, center + half))
     }
 
-    /// Standard deviation of the law itself at a configuration.
-    package func standardError(layers: Int, dim: Int, effectiveTokens: Double) -> Double {
-        lawVariance(point(layers, dim, effectiveTokens)).squareRoot()
-    }
-
     private func lawVariance(_ point: LawModel.Point) -> Double {
         let gradient = model.gradient(point)
         let n = gradient.count

@@ -54,6 +54,22 @@ struct AdvisorTests {
             costs: costs, observations: observations)
     }
 
+    @Test("the cheaper equivalent is the smallest observed shape that a measurement cannot tell from the best")
+    func equivalent() throws {
+        let advisor = try Self.advisor()
+        let answer = try advisor.recommend(Budget())
+        #expect(answer.warnings.contains { $0.code == "cheaper-equivalent" })
+        let first = try #require(answer.runnersUp.first)
+        let best = try #require(answer.predicted["ndcg@10"])
+        // Every observation was measured with a standard error of 0.001.
+        #expect(try #require(first.predicted["ndcg@10"]) >= best - 0.001)
+        for candidate in advisor.table where candidate.cost.parameters < first.cost.parameters {
+            let inside =
+                (1...8).contains(candidate.configuration.layers) && (16...128).contains(candidate.configuration.dim)
+            #expect(!inside || (candidate.predicted["ndcg@10"] ?? 1) < best - 0.001)
+        }
+    }
+
     @Test("speed and memory between, below and above the probes follow the constant part as well as the growing ones")
     func speeds() {
         func truth(_ n: Int, _ d: Int) -> ThroughputProbe {
