@@ -8,7 +8,8 @@ extension Kernels {
             KernelsV2.gemm(layout.rawValue, m, n, k, a, lda, b, ldb, c, ldc, accumulate, scratch)
         },
         addBias: { KernelsV2.addBias($0, $1, $2, $3) },
-        addColumnSums: { KernelsV2.addColumnSums($0, $1, $2, $3) },
+        addColumnSums: { KernelsV2.addColumnSums($0, $1, $2, $3, $4) },
+        addColumnProducts: { KernelsV2.addColumnProducts($0, $1, $2, $3, $4, $5, $6) },
         layerNorm: { KernelsV2.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         layerNormBackward: { KernelsV2.layerNormBackward($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         biasGelu: { KernelsV2.biasGelu($0, $1, $2, $3, $4) },

@@ -8,7 +8,8 @@ extension Kernels {
             KernelsV3.gemm(layout.rawValue, m, n, k, a, lda, b, ldb, c, ldc, accumulate, scratch)
         },
         addBias: { KernelsV3.addBias($0, $1, $2, $3) },
-        addColumnSums: { KernelsV3.addColumnSums($0, $1, $2, $3) },
+        addColumnSums: { KernelsV3.addColumnSums($0, $1, $2, $3, $4) },
+        addColumnProducts: { KernelsV3.addColumnProducts($0, $1, $2, $3, $4, $5, $6) },
         layerNorm: { KernelsV3.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         layerNormBackward: { KernelsV3.layerNormBackward($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         biasGelu: { KernelsV3.biasGelu($0, $1, $2, $3, $4) },

@@ -8,7 +8,8 @@ extension Kernels {
             KernelsV4.gemm(layout.rawValue, m, n, k, a, lda, b, ldb, c, ldc, accumulate, scratch)
         },
         addBias: { KernelsV4.addBias($0, $1, $2, $3) },
-        addColumnSums: { KernelsV4.addColumnSums($0, $1, $2, $3) },
+        addColumnSums: { KernelsV4.addColumnSums($0, $1, $2, $3, $4) },
+        addColumnProducts: { KernelsV4.addColumnProducts($0, $1, $2, $3, $4, $5, $6) },
         layerNorm: { KernelsV4.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         layerNormBackward: { KernelsV4.layerNormBackward($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         biasGelu: { KernelsV4.biasGelu($0, $1, $2, $3, $4) },

@@ -108,7 +108,7 @@ extension Kernels {
             Naive.gemm(layout, m, n, k, a, lda, b, ldb, c, ldc, accumulate)
         },
         addBias: Naive.addBias,
-        addColumnSums: Naive.addColumnSums,
+        addColumnSums: Naive.addColumnSums, addColumnProducts: Naive.addColumnProducts,
         layerNorm: Naive.layerNorm,
         layerNormBackward: Naive.layerNormBackward,
         biasGelu: Naive.biasGelu,

@@ -7,9 +7,20 @@ extension Naive {
         for r in 0..<rows { for c in 0..<columns { y[r * columns + c] += bias[c] } }
     }
 
-    static func addColumnSums(_ x: Kernels.In, _ rows: Int, _ columns: Int, _ sum: Kernels.Out) {
+    static func addColumnSums(_ x: Kernels.In, _ rows: Int, _ ld: Int, _ columns: Int, _ sum: Kernels.Out) {
         for c in 0..<columns {
-            sum[c] = Float((0..<rows).reduce(Double(sum[c])) { $0 + Double(x[$1 * columns + c]) })
+            sum[c] = Float((0..<rows).reduce(Double(sum[c])) { $0 + Double(x[$1 * ld + c]) })
+        }
+    }
+
+    static func addColumnProducts(
+        _ x: Kernels.In, _ y: Kernels.In, _ rows: Int, _ ld: Int, _ columns: Int, _ products: Kernels.Out,
+        _ sums: Kernels.Out
+    ) {
+        addColumnSums(x, rows, ld, columns, sums)
+        for c in 0..<columns {
+            products[c] = Float(
+                (0..<rows).reduce(Double(products[c])) { $0 + Double(x[$1 * ld + c]) * Double(y[$1 * ld + c]) })
         }
     }
 

@@ -106,31 +106,6 @@ package func addBias(_ y: UnsafeMutablePointer<Float>, _ bias: UnsafePointer<Flo
 }
 
 @inline(never)
-package func addColumnSums(_ x: UnsafePointer<Float>, _ rows: Int, _ columns: Int, _ sum: UnsafeMutablePointer<Float>) {
-    var c = 0
-    while c &+ 16 <= columns {
-        var s = load(sum + c)
-        var r = 0
-        while r < rows {
-            s += load(x + r &* columns + c)
-            r &+= 1
-        }
-        store(s, sum + c)
-        c &+= 16
-    }
-    while c < columns {
-        var s = sum[c]
-        var r = 0
-        while r < rows {
-            s += x[r &* columns &+ c]
-            r &+= 1
-        }
-        sum[c] = s
-        c &+= 1
-    }
-}
-
-@inline(never)
 package func layerNorm(
     _ x: UnsafePointer<Float>, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, _ epsilon: Float,
     _ rows: Int, _ columns: Int, _ y: UnsafeMutablePointer<Float>, _ xhat: UnsafeMutablePointer<Float>,

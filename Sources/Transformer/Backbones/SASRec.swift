@@ -200,7 +200,7 @@ package final class SASRec {
         _ w: UnsafePointer<Float>, _ dw: UnsafeMutablePointer<Float>, _ dBias: UnsafeMutablePointer<Float>,
         _ dx: UnsafeMutablePointer<Float>, _ accumulate: Bool
     ) {
-        kernels.addColumnSums(dy, T, outputs, dBias)
+        kernels.addColumnSums(dy, T, outputs, outputs, dBias)
         kernels.gemm(.tn, inputs, outputs, T, x, inputs, dy, outputs, dw, outputs, true, gemmScratch.p)
         kernels.gemm(.nt, T, inputs, outputs, dy, outputs, w, outputs, dx, inputs, accumulate, gemmScratch.p)
     }

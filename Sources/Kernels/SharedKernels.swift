@@ -1,0 +1,123 @@
+/// Scratch of `gemm` for each thread of a team.
+// Safe to hand between threads: a worker of the team uses its own part, and never two calls of a team run at once.
+private final class TeamScratch: @unchecked Sendable {
+    private let p: Kernels.Out
+
+    init(threads: Int) {
+        p = .allocate(capacity: threads * Kernels.gemmScratch)
+        p.initialize(repeating: 0, count: threads * Kernels.gemmScratch)
+    }
+
+    deinit { p.deallocate() }
+
+    func part(_ worker: Int) -> Kernels.Out { p + worker * Kernels.gemmScratch }
+}
+
+extension Kernels {
+    /// The same kernels with the work of each call shared by a team; bit for bit the same results for every team.
+    ///
+    /// Work is cut where the sums stay whole: products by rows or columns of the result, sums over rows by columns,
+    /// everything else by rows. Not for two calls at once.
+    package func shared(by team: WorkerTeam) -> Kernels {
+        guard team.threads > 1 else { return self }
+        let alone = self
+        var shared = self
+        shared.team = team
+        let scratch = TeamScratch(threads: team.threads)
+        shared.gemm = { layout, m, n, k, a, lda, b, ldb, c, ldc, accumulate, ownScratch in
+            let least = max(1, Self.leastOperations / max(1, k))
+            if m >= n {
+                // Whole tiles of 12 rows and pairs of 6.
+                team.ranges(m, unit: 12, least: max(12, least / max(1, n))) { rows, worker in
+                    let start = layout == .tn ? a + rows.lowerBound : a + rows.lowerBound * lda
+                    alone.gemm(
+                        layout, rows.count, n, k, start, lda, b, ldb, c + rows.lowerBound * ldc, ldc, accumulate,
+                        scratch.part(worker))
+                }
+            } else {
+                // Whole panels of 32 columns.
+                team.ranges(n, unit: 32, least: max(32, least / max(1, m))) { columns, worker in
+                    let start = layout == .nt ? b + columns.lowerBound * ldb : b + columns.lowerBound
+                    alone.gemm(
+                        layout, m, columns.count, k, a, lda, start, ldb, c + columns.lowerBound, ldc, accumulate,
+                        scratch.part(worker))
+                }
+            }
+        }
+        shared.addBias = { y, bias, rows, columns in
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, _ in
+                alone.addBias(y + range.lowerBound * columns, bias, range.count, columns)
+            }
+        }
+        shared.addColumnSums = { x, rows, ld, columns, sum in
+            team.ranges(columns, unit: 16, least: Self.leastElements / max(1, rows) + 1) { range, _ in
+                alone.addColumnSums(x + range.lowerBound, rows, ld, range.count, sum + range.lowerBound)
+            }
+        }
+        let shareColumnProducts: @Sendable (In, In, Int, Int, Int, Out, Out) -> Void = {
+            x, y, rows, ld, columns, products, sums in
+            team.ranges(columns, unit: 16, least: Self.leastElements / max(1, rows) + 1) { range, _ in
+                let at = range.lowerBound
+                alone.addColumnProducts(x + at, y + at, rows, ld, range.count, products + at, sums + at)
+            }
+        }
+        shared.addColumnProducts = shareColumnProducts
+        shared.layerNorm = { x, gamma, beta, epsilon, rows, columns, y, xhat, rstd in
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, _ in
+                let at = range.lowerBound * columns
+                alone.layerNorm(
+                    x + at, gamma, beta, epsilon, range.count, columns, y + at, xhat + at, rstd + range.lowerBound)
+            }
+        }
+        shared.layerNormBackward = { dy, xhat, rstd, gamma, rows, columns, dx, dgamma, dbeta in
+            guard rows * columns > Self.leastElements else {
+                return alone.layerNormBackward(dy, xhat, rstd, gamma, rows, columns, dx, dgamma, dbeta)
+            }
+            // Sums over rows before dx, which may overwrite dy; those of the row pass go to scratch.
+            shareColumnProducts(dy, xhat, rows, columns, columns, dgamma, dbeta)
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, worker in
+                let at = range.lowerBound * columns
+                let unused = scratch.part(worker)
+                alone.layerNormBackward(
+                    dy + at, xhat + at, rstd + range.lowerBound, gamma, range.count, columns, dx + at, unused,
+                    unused + columns)
+            }
+        }
+        shared.biasGelu = { x, bias, rows, columns, y in
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, _ in
+                let at = range.lowerBound * columns
+                alone.biasGelu(x + at, bias, range.count, columns, y + at)
+            }
+        }
+        shared.geluBackward = { dy, x, count, dx in
+            team.ranges(count, unit: 16, least: Self.leastElements) { range, _ in
+                let at = range.lowerBound
+                alone.geluBackward(dy + at, x + at, range.count, dx + at)
+            }
+        }
+        shared.dropoutAdd = { x, base, count, rate, stream, counter, y in
+            team.ranges(count, unit: 16, least: Self.leastElements) { range, _ in
+                let at = range.lowerBound
+                alone.dropoutAdd(
+                    x + at, base.map { $0 + at }, range.count, rate, stream, counter &+ UInt64(at), y + at)
+            }
+        }
+        shared.adamW = { p, g, m, v, count, step in
+            team.ranges(count, unit: 16, least: Self.leastElements) { range, _ in
+                let at = range.lowerBound
+                alone.adamW(p + at, g + at, m + at, v + at, range.count, step)
+            }
+        }
+        shared.packItems = { e, items, dim, out in
+            team.ranges(items, unit: 32, least: Self.leastElements / max(1, dim) + 1) { range, _ in
+                alone.packItems(e + range.lowerBound * dim, range.count, dim, out + range.lowerBound * dim)
+            }
+        }
+        return shared
+    }
+
+    /// Multiplications below which a piece of a product is not worth handing out.
+    private static let leastOperations = 1 << 18
+    /// Elements below which a piece of a sweep is not worth handing out.
+    private static let leastElements = 1 << 13
+}
