@@ -51,7 +51,7 @@ package struct Advisor: Sendable {
         var table: [Candidate] = []
         if let law = laws.values.first {
             for layers in Self.layers(law) {
-                for dim in Self.dims(law, heads: base.heads) {
+                for dim in Self.dims(law, multiplesOf: base.dimStep) {
                     var configuration = base
                     (configuration.layers, configuration.dim) = (layers, dim)
                     table.append(Self.candidate(configuration, laws: laws, costs: costs))
@@ -68,14 +68,14 @@ package struct Advisor: Sendable {
         Array(max(1, law.layersRange[0] / 2)...min(128, law.layersRange[1] * 2))
     }
 
-    /// Even steps that suit the size and the observed dimensions, multiples of the heads, from half the smallest to twice
+    /// Even steps that suit the size and the observed dimensions, multiples of what the heads need, from half the smallest to twice
     /// the largest observed dimension.
-    static func dims(_ law: LawFit, heads: Int) -> [Int] {
-        let (low, high) = (max(heads, law.dimRange[0] / 2), min(4_096, law.dimRange[1] * 2))
+    static func dims(_ law: LawFit, multiplesOf unit: Int) -> [Int] {
+        let (low, high) = (max(unit, law.dimRange[0] / 2), min(4_096, law.dimRange[1] * 2))
         let step = high <= 64 ? 2 : high <= 256 ? 4 : 8
         var dims = Set(law.points.map(\.dim))
         for dim in stride(from: (low + step - 1) / step * step, through: high, by: step) { dims.insert(dim) }
-        return dims.filter { $0 % heads == 0 && $0 >= low }.sorted()
+        return dims.filter { $0 % unit == 0 && $0 >= low }.sorted()
     }
 
     private static func candidate(_ c: Configuration, laws: [String: LawFit], costs: CostModel) -> Candidate {

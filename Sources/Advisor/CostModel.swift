@@ -23,7 +23,7 @@ package struct DatasetFacts: Codable, Sendable, Hashable {
     package var effectiveTokens: Double { Double(tokens) / apen }
 }
 
-/// Costs of sasrec configurations in all five currencies; formulas and sources in docs/costs.md.
+/// Costs of configurations in all five currencies; formulas and sources in docs/costs.md.
 package struct CostModel: Sendable {
     package var facts: DatasetFacts
     package var speed: SpeedModel
@@ -39,17 +39,37 @@ package struct CostModel: Sendable {
         self.negatives = negatives
     }
 
-    /// Trainable parameters: V d + L d + 2 d + N (12 d² + 13 d), tied output.
+    /// Trainable parameters, tied output; F the feed-forward width:
+    /// sasrec and gpt V d + L d + 2 d + N (12 d² + 13 d); llama V d + d + N (4 d² + 3 d F + 2 d);
+    /// hstu V d + 2 d + N (5 d² + 9 d + L + 129).
     package static func parameters(_ c: Configuration, items: Int) -> Int {
-        items * c.dim + c.maxLength * c.dim + 2 * c.dim + c.layers * (12 * c.dim * c.dim + 13 * c.dim)
+        let d = c.dim
+        let (outside, block) =
+            switch c.backbone {
+            case .sasrec, .gpt: (c.maxLength * d + 2 * d, 13 * d)
+            case .llama: (d, 2 * d)
+            case .hstu: (2 * d, 9 * d + c.maxLength + Configuration.timeBuckets)
+            }
+        return items * d + outside + c.layers * (blockProducts(c) + block)
+    }
+
+    /// Multiply-adds of a block's linear layers for one position, and their weights: attention has 4 d², a
+    /// feed-forward layer 2 d F, with a gate 3 d F; hstu 5 d² in all.
+    private static func blockProducts(_ c: Configuration) -> Int {
+        switch c.backbone {
+        case .sasrec, .gpt: 4 * c.dim * c.dim + 2 * c.dim * c.feedForward
+        case .llama: 4 * c.dim * c.dim + 3 * c.dim * c.feedForward
+        case .hstu: 5 * c.dim * c.dim
+        }
     }
 
     /// Training FLOPs of one position, forward and backward, 2 a multiply-add:
-    /// 6 (V' d + 12 d² N) + 6 N d s, V' the items scored (all for cce, 1 + negatives for bce), s the mean attended positions x 2.
+    /// 6 (V' d + N W) + 6 N d s, V' the items scored (all for cce, 1 + negatives for bce), W the weights of a block's linear
+    /// layers (12 d² for sasrec and gpt, 4 d² + 3 d F for llama, 5 d² for hstu), s the mean attended positions x 2.
     package static func trainingFlopsPerToken(_ c: Configuration, facts: DatasetFacts, negatives: Int) -> Double {
         let d = Double(c.dim)
         let scored = c.loss == .cce ? Double(facts.items) : Double(1 + negatives)
-        return 6 * (scored * d + 12 * d * d * Double(c.layers)) + 6 * Double(c.layers) * d * facts.meanContext
+        return 6 * (scored * d + Double(c.layers * blockProducts(c))) + 6 * Double(c.layers) * d * facts.meanContext
     }
 
     package func cost(_ c: Configuration) -> Cost {

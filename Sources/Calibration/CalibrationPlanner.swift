@@ -39,7 +39,7 @@ package struct CalibrationPlanner {
         if let design = bestDesign(capacity: capacity) {
             chosen = design
         } else {
-            let smallest = grid(layers: levels.layers.last ?? [1], dims: levels.dims.last ?? [settings.heads])
+            let smallest = grid(layers: levels.layers.last ?? [1], dims: levels.dims.last ?? [step])
                 .sorted { $0.predictedSeconds < $1.predictedSeconds }
             var total = 0.0
             for trial in smallest
@@ -88,12 +88,15 @@ package struct CalibrationPlanner {
         return (layers, dims)
     }
 
-    /// The dimensions rounded up to multiples of the heads, each larger than the one before.
+    /// What the backbone and its heads divide dimensions by.
+    private var step: Int { settings.dimStep }
+
+    /// The dimensions rounded up to multiples of the step, each larger than the one before.
     private func multiples(_ dims: [Int]) -> [Int] {
         var rounded: [Int] = []
         for dim in dims {
-            let up = (dim + settings.heads - 1) / settings.heads * settings.heads
-            rounded.append(max(up, (rounded.last ?? 0) + (up > (rounded.last ?? 0) ? 0 : settings.heads)))
+            let up = (dim + step - 1) / step * step
+            rounded.append(max(up, (rounded.last ?? 0) + (up > (rounded.last ?? 0) ? 0 : step)))
         }
         return rounded.filter { $0 <= 4_096 }
     }

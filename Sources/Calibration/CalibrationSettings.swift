@@ -64,13 +64,20 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         for value in dims ?? [] {
             try check("dims", (1...4_096).contains(value), value, "1 to 4096")
             try check("heads", value % heads == 0, heads, "a divisor of dim \(value)")
+            if let problem = configuration(layers: 1, dim: value).problem {
+                throw RPCError(.invalidParams, problem, ["field": .string("heads")])
+            }
         }
     }
 
+    /// The configuration of one shape.
     package func configuration(layers: Int, dim: Int) -> Configuration {
         Configuration(
             backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss)
     }
+
+    /// What dimensions must be multiples of.
+    package var dimStep: Int { configuration(layers: 1, dim: heads).dimStep }
 
     /// Everything but the shape that training speed depends on.
     package var speedSetting: String {

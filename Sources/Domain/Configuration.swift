@@ -1,7 +1,13 @@
-/// The transformer family of a trial. More families are added here as the core learns them.
+/// The transformer family of a trial; docs/training.md describes each.
 package enum Backbone: String, Codable, Sendable, Hashable, CaseIterable {
     /// Post-norm self-attention of SASRec as in the public code of arXiv 2301.00979.
     case sasrec
+    /// Pre-norm blocks of GPT-2: learned positions, LayerNorm, tanh-GELU.
+    case gpt
+    /// Pre-norm blocks of Llama: rotary positions, RMSNorm, SwiGLU, no biases.
+    case llama
+    /// Pointwise attention of arXiv 2402.17152 with relative position and time bias, gated, without feed-forward.
+    case hstu
 }
 
 /// The training objective of a trial; scores are inner products with tied item embeddings.
@@ -40,9 +46,29 @@ package struct Configuration: Codable, Sendable, Hashable {
         if layers < 1 || layers > 128 { return "layers: found \(layers), expected 1...128" }
         if dim < 1 || dim > 4096 { return "dim: found \(dim), expected 1...4096" }
         if heads < 1 || dim % heads != 0 { return "heads: found \(heads), expected a divisor of dim \(dim)" }
+        if backbone == .llama, dim / heads % 2 != 0 {
+            return
+                "heads: found \(heads), which gives \(dim / heads) columns a head of dim \(dim); expected an even number, "
+                + "because llama's rotary positions turn them in pairs"
+        }
         if maxLength < 1 || maxLength > 4096 { return "maxLength: found \(maxLength), expected 1...4096" }
         return nil
     }
+
+    /// What the dimension must be a multiple of.
+    package var dimStep: Int { backbone == .llama ? 2 * heads : heads }
+
+    /// Inner width of the feed-forward layers: 4 d, for llama 8 d / 3 rounded up; hstu has none.
+    package var feedForward: Int {
+        switch backbone {
+        case .sasrec, .gpt: 4 * dim
+        case .llama: (8 * dim + 2) / 3
+        case .hstu: 0
+        }
+    }
+
+    /// Entries of hstu's time-bucket bias, of which each layer has its own: 128 buckets and one for all that is longer.
+    package static let timeBuckets = 129
 }
 
 /// Hyperparameters of a training run that a law holds constant over its observations.

@@ -146,4 +146,65 @@ package struct Kernels: Sendable {
             _ h: In, _ rows: Int, _ dim: Int, _ packed: In, _ items: Int, _ thresholds: In,
             _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>, _ scratch: Out
         ) -> Bool
+
+    /// y = x / sqrt(mean(x²) + epsilon) * gamma per row; writes the factor to scales[row] and the scaled values before gamma
+    /// to xhat (may alias x).
+    package let rmsNorm:
+        @Sendable (
+            _ x: In, _ gamma: In, _ epsilon: Float, _ rows: Int, _ columns: Int, _ y: Out, _ xhat: Out, _ scales: Out
+        ) -> Void
+
+    /// dx = gradient of rmsNorm (may alias dy); dgamma accumulates.
+    package let rmsNormBackward:
+        @Sendable (
+            _ dy: In, _ xhat: In, _ scales: In, _ gamma: In, _ rows: Int, _ columns: Int, _ dx: Out, _ dgamma: Out
+        ) -> Void
+
+    /// y = GELU(x + bias) in its tanh form; x is overwritten with x + bias for the backward pass.
+    package let biasGeluTanh: @Sendable (_ x: Out, _ bias: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
+
+    /// dx = dy * GELU'(x) of the tanh form (may alias dy), x as left by `biasGeluTanh`.
+    package let geluTanhBackward: @Sendable (_ dy: In, _ x: In, _ count: Int, _ dx: Out) -> Void
+
+    /// y = (x + bias) σ(x + bias); x is overwritten with x + bias for the backward pass.
+    package let biasSilu: @Sendable (_ x: Out, _ bias: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
+
+    /// dx = dy * SiLU'(x) (may alias dy), x as left by `biasSilu`.
+    package let siluBackward: @Sendable (_ dy: In, _ x: In, _ count: Int, _ dx: Out) -> Void
+
+    /// y[rows,columns] = SiLU(gate) * up, where a row of x is gate[columns], up[columns].
+    package let swiGLU: @Sendable (_ x: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
+
+    /// Gradient of `swiGLU`: dx[rows, 2 columns] from dy[rows, columns].
+    package let swiGLUBackward: @Sendable (_ dy: In, _ x: In, _ rows: Int, _ columns: Int, _ dx: Out) -> Void
+
+    /// y[r,c] = a[r,c] b[r,c], each with its own floats between rows; may work in place.
+    package let multiply:
+        @Sendable (
+            _ a: In, _ lda: Int, _ b: In, _ ldb: Int, _ rows: Int, _ columns: Int, _ y: Out, _ ldy: Int
+        ) -> Void
+
+    /// Turns each head's `width` columns of x in place: columns c and c + width / 2 of row r by the angle whose cosine and
+    /// sine stand at [r, c] of the tables (width / 2 columns), backwards when `direction` is -1 instead of 1.
+    package let rotary:
+        @Sendable (
+            _ x: Out, _ ld: Int, _ rows: Int, _ heads: Int, _ width: Int, _ cosines: In, _ sines: In,
+            _ direction: Float
+        ) -> Void
+
+    /// Causal pointwise attention of one head of one sequence: s = q kᵀ + bias, out = scale SiLU(s) v. `bias` and `scores`
+    /// are [length, length], of which the lower triangle is read and written; scores receives s.
+    /// scratch: `attentionScratch` floats.
+    package let pointwiseAttention:
+        @Sendable (
+            _ q: In, _ k: In, _ v: In, _ ld: Int, _ length: Int, _ width: Int, _ bias: In, _ scale: Float,
+            _ scores: Out, _ out: Out, _ ldOut: Int, _ scratch: Out
+        ) -> Void
+
+    /// Gradients of `pointwiseAttention`: dq, dk, dv (ld floats between rows) are overwritten, dBias accumulates.
+    package let pointwiseAttentionBackward:
+        @Sendable (
+            _ q: In, _ k: In, _ v: In, _ ld: Int, _ length: Int, _ width: Int, _ scale: Float, _ scores: In,
+            _ dOut: In, _ ldOut: Int, _ dq: Out, _ dk: Out, _ dv: Out, _ dBias: Out, _ scratch: Out
+        ) -> Void
 }

@@ -47,5 +47,19 @@ extension Kernels {
         },
         sumOfSquares: { KernelsV2.sumOfSquares($0, $1) },
         itemScores: { KernelsV2.itemScores($0, $1, $2, $3, $4, $5) },
-        rankCounts: { KernelsV2.rankCounts($0, $1, $2, $3, $4, $5, $6, $7, $8) })
+        rankCounts: { KernelsV2.rankCounts($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        rmsNorm: { KernelsV2.rmsNorm($0, $1, $2, $3, $4, $5, $6, $7) },
+        rmsNormBackward: { KernelsV2.rmsNormBackward($0, $1, $2, $3, $4, $5, $6, $7) },
+        biasGeluTanh: { KernelsV2.biasGeluTanh($0, $1, $2, $3, $4) },
+        geluTanhBackward: { KernelsV2.geluTanhBackward($0, $1, $2, $3) },
+        biasSilu: { KernelsV2.biasSilu($0, $1, $2, $3, $4) },
+        siluBackward: { KernelsV2.siluBackward($0, $1, $2, $3) },
+        swiGLU: { KernelsV2.swiGLU($0, $1, $2, $3) },
+        swiGLUBackward: { KernelsV2.swiGLUBackward($0, $1, $2, $3, $4) },
+        multiply: { KernelsV2.multiply($0, $1, $2, $3, $4, $5, $6, $7) },
+        rotary: { KernelsV2.rotary($0, $1, $2, $3, $4, $5, $6, $7) },
+        pointwiseAttention: { KernelsV2.pointwiseAttention($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) },
+        pointwiseAttentionBackward: {
+            KernelsV2.pointwiseAttentionBackward($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        })
 }

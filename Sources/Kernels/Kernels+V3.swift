@@ -47,5 +47,19 @@ extension Kernels {
         },
         sumOfSquares: { KernelsV3.sumOfSquares($0, $1) },
         itemScores: { KernelsV3.itemScores($0, $1, $2, $3, $4, $5) },
-        rankCounts: { KernelsV3.rankCounts($0, $1, $2, $3, $4, $5, $6, $7, $8) })
+        rankCounts: { KernelsV3.rankCounts($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        rmsNorm: { KernelsV3.rmsNorm($0, $1, $2, $3, $4, $5, $6, $7) },
+        rmsNormBackward: { KernelsV3.rmsNormBackward($0, $1, $2, $3, $4, $5, $6, $7) },
+        biasGeluTanh: { KernelsV3.biasGeluTanh($0, $1, $2, $3, $4) },
+        geluTanhBackward: { KernelsV3.geluTanhBackward($0, $1, $2, $3) },
+        biasSilu: { KernelsV3.biasSilu($0, $1, $2, $3, $4) },
+        siluBackward: { KernelsV3.siluBackward($0, $1, $2, $3) },
+        swiGLU: { KernelsV3.swiGLU($0, $1, $2, $3) },
+        swiGLUBackward: { KernelsV3.swiGLUBackward($0, $1, $2, $3, $4) },
+        multiply: { KernelsV3.multiply($0, $1, $2, $3, $4, $5, $6, $7) },
+        rotary: { KernelsV3.rotary($0, $1, $2, $3, $4, $5, $6, $7) },
+        pointwiseAttention: { KernelsV3.pointwiseAttention($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) },
+        pointwiseAttentionBackward: {
+            KernelsV3.pointwiseAttentionBackward($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        })
 }

@@ -47,5 +47,19 @@ extension Kernels {
         },
         sumOfSquares: { KernelsV4.sumOfSquares($0, $1) },
         itemScores: { KernelsV4.itemScores($0, $1, $2, $3, $4, $5) },
-        rankCounts: { KernelsV4.rankCounts($0, $1, $2, $3, $4, $5, $6, $7, $8) })
+        rankCounts: { KernelsV4.rankCounts($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        rmsNorm: { KernelsV4.rmsNorm($0, $1, $2, $3, $4, $5, $6, $7) },
+        rmsNormBackward: { KernelsV4.rmsNormBackward($0, $1, $2, $3, $4, $5, $6, $7) },
+        biasGeluTanh: { KernelsV4.biasGeluTanh($0, $1, $2, $3, $4) },
+        geluTanhBackward: { KernelsV4.geluTanhBackward($0, $1, $2, $3) },
+        biasSilu: { KernelsV4.biasSilu($0, $1, $2, $3, $4) },
+        siluBackward: { KernelsV4.siluBackward($0, $1, $2, $3) },
+        swiGLU: { KernelsV4.swiGLU($0, $1, $2, $3) },
+        swiGLUBackward: { KernelsV4.swiGLUBackward($0, $1, $2, $3, $4) },
+        multiply: { KernelsV4.multiply($0, $1, $2, $3, $4, $5, $6, $7) },
+        rotary: { KernelsV4.rotary($0, $1, $2, $3, $4, $5, $6, $7) },
+        pointwiseAttention: { KernelsV4.pointwiseAttention($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) },
+        pointwiseAttentionBackward: {
+            KernelsV4.pointwiseAttentionBackward($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        })
 }

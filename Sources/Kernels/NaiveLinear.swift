@@ -133,5 +133,23 @@ extension Kernels {
         itemScores: Naive.itemScores,
         rankCounts: { h, rows, dim, packed, items, thresholds, greater, equal, _ in
             Naive.rankCounts(h, rows, dim, packed, items, thresholds, greater, equal)
+        },
+        rmsNorm: Naive.rmsNorm,
+        rmsNormBackward: Naive.rmsNormBackward,
+        biasGeluTanh: Naive.biasGeluTanh,
+        geluTanhBackward: Naive.geluTanhBackward,
+        biasSilu: Naive.biasSilu,
+        siluBackward: Naive.siluBackward,
+        swiGLU: Naive.swiGLU,
+        swiGLUBackward: Naive.swiGLUBackward,
+        multiply: Naive.multiply,
+        rotary: Naive.rotary,
+        pointwiseAttention: { q, k, v, ld, length, width, bias, scale, scores, out, ldOut, _ in
+            Naive.pointwiseAttention(q, k, v, ld, length, width, bias, scale, scores, out, ldOut)
+        },
+        pointwiseAttentionBackward: {
+            q, k, v, ld, length, width, scale, scores, dOut, ldOut, dq, dk, dv, dBias, _ in
+            Naive.pointwiseAttentionBackward(
+                q, k, v, ld, length, width, scale, scores, dOut, ldOut, dq, dk, dv, dBias)
         })
 }

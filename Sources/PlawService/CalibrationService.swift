@@ -101,7 +101,7 @@ actor CalibrationService {
         var shapes: [(layers: Int, dim: Int)] = []
         for layer in Set([layers.first ?? 1, layers.last ?? 1]).sorted() {
             for dim in Set([dims.first ?? 16, dims[dims.count / 2], dims.last ?? 16]).sorted() {
-                shapes.append((layer, (dim + settings.heads - 1) / settings.heads * settings.heads))
+                shapes.append((layer, (dim + settings.dimStep - 1) / settings.dimStep * settings.dimStep))
             }
         }
         var probes = try await store.probes(

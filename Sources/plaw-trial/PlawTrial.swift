@@ -40,14 +40,24 @@ struct DataOptions: ParsableArguments {
 
 /// The model a command trains.
 struct ModelOptions: ParsableArguments {
-    @Option(help: "sasrec.") var backbone: Backbone = .sasrec
+    @Option(help: "sasrec, gpt, llama or hstu.") var backbone: Backbone = .sasrec
     @Option(help: "cce or bce.") var loss: Loss = .cce
-    @Option(help: "Heads; must divide the dimension.") var heads = 2
+    @Option(help: "Heads; must divide the dimension, for llama into even parts.") var heads = 2
     @Option(help: "Longest sequence the model sees.") var maxLength = 50
     @Option(name: .customLong("batch"), help: "Users in an optimiser step.") var batchUsers = 256
     @Option(help: "Negatives per position, for bce.") var negatives = 1
     @Option(help: "Dropout rate.") var dropout = 0.5
     @Option(name: .customLong("lr"), help: "Learning rate.") var learningRate = 1e-3
+
+    func validate() throws {
+        func check(_ option: String, _ holds: Bool, _ found: some Any, _ expected: String) throws {
+            if !holds { throw ValidationError("--\(option): found \(found), expected \(expected)") }
+        }
+        try check("batch", (1...65_536).contains(batchUsers), batchUsers, "1 to 65536")
+        try check("negatives", (1...1_000).contains(negatives), negatives, "1 to 1000")
+        try check("dropout", dropout >= 0 && dropout < 1, dropout, "0 or more, less than 1")
+        try check("lr", learningRate > 0 && learningRate.isFinite, learningRate, "more than 0")
+    }
 
     func configuration(layers: Int, dim: Int) throws -> Configuration {
         let configuration = Configuration(

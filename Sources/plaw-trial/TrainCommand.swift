@@ -8,7 +8,18 @@ import Trials
 /// One trial alone, for people and scripts.
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train one configuration and rank all items for every user; results go to standard output.")
+        abstract: "Train one configuration and rank all items for every user; results go to standard output.",
+        discussion: """
+            Reads --data, a file of interactions, or --corpus. Each user's last item is the test target, the one before it \
+            the validation target, and the rest trains. One line an epoch goes to standard error. Training stops after \
+            --patience epochs without a better validation metric; the best epoch's weights are ranked, and saved with \
+            --save-weights. Weights are safetensors, for PyTorch too.
+
+            plaw-trial train --data FILE --backbone gpt --layers 2 --dim 64 --save-weights W.safetensors
+            plaw-trial train --data FILE --backbone gpt --layers 2 --dim 64 --weights W.safetensors --evaluate-only
+
+            Ends with 0; with 1 when training diverges, or data or weights cannot be used; with 64 for wrong options.
+            """)
 
     @OptionGroup var source: DataOptions
     @OptionGroup var model: ModelOptions
@@ -22,7 +33,28 @@ struct Train: ParsableCommand {
     @Option(help: "Seed of everything random.") var seed: UInt64 = 1
     @Option(help: "Stop training after so many seconds.") var maxSeconds: Double?
     @Option(help: "Share of the users that train.") var userFraction = 1.0
+    @Option(help: "File of weights to begin with; must be of the same configuration and data.") var weights: String?
+    @Option(help: "File to write the best epoch's weights to.") var saveWeights: String?
+    @Flag(help: "Rank with --weights as they are; train nothing.") var evaluateOnly = false
     @Flag(help: "One JSON line as the result.") var json = false
+
+    func validate() throws {
+        if evaluateOnly, weights == nil { throw ValidationError("--evaluate-only needs --weights") }
+        if evaluateOnly, saveWeights != nil { throw ValidationError("--evaluate-only has no weights to save") }
+        guard epochs >= 1 else { throw ValidationError("--epochs: found \(epochs), expected 1 or more") }
+        guard patience >= 1 else { throw ValidationError("--patience: found \(patience), expected 1 or more") }
+        guard threads == 1 else { throw ValidationError("--threads: found \(threads), expected 1") }
+        guard userFraction > 0, userFraction <= 1 else {
+            throw ValidationError("--user-fraction: found \(userFraction), expected more than 0, at most 1")
+        }
+        if let saveWeights {
+            // Better now than after the training.
+            let folder = saveWeights.lastIndex(of: "/").map { saveWeights[...$0] } ?? "."
+            guard access(String(folder), W_OK) == 0 else {
+                throw ValidationError("--save-weights: \(saveWeights): no folder that can be written to")
+            }
+        }
+    }
 
     private struct Summary: Encodable {
         var status: TrialResult.Status
@@ -53,12 +85,17 @@ struct Train: ParsableCommand {
                 options: options, seed: seed, threads: threads, userFraction: userFraction, mask: mask,
                 maxSeconds: maxSeconds, checkpointSeconds: .infinity)
             let trainer = try Trainer(spec: spec, corpus: corpus)
+            if let weights { try trainer.start(from: weights) }
+            if evaluateOnly { return (try trainer.rankOnly().result, mask) }
             var shown = -1
             let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
                 // One line an epoch: when its validation is in.
                 guard update.phase == .training, let values = update.validation, update.epoch != shown else { return }
                 shown = update.epoch
                 printError(describe(update, values))
+            }
+            if let saveWeights, outcome.result.status != .diverged {
+                try WeightsFile.write(trainer.step.model, to: saveWeights)
             }
             return (outcome.result, mask)
         }

@@ -2,6 +2,7 @@ import Domain
 import Foundation
 import PerformanceLaws
 import Testing
+import Transformer
 import Trials
 
 @testable import Advisor
@@ -101,6 +102,26 @@ struct AdvisorTests {
         #expect(CostModel.parameters(c, items: 12_103) == 877_888)
         // 3 items, 5 positions, d 2: 6 + 10 + 4; a block: qkv 12 + 6, output 4 + 2, norms 8, ffn 16 + 8 + 16 + 2.
         #expect(CostModel.parameters(Configuration(layers: 1, dim: 2, maxLength: 5), items: 3) == 20 + 74)
+    }
+
+    @Test("parameters are those of the model that is trained, for every backbone", arguments: Backbone.allCases)
+    func trainedParameters(backbone: Backbone) {
+        for (layers, dim, heads, maxLength, items) in [(1, 4, 2, 5, 3), (2, 64, 2, 50, 12_101), (5, 36, 3, 17, 100)] {
+            let c = Configuration(
+                backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength)
+            #expect(CostModel.parameters(c, items: items) == ParameterTable(c, items: items).count)
+        }
+    }
+
+    @Test(
+        "the products of a token are two for each weight of a linear layer, three times over",
+        arguments: Backbone.allCases)
+    func trainedProducts(backbone: Backbone) {
+        let c = Configuration(backbone: backbone, layers: 3, dim: 20)
+        let weights = ParameterTable(c, items: 10).entries.filter { $0.kind == .linear }.reduce(0) { $0 + $1.count }
+        let facts = DatasetFacts(items: 1_000, evaluatedUsers: 1, tokens: 1, apen: 1, meanContext: 0)
+        #expect(
+            CostModel.trainingFlopsPerToken(c, facts: facts, negatives: 1) == 6 * (20_000.0 + Double(weights)))
     }
 
     @Test("training FLOPs of a token are the products' multiply-adds, twice, three times over")

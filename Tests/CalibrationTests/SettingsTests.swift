@@ -56,6 +56,7 @@ import Trials
         ("maxLength", "0", CalibrationParams(name: "b", maxLength: 0)),
         ("maxLength", "4097", CalibrationParams(name: "b", maxLength: 4_097)),
         ("heads", "0", CalibrationParams(name: "b", heads: 0)),
+        ("heads", "2", CalibrationParams(name: "b", backbone: .llama, heads: 2, dims: [16, 18])),
         ("heads", "-2", CalibrationParams(name: "b", heads: -2)),
         ("heads", "5000", CalibrationParams(name: "b", heads: 5_000)),
         ("heads", "3", CalibrationParams(name: "b", heads: 3, dims: [32])),

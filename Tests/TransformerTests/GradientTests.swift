@@ -6,24 +6,37 @@ import Testing
 
 /// Every parameter's gradient against finite differences of the loss, dropout on, in plain double-precision kernels.
 struct GradientTests {
-    private func batch(_ random: inout RandomStream, items: Int) -> JaggedBatch {
+    private func batch(_ random: inout RandomStream, items: Int, timed: Bool) -> JaggedBatch {
         var batch = JaggedBatch()
         for length in [2, 5, 3, 9] {
             let sequence = (0..<length).map { _ in Int32(random.below(items)) }
-            sequence.withUnsafeBufferPointer { batch.addTraining($0, maxLength: 6) }
+            let times = (0..<length).map { Int64($0 * $0 * 100) }
+            sequence.withUnsafeBufferPointer { items in
+                times.withUnsafeBufferPointer { batch.addTraining(items, times: timed ? $0 : nil, maxLength: 6) }
+            }
         }
         return batch
     }
 
     @Test("the gradient of every parameter is the slope of the loss", arguments: [Loss.cce, .bce], [0, 0.3])
-    func slopes(loss: Loss, dropout: Double) throws {
+    func slopes(loss: Loss, dropout: Double) throws { try check(.sasrec, loss, dropout, timed: false) }
+
+    @Test(
+        "so it is in every backbone, with and without times and dropout",
+        arguments: [Backbone.gpt, .llama, .hstu], [false, true])
+    func backboneSlopes(backbone: Backbone, plain: Bool) throws {
+        try check(backbone, .cce, plain ? 0 : 0.3, timed: !plain)
+    }
+
+    private func check(_ backbone: Backbone, _ loss: Loss, _ dropout: Double, timed: Bool) throws {
         let items = 13
-        let configuration = Configuration(layers: 2, dim: 6, heads: 2, maxLength: 6, loss: loss)
+        let configuration = Configuration(
+            backbone: backbone, layers: 2, dim: 12, heads: 2, maxLength: 6, loss: loss)
         let step = TrainingStep(
             configuration, items: items, options: TrainingOptions(dropout: dropout, negatives: 2), kernels: .naive)
         var random = RandomStream(seed: 3, .weights)
         for i in 0..<step.model.table.count { step.model.parameters.p[i] = Float(random.uniform() * 2 - 1) }
-        let batch = batch(&random, items: items)
+        let batch = batch(&random, items: items, timed: timed)
         let negatives = (0..<2 * batch.count).map { _ in Int32(random.below(items)) }
         func value() -> Double { step.lossAndGradient(batch, negatives: negatives, dropoutKey: 77) }
         _ = value()
@@ -55,14 +68,15 @@ struct GradientTests {
         #expect(abs(norm - 0.5) < 1e-4)
     }
 
-    @Test("results do not depend on what else is in the batch: padding is never computed")
-    func jagged() {
-        let configuration = Configuration(layers: 2, dim: 8, heads: 2, maxLength: 6, loss: .cce)
+    @Test("results do not depend on what else is in the batch: padding is never computed", arguments: Backbone.allCases)
+    func jagged(backbone: Backbone) {
+        let configuration = Configuration(backbone: backbone, layers: 2, dim: 8, heads: 2, maxLength: 6, loss: .cce)
         let table = ParameterTable(configuration, items: 9)
         let parameters = FloatBuffer(table.count)
         table.initialise(parameters, seed: 5)
         for i in 0..<table.count { parameters.p[i] *= 20 }
-        let model = SASRec(configuration, items: 9, parameters: parameters, dropout: 0)
+        let model = backbone.model.init(
+            configuration, items: 9, parameters: parameters, dropout: 0, kernels: .best)
         var alone = JaggedBatch()
         let sequence: [Int32] = [1, 2, 3]
         sequence.withUnsafeBufferPointer { alone.addContext($0, maxLength: 6) }
@@ -72,6 +86,40 @@ struct GradientTests {
             other.withUnsafeBufferPointer { together.addContext($0, maxLength: 6) }
         }
         let hidden = model.forward(together, dropoutKey: nil)
-        for i in 0..<24 { #expect(abs(hidden[6 * 8 + i] - expected[i]) < 1e-5) }
+        for i in 0..<24 { #expect(abs(hidden[6 * 8 + i] - expected[i]) < 1e-5 * max(1, abs(expected[i]))) }
+    }
+
+    @Test("no hidden state depends on later items, and hstu's depends on times", arguments: Backbone.allCases)
+    func causal(backbone: Backbone) {
+        let configuration = Configuration(backbone: backbone, layers: 2, dim: 8, heads: 2, maxLength: 6, loss: .cce)
+        let table = ParameterTable(configuration, items: 9)
+        let parameters = FloatBuffer(table.count)
+        table.initialise(parameters, seed: 5)
+        for i in 0..<table.count { parameters.p[i] *= 20 }
+        let model = backbone.model.init(
+            configuration, items: 9, parameters: parameters, dropout: 0, kernels: .best)
+        func states(_ items: [Int32], _ times: [Int64]) -> [Float] {
+            var batch = JaggedBatch()
+            items.withUnsafeBufferPointer { items in
+                times.withUnsafeBufferPointer { batch.addContext(items, times: $0, maxLength: 6) }
+            }
+            let hidden = model.forward(batch, dropoutKey: nil)
+            return (0..<batch.count * 8).map { hidden[$0] }
+        }
+        let base = states([1, 2, 3, 4], [0, 10, 20, 30])
+        let changed = states([1, 2, 3, 5], [0, 10, 20, 90])
+        for i in 0..<24 { #expect(abs(changed[i] - base[i]) < 1e-5 * max(1, abs(base[i]))) }
+        #expect(changed[24...] != base[24...])
+        #expect((states([1, 2, 3, 4], [0, 10, 20, 9_000]) != base) == (backbone == .hstu))
+    }
+
+    @Test("distances in time fall into the buckets of the public code")
+    func buckets() {
+        // int(log(max(1, dt)) / 0.301), clamped to 128.
+        for (distance, bucket) in [
+            (0, 0), (1, 0), (2, 2), (3, 3), (60, 13), (3_600, 27), (86_400, 37), (31_536_000, 57), (1 << 62, 128),
+        ] as [(UInt64, Int)] {
+            #expect(HSTU.bucket(distance) == bucket, "\(distance)")
+        }
     }
 }

@@ -10,7 +10,7 @@ import Trials
 struct RankingTests {
     /// The definition: score all items, leave out the masked ones, count.
     private func bruteForce(
-        _ model: SASRec, _ corpus: Corpus, user: Int, test: Bool, mask: CandidateMask, maxLength: Int
+        _ model: any SequenceModel, _ corpus: Corpus, user: Int, test: Bool, mask: CandidateMask, maxLength: Int
     ) -> UInt32 {
         let items = Array(corpus.items(of: user))
         let end = items.count - (test ? 1 : 2)

@@ -111,15 +111,81 @@ struct TrainerTests {
         }
     }
 
-    @Test("a learning rate that explodes ends as diverged, with a reason")
-    func divergence() throws {
+    @Test(
+        "a learning rate that explodes ends as diverged within some steps, naming the step",
+        arguments: Backbone.allCases, [10, 1e30])
+    func divergence(backbone: Backbone, learningRate: Double) throws {
         try withTemporaryFolder { folder in
             let corpus = try synthetic(in: folder)
-            var spec = spec(corpus, epochs: 50)
-            spec.options.learningRate = 1e30
-            let result = try Trainer(spec: spec, corpus: corpus).run().result
-            #expect(result.status == .diverged)
-            #expect(result.message?.contains("learning rate") == true)
+            for loss in [Loss.cce, .bce] {
+                var spec = spec(corpus, layers: 2, dim: 16, loss: loss, epochs: 50)
+                spec.configuration.backbone = backbone
+                spec.options.learningRate = learningRate
+                let trainer = try Trainer(spec: spec, corpus: corpus)
+                let result = try trainer.run().result
+                #expect(result.status == .diverged)
+                #expect(result.test.isEmpty && result.validation.isEmpty)
+                #expect(trainer.position.step < 20)
+                let message = try #require(result.message)
+                #expect(message.contains("step \(trainer.position.step + 1)") || message.contains("after step"))
+                #expect(message.contains("diverged") && message.contains("learning rate"))
+            }
+        }
+    }
+
+    @Test("every backbone learns, and goes on bit for bit where it was stopped", arguments: Backbone.allCases)
+    func backbones(backbone: Backbone) throws {
+        try withTemporaryFolder { folder in
+            // With times: every user's interactions follow at growing distances.
+            let source = SyntheticInteractions(users: 600, items: 100, meanLength: 9, clusters: 6).text()
+            var text = "user,item,timestamp\n"
+            for (row, line) in source.split(separator: "\n").enumerated() {
+                text += line.split(separator: " ").joined(separator: ",") + ",\(1_000_000 + row * row)\n"
+            }
+            let corpus = try corpus(text, in: folder)
+            #expect(corpus.times(of: 0) != nil)
+            var spec = spec(corpus, layers: 2, dim: 16, epochs: 12, batch: 32)
+            spec.configuration.backbone = backbone
+            spec.options.dropout = 0.1
+            spec.options.learningRate = 3e-3
+            let path = folder + "/checkpoint"
+            let whole = try Trainer(spec: spec, corpus: corpus).run()
+            #expect(try #require(whole.result.test["hr@10"]).value > 2 * 10.0 / 100)
+            var asked = 0
+            let first = try Trainer(spec: spec, corpus: corpus, checkpointPath: path)
+            #expect(throws: Trainer.Interrupted.self) {
+                try first.run(shouldStop: {
+                    asked += 1
+                    return asked > 25
+                })
+            }
+            let second = try Trainer(spec: spec, corpus: corpus, checkpointPath: path) { Issue.record("\($0)") }
+            #expect(second.position.step == 25)
+            #expect(try second.run().ranks == whole.ranks)
+        }
+    }
+
+    @Test("weights that were saved rank as before, and training can begin with them")
+    func weights() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(in: folder)
+            let spec = spec(corpus)
+            let path = folder + "/W.safetensors"
+            let trained = try Trainer(spec: spec, corpus: corpus)
+            let outcome = try trained.run()
+            try WeightsFile.write(trained.step.model, to: path)
+            let again = try Trainer(spec: spec, corpus: corpus)
+            try again.start(from: path)
+            let ranked = try again.rankOnly()
+            #expect(ranked.ranks == outcome.ranks)
+            #expect(ranked.result.epochs == 0 && ranked.result.status == .converged)
+            var losses: [Double] = []
+            let further = try Trainer(spec: spec, corpus: corpus)
+            try further.start(from: path)
+            _ = try further.run(progress: { if let loss = $0.loss { losses.append(loss) } })
+            var fresh: [Double] = []
+            _ = try Trainer(spec: spec, corpus: corpus).run(progress: { if let loss = $0.loss { fresh.append(loss) } })
+            #expect(try #require(losses.first) < #require(fresh.first))
         }
     }
 
@@ -157,6 +223,11 @@ struct TrainerTests {
             var bad = spec(corpus)
             bad.configuration.dim = 7
             #expect { try Trainer(spec: bad, corpus: corpus) } throws: { "\($0)".contains("divisor of dim 7") }
+            bad = spec(corpus)
+            bad.configuration = Configuration(backbone: .llama, layers: 1, dim: 6, heads: 2)
+            #expect { try Trainer(spec: bad, corpus: corpus) } throws: {
+                "\($0)".contains("3 columns a head of dim 6; expected an even number")
+            }
             bad = spec(corpus)
             bad.threads = 2
             #expect { try Trainer(spec: bad, corpus: corpus) } throws: { "\($0)".contains("threads") }

@@ -4,6 +4,8 @@ package struct JaggedBatch: Sendable {
     package private(set) var inputs: [Int32] = []
     /// Item to predict at each position; empty for ranking.
     package private(set) var targets: [Int32] = []
+    /// Time at each position; empty where the corpus has none.
+    package private(set) var times: [Int64] = []
     /// First position of each sequence, and the end of the last.
     package private(set) var offsets: [Int] = [0]
 
@@ -15,12 +17,15 @@ package struct JaggedBatch: Sendable {
     package mutating func removeAll() {
         inputs.removeAll(keepingCapacity: true)
         targets.removeAll(keepingCapacity: true)
+        times.removeAll(keepingCapacity: true)
         offsets.removeAll(keepingCapacity: true)
         offsets.append(0)
     }
 
     /// Adds a training sequence: position i of the items predicts item i + 1; the most recent `maxLength` positions stay.
-    package mutating func addTraining(_ items: UnsafeBufferPointer<Int32>, maxLength: Int) {
+    package mutating func addTraining(
+        _ items: UnsafeBufferPointer<Int32>, times: UnsafeBufferPointer<Int64>? = nil, maxLength: Int
+    ) {
         guard items.count >= 2 else { return }
         let positions = min(items.count - 1, maxLength)
         let start = items.count - 1 - positions
@@ -28,14 +33,21 @@ package struct JaggedBatch: Sendable {
             inputs.append(items[i])
             targets.append(items[i + 1])
         }
+        if let times { self.times.append(contentsOf: times[start..<start + positions]) }
         offsets.append(inputs.count)
     }
 
     /// Adds a context to be continued: its most recent `maxLength` items.
-    package mutating func addContext(_ items: UnsafeBufferPointer<Int32>, maxLength: Int) {
+    package mutating func addContext(
+        _ items: UnsafeBufferPointer<Int32>, times: UnsafeBufferPointer<Int64>? = nil, maxLength: Int
+    ) {
         inputs.append(contentsOf: items.suffix(maxLength))
+        if let times { self.times.append(contentsOf: times[..<items.count].suffix(maxLength)) }
         offsets.append(inputs.count)
     }
+
+    /// Whether every position has its time.
+    var hasTimes: Bool { !times.isEmpty && times.count == inputs.count }
 
     func length(_ sequence: Int) -> Int { offsets[sequence + 1] - offsets[sequence] }
 

@@ -1,64 +1,109 @@
 package import Domain
 internal import Glibc
 
-/// Where each parameter of a sasrec lies in one arena: name, shape, offset. Weights are [in, out], applied as y = x W + b.
+/// Where each parameter of a model lies in one arena: name, shape, offset. Weights are [in, out], applied as y = x W + b.
 package struct ParameterTable: Sendable {
+    /// What a parameter is: decides how it begins, and how it is laid out in a file of weights.
+    package enum Kind: Sendable {
+        /// Rows looked up by number.
+        case embedding
+        /// [in, out] of a linear layer.
+        case linear
+        /// Scale of a norm; begins at 1.
+        case scale
+        /// Begins at 0.
+        case bias
+        /// Numbers added to attention scores, looked up by distance.
+        case relative
+    }
+
     package struct Entry: Sendable {
         package var name: String
         package var shape: [Int]
+        package var kind: Kind
         package var offset: Int
         package var count: Int { shape.reduce(1, *) }
-    }
-
-    /// Offsets of a block's parameters.
-    struct Block: Sendable {
-        var queryKeyValue: Int, queryKeyValueBias: Int
-        var output: Int, outputBias: Int
-        var norm1: Int, norm1Bias: Int
-        var expand: Int, expandBias: Int
-        var contract: Int, contractBias: Int
-        var norm2: Int, norm2Bias: Int
     }
 
     package private(set) var entries: [Entry] = []
     /// Number of parameters.
     package private(set) var count = 0
-    var item = 0, position = 0, inputNorm = 0, inputNormBias = 0
-    var blocks: [Block] = []
+    private var places: [String: Int] = [:]
 
     package init(_ configuration: Configuration, items: Int) {
-        let d = configuration.dim
-        item = add("item", [items, d])
-        position = add("position", [configuration.maxLength, d])
-        inputNorm = add("inputNorm.weight", [d])
-        inputNormBias = add("inputNorm.bias", [d])
-        for layer in 0..<configuration.layers {
-            let name = "blocks.\(layer)."
-            blocks.append(
-                Block(
-                    queryKeyValue: add(name + "queryKeyValue.weight", [d, 3 * d]),
-                    queryKeyValueBias: add(name + "queryKeyValue.bias", [3 * d]),
-                    output: add(name + "output.weight", [d, d]), outputBias: add(name + "output.bias", [d]),
-                    norm1: add(name + "norm1.weight", [d]), norm1Bias: add(name + "norm1.bias", [d]),
-                    expand: add(name + "expand.weight", [d, 4 * d]), expandBias: add(name + "expand.bias", [4 * d]),
-                    contract: add(name + "contract.weight", [4 * d, d]),
-                    contractBias: add(name + "contract.bias", [d]),
-                    norm2: add(name + "norm2.weight", [d]), norm2Bias: add(name + "norm2.bias", [d])))
+        let c = configuration
+        add("item", [items, c.dim], .embedding)
+        if c.backbone == .sasrec || c.backbone == .gpt { add("position", [c.maxLength, c.dim], .embedding) }
+        if c.backbone == .sasrec { addNorm("inputNorm", c.dim) }
+        for layer in 0..<c.layers {
+            let block = "blocks.\(layer)."
+            switch c.backbone {
+            case .sasrec, .gpt:
+                addLinear(block + "queryKeyValue", c.dim, 3 * c.dim)
+                addLinear(block + "output", c.dim, c.dim)
+                addNorm(block + "norm1", c.dim)
+                addLinear(block + "expand", c.dim, c.feedForward)
+                addLinear(block + "contract", c.feedForward, c.dim)
+                addNorm(block + "norm2", c.dim)
+            case .llama:
+                addLinear(block + "queryKeyValue", c.dim, 3 * c.dim, bias: false)
+                addLinear(block + "output", c.dim, c.dim, bias: false)
+                addNorm(block + "norm1", c.dim, bias: false)
+                addLinear(block + "expand", c.dim, 2 * c.feedForward, bias: false)
+                addLinear(block + "contract", c.feedForward, c.dim, bias: false)
+                addNorm(block + "norm2", c.dim, bias: false)
+            case .hstu:
+                add(block + "positionBias", [c.maxLength], .relative)
+                add(block + "timeBias", [Configuration.timeBuckets], .relative)
+                addNorm(block + "norm1", c.dim)
+                addLinear(block + "gateValueQueryKey", c.dim, 4 * c.dim)
+                addNorm(block + "norm2", c.dim)
+                addLinear(block + "output", c.dim, c.dim)
+            }
         }
+        if c.backbone != .sasrec { addNorm("outputNorm", c.dim, bias: c.backbone != .llama) }
     }
 
-    private mutating func add(_ name: String, _ shape: [Int]) -> Int {
-        let offset = count
-        entries.append(Entry(name: name, shape: shape, offset: offset))
+    private mutating func add(_ name: String, _ shape: [Int], _ kind: Kind) {
+        entries.append(Entry(name: name, shape: shape, kind: kind, offset: count))
+        places[name] = count
         count += shape.reduce(1, *)
-        return offset
     }
 
-    /// Weights and embeddings from N(0, 0.02), biases 0, norm weights 1, as the published code.
+    private mutating func addLinear(_ name: String, _ inputs: Int, _ outputs: Int, bias: Bool = true) {
+        add(name + ".weight", [inputs, outputs], .linear)
+        if bias { add(name + ".bias", [outputs], .bias) }
+    }
+
+    private mutating func addNorm(_ name: String, _ width: Int, bias: Bool = true) {
+        add(name + ".weight", [width], .scale)
+        if bias { add(name + ".bias", [width], .bias) }
+    }
+
+    /// Offset of the item embeddings, which are also the output layer.
+    package let item = 0
+
+    /// Offset of a parameter that the model has.
+    func place(_ name: String) -> Int {
+        guard let place = places[name] else { preconditionFailure("the model has no parameter \(name)") }
+        return place
+    }
+
+    func linear(_ name: String, _ inputs: Int, _ outputs: Int) -> Linear {
+        Linear(
+            weight: place(name + ".weight"), bias: places[name + ".bias"], inputs: inputs, outputs: outputs)
+    }
+
+    func norm(_ name: String) -> Norm { Norm(weight: place(name + ".weight"), bias: places[name + ".bias"]) }
+
+    /// Weights, embeddings and relative biases from N(0, 0.02), biases 0, norm weights 1, as the published code.
     package func initialise(_ parameters: FloatBuffer, seed: UInt64) {
         for (index, entry) in entries.enumerated() {
             let p = parameters.p + entry.offset
-            if entry.shape.count == 2 {
+            switch entry.kind {
+            case .scale: p.update(repeating: 1, count: entry.count)
+            case .bias: p.update(repeating: 0, count: entry.count)
+            case .embedding, .linear, .relative:
                 var random = RandomStream(seed: seed, .weights, UInt64(index))
                 var i = 0
                 while i < entry.count {
@@ -69,9 +114,21 @@ package struct ParameterTable: Sendable {
                     if i + 1 < entry.count { p[i + 1] = Float(0.02 * radius * sin(angle)) }
                     i += 2
                 }
-            } else {
-                p.update(repeating: entry.name.hasSuffix(".weight") ? 1 : 0, count: entry.count)
             }
         }
     }
+}
+
+/// Offsets of a linear layer's parameters; no bias where the backbone has none.
+struct Linear: Sendable {
+    var weight: Int
+    var bias: Int?
+    var inputs: Int
+    var outputs: Int
+}
+
+/// Offsets of a norm's parameters: LayerNorm with a bias, RMSNorm without.
+struct Norm: Sendable {
+    var weight: Int
+    var bias: Int?
 }

@@ -3,17 +3,34 @@ package import Kernels
 
 /// SASRec as in the public code of arXiv 2301.00979: learned positions aligned to the newest item, LayerNorm and dropout on
 /// the embedding sum, post-norm blocks, erf-GELU feed-forward of 4d, softmax attention with dropout on its weights.
-///
-/// Shapes in comments: T positions of a batch, d dimension, h heads, F = 4d.
-package final class SASRec {
+package final class SASRec: SequenceModel {
     package let configuration: Configuration
     package let table: ParameterTable
     package let items: Int
     package let parameters: FloatBuffer
     private let kernels: Kernels
-    private let dropout: Float
-    private var activations: SASRecActivations
-    private let gemmScratch = FloatBuffer(Kernels.gemmScratch)
+    private let layers: Layers
+    private let blocks: [Block]
+    private let position: Int
+    private let inputNorm: Norm
+    private var workspace: Workspace
+
+    private struct Block {
+        var queryKeyValue: Linear, output: Linear, norm1: Norm
+        var expand: Linear, contract: Linear, norm2: Norm
+    }
+
+    private enum Shared: Int { case hat, scale, input, temporary, dAttended, dWide }
+    private enum Kept: Int {
+        case queryKeyValue, attended, hat1, scale1, middle, wide, activated, hat2, scale2, output
+    }
+
+    package static func workspace(_ c: Configuration) -> WorkspaceShape {
+        let (d, f) = (c.dim, c.feedForward)
+        return WorkspaceShape(
+            shared: [d, 1, d, d, d, f], block: [3 * d, d, d, 1, d, f, f, d, 1, d], sharedPairs: 0,
+            blockPairs: c.heads, layers: c.layers)
+    }
 
     /// PyTorch's default. With the 1e-12 of published code a row whose d elements were all dropped multiplies gradients by
     /// 1e6 in every norm it passes, and small deep shapes (d 8, 4 blocks; in PyTorch 8 blocks) overflow in their first epoch.
@@ -22,186 +39,91 @@ package final class SASRec {
     package init(
         _ configuration: Configuration, items: Int, parameters: FloatBuffer, dropout: Double, kernels: Kernels = .best
     ) {
+        let table = ParameterTable(configuration, items: items)
+        precondition(parameters.count == table.count, "parameter buffer of the wrong size")
         self.configuration = configuration
         self.items = items
         self.kernels = kernels
-        self.dropout = Float(dropout)
-        table = ParameterTable(configuration, items: items)
-        precondition(parameters.count == table.count, "parameter buffer of the wrong size")
+        self.table = table
         self.parameters = parameters
-        activations = SASRecActivations(configuration)
+        layers = Layers(
+            configuration, parameters, dropout: dropout, epsilon: Self.normEpsilon, kernels: kernels)
+        position = table.place("position")
+        inputNorm = table.norm("inputNorm")
+        let (d, f) = (configuration.dim, configuration.feedForward)
+        blocks = (0..<configuration.layers).map { layer in
+            let block = "blocks.\(layer)."
+            return Block(
+                queryKeyValue: table.linear(block + "queryKeyValue", d, 3 * d),
+                output: table.linear(block + "output", d, d), norm1: table.norm(block + "norm1"),
+                expand: table.linear(block + "expand", d, f), contract: table.linear(block + "contract", f, d),
+                norm2: table.norm(block + "norm2"))
+        }
+        workspace = Workspace(Self.workspace(configuration))
     }
 
     private var d: Int { configuration.dim }
-    private var width: Int { configuration.dim / configuration.heads }
-    private var scale: Float { 1 / Float(width).squareRoot() }
 
-    /// Where a dropout's decisions come from: `step` names the optimiser step, `site` the place in the network.
-    private func stream(_ step: UInt64, _ layer: Int, _ site: UInt64) -> UInt64 {
-        RandomStream.mix(step &+ UInt64(layer) &* 8 &+ site)
+    private func shared(_ buffer: Shared) -> UnsafeMutablePointer<Float> { workspace.shared(buffer.rawValue) }
+
+    private func kept(_ layer: Int, _ buffer: Kept) -> UnsafeMutablePointer<Float> {
+        workspace.block(layer, buffer.rawValue)
     }
 
-    /// Hidden states [T, d] of a batch. With `dropoutKey`, training mode: the key names the step's dropout decisions.
     package func forward(_ batch: JaggedBatch, dropoutKey: UInt64?) -> UnsafeMutablePointer<Float> {
         let T = batch.count
-        activations.reserve(positions: T, attention: batch.attentionFloats, longest: batch.longest)
-        let a = activations
+        workspace.reserve(positions: T, attention: batch.attentionFloats)
         let w = UnsafePointer(parameters.p)
-        let rate = dropoutKey == nil ? 0 : dropout
-        let key = dropoutKey ?? 0
-        embed(batch, into: a.embeddingHat.p)
-        kernels.layerNorm(
-            a.embeddingHat.p, w + table.inputNorm, w + table.inputNormBias, Self.normEpsilon, T, d, a.temporary.p,
-            a.embeddingHat.p, a.embeddingScale.p)
-        kernels.dropoutAdd(a.temporary.p, nil, T * d, rate, stream(key, 0, 0), 0, a.input.p)
-        var x = a.input.p
-        for layer in 0..<configuration.layers {
-            let b = table.blocks[layer]
-            let s = a.blocks[layer]
-            linear(x, T, d, w + b.queryKeyValue, w + b.queryKeyValueBias, 3 * d, s.queryKeyValue.p)
-            attend(batch, s, rate, stream(key, layer, 1))
-            linear(s.attended.p, T, d, w + b.output, w + b.outputBias, d, a.temporary.p)
-            kernels.dropoutAdd(a.temporary.p, x, T * d, rate, stream(key, layer, 2), 0, s.hat1.p)
-            kernels.layerNorm(
-                s.hat1.p, w + b.norm1, w + b.norm1Bias, Self.normEpsilon, T, d, s.middle.p, s.hat1.p, s.scale1.p)
-            kernels.gemm(.nn, T, 4 * d, d, s.middle.p, d, w + b.expand, 4 * d, s.wide.p, 4 * d, false, gemmScratch.p)
-            kernels.biasGelu(s.wide.p, w + b.expandBias, T, 4 * d, s.activated.p)
-            linear(s.activated.p, T, 4 * d, w + b.contract, w + b.contractBias, d, a.temporary.p)
-            kernels.dropoutAdd(a.temporary.p, s.middle.p, T * d, rate, stream(key, layer, 3), 0, s.hat2.p)
-            kernels.layerNorm(
-                s.hat2.p, w + b.norm2, w + b.norm2Bias, Self.normEpsilon, T, d, s.output.p, s.hat2.p, s.scale2.p)
-            x = s.output.p
+        let dropping = layers.dropping(dropoutKey)
+        let (hat, temporary) = (shared(.hat), shared(.temporary))
+        layers.embed(batch, items: table.item, positions: position, into: hat)
+        layers.norm(hat, T, inputNorm, temporary, hat, shared(.scale))
+        layers.drop(temporary, T * d, dropping, 0, 0, shared(.input))
+        var x = shared(.input)
+        for (layer, b) in blocks.enumerated() {
+            func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(layer, buffer) }
+            layers.linear(x, T, b.queryKeyValue, s(.queryKeyValue))
+            layers.attend(
+                batch, s(.queryKeyValue), dropping, layer, 1, weights: workspace.blockPairs(layer), into: s(.attended))
+            layers.linear(s(.attended), T, b.output, temporary)
+            layers.drop(temporary, onto: x, T * d, dropping, layer, 2, s(.hat1))
+            layers.norm(s(.hat1), T, b.norm1, s(.middle), s(.hat1), s(.scale1))
+            layers.product(s(.middle), T, b.expand, s(.wide))
+            kernels.biasGelu(s(.wide), w + (b.expand.bias ?? 0), T, b.expand.outputs, s(.activated))
+            layers.linear(s(.activated), T, b.contract, temporary)
+            layers.drop(temporary, onto: s(.middle), T * d, dropping, layer, 3, s(.hat2))
+            layers.norm(s(.hat2), T, b.norm2, s(.output), s(.hat2), s(.scale2))
+            x = s(.output)
         }
         return x
     }
 
-    /// Adds the parameters' gradients to `gradient`, given `dHidden` [T, d], which is overwritten. The batch and key must be
-    /// those of the last `forward`.
     package func backward(
         _ batch: JaggedBatch, dropoutKey: UInt64?, _ dHidden: UnsafeMutablePointer<Float>, gradient: FloatBuffer
     ) {
         let T = batch.count
-        let a = activations
-        let w = UnsafePointer(parameters.p)
         let g = gradient.p
-        let rate = dropoutKey == nil ? 0 : dropout
-        let key = dropoutKey ?? 0
+        let dropping = layers.dropping(dropoutKey)
         let dx = dHidden
-        let branch = a.temporary.p
-        for layer in (0..<configuration.layers).reversed() {
-            let b = table.blocks[layer]
-            let s = a.blocks[layer]
-            let x = layer == 0 ? a.input.p : a.blocks[layer - 1].output.p
-            kernels.layerNormBackward(
-                dx, s.hat2.p, s.scale2.p, w + b.norm2, T, d, dx, g + b.norm2, g + b.norm2Bias)
-            kernels.dropoutAdd(dx, nil, T * d, rate, stream(key, layer, 3), 0, branch)
-            linearBackward(
-                s.activated.p, branch, T, 4 * d, d, w + b.contract, g + b.contract, g + b.contractBias, a.dWide.p, false
-            )
-            kernels.geluBackward(a.dWide.p, s.wide.p, T * 4 * d, a.dWide.p)
-            linearBackward(s.middle.p, a.dWide.p, T, d, 4 * d, w + b.expand, g + b.expand, g + b.expandBias, dx, true)
-            kernels.layerNormBackward(
-                dx, s.hat1.p, s.scale1.p, w + b.norm1, T, d, dx, g + b.norm1, g + b.norm1Bias)
-            kernels.dropoutAdd(dx, nil, T * d, rate, stream(key, layer, 2), 0, branch)
-            linearBackward(
-                s.attended.p, branch, T, d, d, w + b.output, g + b.output, g + b.outputBias, a.dAttended.p, false)
-            attendBackward(batch, s, rate, stream(key, layer, 1))
-            linearBackward(
-                x, a.dWide.p, T, d, 3 * d, w + b.queryKeyValue, g + b.queryKeyValue, g + b.queryKeyValueBias, dx, true)
+        let (branch, dWide, dAttended) = (shared(.temporary), shared(.dWide), shared(.dAttended))
+        for (layer, b) in blocks.enumerated().reversed() {
+            func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(layer, buffer) }
+            let x = layer == 0 ? shared(.input) : kept(layer - 1, .output)
+            layers.normBackward(dx, T, b.norm2, s(.hat2), s(.scale2), g, dx)
+            layers.drop(dx, T * d, dropping, layer, 3, branch)
+            layers.linearBackward(s(.activated), branch, T, b.contract, g, dWide)
+            kernels.geluBackward(dWide, s(.wide), T * b.expand.outputs, dWide)
+            layers.linearBackward(s(.middle), dWide, T, b.expand, g, dx, accumulate: true)
+            layers.normBackward(dx, T, b.norm1, s(.hat1), s(.scale1), g, dx)
+            layers.drop(dx, T * d, dropping, layer, 2, branch)
+            layers.linearBackward(s(.attended), branch, T, b.output, g, dAttended)
+            layers.attendBackward(
+                batch, s(.queryKeyValue), dropping, layer, 1, weights: workspace.blockPairs(layer), dAttended,
+                into: dWide)
+            layers.linearBackward(x, dWide, T, b.queryKeyValue, g, dx, accumulate: true)
         }
-        kernels.dropoutAdd(dx, nil, T * d, rate, stream(key, 0, 0), 0, branch)
-        kernels.layerNormBackward(
-            branch, a.embeddingHat.p, a.embeddingScale.p, w + table.inputNorm, T, d, branch, g + table.inputNorm,
-            g + table.inputNormBias)
-        scatter(batch, branch, g)
-    }
-
-    // MARK: - Embedding
-
-    /// x[t] = item[input] + position, the newest item of a sequence at position L - 1.
-    private func embed(_ batch: JaggedBatch, into x: UnsafeMutablePointer<Float>) {
-        let w = parameters.p
-        eachPosition(batch) { t, item, position in
-            let from = w + table.item + item * d
-            let at = w + table.position + position * d
-            for c in 0..<d { x[t * d + c] = from[c] + at[c] }
-        }
-    }
-
-    private func scatter(_ batch: JaggedBatch, _ dx: UnsafePointer<Float>, _ g: UnsafeMutablePointer<Float>) {
-        eachPosition(batch) { t, item, position in
-            let to = g + table.item + item * d
-            let at = g + table.position + position * d
-            for c in 0..<d {
-                to[c] += dx[t * d + c]
-                at[c] += dx[t * d + c]
-            }
-        }
-    }
-
-    @inline(__always)
-    private func eachPosition(_ batch: JaggedBatch, _ body: (_ t: Int, _ item: Int, _ position: Int) -> Void) {
-        for sequence in 0..<batch.sequences {
-            let end = batch.offsets[sequence + 1]
-            for t in batch.offsets[sequence]..<end {
-                body(t, Int(batch.inputs[t]), configuration.maxLength - (end - t))
-            }
-        }
-    }
-
-    // MARK: - Attention
-
-    private func attend(_ batch: JaggedBatch, _ s: SASRecActivations.Block, _ rate: Float, _ stream: UInt64) {
-        var place = 0
-        for sequence in 0..<batch.sequences {
-            let start = batch.offsets[sequence]
-            let n = batch.length(sequence)
-            for head in 0..<configuration.heads {
-                let q = s.queryKeyValue.p + start * 3 * d + head * width
-                kernels.attention(
-                    q, q + d, q + 2 * d, 3 * d, n, width, scale, rate, stream, UInt64(place), s.weights.p + place,
-                    s.attended.p + start * d + head * width, d, activations.attentionScratch.p)
-                place += n * n
-            }
-        }
-    }
-
-    private func attendBackward(_ batch: JaggedBatch, _ s: SASRecActivations.Block, _ rate: Float, _ stream: UInt64) {
-        var place = 0
-        for sequence in 0..<batch.sequences {
-            let start = batch.offsets[sequence]
-            let n = batch.length(sequence)
-            for head in 0..<configuration.heads {
-                let q = s.queryKeyValue.p + start * 3 * d + head * width
-                let dq = activations.dWide.p + start * 3 * d + head * width
-                kernels.attentionBackward(
-                    q, q + d, q + 2 * d, 3 * d, n, width, scale, rate, stream, UInt64(place), s.weights.p + place,
-                    activations.dAttended.p + start * d + head * width, d, dq, dq + d, dq + 2 * d,
-                    activations.attentionScratch.p)
-                place += n * n
-            }
-        }
-    }
-
-    // MARK: - Linear layers
-
-    /// y[T, out] = x[T, in] W[in, out] + bias
-    private func linear(
-        _ x: UnsafePointer<Float>, _ T: Int, _ inputs: Int, _ w: UnsafePointer<Float>, _ bias: UnsafePointer<Float>,
-        _ outputs: Int, _ y: UnsafeMutablePointer<Float>
-    ) {
-        kernels.gemm(.nn, T, outputs, inputs, x, inputs, w, outputs, y, outputs, false, gemmScratch.p)
-        kernels.addBias(y, bias, T, outputs)
-    }
-
-    /// dW += xᵀ dy, dBias += Σ dy, dx = (or +=) dy Wᵀ
-    private func linearBackward(
-        _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ T: Int, _ inputs: Int, _ outputs: Int,
-        _ w: UnsafePointer<Float>, _ dw: UnsafeMutablePointer<Float>, _ dBias: UnsafeMutablePointer<Float>,
-        _ dx: UnsafeMutablePointer<Float>, _ accumulate: Bool
-    ) {
-        kernels.addColumnSums(dy, T, outputs, outputs, dBias)
-        kernels.gemm(.tn, inputs, outputs, T, x, inputs, dy, outputs, dw, outputs, true, gemmScratch.p)
-        kernels.gemm(.nt, T, inputs, outputs, dy, outputs, w, outputs, dx, inputs, accumulate, gemmScratch.p)
+        layers.drop(dx, T * d, dropping, 0, 0, branch)
+        layers.normBackward(branch, T, inputNorm, shared(.hat), shared(.scale), g, branch)
+        layers.scatter(batch, branch, items: table.item, positions: position, g)
     }
 }

@@ -32,18 +32,18 @@ package struct FullRanking {
     }
 
     /// Ranks of the validation or test targets of `users` (all evaluated ones unless told), in their order.
-    package func ranks(_ model: SASRec, test: Bool, users: [Int32]? = nil) throws -> [UInt32] {
+    package func ranks(_ model: any SequenceModel, test: Bool, users: [Int32]? = nil) throws -> [UInt32] {
         prepare(model)
         return try ranksPrepared(model, test: test, users: users ?? data.evaluatedUsers)
     }
 
     /// Arranges the items of a model for ranking: once for a model that no longer changes.
-    func prepare(_ model: SASRec) {
+    func prepare(_ model: any SequenceModel) {
         kernels.packItems(UnsafePointer(model.parameters.p + model.table.item), items, dim, packed.p)
     }
 
     /// Ranks with the items as `prepare` arranged them.
-    func ranksPrepared(_ model: SASRec, test: Bool, users: [Int32]) throws -> [UInt32] {
+    func ranksPrepared(_ model: any SequenceModel, test: Bool, users: [Int32]) throws -> [UInt32] {
         let e = UnsafePointer(model.parameters.p + model.table.item)
         var ranks: [UInt32] = []
         ranks.reserveCapacity(users.count)
@@ -53,7 +53,9 @@ package struct FullRanking {
             batch.removeAll()
             var end = start
             while end < users.count, batch.count < Self.blockPositions || end == start {
-                batch.addContext(data.context(users[end], test: test).items, maxLength: data.maxLength)
+                batch.addContext(
+                    data.context(users[end], test: test).items, times: data.times(users[end]),
+                    maxLength: data.maxLength)
                 end += 1
             }
             let hidden = model.forward(batch, dropoutKey: nil)

@@ -20,6 +20,8 @@ package struct TrainingPosition: Codable, Sendable, Hashable {
     package var stale = 0
     package var lossSum = 0.0
     package var lossTokens = 0
+    /// Loss of the first step of all; later ones far above it mean divergence.
+    package var firstLoss: Double?
     /// Active seconds over all runs, and of them in training and in validation.
     package var seconds = 0.0
     package var trainingSeconds = 0.0

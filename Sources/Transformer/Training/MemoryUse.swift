@@ -41,7 +41,8 @@ package enum MemoryUse {
         }
         let positions = max(largest(lengths), min(2_048 + data.maxLength, data.tokens))
         let attention = largest(lengths.map { $0 * $0 })
-        let activations = SASRecActivations.bytes(configuration, positions: positions, attention: attention)
+        let activations = configuration.backbone.model.workspace(configuration)
+            .bytes(positions: positions, attention: attention)
         let d = configuration.dim
         let packed = Kernels.packedFloats(items: items, dim: d)
         let head = configuration.loss == .cce ? packed + Kernels.crossEntropyScratch(dim: d, items: items) : 0

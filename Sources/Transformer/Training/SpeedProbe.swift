@@ -39,7 +39,7 @@ package enum SpeedProbe {
             for _ in 0..<min(step.options.batchUsers, data.trainingUsers.count) {
                 let user = data.trainingUsers[random.below(data.trainingUsers.count)]
                 let before = batch.count
-                batch.addTraining(data.trainingItems(user), maxLength: data.maxLength)
+                batch.addTraining(data.trainingItems(user), times: data.times(user), maxLength: data.maxLength)
                 if step.model.configuration.loss == .bce {
                     sampler.draw((batch.count - before) * step.options.negatives, for: user, &random, into: &negatives)
                 }

@@ -113,8 +113,52 @@ package final class Trainer {
                 try validate(progress)
             }
             return try finish(converged: !outOfTime, progress)
-        } catch let error as NonFiniteScore {
+        } catch let error as Divergence {
             return diverged(error.description)
+        } catch is NonFiniteScore {
+            return diverged("a score is not finite after step \(position.step): training has diverged")
+        }
+    }
+
+    /// Begins with the weights of a file instead of random ones. Errors: `TrialFileError`, see `WeightsFile`.
+    package func start(from weights: String) throws {
+        try WeightsFile.read(weights, into: step.model)
+        best.copy(from: step.model.parameters)
+    }
+
+    /// Ranks with the parameters as they are.
+    package func rankOnly(progress: (TrialProgress) -> Void = { _ in }) throws -> Outcome {
+        clock = .now
+        best.copy(from: step.model.parameters)
+        do {
+            return try finish(converged: true, progress)
+        } catch is NonFiniteScore {
+            return diverged("a score is not finite")
+        }
+    }
+
+    /// A loss that no longer means anything.
+    private struct Divergence: Error {
+        var description: String
+    }
+
+    /// A loss so many times that of the first step is no accident: untrained models score at chance, and even a bad batch
+    /// stays near it. A large learning rate may leave the loss finite for ever, and the model useless.
+    static let divergedFactor = 20.0
+
+    /// Throws `Divergence` for the loss of a step (counted from 1) that is not finite, or far above that of the first step.
+    private func check(loss: Double, step: Int) throws {
+        guard loss.isFinite else {
+            throw Divergence(description: "the loss is not finite at step \(step): training has diverged")
+        }
+        let first = position.firstLoss ?? loss
+        position.firstLoss = first
+        let limit = Self.divergedFactor * max(1, first)
+        guard loss <= limit else {
+            throw Divergence(
+                description:
+                    "the loss is \(Int(loss)) at step \(step), more than \(Int(Self.divergedFactor)) times the "
+                    + "\(Double(Int(first * 100)) / 100) of the first step: training has diverged")
         }
     }
 
@@ -144,7 +188,7 @@ package final class Trainer {
             prepare(users, &batch, &negatives)
             let key = RandomStream(seed: spec.seed, .dropout, UInt64(position.step)).key
             let loss = step.lossAndGradient(batch, negatives: negatives, dropoutKey: key)
-            guard loss.isFinite else { throw NonFiniteScore() }
+            try check(loss: loss, step: position.step + 1)
             position.step += 1
             position.stepInEpoch += 1
             step.update(step: position.step)
@@ -163,7 +207,7 @@ package final class Trainer {
         var random = RandomStream(seed: spec.seed, .negatives, UInt64(position.step))
         for user in users {
             let before = batch.count
-            batch.addTraining(data.trainingItems(user), maxLength: data.maxLength)
+            batch.addTraining(data.trainingItems(user), times: data.times(user), maxLength: data.maxLength)
             if spec.configuration.loss == .bce {
                 sampler.draw(
                     (batch.count - before) * spec.options.negatives, for: user, &random, into: &negatives)

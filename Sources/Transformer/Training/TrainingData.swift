@@ -38,6 +38,9 @@ package struct TrainingData: Sendable {
         return UnsafeBufferPointer(rebasing: items.prefix(Split.trainingItems(length: items.count)))
     }
 
+    /// Times of a user's interactions, all of them; nil where the corpus has none.
+    func times(_ user: Int32) -> UnsafeBufferPointer<Int64>? { corpus.times(of: Int(user)) }
+
     /// What comes before the target, and the target: the last item for test, the one before it for validation.
     func context(_ user: Int32, test: Bool) -> (items: UnsafeBufferPointer<Int32>, target: Int32) {
         let items = corpus.items(of: Int(user))

@@ -4,7 +4,7 @@ package import Kernels
 
 /// Forward pass, loss, backward pass and AdamW update of one batch of users.
 package final class TrainingStep {
-    package let model: SASRec
+    package let model: any SequenceModel
     package let options: TrainingOptions
     package let gradient: FloatBuffer
     package let firstMoment: FloatBuffer
@@ -17,7 +17,7 @@ package final class TrainingStep {
 
     package init(_ configuration: Configuration, items: Int, options: TrainingOptions, kernels: Kernels = .best) {
         let table = ParameterTable(configuration, items: items)
-        model = SASRec(
+        model = configuration.backbone.model.init(
             configuration, items: items, parameters: FloatBuffer(table.count), dropout: options.dropout,
             kernels: kernels)
         self.options = options

@@ -15,7 +15,7 @@ struct Calibrate: AsyncParsableCommand {
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "Time to train for: 90s, 10m, 2h.") var budget: Seconds?
     @Option(help: "Loss: cce or bce.") var loss: Loss?
-    @Option(help: "Backbone: sasrec.") var backbone: Backbone?
+    @Option(help: "Backbone: sasrec, gpt, llama or hstu.") var backbone: Backbone?
     @Option(help: "Levels of layers to train: 1,2,4.") var layers: Levels?
     @Option(help: "Levels of the dimension to train: 16,32,64.") var dims: Levels?
     @Option(help: "Attention heads.") var heads: Int?

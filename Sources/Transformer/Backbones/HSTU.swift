@@ -1,0 +1,232 @@
+package import Domain
+internal import Glibc
+package import Kernels
+
+/// HSTU of arXiv 2402.17152: gate, value, query and key are SiLU of one linear layer of the norm; attention weights are
+/// SiLU(q kᵀ + relative bias) / L without softmax; the attended values are normed, gated, dropped and projected onto the
+/// residual. No feed-forward, no absolute positions.
+///
+/// The bias is a number per distance in positions, plus, where the batch has times, one per bucket of the distance in time.
+/// Each layer has its own, all heads share it.
+package final class HSTU: SequenceModel {
+    package let configuration: Configuration
+    package let table: ParameterTable
+    package let items: Int
+    package let parameters: FloatBuffer
+    private let kernels: Kernels
+    private let layers: Layers
+    private let blocks: [Block]
+    private let outputNorm: Norm
+    private var workspace: Workspace
+
+    private struct Block {
+        var norm1: Norm, gateValueQueryKey: Linear
+        var positionBias: Int, timeBias: Int
+        var norm2: Norm, output: Linear
+    }
+
+    private enum Shared: Int { case input, temporary, dAttended, dWide, hat, scale, hidden }
+    private enum Pairs: Int { case bias, dBias, buckets }
+    private enum Kept: Int {
+        case normed1, hat1, scale1, wide, activated, normed2, hat2, scale2, gated, output
+    }
+
+    package static func workspace(_ c: Configuration) -> WorkspaceShape {
+        let d = c.dim
+        return WorkspaceShape(
+            shared: [d, d, d, 4 * d, d, 1, d], block: [d, d, 1, 4 * d, 4 * d, d, d, 1, d, d], sharedPairs: 3,
+            blockPairs: c.heads, layers: c.layers)
+    }
+
+    /// The public code's: attended values are small at first, and a larger epsilon would swallow them.
+    static let normEpsilon: Float = 1e-6
+
+    package init(
+        _ configuration: Configuration, items: Int, parameters: FloatBuffer, dropout: Double, kernels: Kernels = .best
+    ) {
+        let table = ParameterTable(configuration, items: items)
+        precondition(parameters.count == table.count, "parameter buffer of the wrong size")
+        self.configuration = configuration
+        self.items = items
+        self.kernels = kernels
+        self.table = table
+        self.parameters = parameters
+        layers = Layers(
+            configuration, parameters, dropout: dropout, epsilon: Self.normEpsilon, kernels: kernels)
+        outputNorm = table.norm("outputNorm")
+        let d = configuration.dim
+        blocks = (0..<configuration.layers).map { layer in
+            let block = "blocks.\(layer)."
+            return Block(
+                norm1: table.norm(block + "norm1"),
+                gateValueQueryKey: table.linear(block + "gateValueQueryKey", d, 4 * d),
+                positionBias: table.place(block + "positionBias"), timeBias: table.place(block + "timeBias"),
+                norm2: table.norm(block + "norm2"), output: table.linear(block + "output", d, d))
+        }
+        workspace = Workspace(Self.workspace(configuration))
+    }
+
+    private var d: Int { configuration.dim }
+    private var width: Int { configuration.dim / configuration.heads }
+    private var scale: Float { 1 / Float(configuration.maxLength) }
+
+    private func shared(_ buffer: Shared) -> UnsafeMutablePointer<Float> { workspace.shared(buffer.rawValue) }
+
+    private func kept(_ layer: Int, _ buffer: Kept) -> UnsafeMutablePointer<Float> {
+        workspace.block(layer, buffer.rawValue)
+    }
+
+    private func pairs(_ buffer: Pairs) -> UnsafeMutablePointer<Float> { workspace.sharedPairs(buffer.rawValue) }
+
+    package func forward(_ batch: JaggedBatch, dropoutKey: UInt64?) -> UnsafeMutablePointer<Float> {
+        let T = batch.count
+        workspace.reserve(positions: T, attention: batch.attentionFloats)
+        let w = UnsafePointer(parameters.p)
+        let dropping = layers.dropping(dropoutKey)
+        let temporary = shared(.temporary)
+        layers.embed(batch, items: table.item, positions: nil, into: temporary)
+        layers.drop(temporary, T * d, dropping, 0, 0, shared(.input))
+        findBuckets(batch)
+        var x = shared(.input)
+        for (layer, b) in blocks.enumerated() {
+            func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(layer, buffer) }
+            layers.norm(x, T, b.norm1, s(.normed1), s(.hat1), s(.scale1))
+            layers.product(s(.normed1), T, b.gateValueQueryKey, s(.wide))
+            kernels.biasSilu(s(.wide), w + (b.gateValueQueryKey.bias ?? 0), T, 4 * d, s(.activated))
+            addBiases(batch, b)
+            attend(batch, s(.activated), layer, into: s(.hat2))
+            layers.norm(s(.hat2), T, b.norm2, s(.normed2), s(.hat2), s(.scale2))
+            kernels.multiply(s(.normed2), d, s(.activated), 4 * d, T, d, s(.gated), d)
+            layers.drop(s(.gated), T * d, dropping, layer, 2, s(.gated))
+            layers.linear(s(.gated), T, b.output, s(.output))
+            layers.add(x, T * d, to: s(.output))
+            x = s(.output)
+        }
+        layers.norm(x, T, outputNorm, shared(.hidden), shared(.hat), shared(.scale))
+        return shared(.hidden)
+    }
+
+    package func backward(
+        _ batch: JaggedBatch, dropoutKey: UInt64?, _ dHidden: UnsafeMutablePointer<Float>, gradient: FloatBuffer
+    ) {
+        let T = batch.count
+        let g = gradient.p
+        let dropping = layers.dropping(dropoutKey)
+        let dx = dHidden
+        let (branch, dWide, dAttended) = (shared(.temporary), shared(.dWide), shared(.dAttended))
+        layers.normBackward(dx, T, outputNorm, shared(.hat), shared(.scale), g, dx)
+        for (layer, b) in blocks.enumerated().reversed() {
+            func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(layer, buffer) }
+            layers.linearBackward(s(.gated), dx, T, b.output, g, branch)
+            layers.drop(branch, T * d, dropping, layer, 2, branch)
+            kernels.multiply(branch, d, s(.normed2), d, T, d, dWide, 4 * d)
+            kernels.multiply(branch, d, s(.activated), 4 * d, T, d, dAttended, d)
+            layers.normBackward(dAttended, T, b.norm2, s(.hat2), s(.scale2), g, dAttended)
+            attendBackward(batch, s(.activated), layer, dAttended, into: dWide)
+            scatterBiases(batch, b, g)
+            kernels.siluBackward(dWide, s(.wide), T * 4 * d, dWide)
+            layers.linearBackward(s(.normed1), dWide, T, b.gateValueQueryKey, g, branch)
+            layers.normBackward(branch, T, b.norm1, s(.hat1), s(.scale1), g, branch)
+            layers.add(branch, T * d, to: dx)
+        }
+        layers.drop(dx, T * d, dropping, 0, 0, branch)
+        layers.scatter(batch, branch, items: table.item, positions: nil, g)
+    }
+
+    // MARK: - Attention
+
+    /// A row of `activated` is gate, value, query, key, of d each.
+    private func attend(
+        _ batch: JaggedBatch, _ activated: UnsafePointer<Float>, _ layer: Int,
+        into attended: UnsafeMutablePointer<Float>
+    ) {
+        let (d, width, scale) = (d, width, scale)
+        let scores = workspace.blockPairs(layer)
+        let bias = pairs(.bias)
+        layers.eachHead(batch) { start, n, head, place, scratch in
+            let v = activated + start * 4 * d + d + head * width
+            kernels.pointwiseAttention(
+                v + d, v + 2 * d, v, 4 * d, n, width, bias + (place - head * n * n) / configuration.heads, scale,
+                scores + place, attended + start * d + head * width, d, scratch)
+        }
+    }
+
+    /// Leaves the gradients of value, query and key in `dWide`, and that of the biases in the pairs.
+    private func attendBackward(
+        _ batch: JaggedBatch, _ activated: UnsafePointer<Float>, _ layer: Int, _ dAttended: UnsafePointer<Float>,
+        into dWide: UnsafeMutablePointer<Float>
+    ) {
+        let (d, width, scale) = (d, width, scale)
+        let scores = workspace.blockPairs(layer)
+        let dBias = pairs(.dBias)
+        dBias.update(repeating: 0, count: batch.attentionFloats)
+        layers.eachHead(batch) { start, n, head, place, scratch in
+            let v = activated + start * 4 * d + d + head * width
+            let dv = dWide + start * 4 * d + d + head * width
+            kernels.pointwiseAttentionBackward(
+                v + d, v + 2 * d, v, 4 * d, n, width, scale, scores + place, dAttended + start * d + head * width, d,
+                dv + d, dv + 2 * d, dv, dBias + (place - head * n * n) / configuration.heads, scratch)
+        }
+    }
+
+    // MARK: - Relative biases
+
+    /// Smallest distance in time of each bucket: bucket b holds ln(max(1, |dt|)) / 0.301 from b to b + 1, as the public code.
+    private static let bucketStarts: [Double] = (0..<Configuration.timeBuckets).map { exp(0.301 * Double($0)) }
+
+    /// The bucket of a distance in time; all beyond the last start share the last.
+    static func bucket(_ distance: UInt64) -> Int {
+        let dt = Double(max(1, distance))
+        // From below: ln dt is at least ln 2 times its whole binary digits less one.
+        var bucket = min(
+            Int(Double(63 - max(1, distance).leadingZeroBitCount) * 0.6931 / 0.301), bucketStarts.count - 1)
+        while bucket + 1 < bucketStarts.count, dt >= bucketStarts[bucket + 1] { bucket += 1 }
+        return bucket
+    }
+
+    /// The bucket of every pair, once for all layers.
+    private func findBuckets(_ batch: JaggedBatch) {
+        guard batch.hasTimes else { return }
+        let buckets = pairs(.buckets)
+        eachPair(batch) { place, i, j in
+            let (later, earlier) = (batch.times[i], batch.times[j])
+            let distance = later >= earlier ? later &- earlier : earlier &- later
+            buckets[place] = Float(Self.bucket(UInt64(bitPattern: distance)))
+        }
+    }
+
+    private func addBiases(_ batch: JaggedBatch, _ b: Block) {
+        let (bias, buckets) = (pairs(.bias), pairs(.buckets))
+        let position = UnsafePointer(parameters.p + b.positionBias)
+        let time = UnsafePointer(parameters.p + b.timeBias)
+        if batch.hasTimes {
+            eachPair(batch) { place, i, j in bias[place] = position[i - j] + time[Int(buckets[place])] }
+        } else {
+            eachPair(batch) { place, i, j in bias[place] = position[i - j] }
+        }
+    }
+
+    private func scatterBiases(_ batch: JaggedBatch, _ b: Block, _ g: UnsafeMutablePointer<Float>) {
+        let (dBias, buckets) = (pairs(.dBias), pairs(.buckets))
+        let (position, time) = (g + b.positionBias, g + b.timeBias)
+        let hasTimes = batch.hasTimes
+        eachPair(batch) { place, i, j in
+            position[i - j] += dBias[place]
+            if hasTimes { time[Int(buckets[place])] += dBias[place] }
+        }
+    }
+
+    /// Visits the causal pairs of positions of every sequence, and where their number stands among the pairs.
+    @inline(__always)
+    private func eachPair(_ batch: JaggedBatch, _ body: (_ place: Int, _ i: Int, _ j: Int) -> Void) {
+        var first = 0
+        for sequence in 0..<batch.sequences {
+            let start = batch.offsets[sequence]
+            let n = batch.length(sequence)
+            for i in 0..<n {
+                for j in 0...i { body(first + i * n + j, start + i, start + j) }
+            }
+            first += n * n
+        }
+    }
+}

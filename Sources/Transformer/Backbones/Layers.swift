@@ -1,0 +1,202 @@
+internal import Domain
+internal import Kernels
+
+/// The operations that backbones are made of, over the parameters of one model.
+///
+/// Shapes in comments: T positions of a batch, d dimension, h heads.
+final class Layers {
+    /// Training mode's dropout: the key names the step's decisions. Rate 0 keeps everything.
+    struct Dropping {
+        var rate: Float
+        var key: UInt64
+
+        /// `layer` and `site` name the place in the network.
+        func stream(_ layer: Int, _ site: UInt64) -> UInt64 { RandomStream.mix(key &+ UInt64(layer) &* 8 &+ site) }
+    }
+
+    let kernels: Kernels
+    private let configuration: Configuration
+    private let parameters: FloatBuffer
+    private let dropout: Float
+    private let epsilon: Float
+    private let gemmScratch = FloatBuffer(Kernels.gemmScratch)
+    private var attentionScratch = FloatBuffer(0)
+
+    init(
+        _ configuration: Configuration, _ parameters: FloatBuffer, dropout: Double, epsilon: Float, kernels: Kernels
+    ) {
+        self.configuration = configuration
+        self.parameters = parameters
+        self.dropout = Float(dropout)
+        self.epsilon = epsilon
+        self.kernels = kernels
+    }
+
+    private var d: Int { configuration.dim }
+    private var width: Int { configuration.dim / configuration.heads }
+    private var w: UnsafePointer<Float> { UnsafePointer(parameters.p) }
+
+    func dropping(_ dropoutKey: UInt64?) -> Dropping {
+        Dropping(rate: dropoutKey == nil ? 0 : dropout, key: dropoutKey ?? 0)
+    }
+
+    /// y = base + dropout(x), each of `count` numbers; may work in place.
+    func drop(
+        _ x: UnsafePointer<Float>, onto base: UnsafePointer<Float>? = nil, _ count: Int, _ dropping: Dropping,
+        _ layer: Int, _ site: UInt64, _ y: UnsafeMutablePointer<Float>
+    ) {
+        kernels.dropoutAdd(x, base, count, dropping.rate, dropping.stream(layer, site), 0, y)
+    }
+
+    /// y += x
+    func add(_ x: UnsafePointer<Float>, _ count: Int, to y: UnsafeMutablePointer<Float>) {
+        kernels.dropoutAdd(x, UnsafePointer(y), count, 0, 0, 0, y)
+    }
+
+    // MARK: - Embedding
+
+    /// x[t] = item[input], plus position[...] where `positions` tells its offset; the newest item of a sequence is at
+    /// position L - 1.
+    func embed(_ batch: JaggedBatch, items: Int, positions: Int?, into x: UnsafeMutablePointer<Float>) {
+        let d = d
+        eachPosition(batch) { t, item, position in
+            let from = w + items + item * d
+            guard let positions else {
+                (x + t * d).update(from: from, count: d)
+                return
+            }
+            let at = w + positions + position * d
+            for c in 0..<d { x[t * d + c] = from[c] + at[c] }
+        }
+    }
+
+    /// Adds the gradient of `embed` to that of the embeddings.
+    func scatter(
+        _ batch: JaggedBatch, _ dx: UnsafePointer<Float>, items: Int, positions: Int?, _ g: UnsafeMutablePointer<Float>
+    ) {
+        let d = d
+        eachPosition(batch) { t, item, position in
+            let to = g + items + item * d
+            for c in 0..<d { to[c] += dx[t * d + c] }
+            guard let positions else { return }
+            let at = g + positions + position * d
+            for c in 0..<d { at[c] += dx[t * d + c] }
+        }
+    }
+
+    @inline(__always)
+    private func eachPosition(_ batch: JaggedBatch, _ body: (_ t: Int, _ item: Int, _ position: Int) -> Void) {
+        for sequence in 0..<batch.sequences {
+            let end = batch.offsets[sequence + 1]
+            for t in batch.offsets[sequence]..<end {
+                body(t, Int(batch.inputs[t]), configuration.maxLength - (end - t))
+            }
+        }
+    }
+
+    // MARK: - Norms
+
+    /// y = norm(x); keeps the normalised values in `hat` (may be x) and their scale per row.
+    func norm(
+        _ x: UnsafePointer<Float>, _ T: Int, _ norm: Norm, _ y: UnsafeMutablePointer<Float>,
+        _ hat: UnsafeMutablePointer<Float>, _ scales: UnsafeMutablePointer<Float>
+    ) {
+        if let bias = norm.bias {
+            kernels.layerNorm(x, w + norm.weight, w + bias, epsilon, T, d, y, hat, scales)
+        } else {
+            kernels.rmsNorm(x, w + norm.weight, epsilon, T, d, y, hat, scales)
+        }
+    }
+
+    /// dx = gradient of `norm` (may be dy); the parameters' gradients accumulate.
+    func normBackward(
+        _ dy: UnsafePointer<Float>, _ T: Int, _ norm: Norm, _ hat: UnsafePointer<Float>,
+        _ scales: UnsafePointer<Float>, _ g: UnsafeMutablePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+    ) {
+        if let bias = norm.bias {
+            kernels.layerNormBackward(dy, hat, scales, w + norm.weight, T, d, dx, g + norm.weight, g + bias)
+        } else {
+            kernels.rmsNormBackward(dy, hat, scales, w + norm.weight, T, d, dx, g + norm.weight)
+        }
+    }
+
+    // MARK: - Linear layers
+
+    /// y[T, out] = x[T, in] W[in, out]
+    func product(_ x: UnsafePointer<Float>, _ T: Int, _ linear: Linear, _ y: UnsafeMutablePointer<Float>) {
+        kernels.gemm(
+            .nn, T, linear.outputs, linear.inputs, x, linear.inputs, w + linear.weight, linear.outputs, y,
+            linear.outputs, false, gemmScratch.p)
+    }
+
+    /// y[T, out] = x[T, in] W[in, out] + bias
+    func linear(_ x: UnsafePointer<Float>, _ T: Int, _ linear: Linear, _ y: UnsafeMutablePointer<Float>) {
+        product(x, T, linear, y)
+        if let bias = linear.bias { kernels.addBias(y, w + bias, T, linear.outputs) }
+    }
+
+    /// dW += xᵀ dy, dBias += Σ dy, dx = (or +=) dy Wᵀ
+    func linearBackward(
+        _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ T: Int, _ linear: Linear,
+        _ g: UnsafeMutablePointer<Float>, _ dx: UnsafeMutablePointer<Float>, accumulate: Bool = false
+    ) {
+        let (inputs, outputs) = (linear.inputs, linear.outputs)
+        if let bias = linear.bias { kernels.addColumnSums(dy, T, outputs, outputs, g + bias) }
+        kernels.gemm(
+            .tn, inputs, outputs, T, x, inputs, dy, outputs, g + linear.weight, outputs, true, gemmScratch.p)
+        kernels.gemm(
+            .nt, T, inputs, outputs, dy, outputs, w + linear.weight, outputs, dx, inputs, accumulate, gemmScratch.p)
+    }
+
+    // MARK: - Attention
+
+    /// Softmax attention of every sequence and head: queries, keys and values lie side by side in rows of 3 d.
+    func attend(
+        _ batch: JaggedBatch, _ queryKeyValue: UnsafePointer<Float>, _ dropping: Dropping, _ layer: Int, _ site: UInt64,
+        weights: UnsafeMutablePointer<Float>, into attended: UnsafeMutablePointer<Float>
+    ) {
+        let (d, width, stream) = (d, width, dropping.stream(layer, site))
+        eachHead(batch) { start, n, head, place, scratch in
+            let q = queryKeyValue + start * 3 * d + head * width
+            kernels.attention(
+                q, q + d, q + 2 * d, 3 * d, n, width, 1 / Float(width).squareRoot(), dropping.rate, stream,
+                UInt64(place), weights + place, attended + start * d + head * width, d, scratch)
+        }
+    }
+
+    /// Gradient of `attend` with respect to queries, keys and values.
+    func attendBackward(
+        _ batch: JaggedBatch, _ queryKeyValue: UnsafePointer<Float>, _ dropping: Dropping, _ layer: Int, _ site: UInt64,
+        weights: UnsafePointer<Float>, _ dAttended: UnsafePointer<Float>,
+        into dQueryKeyValue: UnsafeMutablePointer<Float>
+    ) {
+        let (d, width, stream) = (d, width, dropping.stream(layer, site))
+        eachHead(batch) { start, n, head, place, scratch in
+            let q = queryKeyValue + start * 3 * d + head * width
+            let dq = dQueryKeyValue + start * 3 * d + head * width
+            kernels.attentionBackward(
+                q, q + d, q + 2 * d, 3 * d, n, width, 1 / Float(width).squareRoot(), dropping.rate, stream,
+                UInt64(place), weights + place, dAttended + start * d + head * width, d, dq, dq + d, dq + 2 * d,
+                scratch)
+        }
+    }
+
+    /// Visits every sequence's heads: first position, length, head, and where the head's n² numbers begin.
+    @inline(__always)
+    func eachHead(
+        _ batch: JaggedBatch,
+        _ body: (_ start: Int, _ n: Int, _ head: Int, _ place: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
+    ) {
+        let needed = Kernels.attentionScratch(length: batch.longest)
+        if attentionScratch.count < needed { attentionScratch = FloatBuffer(needed) }
+        let scratch = attentionScratch.p
+        var place = 0
+        for sequence in 0..<batch.sequences {
+            let n = batch.length(sequence)
+            for head in 0..<configuration.heads {
+                body(batch.offsets[sequence], n, head, place, scratch)
+                place += n * n
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+/// Floats that a forward pass leaves for the backward pass, by what they grow with. T positions, A the sum of the squared
+/// lengths of the sequences.
+package struct WorkspaceShape: Sendable {
+    /// Floats per position of each buffer, shared by all blocks and of every block.
+    var shared: [Int]
+    var block: [Int]
+    /// Numbers per pair of positions: shared, and of every block.
+    var sharedPairs: Int
+    var blockPairs: Int
+    var layers: Int
+
+    /// A little more than asked for, so that slowly growing batches do not allocate every time.
+    static func roomy(_ count: Int) -> Int { count + count / 16 }
+
+    /// Bytes for `positions` positions with `attention` squared lengths, as `Workspace` allocates them.
+    package func bytes(positions: Int, attention: Int) -> Int {
+        let perPosition = shared.reduce(0, +) + layers * block.reduce(0, +)
+        return 4 * (Self.roomy(positions) * perPosition + Self.roomy(attention) * (sharedPairs + layers * blockPairs))
+    }
+}
+
+/// The buffers of a shape, grown to the largest batch seen and then reused.
+struct Workspace {
+    let shape: WorkspaceShape
+    private var positions = 0
+    private var attention = 0
+    private var shared: [FloatBuffer] = []
+    private var blocks: [[FloatBuffer]] = []
+    private var sharedPairs: [FloatBuffer] = []
+    private var blockPairs: [FloatBuffer] = []
+
+    init(_ shape: WorkspaceShape) { self.shape = shape }
+
+    mutating func reserve(positions: Int, attention: Int) {
+        if positions > self.positions || shared.isEmpty {
+            let T = WorkspaceShape.roomy(positions)
+            self.positions = T
+            shared = shape.shared.map { FloatBuffer(T * $0) }
+            blocks = (0..<shape.layers).map { _ in shape.block.map { FloatBuffer(T * $0) } }
+        }
+        if attention > self.attention || blockPairs.isEmpty {
+            self.attention = WorkspaceShape.roomy(attention)
+            sharedPairs = (0..<shape.sharedPairs).map { _ in FloatBuffer(self.attention) }
+            blockPairs = (0..<shape.layers).map { _ in FloatBuffer(self.attention * shape.blockPairs) }
+        }
+    }
+
+    func shared(_ index: Int) -> UnsafeMutablePointer<Float> { shared[index].p }
+    func block(_ layer: Int, _ index: Int) -> UnsafeMutablePointer<Float> { blocks[layer][index].p }
+    func sharedPairs(_ index: Int) -> UnsafeMutablePointer<Float> { sharedPairs[index].p }
+    func blockPairs(_ layer: Int) -> UnsafeMutablePointer<Float> { blockPairs[layer].p }
+}

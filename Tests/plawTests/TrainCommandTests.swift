@@ -1,0 +1,128 @@
+import Foundation
+import PlawProtocol
+import PlawTesting
+import Testing
+
+/// `plaw-trial train` as people and scripts use it, and the backbones through the daemon.
+@Suite struct TrainCommandTests {
+    private static func synthesize(_ path: String) async throws {
+        let outcome = try await runProgram(
+            "plaw-trial", ["synthesize", "--users", "200", "--items", "80", "--seed", "1", "--output", path])
+        try #require(outcome.code == 0)
+    }
+
+    private static func train(_ file: String, _ arguments: String...) async throws -> Outcome {
+        try await runProgram(
+            "plaw-trial", ["train", "--data", file, "--dim", "8", "--epochs", "2", "--json"] + arguments)
+    }
+
+    private static func json(_ outcome: Outcome) throws -> JSONValue {
+        try JSONDecoder().decode(JSONValue.self, from: Data(outcome.output.utf8))
+    }
+
+    @Test("saved weights rank as the training did", arguments: ["sasrec", "gpt", "llama", "hstu"])
+    func weights(backbone: String) async throws {
+        try await withTemporaryFolder { folder in
+            let (file, weights) = (folder + "/data", folder + "/W.safetensors")
+            try await Self.synthesize(file)
+            let trained = try await Self.train(file, "--backbone", backbone, "--save-weights", weights)
+            try #require(trained.code == 0, "\(trained.errors)")
+            let result = try Self.json(trained)
+            #expect(result["status"] == .string("converged"))
+            let ranked = try Self.json(
+                try await Self.train(file, "--backbone", backbone, "--weights", weights, "--evaluate-only"))
+            #expect(ranked["test"] == result["test"] && ranked["validation"] == result["validation"])
+            #expect(ranked["epochs"] == .integer(0))
+            let other = try await Self.train(
+                file, "--backbone", backbone, "--layers", "1", "--weights", weights, "--evaluate-only")
+            #expect(other.code == 1)
+            #expect(other.errors.contains("\(weights): layers: found \"2\" in the metadata, expected \"1\""))
+            #expect(other.output.isEmpty)
+        }
+    }
+
+    @Test("a divergent training says at which step and ends with 1", arguments: ["sasrec", "gpt", "llama", "hstu"])
+    func divergence(backbone: String) async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/data"
+            try await Self.synthesize(file)
+            let outcome = try await Self.train(file, "--backbone", backbone, "--lr", "10", "--epochs", "100")
+            #expect(outcome.code == 1)
+            let result = try Self.json(outcome)
+            #expect(result["status"] == .string("diverged"))
+            #expect(result["test"] == .object([:]))
+            guard case .string(let message)? = result["message"] else {
+                Issue.record("no message")
+                return
+            }
+            #expect(message.contains("step") && message.contains("a smaller learning rate may help"))
+        }
+    }
+
+    private static let wrong: [([String], String)] = [
+        (["--evaluate-only"], "--evaluate-only needs --weights"),
+        (["--save-weights", "/nowhere/at/all/W"], "no folder that can be written to"),
+        (["--threads", "2"], "--threads: found 2, expected 1"),
+        (["--epochs", "0"], "--epochs: found 0, expected 1 or more"),
+        (["--dropout", "1"], "--dropout: found 1.0, expected 0 or more, less than 1"),
+        (["--backbone", "mamba"], "The value 'mamba' is invalid for '--backbone <backbone>'"),
+        (["--backbone", "llama", "--dim", "6"], "3 columns a head of dim 6; expected an even number"),
+        (["--heads", "3"], "heads: found 3, expected a divisor of dim 8"),
+    ]
+
+    @Test("wrong options are refused before anything is read", arguments: wrong)
+    func usage(arguments: [String], message: String) async throws {
+        try await withTemporaryFolder { folder in
+            try await Self.synthesize(folder + "/data")
+            let outcome = try await runProgram(
+                "plaw-trial", ["train", "--data", folder + "/data", "--dim", "8"] + arguments)
+            #expect(outcome.code == 64)
+            #expect(outcome.errors.contains(message), "\(outcome.errors)")
+            #expect(outcome.output.isEmpty)
+        }
+    }
+
+    @Test("weights that are none are refused by name")
+    func foreignWeights() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/data"
+            try await Self.synthesize(file)
+            let outcome = try await Self.train(file, "--weights", file)
+            #expect(outcome.code == 1)
+            #expect(outcome.errors.contains("\(file): found no safetensors header"))
+        }
+    }
+
+    @Test("a daemon calibrates every backbone")
+    func calibrations() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/data"
+            try await Self.synthesize(file)
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                let environment = ["PLAW_SOCKET": daemon.socket]
+                let registered = try await runProgram("plaw", ["register", "d", file], environment: environment)
+                try #require(registered.code == 0)
+                for backbone in ["gpt", "llama", "hstu"] {
+                    let outcome = try await runProgram(
+                        "plaw",
+                        [
+                            "calibrate", "d", "--backbone", backbone, "--budget", "60s", "--layers", "1", "--dims", "8",
+                            "--max-epochs", "2",
+                        ], environment: environment)
+                    #expect(outcome.errors.contains("trial 1/1"), "\(outcome)")
+                    #expect(outcome.output.contains("finished"))
+                }
+                let observations = try await runProgram(
+                    "plaw", ["rpc", "observation.list", "{\"dataset\":\"d\"}"], environment: environment)
+                for backbone in ["gpt", "llama", "hstu"] {
+                    #expect(observations.output.contains("\"backbone\":\"\(backbone)\""), "\(observations)")
+                }
+                let odd = try await runProgram(
+                    "plaw", ["calibrate", "d", "--backbone", "llama", "--dims", "6", "--plan-only"],
+                    environment: environment)
+                #expect(odd.code == 1)
+                #expect(odd.errors.contains("expected an even number"))
+            }
+        }
+    }
+}
