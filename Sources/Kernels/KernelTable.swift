@@ -10,6 +10,18 @@ package struct Kernels: Sendable {
     /// Which operand is read transposed: `nt` computes A Bᵀ, `tn` computes Aᵀ B.
     package enum Layout: Int, Sendable { case nn, nt, tn }
 
+    /// A loss of a target's score s⁺ against the scores s of a row's negatives, w their softmax.
+    package enum PairLoss: Int, Sendable, CaseIterable {
+        /// -beta ln σ(s⁺) - Σ ln(1 - σ(s)): arXiv 2308.07192, binary cross-entropy where beta is 1.
+        case calibrated
+        /// Mean of -ln σ(s⁺ - s): Rendle et al. 2009.
+        case bpr
+        /// Mean of σ(s - s⁺) + σ(s²): arXiv 1511.06939.
+        case top1
+        /// -ln Σ w σ(s⁺ - s), and Σ w (σ(s - s⁺) + σ(s²)): arXiv 1706.03847.
+        case bprMax, top1Max
+    }
+
     /// One step's decoupled-weight-decay Adam constants; `correction1` = 1 - beta1^t, `correction2` = 1 - beta2^t.
     package struct AdamStep: Sendable {
         package var learningRate: Float
@@ -138,4 +150,61 @@ package struct Kernels: Sendable {
             _ h: In, _ rows: Int, _ dim: Int, _ packed: In, _ items: Int, _ thresholds: In,
             _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>, _ scratch: Out
         ) -> Bool
+
+    /// targetScores[r] = <h_r, e[targets[r]]>; scores[r, j] = <h_r, e[negatives[r, j]]>, `stride` floats between rows, which is
+    /// a multiple of 16 and at least `perRow`; the rest of a row becomes 0.
+    package let gatherScores:
+        @Sendable (
+            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ targets: UnsafePointer<Int32>,
+            _ negatives: UnsafePointer<Int32>, _ perRow: Int, _ stride: Int, _ targetScores: Out, _ scores: Out
+        ) -> Void
+
+    /// Returns the summed loss of rows of scores as `gatherScores` leaves them, and overwrites the scores with their slopes.
+    /// `perRow` is at least 1; `beta` is for `calibrated`. scratch: rows floats.
+    package let pairSlopes:
+        @Sendable (
+            _ loss: PairLoss, _ beta: Float, _ targetScores: Out, _ scores: Out, _ rows: Int, _ perRow: Int,
+            _ stride: Int, _ scratch: Out
+        ) -> Double
+
+    /// The way back of `gatherScores`: dh_r = (or += with `add`) scale Σ slope e, de[item] += scale slope h_r.
+    package let scatterSlopes:
+        @Sendable (
+            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ targets: UnsafePointer<Int32>,
+            _ negatives: UnsafePointer<Int32>, _ perRow: Int, _ stride: Int, _ targetSlopes: In, _ slopes: In,
+            _ scale: Float, _ add: Bool, _ dh: Out, _ de: Out
+        ) -> Void
+
+    /// Softmax cross-entropy of each row's target against `count` negatives that all rows share:
+    /// Σ_r ln( e^(s⁺ - s⁺) + Σ_j e^(s_j - corrections[j] - s⁺) ), over the j that are not the row's target. Scores become slopes.
+    /// `stride` as in `gatherScores`; scratch: 2 rows floats.
+    package let sampledSoftmaxSlopes:
+        @Sendable (
+            _ targetScores: Out, _ scores: Out, _ rows: Int, _ count: Int, _ stride: Int,
+            _ targets: UnsafePointer<Int32>, _ negatives: UnsafePointer<Int32>, _ corrections: In, _ scratch: Out
+        ) -> Double
+
+    /// out[i] = e[which[i]], rows of `dim` floats.
+    package let gatherRows:
+        @Sendable (_ e: In, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int, _ out: Out) -> Void
+
+    /// e[which[i]] += x[i], rows of `dim` floats; a row may occur many times.
+    package let addRows: @Sendable (_ x: In, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int, _ e: Out) -> Void
+
+    /// x[which[i]] = 0, rows of `dim` floats.
+    package let clearRows: @Sendable (_ x: Out, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int) -> Void
+
+    /// `adamW` on `count` different rows of `dim` floats.
+    package let adamWRows:
+        @Sendable (
+            _ p: Out, _ g: In, _ m: Out, _ v: Out, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int,
+            _ step: AdamStep
+        ) -> Void
+
+    /// What AdamW steps without a gradient do to rows, at once, with five factors f for each row:
+    /// p = p f0 - m f1 / (√v + f2), m = m f3, v = v f4.
+    package let catchUpRows:
+        @Sendable (
+            _ p: Out, _ m: Out, _ v: Out, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int, _ factors: In
+        ) -> Void
 }

@@ -22,6 +22,8 @@ struct Train: ParsableCommand {
     @Option(help: "Seed of everything random.") var seed: UInt64 = 1
     @Option(help: "Stop training after so many seconds.") var maxSeconds: Double?
     @Option(help: "Share of the users that train.") var userFraction = 1.0
+    @Option(help: "Rank the target against so many drawn items instead of all; not comparable with a full ranking.")
+    var sampledRanking: Int?
     @Flag(help: "One JSON line as the result.") var json = false
 
     private struct Summary: Encodable {
@@ -36,6 +38,8 @@ struct Train: ParsableCommand {
         var tokens: Int
         var users: Int
         var mask: CandidateMask
+        /// Drawn items each target was ranked against; absent for a full ranking.
+        var sampledRanking: Int?
         var validation: [String: Double]
         var test: [String: Double]
     }
@@ -43,7 +47,7 @@ struct Train: ParsableCommand {
     func run() throws {
         stopOnTermination()
         let result = try source.withCorpus { corpus -> (TrialResult, CandidateMask) in
-            var options = model.options()
+            var options = try model.options()
             options.maxEpochs = epochs
             options.patience = patience
             options.stopMetric = stopMetric
@@ -51,7 +55,7 @@ struct Train: ParsableCommand {
             let spec = TrialSpec(
                 corpus: corpus.path, configuration: try model.configuration(layers: layers, dim: dim),
                 options: options, seed: seed, threads: threads, userFraction: userFraction, mask: mask,
-                maxSeconds: maxSeconds, checkpointSeconds: .infinity)
+                maxSeconds: maxSeconds, checkpointSeconds: .infinity, sampledRanking: sampledRanking)
             let trainer = try Trainer(spec: spec, corpus: corpus)
             var shown = -1
             let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
@@ -77,7 +81,8 @@ struct Train: ParsableCommand {
             status: result.status, message: result.message, tokensPerSecond: result.tokensPerSecond,
             epochs: result.epochs, bestEpoch: result.bestEpoch, seconds: result.seconds,
             peakMemoryBytes: result.peakMemoryBytes, parameters: result.parameters, tokens: result.tokens,
-            users: result.users, mask: mask, validation: result.validation.mapValues(\.value),
+            users: result.users, mask: mask, sampledRanking: result.sampledRanking,
+            validation: result.validation.mapValues(\.value),
             test: result.test.mapValues(\.value))
         if json {
             printLine(try plaw_trial.json(summary))
@@ -90,6 +95,7 @@ struct Train: ParsableCommand {
                 guard let test = result.test[name], let valid = result.validation[name] else { continue }
                 printLine(
                     "\(name)\ttest \(test.value) ± \(test.standardError)\tvalidation \(valid.value)\tmask \(mask.rawValue)"
+                        + (result.sampledRanking.map { "\tagainst \($0) drawn items" } ?? "")
                 )
             }
         }
