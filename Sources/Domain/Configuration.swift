@@ -10,12 +10,71 @@ package enum Backbone: String, Codable, Sendable, Hashable, CaseIterable {
     case hstu
 }
 
-/// The training objective of a trial; scores are inner products with tied item embeddings.
+/// The training objective of a trial; scores are inner products with tied item embeddings. Formulas: docs/training.md.
 package enum Loss: String, Codable, Sendable, Hashable, CaseIterable {
     /// Binary cross-entropy against uniformly drawn negatives, at every position.
     case bce
+    /// Bayesian personalised ranking against each negative (Rendle et al. 2009).
+    case bpr
+    /// Pairwise ranking with a penalty on high negative scores (arXiv 1511.06939).
+    case top1
+    /// `bpr` and `top1` weighted by the softmax over the negatives (arXiv 1706.03847).
+    case bprMax = "bpr-max"
+    case top1Max = "top1-max"
+    /// Full softmax cross-entropy at the last position of each sequence only.
+    case ce
     /// The enhanced loss of arXiv 2301.00979: full softmax cross-entropy at every non-padding position, averaged.
     case cce
+    /// Binary cross-entropy whose positive part is calibrated for the share of items drawn as negatives (arXiv 2308.07192).
+    case gbce
+    /// Softmax cross-entropy against negatives shared by the batch, corrected by the logarithm of their probability.
+    case sampledSoftmax = "sampled-softmax"
+
+    /// Whether every item is scored at each position that counts.
+    package var scoresCatalogue: Bool { self == .cce || self == .ce }
+
+    /// Whether negatives are drawn for each position; `sampledSoftmax` draws them for the batch.
+    package var drawsForPositions: Bool { !scoresCatalogue && self != .sampledSoftmax }
+
+    /// Negatives unless told: as published for `bce`, `bpr`, `top1` and `gbce`.
+    package var standardNegatives: Int {
+        switch self {
+        case .bce, .bpr, .top1, .ce, .cce: 1
+        case .bprMax, .top1Max: 128
+        case .gbce: 256
+        case .sampledSoftmax: 1_024
+        }
+    }
+}
+
+/// How the learning rate goes on after its warm-up.
+package enum RateSchedule: String, Codable, Sendable, Hashable, CaseIterable {
+    case constant
+    /// Half a cosine from the rate to a tenth of it at the expected last step, and that tenth from there on.
+    case cosine
+}
+
+/// How learning rate, initial values and scores change with the dimension.
+package enum WidthRule: String, Codable, Sendable, Hashable, CaseIterable {
+    /// Not at all.
+    case plain
+    /// As maximal update parametrisation for Adam says (arXiv 2203.03466), relative to d = 64: docs/training.md.
+    case mup
+}
+
+/// How AdamW treats embeddings of items that a step does not touch.
+package enum ItemUpdate: String, Codable, Sendable, Hashable, CaseIterable {
+    /// Every row at every step.
+    case dense
+    /// Only touched rows; what steps without a gradient would have done is caught up with when a row is next read.
+    case sparse
+}
+
+/// The distribution that the shared negatives of `sampledSoftmax` are drawn from.
+package enum NegativeSampling: String, Codable, Sendable, Hashable, CaseIterable {
+    case uniform
+    /// In proportion to 1 + how often an item is a training target.
+    case popularity
 }
 
 /// What a law predicts for and a recommendation names: one model to train.
@@ -83,18 +142,32 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
     /// Users in an optimiser step.
     package var batchUsers: Int
     package var dropout: Double
-    /// Negatives per position, for `bce`.
+    /// Negatives per position, or per batch for `sampledSoftmax`; those that score the catalogue ignore it.
     package var negatives: Int
     package var maxEpochs: Int
     /// Validations without improvement after which training stops.
     package var patience: Int
     /// Validation metric that early stopping maximises.
     package var stopMetric: Metric
+    /// Share of the expected steps over which the learning rate rises from 0.
+    package var warmup: Double
+    package var schedule: RateSchedule
+    /// Epochs whose steps warm-up and schedule count by; 0 for `maxEpochs`.
+    package var scheduleEpochs: Int
+    package var widthRule: WidthRule
+    package var itemUpdate: ItemUpdate
+    /// t of `gbce`, from 0 (plain binary cross-entropy) to 1 (fully calibrated).
+    package var calibration: Double
+    /// Where `sampledSoftmax` draws its negatives from.
+    package var sampling: NegativeSampling
 
     package init(
         learningRate: Double = 1e-3, weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.999,
         epsilon: Double = 1e-8, clipNorm: Double = 0, batchUsers: Int = 256, dropout: Double = 0.5,
-        negatives: Int = 1, maxEpochs: Int = 200, patience: Int = 10, stopMetric: Metric = Metric(.ndcg, 10)
+        negatives: Int = 1, maxEpochs: Int = 200, patience: Int = 10, stopMetric: Metric = Metric(.ndcg, 10),
+        warmup: Double = 0, schedule: RateSchedule = .constant, scheduleEpochs: Int = 0,
+        widthRule: WidthRule = .plain, itemUpdate: ItemUpdate = .sparse, calibration: Double = 0.75,
+        sampling: NegativeSampling = .popularity
     ) {
         self.learningRate = learningRate
         self.weightDecay = weightDecay
@@ -108,5 +181,58 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
         self.maxEpochs = maxEpochs
         self.patience = patience
         self.stopMetric = stopMetric
+        self.warmup = warmup
+        self.schedule = schedule
+        self.scheduleEpochs = scheduleEpochs
+        self.widthRule = widthRule
+        self.itemUpdate = itemUpdate
+        self.calibration = calibration
+        self.sampling = sampling
+    }
+
+    /// Members that older specifications lack get what training did before there was a choice.
+    package init(from decoder: any Decoder) throws {
+        let c = try decoder.container(keyedBy: CodingKeys.self)
+        learningRate = try c.decode(Double.self, forKey: .learningRate)
+        weightDecay = try c.decode(Double.self, forKey: .weightDecay)
+        beta1 = try c.decode(Double.self, forKey: .beta1)
+        beta2 = try c.decode(Double.self, forKey: .beta2)
+        epsilon = try c.decode(Double.self, forKey: .epsilon)
+        clipNorm = try c.decode(Double.self, forKey: .clipNorm)
+        batchUsers = try c.decode(Int.self, forKey: .batchUsers)
+        dropout = try c.decode(Double.self, forKey: .dropout)
+        negatives = try c.decode(Int.self, forKey: .negatives)
+        maxEpochs = try c.decode(Int.self, forKey: .maxEpochs)
+        patience = try c.decode(Int.self, forKey: .patience)
+        stopMetric = try c.decode(Metric.self, forKey: .stopMetric)
+        warmup = try c.decodeIfPresent(Double.self, forKey: .warmup) ?? 0
+        schedule = try c.decodeIfPresent(RateSchedule.self, forKey: .schedule) ?? .constant
+        scheduleEpochs = try c.decodeIfPresent(Int.self, forKey: .scheduleEpochs) ?? 0
+        widthRule = try c.decodeIfPresent(WidthRule.self, forKey: .widthRule) ?? .plain
+        itemUpdate = try c.decodeIfPresent(ItemUpdate.self, forKey: .itemUpdate) ?? .dense
+        calibration = try c.decodeIfPresent(Double.self, forKey: .calibration) ?? 0.75
+        sampling = try c.decodeIfPresent(NegativeSampling.self, forKey: .sampling) ?? .popularity
+    }
+
+    /// Why these options cannot be trained with, naming the member, what was found and what was expected; nil when they can.
+    package var problem: (field: String, message: String)? {
+        func outside(_ field: String, _ found: Any, _ expected: String) -> (field: String, message: String) {
+            (field, "\(field): found \(found), expected \(expected)")
+        }
+        if patience < 1 { return outside("patience", patience, "1 or more") }
+        if maxEpochs < 1 { return outside("maxEpochs", maxEpochs, "1 or more") }
+        if !(1...65_536).contains(batchUsers) { return outside("batchUsers", batchUsers, "1 to 65536") }
+        if !(1...65_536).contains(negatives) { return outside("negatives", negatives, "1 to 65536") }
+        if !(dropout >= 0 && dropout < 1) { return outside("dropout", dropout, "0 or more, less than 1") }
+        if !(learningRate > 0) { return outside("learningRate", learningRate, "more than 0") }
+        if !(weightDecay >= 0) { return outside("weightDecay", weightDecay, "0 or more") }
+        if !(clipNorm >= 0) { return outside("clipNorm", clipNorm, "0 or more") }
+        if !(beta1 >= 0 && beta1 < 1) { return outside("beta1", beta1, "0 or more, less than 1") }
+        if !(beta2 > 0 && beta2 < 1) { return outside("beta2", beta2, "more than 0, less than 1") }
+        if !(epsilon > 0) { return outside("epsilon", epsilon, "more than 0") }
+        if !(warmup >= 0 && warmup <= 1) { return outside("warmup", warmup, "0 to 1") }
+        if scheduleEpochs < 0 { return outside("scheduleEpochs", scheduleEpochs, "0 or more") }
+        if !(calibration >= 0 && calibration <= 1) { return outside("calibration", calibration, "0 to 1") }
+        return nil
     }
 }

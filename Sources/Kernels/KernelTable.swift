@@ -10,6 +10,18 @@ package struct Kernels: Sendable {
     /// Which operand is read transposed: `nt` computes A Bᵀ, `tn` computes Aᵀ B.
     package enum Layout: Int, Sendable { case nn, nt, tn }
 
+    /// A loss of a target's score s⁺ against the scores s of a row's negatives, w their softmax.
+    package enum PairLoss: Int, Sendable, CaseIterable {
+        /// -beta ln σ(s⁺) - Σ ln(1 - σ(s)): arXiv 2308.07192, binary cross-entropy where beta is 1.
+        case calibrated
+        /// Mean of -ln σ(s⁺ - s): Rendle et al. 2009.
+        case bpr
+        /// Mean of σ(s - s⁺) + σ(s²): arXiv 1511.06939.
+        case top1
+        /// -ln Σ w σ(s⁺ - s), and Σ w (σ(s - s⁺) + σ(s²)): arXiv 1706.03847.
+        case bprMax, top1Max
+    }
+
     /// One step's decoupled-weight-decay Adam constants; `correction1` = 1 - beta1^t, `correction2` = 1 - beta2^t.
     package struct AdamStep: Sendable {
         package var learningRate: Float
@@ -149,44 +161,44 @@ package struct Kernels: Sendable {
 
     /// y = x / sqrt(mean(x²) + epsilon) * gamma per row; writes the factor to scales[row] and the scaled values before gamma
     /// to xhat (may alias x).
-    package let rmsNorm:
+    package var rmsNorm:
         @Sendable (
             _ x: In, _ gamma: In, _ epsilon: Float, _ rows: Int, _ columns: Int, _ y: Out, _ xhat: Out, _ scales: Out
         ) -> Void
 
     /// dx = gradient of rmsNorm (may alias dy); dgamma accumulates.
-    package let rmsNormBackward:
+    package var rmsNormBackward:
         @Sendable (
             _ dy: In, _ xhat: In, _ scales: In, _ gamma: In, _ rows: Int, _ columns: Int, _ dx: Out, _ dgamma: Out
         ) -> Void
 
     /// y = GELU(x + bias) in its tanh form; x is overwritten with x + bias for the backward pass.
-    package let biasGeluTanh: @Sendable (_ x: Out, _ bias: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
+    package var biasGeluTanh: @Sendable (_ x: Out, _ bias: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
 
     /// dx = dy * GELU'(x) of the tanh form (may alias dy), x as left by `biasGeluTanh`.
-    package let geluTanhBackward: @Sendable (_ dy: In, _ x: In, _ count: Int, _ dx: Out) -> Void
+    package var geluTanhBackward: @Sendable (_ dy: In, _ x: In, _ count: Int, _ dx: Out) -> Void
 
     /// y = (x + bias) σ(x + bias); x is overwritten with x + bias for the backward pass.
-    package let biasSilu: @Sendable (_ x: Out, _ bias: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
+    package var biasSilu: @Sendable (_ x: Out, _ bias: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
 
     /// dx = dy * SiLU'(x) (may alias dy), x as left by `biasSilu`.
-    package let siluBackward: @Sendable (_ dy: In, _ x: In, _ count: Int, _ dx: Out) -> Void
+    package var siluBackward: @Sendable (_ dy: In, _ x: In, _ count: Int, _ dx: Out) -> Void
 
     /// y[rows,columns] = SiLU(gate) * up, where a row of x is gate[columns], up[columns].
-    package let swiGLU: @Sendable (_ x: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
+    package var swiGLU: @Sendable (_ x: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
 
     /// Gradient of `swiGLU`: dx[rows, 2 columns] from dy[rows, columns].
-    package let swiGLUBackward: @Sendable (_ dy: In, _ x: In, _ rows: Int, _ columns: Int, _ dx: Out) -> Void
+    package var swiGLUBackward: @Sendable (_ dy: In, _ x: In, _ rows: Int, _ columns: Int, _ dx: Out) -> Void
 
     /// y[r,c] = a[r,c] b[r,c], each with its own floats between rows; may work in place.
-    package let multiply:
+    package var multiply:
         @Sendable (
             _ a: In, _ lda: Int, _ b: In, _ ldb: Int, _ rows: Int, _ columns: Int, _ y: Out, _ ldy: Int
         ) -> Void
 
     /// Turns each head's `width` columns of x in place: columns c and c + width / 2 of row r by the angle whose cosine and
     /// sine stand at [r, c] of the tables (width / 2 columns), backwards when `direction` is -1 instead of 1.
-    package let rotary:
+    package var rotary:
         @Sendable (
             _ x: Out, _ ld: Int, _ rows: Int, _ heads: Int, _ width: Int, _ cosines: In, _ sines: In,
             _ direction: Float
@@ -195,16 +207,73 @@ package struct Kernels: Sendable {
     /// Causal pointwise attention of one head of one sequence: s = q kᵀ + bias, out = scale SiLU(s) v. `bias` and `scores`
     /// are [length, length], of which the lower triangle is read and written; scores receives s.
     /// scratch: `attentionScratch` floats.
-    package let pointwiseAttention:
+    package var pointwiseAttention:
         @Sendable (
             _ q: In, _ k: In, _ v: In, _ ld: Int, _ length: Int, _ width: Int, _ bias: In, _ scale: Float,
             _ scores: Out, _ out: Out, _ ldOut: Int, _ scratch: Out
         ) -> Void
 
     /// Gradients of `pointwiseAttention`: dq, dk, dv (ld floats between rows) are overwritten, dBias accumulates.
-    package let pointwiseAttentionBackward:
+    package var pointwiseAttentionBackward:
         @Sendable (
             _ q: In, _ k: In, _ v: In, _ ld: Int, _ length: Int, _ width: Int, _ scale: Float, _ scores: In,
             _ dOut: In, _ ldOut: Int, _ dq: Out, _ dk: Out, _ dv: Out, _ dBias: Out, _ scratch: Out
+        ) -> Void
+
+    /// targetScores[r] = <h_r, e[targets[r]]>; scores[r, j] = <h_r, e[negatives[r, j]]>, `stride` floats between rows, which is
+    /// a multiple of 16 and at least `perRow`; the rest of a row becomes 0.
+    package var gatherScores:
+        @Sendable (
+            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ targets: UnsafePointer<Int32>,
+            _ negatives: UnsafePointer<Int32>, _ perRow: Int, _ stride: Int, _ targetScores: Out, _ scores: Out
+        ) -> Void
+
+    /// Returns the summed loss of rows of scores as `gatherScores` leaves them, and overwrites the scores with their slopes.
+    /// `perRow` is at least 1; `beta` is for `calibrated`. scratch: rows floats.
+    package var pairSlopes:
+        @Sendable (
+            _ loss: PairLoss, _ beta: Float, _ targetScores: Out, _ scores: Out, _ rows: Int, _ perRow: Int,
+            _ stride: Int, _ scratch: Out
+        ) -> Double
+
+    /// The way back of `gatherScores`: dh_r = (or += with `add`) scale Σ slope e, de[item] += scale slope h_r.
+    package var scatterSlopes:
+        @Sendable (
+            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ targets: UnsafePointer<Int32>,
+            _ negatives: UnsafePointer<Int32>, _ perRow: Int, _ stride: Int, _ targetSlopes: In, _ slopes: In,
+            _ scale: Float, _ add: Bool, _ dh: Out, _ de: Out
+        ) -> Void
+
+    /// Softmax cross-entropy of each row's target against `count` negatives that all rows share:
+    /// Σ_r ln( e^(s⁺ - s⁺) + Σ_j e^(s_j - corrections[j] - s⁺) ), over the j that are not the row's target. Scores become slopes.
+    /// `stride` as in `gatherScores`; scratch: 2 rows floats.
+    package var sampledSoftmaxSlopes:
+        @Sendable (
+            _ targetScores: Out, _ scores: Out, _ rows: Int, _ count: Int, _ stride: Int,
+            _ targets: UnsafePointer<Int32>, _ negatives: UnsafePointer<Int32>, _ corrections: In, _ scratch: Out
+        ) -> Double
+
+    /// out[i] = e[which[i]], rows of `dim` floats.
+    package var gatherRows:
+        @Sendable (_ e: In, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int, _ out: Out) -> Void
+
+    /// e[which[i]] += x[i], rows of `dim` floats; a row may occur many times.
+    package var addRows: @Sendable (_ x: In, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int, _ e: Out) -> Void
+
+    /// x[which[i]] = 0, rows of `dim` floats.
+    package var clearRows: @Sendable (_ x: Out, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int) -> Void
+
+    /// `adamW` on `count` different rows of `dim` floats.
+    package var adamWRows:
+        @Sendable (
+            _ p: Out, _ g: In, _ m: Out, _ v: Out, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int,
+            _ step: AdamStep
+        ) -> Void
+
+    /// What AdamW steps without a gradient do to rows, at once, with five factors f for each row:
+    /// p = p f0 - m f1 / (√v + f2), m = m f3, v = v f4.
+    package var catchUpRows:
+        @Sendable (
+            _ p: Out, _ m: Out, _ v: Out, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int, _ factors: In
         ) -> Void
 }

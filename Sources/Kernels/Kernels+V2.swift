@@ -61,5 +61,35 @@ extension Kernels {
         pointwiseAttention: { KernelsV2.pointwiseAttention($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) },
         pointwiseAttentionBackward: {
             KernelsV2.pointwiseAttentionBackward($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-        })
+        },
+        gatherScores: { KernelsV2.gatherScores($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
+        pairSlopes: { loss, beta, targetScores, scores, rows, perRow, stride, scratch in
+            switch loss {
+            case .calibrated:
+                return KernelsV2.calibratedSlopes(targetScores, scores, rows, perRow, stride, beta)
+            case .bpr: return KernelsV2.bprSlopes(targetScores, scores, rows, perRow, stride)
+            case .top1: return KernelsV2.top1Slopes(targetScores, scores, rows, perRow, stride)
+            case .top1Max: return KernelsV2.top1MaxSlopes(targetScores, scores, rows, perRow, stride)
+            case .bprMax:
+                KernelsV2.bprMaxSlopes(targetScores, scores, rows, perRow, stride, scratch)
+                return SampledLosses.negativeLogs(scratch, rows)
+            }
+        },
+        scatterSlopes: { KernelsV2.scatterSlopes($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) },
+        sampledSoftmaxSlopes: { targetScores, scores, rows, count, stride, targets, negatives, corrections, scratch in
+            SampledLosses.crossEntropy(targetScores, rows, scratch) { sums, shifts in
+                KernelsV2.sampledSoftmaxSlopes(
+                    targetScores, scores, rows, count, stride, targets, negatives, corrections, sums, shifts)
+            }
+        },
+        gatherRows: { KernelsV2.gatherRows($0, $1, $2, $3, $4) },
+        addRows: { KernelsV2.addRows($0, $1, $2, $3, $4) },
+        clearRows: { KernelsV2.clearRows($0, $1, $2, $3) },
+        adamWRows: { p, g, m, v, dim, which, count, step in
+            KernelsV2.adamWRows(
+                p, g, m, v, dim, which, count, step.beta1, step.beta2, step.epsilon,
+                1 - step.learningRate * step.weightDecay, step.learningRate / step.correction1,
+                1 / step.correction2.squareRoot())
+        },
+        catchUpRows: { KernelsV2.catchUpRows($0, $1, $2, $3, $4, $5, $6) })
 }

@@ -61,5 +61,35 @@ extension Kernels {
         pointwiseAttention: { KernelsV4.pointwiseAttention($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) },
         pointwiseAttentionBackward: {
             KernelsV4.pointwiseAttentionBackward($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-        })
+        },
+        gatherScores: { KernelsV4.gatherScores($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
+        pairSlopes: { loss, beta, targetScores, scores, rows, perRow, stride, scratch in
+            switch loss {
+            case .calibrated:
+                return KernelsV4.calibratedSlopes(targetScores, scores, rows, perRow, stride, beta)
+            case .bpr: return KernelsV4.bprSlopes(targetScores, scores, rows, perRow, stride)
+            case .top1: return KernelsV4.top1Slopes(targetScores, scores, rows, perRow, stride)
+            case .top1Max: return KernelsV4.top1MaxSlopes(targetScores, scores, rows, perRow, stride)
+            case .bprMax:
+                KernelsV4.bprMaxSlopes(targetScores, scores, rows, perRow, stride, scratch)
+                return SampledLosses.negativeLogs(scratch, rows)
+            }
+        },
+        scatterSlopes: { KernelsV4.scatterSlopes($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) },
+        sampledSoftmaxSlopes: { targetScores, scores, rows, count, stride, targets, negatives, corrections, scratch in
+            SampledLosses.crossEntropy(targetScores, rows, scratch) { sums, shifts in
+                KernelsV4.sampledSoftmaxSlopes(
+                    targetScores, scores, rows, count, stride, targets, negatives, corrections, sums, shifts)
+            }
+        },
+        gatherRows: { KernelsV4.gatherRows($0, $1, $2, $3, $4) },
+        addRows: { KernelsV4.addRows($0, $1, $2, $3, $4) },
+        clearRows: { KernelsV4.clearRows($0, $1, $2, $3) },
+        adamWRows: { p, g, m, v, dim, which, count, step in
+            KernelsV4.adamWRows(
+                p, g, m, v, dim, which, count, step.beta1, step.beta2, step.epsilon,
+                1 - step.learningRate * step.weightDecay, step.learningRate / step.correction1,
+                1 / step.correction2.squareRoot())
+        },
+        catchUpRows: { KernelsV4.catchUpRows($0, $1, $2, $3, $4, $5, $6) })
 }

@@ -151,5 +151,30 @@ extension Kernels {
             q, k, v, ld, length, width, scale, scores, dOut, ldOut, dq, dk, dv, dBias, _ in
             Naive.pointwiseAttentionBackward(
                 q, k, v, ld, length, width, scale, scores, dOut, ldOut, dq, dk, dv, dBias)
-        })
+        },
+        gatherScores: Naive.gatherScores,
+        pairSlopes: { loss, beta, targetScores, scores, rows, perRow, stride, _ in
+            Naive.pairSlopes(loss, beta, targetScores, scores, rows, perRow, stride)
+        },
+        scatterSlopes: Naive.scatterSlopes,
+        sampledSoftmaxSlopes: { targetScores, scores, rows, count, stride, targets, negatives, corrections, _ in
+            Naive.sampledSoftmaxSlopes(
+                targetScores, scores, rows, count, stride, targets, negatives, corrections)
+        },
+        gatherRows: { e, dim, which, count, out in
+            for i in 0..<count { (out + i * dim).update(from: e + Int(which[i]) * dim, count: dim) }
+        },
+        addRows: { x, dim, which, count, e in
+            for i in 0..<count { for k in 0..<dim { e[Int(which[i]) * dim + k] += x[i * dim + k] } }
+        },
+        clearRows: { x, dim, which, count in
+            for i in 0..<count { (x + Int(which[i]) * dim).update(repeating: 0, count: dim) }
+        },
+        adamWRows: { p, g, m, v, dim, which, count, step in
+            for i in 0..<count {
+                let start = Int(which[i]) * dim
+                Naive.adamW(p + start, g + start, m + start, v + start, dim, step)
+            }
+        },
+        catchUpRows: Naive.catchUpRows)
 }

@@ -3,7 +3,7 @@ package struct RandomStream: RandomNumberGenerator, Sendable {
     /// What the numbers are for; keeps the streams of one seed apart.
     package enum Purpose: UInt64, Sendable {
         case weights = 1
-        case order, dropout, negatives, synthetic
+        case order, dropout, negatives, synthetic, candidates
     }
 
     package let key: UInt64

@@ -15,10 +15,13 @@ package struct TrialSpec: Codable, Sendable, Hashable {
     package var maxSeconds: Double?
     /// Seconds between checkpoints within an epoch boundary's reach; a checkpoint is also written when training stops.
     package var checkpointSeconds: Double
+    /// Drawn items that each target is ranked against instead of all; nil for the full ranking.
+    package var sampledRanking: Int?
 
     package init(
         corpus: String, configuration: Configuration, options: TrainingOptions, seed: UInt64, threads: Int = 1,
-        userFraction: Double = 1, mask: CandidateMask, maxSeconds: Double? = nil, checkpointSeconds: Double = 10
+        userFraction: Double = 1, mask: CandidateMask, maxSeconds: Double? = nil, checkpointSeconds: Double = 10,
+        sampledRanking: Int? = nil
     ) {
         self.corpus = corpus
         self.configuration = configuration
@@ -29,6 +32,7 @@ package struct TrialSpec: Codable, Sendable, Hashable {
         self.mask = mask
         self.maxSeconds = maxSeconds
         self.checkpointSeconds = checkpointSeconds
+        self.sampledRanking = sampledRanking
     }
 }
 
@@ -99,11 +103,13 @@ package struct TrialResult: Codable, Sendable, Hashable {
     /// Seconds one epoch of training and one validation took, on average.
     package var secondsPerEpoch: Double
     package var secondsPerValidation: Double
+    /// Drawn items that each target was ranked against; nil for the full ranking.
+    package var sampledRanking: Int?
 
     package init(
         status: Status, message: String? = nil, epochs: Int, bestEpoch: Int, seconds: Double, tokensPerSecond: Double,
         tokens: Int, parameters: Int, peakMemoryBytes: Int, users: Int, validation: [String: Measurement],
-        test: [String: Measurement], secondsPerEpoch: Double, secondsPerValidation: Double
+        test: [String: Measurement], secondsPerEpoch: Double, secondsPerValidation: Double, sampledRanking: Int? = nil
     ) {
         self.status = status
         self.message = message
@@ -119,5 +125,6 @@ package struct TrialResult: Codable, Sendable, Hashable {
         self.test = test
         self.secondsPerEpoch = secondsPerEpoch
         self.secondsPerValidation = secondsPerValidation
+        self.sampledRanking = sampledRanking
     }
 }

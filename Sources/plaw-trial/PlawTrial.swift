@@ -40,24 +40,32 @@ struct DataOptions: ParsableArguments {
 
 /// The model a command trains.
 struct ModelOptions: ParsableArguments {
-    @Option(help: "sasrec, gpt, llama or hstu.") var backbone: Backbone = .sasrec
-    @Option(help: "cce or bce.") var loss: Loss = .cce
+    @Option(help: ArgumentHelp("Backbone: \(names(Backbone.self)).")) var backbone: Backbone = .sasrec
+    @Option(help: ArgumentHelp("Loss: \(names(Loss.self)).")) var loss: Loss = .cce
     @Option(help: "Heads; must divide the dimension, for llama into even parts.") var heads = 2
     @Option(help: "Longest sequence the model sees.") var maxLength = 50
     @Option(name: .customLong("batch"), help: "Users in an optimiser step.") var batchUsers = 256
-    @Option(help: "Negatives per position, for bce.") var negatives = 1
+    @Option(help: "Negatives per position, or per batch for sampled-softmax; as published for the loss unless told.")
+    var negatives: Int?
+    @Option(help: "Share of the calibration t of gbce, 0 to 1.") var calibration = 0.75
+    @Option(
+        help: ArgumentHelp("What sampled-softmax draws from: \(names(NegativeSampling.self)).")
+    ) var sampling: NegativeSampling = .popularity
     @Option(help: "Dropout rate.") var dropout = 0.5
     @Option(name: .customLong("lr"), help: "Learning rate.") var learningRate = 1e-3
-
-    func validate() throws {
-        func check(_ option: String, _ holds: Bool, _ found: some Any, _ expected: String) throws {
-            if !holds { throw ValidationError("--\(option): found \(found), expected \(expected)") }
-        }
-        try check("batch", (1...65_536).contains(batchUsers), batchUsers, "1 to 65536")
-        try check("negatives", (1...1_000).contains(negatives), negatives, "1 to 1000")
-        try check("dropout", dropout >= 0 && dropout < 1, dropout, "0 or more, less than 1")
-        try check("lr", learningRate > 0 && learningRate.isFinite, learningRate, "more than 0")
-    }
+    @Option(help: "Decoupled weight decay.") var weightDecay = 0.0
+    @Option(help: "Largest gradient norm; 0 for none.") var clipNorm = 0.0
+    @Option(help: "Share of the expected steps over which the learning rate rises.") var warmup = 0.0
+    @Option(
+        help: ArgumentHelp("Learning rate after warm-up: \(names(RateSchedule.self)).")
+    ) var schedule: RateSchedule = .constant
+    @Option(help: "Epochs that warm-up and schedule count by; the most epochs unless told.") var scheduleEpochs = 0
+    @Option(
+        help: ArgumentHelp("How the learning rate follows the dimension: \(names(WidthRule.self)).")
+    ) var widthRule: WidthRule = .plain
+    @Option(
+        help: ArgumentHelp("Update of item embeddings: \(names(ItemUpdate.self)).")
+    ) var itemUpdate: ItemUpdate = .sparse
 
     func configuration(layers: Int, dim: Int) throws -> Configuration {
         let configuration = Configuration(
@@ -66,13 +74,28 @@ struct ModelOptions: ParsableArguments {
         return configuration
     }
 
-    func options() -> TrainingOptions {
-        TrainingOptions(learningRate: learningRate, batchUsers: batchUsers, dropout: dropout, negatives: negatives)
+    func options() throws -> TrainingOptions {
+        let options = TrainingOptions(
+            learningRate: learningRate, weightDecay: weightDecay, clipNorm: clipNorm, batchUsers: batchUsers,
+            dropout: dropout, negatives: negatives ?? loss.standardNegatives, warmup: warmup, schedule: schedule,
+            scheduleEpochs: scheduleEpochs, widthRule: widthRule, itemUpdate: itemUpdate, calibration: calibration,
+            sampling: sampling)
+        if let problem = options.problem { throw ValidationError(problem.message) }
+        return options
     }
+}
+
+/// The names of an option's values, for help.
+func names<T: CaseIterable & RawRepresentable<String>>(_ type: T.Type) -> String {
+    type.allCases.map(\.rawValue).joined(separator: ", ")
 }
 
 extension Backbone: ExpressibleByArgument {}
 extension Loss: ExpressibleByArgument {}
+extension RateSchedule: ExpressibleByArgument {}
+extension WidthRule: ExpressibleByArgument {}
+extension ItemUpdate: ExpressibleByArgument {}
+extension NegativeSampling: ExpressibleByArgument {}
 extension CandidateMask: ExpressibleByArgument {}
 
 extension Metric: ExpressibleByArgument {

@@ -33,7 +33,7 @@ struct Probe: ParsableCommand {
                 printLine(
                     try json(
                         try SpeedProbe.measure(
-                            configuration, options: model.options(), corpus: corpus, seconds: seconds)))
+                            configuration, options: try model.options(), corpus: corpus, seconds: seconds)))
             }
         }
     }
@@ -53,7 +53,7 @@ struct Bench: ParsableCommand {
     func run() throws {
         try source.withCorpus { corpus in
             let probe = try SpeedProbe.measure(
-                try model.configuration(layers: layers, dim: dim), options: model.options(), corpus: corpus,
+                try model.configuration(layers: layers, dim: dim), options: try model.options(), corpus: corpus,
                 seconds: seconds)
             printLine(try json(probe))
         }

@@ -36,6 +36,8 @@ struct Train: ParsableCommand {
     @Option(help: "File of weights to begin with; must be of the same configuration and data.") var weights: String?
     @Option(help: "File to write the best epoch's weights to.") var saveWeights: String?
     @Flag(help: "Rank with --weights as they are; train nothing.") var evaluateOnly = false
+    @Option(help: "Rank the target against so many drawn items instead of all; not comparable with a full ranking.")
+    var sampledRanking: Int?
     @Flag(help: "One JSON line as the result.") var json = false
 
     func validate() throws {
@@ -68,6 +70,8 @@ struct Train: ParsableCommand {
         var tokens: Int
         var users: Int
         var mask: CandidateMask
+        /// Drawn items each target was ranked against; absent for a full ranking.
+        var sampledRanking: Int?
         var validation: [String: Double]
         var test: [String: Double]
     }
@@ -75,7 +79,7 @@ struct Train: ParsableCommand {
     func run() throws {
         stopOnTermination()
         let result = try source.withCorpus { corpus -> (TrialResult, CandidateMask) in
-            var options = model.options()
+            var options = try model.options()
             options.maxEpochs = epochs
             options.patience = patience
             options.stopMetric = stopMetric
@@ -83,7 +87,7 @@ struct Train: ParsableCommand {
             let spec = TrialSpec(
                 corpus: corpus.path, configuration: try model.configuration(layers: layers, dim: dim),
                 options: options, seed: seed, threads: threads, userFraction: userFraction, mask: mask,
-                maxSeconds: maxSeconds, checkpointSeconds: .infinity)
+                maxSeconds: maxSeconds, checkpointSeconds: .infinity, sampledRanking: sampledRanking)
             let trainer = try Trainer(spec: spec, corpus: corpus)
             if let weights { try trainer.start(from: weights) }
             if evaluateOnly { return (try trainer.rankOnly().result, mask) }
@@ -114,7 +118,8 @@ struct Train: ParsableCommand {
             status: result.status, message: result.message, tokensPerSecond: result.tokensPerSecond,
             epochs: result.epochs, bestEpoch: result.bestEpoch, seconds: result.seconds,
             peakMemoryBytes: result.peakMemoryBytes, parameters: result.parameters, tokens: result.tokens,
-            users: result.users, mask: mask, validation: result.validation.mapValues(\.value),
+            users: result.users, mask: mask, sampledRanking: result.sampledRanking,
+            validation: result.validation.mapValues(\.value),
             test: result.test.mapValues(\.value))
         if json {
             printLine(try plaw_trial.json(summary))
@@ -127,6 +132,7 @@ struct Train: ParsableCommand {
                 guard let test = result.test[name], let valid = result.validation[name] else { continue }
                 printLine(
                     "\(name)\ttest \(test.value) ± \(test.standardError)\tvalidation \(valid.value)\tmask \(mask.rawValue)"
+                        + (result.sampledRanking.map { "\tagainst \($0) drawn items" } ?? "")
                 )
             }
         }

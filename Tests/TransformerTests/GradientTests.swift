@@ -18,26 +18,33 @@ struct GradientTests {
         return batch
     }
 
-    @Test("the gradient of every parameter is the slope of the loss", arguments: [Loss.cce, .bce], [0, 0.3])
-    func slopes(loss: Loss, dropout: Double) throws { try check(.sasrec, loss, dropout, timed: false) }
+    @Test(
+        "the gradient of every parameter is the slope of the loss", arguments: Loss.allCases,
+        [(dropout: 0, rule: WidthRule.plain), (0.3, .mup)])
+    func slopes(loss: Loss, setting: (dropout: Double, rule: WidthRule)) throws {
+        try check(.sasrec, loss, setting.dropout, setting.rule, timed: false)
+    }
 
     @Test(
         "so it is in every backbone, with and without times and dropout",
         arguments: [Backbone.gpt, .llama, .hstu], [false, true])
     func backboneSlopes(backbone: Backbone, plain: Bool) throws {
-        try check(backbone, .cce, plain ? 0 : 0.3, timed: !plain)
+        try check(backbone, .cce, plain ? 0 : 0.3, plain ? .plain : .mup, timed: !plain)
     }
 
-    private func check(_ backbone: Backbone, _ loss: Loss, _ dropout: Double, timed: Bool) throws {
+    private func check(_ backbone: Backbone, _ loss: Loss, _ dropout: Double, _ rule: WidthRule, timed: Bool) throws {
         let items = 13
         let configuration = Configuration(
             backbone: backbone, layers: 2, dim: 12, heads: 2, maxLength: 6, loss: loss)
         let step = TrainingStep(
-            configuration, items: items, options: TrainingOptions(dropout: dropout, negatives: 2), kernels: .naive)
+            configuration, items: items,
+            options: TrainingOptions(
+                dropout: dropout, negatives: Self.negatives(loss), widthRule: rule), kernels: .naive)
         var random = RandomStream(seed: 3, .weights)
         for i in 0..<step.model.table.count { step.model.parameters.p[i] = Float(random.uniform() * 2 - 1) }
         let batch = batch(&random, items: items, timed: timed)
-        let negatives = (0..<2 * batch.count).map { _ in Int32(random.below(items)) }
+        let drawn = Self.negatives(loss) * (loss == .sampledSoftmax ? 1 : batch.count)
+        let negatives = (0..<drawn).map { _ in Int32(random.below(items)) }
         func value() -> Double { step.lossAndGradient(batch, negatives: negatives, dropoutKey: 77) }
         _ = value()
         let gradient = (0..<step.gradient.count).map { Double(step.gradient.p[$0]) }
@@ -56,6 +63,8 @@ struct GradientTests {
             }
         }
     }
+
+    private static func negatives(_ loss: Loss) -> Int { loss == .sampledSoftmax ? 7 : 3 }
 
     @Test("a gradient longer than clipNorm is cut to it")
     func clipping() {

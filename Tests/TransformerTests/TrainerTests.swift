@@ -7,12 +7,13 @@ import Trials
 @testable import Transformer
 
 struct TrainerTests {
-    @Test("training learns: ranks beat chance by far on a source with structure", arguments: [Loss.cce, .bce])
+    @Test("training learns: ranks beat chance by far on a source with structure", arguments: Loss.allCases)
     func learns(loss: Loss) throws {
         try withTemporaryFolder { folder in
             let corpus = try synthetic(users: 1_000, items: 200, in: folder)
             var spec = spec(corpus, dim: 16, loss: loss, epochs: 30, batch: 32)
             spec.options.dropout = 0.1
+            spec.options.negatives = min(loss.standardNegatives, 64)
             let outcome = try Trainer(spec: spec, corpus: corpus).run()
             let hit = try #require(outcome.result.test["hr@10"])
             #expect(outcome.result.status == .converged)
@@ -38,23 +39,34 @@ struct TrainerTests {
         }
     }
 
-    @Test("the same specification gives the same bits, another seed others")
-    func deterministic() throws {
+    @Test("the same specification gives the same bits, another seed others", arguments: Loss.allCases)
+    func deterministic(loss: Loss) throws {
         try withTemporaryFolder { folder in
             let corpus = try synthetic(in: folder)
-            let first = try Trainer(spec: spec(corpus), corpus: corpus).run()
-            #expect(try Trainer(spec: spec(corpus), corpus: corpus).run().ranks == first.ranks)
-            var other = spec(corpus)
+            var spec = spec(corpus, loss: loss)
+            spec.options.negatives = 4
+            let first = try Trainer(spec: spec, corpus: corpus).run()
+            #expect(try Trainer(spec: spec, corpus: corpus).run().ranks == first.ranks)
+            let bits = Trainer.parametersAfterRun(try Trainer(spec: spec, corpus: corpus))
+            #expect(Trainer.parametersAfterRun(try Trainer(spec: spec, corpus: corpus)) == bits)
+            var other = spec
             other.seed = 12
             #expect(try Trainer(spec: other, corpus: corpus).run().ranks != first.ranks)
         }
     }
 
-    @Test("a training stopped anywhere and resumed ends bit-identical", arguments: [Loss.cce, .bce])
+    @Test("a training stopped anywhere and resumed ends bit-identical", arguments: Loss.allCases)
     func resume(loss: Loss) throws {
         try withTemporaryFolder { folder in
             let corpus = try synthetic(in: folder)
-            let spec = spec(corpus, loss: loss)
+            var spec = spec(corpus, loss: loss)
+            // Everything that a continuation could forget: decay and momentum of rows, schedule, several negatives.
+            spec.options.negatives = 5
+            spec.options.weightDecay = 0.01
+            spec.options.clipNorm = 1
+            spec.options.warmup = 0.3
+            spec.options.schedule = .cosine
+            spec.options.widthRule = .mup
             let whole = Trainer.parametersAfterRun(try Trainer(spec: spec, corpus: corpus))
             for stopAfter in [1, 3, 7, 12] {
                 let path = folder + "/checkpoint\(stopAfter)"
@@ -108,6 +120,35 @@ struct TrainerTests {
             #expect(outcome.result.status == .stoppedByBudget)
             #expect(outcome.result.users == 300)
             #expect(outcome.result.seconds < 2)
+        }
+    }
+
+    @Test("ranking against drawn items: never the history, the same for a seed, marked in the result")
+    func drawnCandidates() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(in: folder)
+            let data = TrainingData(corpus, maxLength: 10)
+            let candidates = DrawnCandidates(data, count: 20, seed: 3)
+            for user in data.evaluatedUsers.prefix(50) {
+                let drawn = candidates.items(user)
+                #expect(drawn == DrawnCandidates(data, count: 20, seed: 3).items(user))
+                #expect(drawn.count == 20 && Set(drawn).count == 20)
+                #expect(Set(drawn).isDisjoint(with: corpus.items(of: Int(user))))
+            }
+            #expect(candidates.items(0) != DrawnCandidates(data, count: 20, seed: 4).items(0))
+            var spec = spec(corpus)
+            spec.sampledRanking = 20
+            let outcome = try Trainer(spec: spec, corpus: corpus).run()
+            #expect(outcome.result.sampledRanking == 20)
+            #expect(outcome.ranks.test.allSatisfy { (1...21).contains($0) })
+            // All items outside the history: the full ranking with the whole history masked, targets of later steps too.
+            let all = DrawnCandidates(data, count: corpus.itemCount, seed: 3)
+            let step = TrainingStep(spec.configuration, items: corpus.itemCount, options: spec.options)
+            step.initialise(seed: 8)
+            let ranking = FullRanking(data, mask: .full, dim: spec.configuration.dim)
+            #expect(try ranking.ranks(step.model, test: true, among: all) == ranking.ranks(step.model, test: true))
+            spec.sampledRanking = 61
+            #expect { try Trainer(spec: spec, corpus: corpus) } throws: { "\($0)".contains("sampledRanking") }
         }
     }
 

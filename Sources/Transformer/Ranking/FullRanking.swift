@@ -65,6 +65,35 @@ package struct FullRanking {
         return ranks
     }
 
+    /// Ranks of all evaluated users' targets among the drawn items: the same candidates for validation and test.
+    func ranks(_ model: any SequenceModel, test: Bool, among candidates: DrawnCandidates) throws -> [UInt32] {
+        let e = UnsafePointer(model.parameters.p + model.table.item)
+        let scores = FloatBuffer(candidates.count + 1)
+        var batch = JaggedBatch()
+        var ranks: [UInt32] = []
+        var start = 0
+        let users = data.evaluatedUsers
+        while start < users.count {
+            batch.removeAll()
+            var end = start
+            while end < users.count, batch.count < Self.blockPositions || end == start {
+                batch.addContext(data.context(users[end], test: test).items, maxLength: data.maxLength)
+                end += 1
+            }
+            let hidden = model.forward(batch, dropoutKey: nil)
+            for place in start..<end {
+                let which = candidates.items(users[place]) + [data.context(users[place], test: test).target]
+                let last = batch.offsets[place - start + 1] - 1
+                kernels.itemScores(hidden + last * dim, dim, e, which, which.count, scores.p)
+                guard (0..<which.count).allSatisfy({ scores.p[$0].isFinite }) else { throw NonFiniteScore() }
+                let own = scores.p[which.count - 1]
+                ranks.append(UInt32(1 + (0..<which.count - 1).count { scores.p[$0] >= own }))
+            }
+            start = end
+        }
+        return ranks
+    }
+
     private func rank(
         _ users: ArraySlice<Int32>, _ batch: JaggedBatch, _ hidden: UnsafePointer<Float>, _ e: UnsafePointer<Float>,
         test: Bool, into ranks: inout [UInt32]

@@ -23,10 +23,14 @@ struct PopularityRanking {
         sorted = counts.sorted()
     }
 
-    func ranks(test: Bool) -> [UInt32] {
+    /// Among all items, or among the drawn ones, of which none is masked.
+    func ranks(test: Bool, among candidates: DrawnCandidates? = nil) -> [UInt32] {
         data.evaluatedUsers.map { user in
             let (context, target) = data.context(user, test: test)
             let count = counts[Int(target)]
+            if let candidates {
+                return UInt32(1 + candidates.items(user).count { counts[Int($0)] >= count })
+            }
             var rank = sorted.count - firstIndex(atLeast: count)
             if mask != .none {
                 let seen = mask == .window ? context.suffix(data.maxLength) : context[...]

@@ -35,10 +35,10 @@ package struct TrainingPosition: Codable, Sendable, Hashable {
 }
 
 /// A training's state on disk: magic `PLAWCKPT`, a version, the hash of the trial's specification, a length and the position
-/// as JSON, then parameters, both moments and the best parameters as floats, and an FNV-1a checksum over words.
+/// as JSON, then parameters, the best parameters, both moments and the steps of rows as floats, and an FNV-1a checksum over words.
 package enum Checkpoint {
     private static let magic: UInt64 = 0x5450_4b43_5741_4c50  // "PLAWCKPT" in memory
-    private static let version: UInt64 = 1
+    private static let version: UInt64 = 2
 
     /// What of a specification a checkpoint must agree with: everything but the limits that may change between runs.
     package static func identity(of spec: TrialSpec) throws -> UInt64 {
@@ -88,7 +88,7 @@ package enum Checkpoint {
         guard word(8) == version else { throw refuse("found checkpoint version \(word(8)), expected \(version)") }
         guard word(16) == identity, word(24) == UInt64(count) else { throw refuse("it belongs to another trial") }
         let jsonLength = word(32)
-        let floats = 4 * count * buffers.count
+        let floats = buffers.reduce(0) { $0 + 4 * $1.count }
         guard jsonLength < UInt64(data.count), data.count == 48 + Int(jsonLength) + floats else {
             throw refuse("found \(data.count) bytes: the file is cut short or damaged")
         }
@@ -101,9 +101,9 @@ package enum Checkpoint {
         data.withUnsafeBytes { bytes in
             var offset = 40 + Int(jsonLength)
             for buffer in buffers {
-                UnsafeMutableRawBufferPointer(start: buffer.p, count: 4 * count)
-                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + 4 * count]))
-                offset += 4 * count
+                UnsafeMutableRawBufferPointer(start: buffer.p, count: 4 * buffer.count)
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + 4 * buffer.count]))
+                offset += 4 * buffer.count
             }
         }
         return position

@@ -13,37 +13,33 @@ package enum SpeedProbe {
         guard !data.trainingUsers.isEmpty, !data.evaluatedUsers.isEmpty else {
             throw TrialFileError(file: corpus.path, "has no user with 4 or more interactions to train on")
         }
-        let step = TrainingStep(configuration, items: corpus.itemCount, options: options)
-        step.model.table.initialise(step.model.parameters, seed: 1)
+        var batches = BatchMaker(data, loss: configuration.loss, options: options)
+        let step = TrainingStep(
+            configuration, items: corpus.itemCount, options: options, proposal: batches.proposal)
+        step.initialise(seed: 1)
         let ranking = FullRanking(data, mask: .none, dim: configuration.dim)
         return ThroughputProbe(
             layers: configuration.layers, dim: configuration.dim, heads: configuration.heads,
-            tokensPerSecond: trainingSpeed(step, data, seconds: seconds),
+            tokensPerSecond: trainingSpeed(step, data, &batches, seconds: seconds),
             evaluatedUsersPerSecond: try rankingSpeed(step, ranking, data, seconds: seconds / 2),
             latencySeconds: try latency(step, ranking, data),
             memoryBytes: Double(MemoryUse.predictedBytes(configuration, data: data, options: options)),
             parameters: step.model.table.count)
     }
 
-    private static func trainingSpeed(_ step: TrainingStep, _ data: TrainingData, seconds: Double) -> Double {
-        var sampler = NegativeSampler(data.corpus)
+    private static func trainingSpeed(
+        _ step: TrainingStep, _ data: TrainingData, _ batches: inout BatchMaker, seconds: Double
+    ) -> Double {
         var random = RandomStream(seed: 1, .order)
         var batch = JaggedBatch()
         var negatives: [Int32] = []
         var tokens = 0
         var number = 0
         var start = ContinuousClock.now
+        let users = data.trainingUsers
         while true {
-            batch.removeAll()
-            negatives.removeAll(keepingCapacity: true)
-            for _ in 0..<min(step.options.batchUsers, data.trainingUsers.count) {
-                let user = data.trainingUsers[random.below(data.trainingUsers.count)]
-                let before = batch.count
-                batch.addTraining(data.trainingItems(user), times: data.times(user), maxLength: data.maxLength)
-                if step.model.configuration.loss == .bce {
-                    sampler.draw((batch.count - before) * step.options.negatives, for: user, &random, into: &negatives)
-                }
-            }
+            let chosen = (0..<min(step.options.batchUsers, users.count)).map { _ in users[random.below(users.count)] }
+            batches.fill(chosen, &random, &batch, &negatives)
             _ = step.lossAndGradient(batch, negatives: negatives, dropoutKey: UInt64(number))
             number += 1
             step.update(step: number)
@@ -62,6 +58,7 @@ package enum SpeedProbe {
         _ step: TrainingStep, _ ranking: FullRanking, _ data: TrainingData, seconds: Double
     ) throws -> Double {
         let users = Array(data.evaluatedUsers.prefix(2_000))
+        step.settle()
         var ranked = 0
         let start = ContinuousClock.now
         while true {

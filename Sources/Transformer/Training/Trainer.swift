@@ -23,11 +23,13 @@ package final class Trainer {
     package private(set) var position = TrainingPosition()
     private let best: FloatBuffer
     private let ranking: FullRanking
+    /// What targets are ranked against where it is not all items.
+    private let candidates: DrawnCandidates?
     /// The stopping metric of ranking by popularity, on the validation targets.
     private let popularity: Double
     private let checkpointPath: String?
     private let identity: UInt64
-    private var sampler: NegativeSampler
+    private var batches: BatchMaker
     private var clock: ContinuousClock.Instant
     /// Active seconds of all runs after which training stops.
     private var limit = Double.infinity
@@ -45,6 +47,7 @@ package final class Trainer {
     ) throws {
         func refuse(_ message: String) -> TrialFileError { TrialFileError(file: "specification", message) }
         if let problem = spec.configuration.problem { throw refuse(problem) }
+        if let problem = spec.options.problem { throw refuse(problem.message) }
         guard spec.threads == 1 else { throw refuse("threads: found \(spec.threads), expected 1") }
         self.spec = spec
         self.checkpointPath = checkpointPath
@@ -55,23 +58,33 @@ package final class Trainer {
         guard !data.evaluatedUsers.isEmpty else {
             throw refuse("the corpus has no user with 3 or more interactions to rank")
         }
-        step = TrainingStep(spec.configuration, items: corpus.itemCount, options: spec.options)
+        batches = BatchMaker(data, loss: spec.configuration.loss, options: spec.options)
+        step = TrainingStep(
+            spec.configuration, items: corpus.itemCount, options: spec.options, proposal: batches.proposal,
+            stepsPerEpoch: Self.steps(data, spec.options))
         best = FloatBuffer(step.model.table.count)
+        if let drawn = spec.sampledRanking, !(1...corpus.itemCount).contains(drawn) {
+            throw refuse("sampledRanking: found \(drawn), expected 1 to \(corpus.itemCount) items")
+        }
+        let data = data
+        let candidates = spec.sampledRanking.map { DrawnCandidates(data, count: $0, seed: spec.seed) }
+        self.candidates = candidates
         ranking = FullRanking(data, mask: spec.mask, dim: spec.configuration.dim)
         popularity =
             RankMetrics.measure(
-                spec.options.stopMetric, ranks: PopularityRanking(data, mask: spec.mask).ranks(test: false)
+                spec.options.stopMetric,
+                ranks: PopularityRanking(data, mask: spec.mask).ranks(test: false, among: candidates)
             ).value
-        sampler = NegativeSampler(corpus)
         identity = try Checkpoint.identity(of: spec)
         clock = .now
         lastCheckpoint = clock
         lastReport = clock - .seconds(10)
-        step.model.table.initialise(step.model.parameters, seed: spec.seed)
+        step.initialise(seed: spec.seed)
         if let checkpointPath {
             do {
                 if let found = try Checkpoint.read(checkpointPath, into: buffers, identity: identity) {
                     position = found
+                    step.resume(after: found.step)
                 }
             } catch {
                 note("\(error); training begins anew")
@@ -80,9 +93,14 @@ package final class Trainer {
         limit = min(spec.maxSeconds ?? .infinity, position.seconds + (secondsLeft ?? .infinity))
     }
 
-    private var buffers: [FloatBuffer] { [step.model.parameters, step.firstMoment, step.secondMoment, best] }
+    private var buffers: [FloatBuffer] { [step.model.parameters, best] + step.optimiserState }
 
-    private var steps: Int { (data.trainingUsers.count + spec.options.batchUsers - 1) / spec.options.batchUsers }
+    private var steps: Int { Self.steps(data, spec.options) }
+
+    /// Optimiser steps of an epoch.
+    private static func steps(_ data: TrainingData, _ options: TrainingOptions) -> Int {
+        (data.trainingUsers.count + options.batchUsers - 1) / options.batchUsers
+    }
 
     /// Validations without improvement that end training. Before a model is better than ranking by popularity it has not
     /// begun to learn: narrow and deep ones stay there for dozens of epochs first, and are given more time.
@@ -185,7 +203,8 @@ package final class Trainer {
             }
             let first = position.stepInEpoch * spec.options.batchUsers
             let users = order[first..<min(first + spec.options.batchUsers, order.count)]
-            prepare(users, &batch, &negatives)
+            var random = RandomStream(seed: spec.seed, .negatives, UInt64(position.step))
+            batches.fill(users, &random, &batch, &negatives)
             let key = RandomStream(seed: spec.seed, .dropout, UInt64(position.step)).key
             let loss = step.lossAndGradient(batch, negatives: negatives, dropoutKey: key)
             try check(loss: loss, step: position.step + 1)
@@ -201,20 +220,6 @@ package final class Trainer {
         return false
     }
 
-    private func prepare(_ users: ArraySlice<Int32>, _ batch: inout JaggedBatch, _ negatives: inout [Int32]) {
-        batch.removeAll()
-        negatives.removeAll(keepingCapacity: true)
-        var random = RandomStream(seed: spec.seed, .negatives, UInt64(position.step))
-        for user in users {
-            let before = batch.count
-            batch.addTraining(data.trainingItems(user), times: data.times(user), maxLength: data.maxLength)
-            if spec.configuration.loss == .bce {
-                sampler.draw(
-                    (batch.count - before) * spec.options.negatives, for: user, &random, into: &negatives)
-            }
-        }
-    }
-
     private func shuffledUsers(epoch: Int) -> [Int32] {
         var random = RandomStream(seed: spec.seed, .order, UInt64(epoch))
         var order = data.trainingUsers
@@ -226,7 +231,8 @@ package final class Trainer {
     private func validate(_ progress: (TrialProgress) -> Void) throws {
         report(.validating, progress)
         let started = ContinuousClock.now
-        let ranks = try ranking.ranks(step.model, test: false)
+        step.settle()
+        let ranks = try ranks(test: false)
         let value = RankMetrics.measure(spec.options.stopMetric, ranks: ranks).value
         position.lastValidation = RankMetrics.all(ranks: ranks, and: [spec.options.stopMetric]).mapValues(\.value)
         position.epoch += 1
@@ -246,6 +252,11 @@ package final class Trainer {
         position.lossTokens = 0
     }
 
+    private func ranks(test: Bool) throws -> [UInt32] {
+        guard let candidates else { return try ranking.ranks(step.model, test: test) }
+        return try ranking.ranks(step.model, test: test, among: candidates)
+    }
+
     private func saveCheckpoint() throws {
         lastCheckpoint = .now
         guard let checkpointPath else { return }
@@ -259,8 +270,8 @@ package final class Trainer {
     private func finish(converged: Bool, _ progress: (TrialProgress) -> Void) throws -> Outcome {
         report(.testing, progress, force: true)
         step.model.parameters.copy(from: best)
-        let validation = try ranking.ranks(step.model, test: false)
-        let test = try ranking.ranks(step.model, test: true)
+        let validation = try ranks(test: false)
+        let test = try ranks(test: true)
         let ranks = Ranks(users: data.evaluatedUsers.map { UInt32($0) }, validation: validation, test: test)
         var result = emptyResult(converged ? .converged : .stoppedByBudget)
         result.users = test.count
@@ -283,7 +294,8 @@ package final class Trainer {
             tokensPerSecond: Double(position.tokensSeen) / max(1e-9, position.trainingSeconds), tokens: data.tokens,
             parameters: step.model.table.count, peakMemoryBytes: MemoryUse.peakBytes(), users: 0, validation: [:],
             test: [:], secondsPerEpoch: position.trainingSeconds / epochs,
-            secondsPerValidation: position.validationSeconds / Double(max(1, position.validations)))
+            secondsPerValidation: position.validationSeconds / Double(max(1, position.validations)),
+            sampledRanking: spec.sampledRanking)
     }
 
     /// Tells where the training stands, at most twice a second unless forced.
