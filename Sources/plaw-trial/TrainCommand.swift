@@ -29,7 +29,7 @@ struct Train: ParsableCommand {
     @Option(help: "Validations without improvement before stopping.") var patience = 10
     @Option(name: .customLong("metric"), help: "What early stopping maximises.") var stopMetric = Metric(.ndcg, 10)
     @Option(help: "none, window or full; chosen by the share of repeats unless told.") var mask: CandidateMask?
-    @Option(help: "Threads; 1.") var threads = 1
+    @Option(help: "Threads; the result does not depend on how many.") var threads = 1
     @Option(help: "Seed of everything random.") var seed: UInt64 = 1
     @Option(help: "Stop training after so many seconds.") var maxSeconds: Double?
     @Option(help: "Share of the users that train.") var userFraction = 1.0
@@ -45,7 +45,7 @@ struct Train: ParsableCommand {
         if evaluateOnly, saveWeights != nil { throw ValidationError("--evaluate-only has no weights to save") }
         guard epochs >= 1 else { throw ValidationError("--epochs: found \(epochs), expected 1 or more") }
         guard patience >= 1 else { throw ValidationError("--patience: found \(patience), expected 1 or more") }
-        guard threads == 1 else { throw ValidationError("--threads: found \(threads), expected 1") }
+        guard (1...64).contains(threads) else { throw ValidationError("--threads: found \(threads), expected 1 to 64") }
         guard userFraction > 0, userFraction <= 1 else {
             throw ValidationError("--user-fraction: found \(userFraction), expected more than 0, at most 1")
         }

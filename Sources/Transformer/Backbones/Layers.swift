@@ -58,35 +58,44 @@ final class Layers {
     /// x[t] = item[input], plus position[...] where `positions` tells its offset; the newest item of a sequence is at
     /// position L - 1.
     func embed(_ batch: JaggedBatch, items: Int, positions: Int?, into x: UnsafeMutablePointer<Float>) {
-        let d = d
-        eachPosition(batch) { t, item, position in
-            let from = w + items + item * d
-            guard let positions else {
-                (x + t * d).update(from: from, count: d)
-                return
+        let (d, w) = (d, w)
+        kernels.team.ranges(batch.sequences, unit: 1, least: Self.leastSequences) { sequences, _ in
+            eachPosition(batch, sequences) { t, item, position in
+                let from = w + items + item * d
+                guard let positions else {
+                    (x + t * d).update(from: from, count: d)
+                    return
+                }
+                let at = w + positions + position * d
+                for c in 0..<d { x[t * d + c] = from[c] + at[c] }
             }
-            let at = w + positions + position * d
-            for c in 0..<d { x[t * d + c] = from[c] + at[c] }
         }
     }
 
-    /// Adds the gradient of `embed` to that of the embeddings.
+    /// Adds the gradient of `embed` to that of the embeddings. Shared by columns: an item occurs at many positions.
     func scatter(
         _ batch: JaggedBatch, _ dx: UnsafePointer<Float>, items: Int, positions: Int?, _ g: UnsafeMutablePointer<Float>
     ) {
         let d = d
-        eachPosition(batch) { t, item, position in
-            let to = g + items + item * d
-            for c in 0..<d { to[c] += dx[t * d + c] }
-            guard let positions else { return }
-            let at = g + positions + position * d
-            for c in 0..<d { at[c] += dx[t * d + c] }
+        kernels.team.ranges(d, unit: 16, least: 16) { columns, _ in
+            eachPosition(batch, 0..<batch.sequences) { t, item, position in
+                let to = g + items + item * d
+                for c in columns { to[c] += dx[t * d + c] }
+                guard let positions else { return }
+                let at = g + positions + position * d
+                for c in columns { at[c] += dx[t * d + c] }
+            }
         }
     }
 
+    /// Sequences below which a piece of a batch is not worth handing out.
+    private static let leastSequences = 8
+
     @inline(__always)
-    private func eachPosition(_ batch: JaggedBatch, _ body: (_ t: Int, _ item: Int, _ position: Int) -> Void) {
-        for sequence in 0..<batch.sequences {
+    private func eachPosition(
+        _ batch: JaggedBatch, _ sequences: Range<Int>, _ body: (_ t: Int, _ item: Int, _ position: Int) -> Void
+    ) {
+        for sequence in sequences {
             let end = batch.offsets[sequence + 1]
             for t in batch.offsets[sequence]..<end {
                 body(t, Int(batch.inputs[t]), configuration.maxLength - (end - t))
@@ -181,21 +190,26 @@ final class Layers {
         }
     }
 
-    /// Visits every sequence's heads: first position, length, head, and where the head's n² numbers begin.
+    /// Visits every sequence's heads: first position, length, head, and where the head's n² numbers begin. The heads of a
+    /// sequence are visited one after the other by the same thread.
     @inline(__always)
     func eachHead(
         _ batch: JaggedBatch,
         _ body: (_ start: Int, _ n: Int, _ head: Int, _ place: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
     ) {
         let needed = Kernels.attentionScratch(length: batch.longest)
-        if attentionScratch.count < needed { attentionScratch = FloatBuffer(needed) }
-        let scratch = attentionScratch.p
-        var place = 0
-        for sequence in 0..<batch.sequences {
-            let n = batch.length(sequence)
-            for head in 0..<configuration.heads {
-                body(batch.offsets[sequence], n, head, place, scratch)
-                place += n * n
+        if attentionScratch.count < needed * kernels.team.threads {
+            attentionScratch = FloatBuffer(needed * kernels.team.threads)
+        }
+        let (scratch, heads) = (attentionScratch.p, configuration.heads)
+        kernels.team.ranges(batch.sequences, unit: 1, least: Self.leastSequences) { sequences, worker in
+            var place = batch.pairsBefore(sequences.lowerBound) * heads
+            for sequence in sequences {
+                let n = batch.length(sequence)
+                for head in 0..<heads {
+                    body(batch.offsets[sequence], n, head, place, scratch + worker * needed)
+                    place += n * n
+                }
             }
         }
     }

@@ -48,7 +48,8 @@ package final class Trainer {
         func refuse(_ message: String) -> TrialFileError { TrialFileError(file: "specification", message) }
         if let problem = spec.configuration.problem { throw refuse(problem) }
         if let problem = spec.options.problem { throw refuse(problem.message) }
-        guard spec.threads == 1 else { throw refuse("threads: found \(spec.threads), expected 1") }
+        guard (1...64).contains(spec.threads) else { throw refuse("threads: found \(spec.threads), expected 1 to 64") }
+        let kernels = Kernels.best.shared(by: WorkerTeam(threads: spec.threads))
         self.spec = spec
         self.checkpointPath = checkpointPath
         data = TrainingData(corpus, maxLength: spec.configuration.maxLength, userFraction: spec.userFraction)
