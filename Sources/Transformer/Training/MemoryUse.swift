@@ -24,7 +24,7 @@ package enum MemoryUse {
     /// Predicted peak bytes of a training.
     ///
     /// program + corpus + 4 bytes x (5 P: parameters, gradient, two moments, best copy) + activations of the largest batch +
-    /// for cce the packed items, their gradient and a chunk of probabilities + the packed items of the ranking.
+    /// for cce a chunk of probabilities.
     package static func predictedBytes(_ configuration: Configuration, data: TrainingData, options: TrainingOptions)
         -> Int
     {
@@ -43,9 +43,8 @@ package enum MemoryUse {
         let attention = largest(lengths.map { $0 * $0 })
         let activations = SASRecActivations.bytes(configuration, positions: positions, attention: attention)
         let d = configuration.dim
-        let packed = Kernels.packedFloats(items: items, dim: d)
-        let head = configuration.loss == .cce ? packed + Kernels.crossEntropyScratch(dim: d, items: items) : 0
+        let head = configuration.loss == .cce ? Kernels.crossEntropyScratch(dim: d, items: items) : 0
         let corpus = 4 * data.corpus.interactionCount
-        return programBytes + corpus + 4 * (5 * parameters + packed + head + positions * d) + activations
+        return programBytes + corpus + 4 * (5 * parameters + head + positions * d) + activations
     }
 }

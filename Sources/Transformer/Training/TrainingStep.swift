@@ -11,7 +11,6 @@ package final class TrainingStep {
     package let secondMoment: FloatBuffer
     private let kernels: Kernels
     private let items: Int
-    private var packed = FloatBuffer(0)
     private var headScratch = FloatBuffer(0)
     private var dHidden = FloatBuffer(0)
 
@@ -27,7 +26,6 @@ package final class TrainingStep {
         firstMoment = FloatBuffer(table.count)
         secondMoment = FloatBuffer(table.count)
         if configuration.loss == .cce {
-            packed = FloatBuffer(Kernels.packedFloats(items: items, dim: configuration.dim))
             headScratch = FloatBuffer(Kernels.crossEntropyScratch(dim: configuration.dim, items: items))
         }
     }
@@ -44,9 +42,8 @@ package final class TrainingStep {
         let sum: Double
         switch model.configuration.loss {
         case .cce:
-            kernels.packItems(e, items, d, packed.p)
             sum = kernels.linearCrossEntropy(
-                hidden, batch.count, d, e, packed.p, items, batch.targets, scale, dHidden.p, de, headScratch.p)
+                hidden, batch.count, d, e, items, batch.targets, scale, dHidden.p, de, headScratch.p)
         case .bce:
             sum = kernels.linearBinaryCrossEntropy(
                 hidden, batch.count, d, e, batch.targets, negatives, options.negatives, scale, dHidden.p, de)
