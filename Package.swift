@@ -47,10 +47,11 @@ let package = Package(
         .target(name: "Domain", swiftSettings: strict),
 
         // Floor 1
+        .target(name: "CKernels"),
         .target(name: "CPlaw"),
-        .target(name: "KernelsV2", swiftSettings: kernels(nil, "K_NOFMA")),
-        .target(name: "KernelsV3", swiftSettings: kernels("x86-64-v3", nil)),
-        .target(name: "KernelsV4", swiftSettings: kernels("x86-64-v4", "K_AVX512")),
+        .target(name: "KernelsV2", dependencies: ["CKernels"], swiftSettings: kernels(nil, "K_NOFMA")),
+        .target(name: "KernelsV3", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v3", nil)),
+        .target(name: "KernelsV4", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v4", "K_AVX512")),
         .target(
             name: "Kernels", dependencies: ["CPlaw", "KernelsV2", "KernelsV3", "KernelsV4"], swiftSettings: fast),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: fast),
@@ -171,6 +172,7 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
+        .executableTarget(name: "kernel-bench", dependencies: ["Kernels"], swiftSettings: fast),
         .executableTarget(
             name: "plaw-trial",
             dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],

@@ -4,55 +4,53 @@ internal import Glibc
 struct CrossEntropyPlan {
     let dim: Int
     let items: Int
-    let chunkRows: Int
+    let mostRows: Int
     let gemm: Kernels.Out
-    let packedGradient: Kernels.Out
     let probabilities: Kernels.Out
+    let transposed: Kernels.Out
+    let gradient: Kernels.Out
     let scaled: Kernels.Out
     let sums: Kernels.Out
     let targetScores: Kernels.Out
     let shifts: Kernels.Out
 
-    /// Largest |logit| for which e^logit summed over any catalogue stays far inside the range of a float.
-    private static let safeLogit: Float = 60
-
     /// Lays the parts out in `scratch`, which has `Kernels.crossEntropyScratch` floats.
     init(dim: Int, items: Int, scratch: Kernels.Out) {
         self.dim = dim
         self.items = items
-        chunkRows = Kernels.crossEntropyRows(items: items)
+        mostRows = Kernels.crossEntropyRows(items: items)
         gemm = scratch
-        packedGradient = gemm + Kernels.gemmScratch
-        probabilities = packedGradient + Kernels.packedFloats(items: items, dim: dim)
-        scaled = probabilities + chunkRows * max((items + 255) / 256 * 272, 32)
-        sums = scaled + chunkRows * dim
-        targetScores = sums + chunkRows
-        shifts = targetScores + chunkRows
+        probabilities = gemm + Kernels.gemmScratch
+        transposed = probabilities + mostRows * items
+        gradient = transposed + mostRows * dim
+        scaled = gradient + mostRows * dim
+        sums = scaled + mostRows * dim
+        targetScores = sums + mostRows
+        shifts = targetScores + mostRows
     }
 
-    /// Runs all chunks and returns the loss. By Cauchy-Schwarz no logit exceeds |h| max|e|: while that is safe, the
-    /// exponentials need no row maximum and the logits are touched once.
+    /// Runs all chunks and returns the loss. `chunk` is given the largest |logit| that its rows can have, by Cauchy-Schwarz
+    /// |h| max|e|.
     func run(
         _ h: Kernels.In, _ rows: Int, _ e: Kernels.In, _ targets: UnsafePointer<Int32>, _ dh: Kernels.Out,
-        _ de: Kernels.Out, largestNorm: (Kernels.In, Int, Int) -> Float,
-        chunk: (CrossEntropyPlan, Kernels.In, Int, UnsafePointer<Int32>, Bool, Kernels.Out) -> Void,
-        unpack: (Kernels.In) -> Void
+        largestNorm: (Kernels.In, Int, Int) -> Float,
+        chunk: (CrossEntropyPlan, Kernels.In, Int, UnsafePointer<Int32>, Float, Kernels.Out) -> Void
     ) -> Double {
-        packedGradient.update(repeating: 0, count: Kernels.packedFloats(items: items, dim: dim))
         let itemNorm = largestNorm(e, items, dim)
+        // Chunks of nearly equal size in whole groups: each costs a pass over the items, however few rows it has.
+        let groups = (rows + 31) / 32
+        let chunks = max(1, (32 * groups + mostRows - 1) / mostRows)
         var loss = 0.0
-        var start = 0
-        while start < rows {
-            let count = min(chunkRows, rows - start)
+        for number in 0..<chunks {
+            let start = groups * number / chunks * 32
+            let count = min(groups * (number + 1) / chunks * 32, rows) - start
             let bound = largestNorm(h + start * dim, count, dim) * itemNorm
-            // Written so that a NaN asks for the maximum, and surfaces in the loss.
-            chunk(self, h + start * dim, count, targets + start, !(bound <= Self.safeLogit), dh + start * dim)
+            chunk(self, h + start * dim, count, targets + start, bound, dh + start * dim)
             for row in 0..<count {
-                loss += log(Double(sums[row])) + Double(shifts[row]) - Double(targetScores[row])
+                let shift = Double(shifts[row]) * 0.693_147_180_559_945_3
+                loss += log(Double(sums[row])) + shift - Double(targetScores[row])
             }
-            start += count
         }
-        unpack(UnsafePointer(packedGradient))
         return loss
     }
 }

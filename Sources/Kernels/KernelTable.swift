@@ -121,15 +121,12 @@ package struct Kernels: Sendable {
 
     /// Softmax cross-entropy of logits = h Eᵀ, fused by row chunks: returns Σ_r -ln p(target_r), writes
     /// dh[rows,dim] = `gradientScale` * dLoss/dh and adds the same scale's gradient to de[items,dim].
-    /// `packed` comes from `packItems`; scratch: `crossEntropyScratch` floats. A NaN or infinity in gives a NaN out.
+    /// scratch: `crossEntropyScratch` floats. A NaN or infinity in gives a NaN out.
     package var linearCrossEntropy:
         @Sendable (
-            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ packed: In, _ items: Int,
-            _ targets: UnsafePointer<Int32>, _ gradientScale: Float, _ dh: Out, _ de: Out, _ scratch: Out
+            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ items: Int, _ targets: UnsafePointer<Int32>,
+            _ gradientScale: Float, _ dh: Out, _ de: Out, _ scratch: Out
         ) -> Double
-
-    /// Rearranges E[items,dim] for `linearCrossEntropy` and `rankCounts` into `out` (`packedFloats` floats).
-    package var packItems: @Sendable (_ e: In, _ items: Int, _ dim: Int, _ out: Out) -> Void
 
     /// Binary cross-entropy: for each row the target and `negatives` sampled items; returns
     /// Σ -ln σ(s⁺) - Σ ln(1 - σ(s⁻)), writes dh and adds to de, both times `gradientScale`.
@@ -152,10 +149,10 @@ package struct Kernels: Sendable {
         ) -> Void
 
     /// For each row of h the number of items that score above its threshold, and of those equal to it, never keeping
-    /// scores. `packed` comes from `packItems`. False when a score is not finite. scratch: rows * 32 floats.
+    /// scores. False when a score is not finite. scratch: `rankScratch` floats.
     package var rankCounts:
         @Sendable (
-            _ h: In, _ rows: Int, _ dim: Int, _ packed: In, _ items: Int, _ thresholds: In,
+            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ items: Int, _ thresholds: In,
             _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>, _ scratch: Out
         ) -> Bool
 
@@ -276,4 +273,8 @@ package struct Kernels: Sendable {
         @Sendable (
             _ p: Out, _ m: Out, _ v: Out, _ dim: Int, _ which: UnsafePointer<Int32>, _ count: Int, _ factors: In
         ) -> Void
+
+    /// Computes products with addition that depend on no memory, and returns how many FLOPs that were: the speed that no
+    /// kernel can exceed, for benchmarks.
+    package var peak: @Sendable (_ rounds: Int) -> Int
 }

@@ -30,19 +30,19 @@ extension Kernels {
     /// Floats of scratch that `attention` and its backward pass need.
     package static func attentionScratch(length: Int) -> Int { 2 * (length + 16) }
 
-    /// Floats of packed item embeddings.
-    package static func packedFloats(items: Int, dim: Int) -> Int { (items + 31) / 32 * 32 * dim }
-
-    /// Rows of a cross-entropy chunk: as many as make good tiles while their probabilities stay near 8 MB.
+    /// Most rows of a cross-entropy chunk, in whole groups: enough that a pass over the items and their gradient is small
+    /// beside the products, while the probabilities stay near 8 MB.
     package static func crossEntropyRows(items: Int) -> Int {
         let fit = (2 << 20) / max(1, items)
-        return max(12, min(96, fit / 12 * 12))
+        return max(32, min(96, fit / 32 * 32))
     }
 
     /// Floats of scratch that `linearCrossEntropy` needs.
     package static func crossEntropyScratch(dim: Int, items: Int) -> Int {
         let rows = crossEntropyRows(items: items)
-        let probabilities = rows * max((items + 255) / 256 * 272, 32)
-        return gemmScratch + packedFloats(items: items, dim: dim) + probabilities + rows * dim + 3 * rows
+        return gemmScratch + rows * (items + 3 * dim + 3)
     }
+
+    /// Floats of scratch that `rankCounts` needs.
+    package static func rankScratch(rows: Int, dim: Int) -> Int { (rows + 31) / 32 * 32 * (dim + 3) + 16 }
 }

@@ -29,16 +29,15 @@ extension Kernels {
                 q, k, v, ld, length, width, scale, Dropout.threshold(rate), 1 / (1 - rate), stream, counter,
                 probabilities, dOut, ldOut, dq, dk, dv, scratch)
         },
-        linearCrossEntropy: { h, rows, dim, e, packed, items, targets, scale, dh, de, scratch in
+        linearCrossEntropy: { h, rows, dim, e, items, targets, scale, dh, de, scratch in
             CrossEntropyPlan(dim: dim, items: items, scratch: scratch).run(
-                h, rows, e, targets, dh, de, largestNorm: KernelsV2.largestNorm,
-                chunk: { plan, h, rows, targets, findShifts, dh in
+                h, rows, e, targets, dh, largestNorm: KernelsV2.largestNorm,
+                chunk: { plan, h, rows, targets, bound, dh in
                     KernelsV2.crossEntropyChunk(
-                        h, rows, dim, e, packed, items, targets, scale, findShifts, dh, de, plan.packedGradient,
-                        plan.probabilities, plan.scaled, plan.sums, plan.targetScores, plan.shifts, plan.gemm)
-                }, unpack: { KernelsV2.addUnpacked($0, items, dim, de) })
+                        h, rows, dim, e, items, targets, scale, bound, dh, de, plan.probabilities, plan.transposed,
+                        plan.gradient, plan.scaled, plan.sums, plan.targetScores, plan.shifts, plan.gemm)
+                })
         },
-        packItems: { KernelsV2.packItems($0, $1, $2, $3) },
         linearBinaryCrossEntropy: { KernelsV2.binaryCrossEntropy($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
         adamW: { p, g, m, v, count, step in
             KernelsV2.adamW(
@@ -91,5 +90,9 @@ extension Kernels {
                 1 - step.learningRate * step.weightDecay, step.learningRate / step.correction1,
                 1 / step.correction2.squareRoot())
         },
-        catchUpRows: { KernelsV2.catchUpRows($0, $1, $2, $3, $4, $5, $6) })
+        catchUpRows: { KernelsV2.catchUpRows($0, $1, $2, $3, $4, $5, $6) },
+        peak: { rounds in
+            _ = KernelsV2.peak(rounds, 0.99)
+            return rounds * KernelsV2.peakVectors * 32
+        })
 }

@@ -108,12 +108,87 @@ extension Kernels {
                 alone.adamW(p + at, g + at, m + at, v + at, range.count, step)
             }
         }
-        shared.packItems = { e, items, dim, out in
-            team.ranges(items, unit: 32, least: Self.leastElements / max(1, dim) + 1) { range, _ in
-                alone.packItems(e + range.lowerBound * dim, range.count, dim, out + range.lowerBound * dim)
+        shared.shareFamilies(alone, team, scratch)
+        return shared
+    }
+
+    /// The kernels that only some backbones and losses use.
+    private mutating func shareFamilies(_ alone: Kernels, _ team: WorkerTeam, _ scratch: TeamScratch) {
+        rmsNorm = { x, gamma, epsilon, rows, columns, y, xhat, scales in
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, _ in
+                let at = range.lowerBound * columns
+                alone.rmsNorm(
+                    x + at, gamma, epsilon, range.count, columns, y + at, xhat + at, scales + range.lowerBound)
             }
         }
-        return shared
+        rmsNormBackward = { dy, xhat, scales, gamma, rows, columns, dx, dgamma in
+            guard rows * columns > Self.leastElements else {
+                return alone.rmsNormBackward(dy, xhat, scales, gamma, rows, columns, dx, dgamma)
+            }
+            team.ranges(columns, unit: 16, least: Self.leastElements / max(1, rows) + 1) { range, worker in
+                let at = range.lowerBound
+                alone.addColumnProducts(
+                    dy + at, xhat + at, rows, columns, range.count, dgamma + at, scratch.part(worker))
+            }
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, worker in
+                let at = range.lowerBound * columns
+                alone.rmsNormBackward(
+                    dy + at, xhat + at, scales + range.lowerBound, gamma, range.count, columns, dx + at,
+                    scratch.part(worker))
+            }
+        }
+        for path in [\Kernels.biasGeluTanh, \Kernels.biasSilu] {
+            let one = alone[keyPath: path]
+            self[keyPath: path] = { x, bias, rows, columns, y in
+                team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, _ in
+                    let at = range.lowerBound * columns
+                    one(x + at, bias, range.count, columns, y + at)
+                }
+            }
+        }
+        for path in [\Kernels.geluTanhBackward, \Kernels.siluBackward] {
+            let one = alone[keyPath: path]
+            self[keyPath: path] = { dy, x, count, dx in
+                team.ranges(count, unit: 16, least: Self.leastElements) { range, _ in
+                    let at = range.lowerBound
+                    one(dy + at, x + at, range.count, dx + at)
+                }
+            }
+        }
+        swiGLU = { x, rows, columns, y in
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, _ in
+                let at = range.lowerBound * columns
+                alone.swiGLU(x + 2 * at, range.count, columns, y + at)
+            }
+        }
+        swiGLUBackward = { dy, x, rows, columns, dx in
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, _ in
+                let at = range.lowerBound * columns
+                alone.swiGLUBackward(dy + at, x + 2 * at, range.count, columns, dx + 2 * at)
+            }
+        }
+        multiply = { a, lda, b, ldb, rows, columns, y, ldy in
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, columns) + 1) { range, _ in
+                let at = range.lowerBound
+                alone.multiply(a + at * lda, lda, b + at * ldb, ldb, range.count, columns, y + at * ldy, ldy)
+            }
+        }
+        rotary = { x, ld, rows, heads, width, cosines, sines, direction in
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, heads * width) + 1) { range, _ in
+                let at = range.lowerBound
+                alone.rotary(
+                    x + at * ld, ld, range.count, heads, width, cosines + at * (width / 2), sines + at * (width / 2),
+                    direction)
+            }
+        }
+        gatherScores = { h, rows, dim, e, targets, negatives, perRow, stride, targetScores, scores in
+            team.ranges(rows, unit: 1, least: Self.leastElements / max(1, dim * (perRow + 1)) + 1) { range, _ in
+                let at = range.lowerBound
+                alone.gatherScores(
+                    h + at * dim, range.count, dim, e, targets + at, negatives + at * perRow, perRow, stride,
+                    targetScores + at, scores + at * stride)
+            }
+        }
     }
 
     /// Multiplications below which a piece of a product is not worth handing out.

@@ -1,7 +1,7 @@
 // The output layer: softmax and binary cross-entropy over tied item embeddings, and rank counting. Rules as in Gemm.swift.
 //
-// Item embeddings come packed: panels of `panelWidth` items, each [dim][panelWidth], zeros past the last item, so that
-// every product streams through contiguous memory.
+// Scores are computed with items as rows and positions as columns: then the embeddings and their gradient are read and
+// written as they lie, and what is summed over items is summed lane by lane.
 
 private typealias V = SIMD16<Float>
 private typealias U = SIMD16<UInt32>
@@ -77,64 +77,6 @@ private func accumulate(_ w: Float, _ x: UnsafePointer<Float>, _ y: UnsafeMutabl
     }
 }
 
-/// Items of a block of probabilities: its rows are contiguous and lie apart by one line more, so that they do not
-/// compete for the same cache sets.
-private let blockItems = 256
-private let blockStride = 272
-
-/// Floats of the probabilities of one row over all items.
-package func probabilityFloats(_ items: Int) -> Int { (items &+ blockItems &- 1) / blockItems &* blockStride }
-
-@inline(never)
-package func packItems(_ e: UnsafePointer<Float>, _ items: Int, _ dim: Int, _ out: UnsafeMutablePointer<Float>) {
-    var start = 0
-    while start < items {
-        let panel = out + start &* dim
-        let count = items &- start < panelWidth ? items &- start : panelWidth
-        var item = 0
-        while item < panelWidth {
-            var k = 0
-            if item < count {
-                let row = e + (start &+ item) &* dim
-                while k < dim {
-                    panel[k &* panelWidth &+ item] = row[k]
-                    k &+= 1
-                }
-            } else {
-                while k < dim {
-                    panel[k &* panelWidth &+ item] = 0
-                    k &+= 1
-                }
-            }
-            item &+= 1
-        }
-        start &+= panelWidth
-    }
-}
-
-/// de[items, dim] += the unpacked panels.
-@inline(never)
-package func addUnpacked(
-    _ packed: UnsafePointer<Float>, _ items: Int, _ dim: Int, _ de: UnsafeMutablePointer<Float>
-) {
-    var start = 0
-    while start < items {
-        let panel = packed + start &* dim
-        let count = items &- start < panelWidth ? items &- start : panelWidth
-        var item = 0
-        while item < count {
-            let row = de + (start &+ item) &* dim
-            var k = 0
-            while k < dim {
-                row[k] += panel[k &* panelWidth &+ item]
-                k &+= 1
-            }
-            item &+= 1
-        }
-        start &+= panelWidth
-    }
-}
-
 /// Largest norm of the rows of x.
 @inline(never)
 package func largestNorm(_ x: UnsafePointer<Float>, _ rows: Int, _ dim: Int) -> Float {
@@ -150,109 +92,257 @@ package func largestNorm(_ x: UnsafePointer<Float>, _ rows: Int, _ dim: Int) -> 
     return largest.squareRoot()
 }
 
-/// One chunk of rows: sums[r] = Σ e^(l - shift), targetScores[r] = l_target, dh = gradient times `scale`, and the packed
-/// gradient of the items grows. shifts[r] is 0 unless `findShifts`, when it becomes the row's largest logit.
-@inline(never)
-package func crossEntropyChunk(
-    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ packed: UnsafePointer<Float>,
-    _ items: Int, _ targets: UnsafePointer<Int32>, _ scale: Float, _ findShifts: Bool,
-    _ dh: UnsafeMutablePointer<Float>, _ de: UnsafeMutablePointer<Float>, _ dePacked: UnsafeMutablePointer<Float>,
-    _ probabilities: UnsafeMutablePointer<Float>, _ scaled: UnsafeMutablePointer<Float>,
-    _ sums: UnsafeMutablePointer<Float>, _ targetScores: UnsafeMutablePointer<Float>,
-    _ shifts: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
+/// Items between which the products change: their scores for a group of positions stay in the first-level cache.
+private let blockItems = 240
+
+/// Positions rounded up to whole groups.
+@inline(__always) private func whole(_ rows: Int) -> Int {
+    (rows &+ panelWidth &- 1) / panelWidth &* panelWidth
+}
+
+/// hT[group][dim][panelWidth] = factor * h, zeros past the last row.
+@inline(__always)
+private func transposeGroups(
+    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ factor: Float, _ hT: UnsafeMutablePointer<Float>
 ) {
-    let vectors = panelWidth / 16
+    let columns = whole(rows)
+    var r = 0
+    while r < columns {
+        let column = hT + (r / panelWidth &* panelWidth &* dim &+ r % panelWidth)
+        var k = 0
+        if r < rows {
+            while k < dim {
+                column[k &* panelWidth] = h[r &* dim &+ k] * factor
+                k &+= 1
+            }
+        } else {
+            while k < dim {
+                column[k &* panelWidth] = 0
+                k &+= 1
+            }
+        }
+        r &+= 1
+    }
+}
+
+/// p[items, panelWidth] = 2^(e hT - shifts), sums += its columns.
+@inline(__always)
+private func expColumn(
+    _ items: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ hT: UnsafePointer<Float>,
+    _ p: UnsafeMutablePointer<Float>, _ sums: UnsafeMutablePointer<Float>, _ shifts: UnsafePointer<Float>?
+) {
+    var i = 0
+    #if K_AVX512
+    while i &+ 12 <= items {
+        expTile12x2(dim, e + i &* dim, dim, hT, 32, p + i &* 32, 32, sums, shifts)
+        i &+= 12
+    }
+    while i < items {
+        expTile1x2(dim, e + i &* dim, dim, hT, 32, p + i &* 32, 32, sums, shifts)
+        i &+= 1
+    }
+    #else
+    while i &+ 6 <= items {
+        expTile6x1(dim, e + i &* dim, dim, hT, 16, p + i &* 16, 16, sums, shifts)
+        i &+= 6
+    }
+    while i < items {
+        expTile1x1(dim, e + i &* dim, dim, hT, 16, p + i &* 16, 16, sums, shifts)
+        i &+= 1
+    }
+    #endif
+}
+
+/// de[items, dim] += Σ over groups of p[group][items, panelWidth] scaled[group, panelWidth, dim], with scaled in panels.
+@inline(__always)
+private func addItemGradient(
+    _ items: Int, _ dim: Int, _ groups: Int, _ p: UnsafePointer<Float>, _ pGroup: Int, _ scaled: UnsafePointer<Float>,
+    _ de: UnsafeMutablePointer<Float>
+) {
+    let columns = groups &* panelWidth
+    var i = 0
+    while i < items {
+        var k = 0
+        let tile = p + i &* panelWidth
+        #if K_AVX512
+        let tall = i &+ 12 <= items
+        while k &+ 32 <= dim {
+            let to = de + (i &* dim &+ k)
+            if tall {
+                groupTile12x2(groups, tile, pGroup, scaled + k &* columns, 32, to, dim)
+            } else {
+                groupTile1x2(groups, tile, pGroup, scaled + k &* columns, 32, to, dim)
+            }
+            k &+= 32
+        }
+        if k < dim {
+            let to = de + (i &* dim &+ k)
+            if tall {
+                groupTile12x1(groups, tile, pGroup, scaled + k &* columns, 16, to, dim)
+            } else {
+                groupTile1x1(groups, tile, pGroup, scaled + k &* columns, 16, to, dim)
+            }
+        }
+        i &+= tall ? 12 : 1
+        #else
+        let tall = i &+ 6 <= items
+        while k < dim {
+            let to = de + (i &* dim &+ k)
+            if tall {
+                groupTile6x1(groups, tile, pGroup, scaled + k &* columns, 16, to, dim)
+            } else {
+                groupTile1x1(groups, tile, pGroup, scaled + k &* columns, 16, to, dim)
+            }
+            k &+= 16
+        }
+        i &+= tall ? 6 : 1
+        #endif
+    }
+}
+
+/// Largest |logit| for which e^logit summed over any catalogue stays far inside the range of a float.
+private let safeLogit: Float = 60
+
+private let log2e: Float = 1.442_695_04
+
+/// Sets what is subtracted from the rows' scores, in units of log 2; false where nothing need be.
+///
+/// No score exceeds `bound`. While that is safe, nothing is subtracted. Beyond, bound - 60 is subtracted: nothing can
+/// overflow, and a row whose target scores at least bound - 120 cannot vanish. Else, and for a NaN, the maxima are found.
+@inline(__always)
+private func findShifts(
+    _ bound: Float, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ items: Int, _ hT: UnsafePointer<Float>,
+    _ targetScores: UnsafePointer<Float>, _ p: UnsafeMutablePointer<Float>, _ shifts: UnsafeMutablePointer<Float>
+) -> Bool {
+    let columns = whole(rows)
+    var lowest = Float.greatestFiniteMagnitude
     var r = 0
     while r < rows {
+        // A NaN must win, so that the maxima are asked for.
+        if !(targetScores[r] >= lowest) { lowest = targetScores[r] }
+        r &+= 1
+    }
+    let bounded = lowest >= bound - 2 * safeLogit
+    let shift = bound <= safeLogit ? 0 : bounded ? (bound - safeLogit) * log2e : -3e38
+    r = 0
+    while r < columns {
+        shifts[r] = shift
+        r &+= 1
+    }
+    if bound <= safeLogit { return false }
+    if bounded { return true }
+    var start = 0
+    while start < items {
+        let count = items &- start < blockItems ? items &- start : blockItems
+        var g = 0
+        while g < columns {
+            panelProduct(
+                count, panelWidth / 16, dim, e + start &* dim, dim, 1, hT + g &* dim, panelWidth, p, panelWidth, false)
+            var c = 0
+            while c < panelWidth {
+                var largest = load(shifts + (g &+ c))
+                var i = 0
+                while i < count {
+                    let score = load(p + (i &* panelWidth &+ c))
+                    largest = largest.replacing(with: score, where: score .> largest)
+                    i &+= 1
+                }
+                store(largest, shifts + (g &+ c))
+                c &+= 16
+            }
+            g &+= panelWidth
+        }
+        start &+= count
+    }
+    return true
+}
+
+/// One chunk of rows: sums[r] = Σ 2^(l log2 e - shift), targetScores[r] = l_target, dh = gradient times `scale`, and the
+/// gradient of the items grows. No |l| exceeds `bound`; shifts[r] is in units of log 2.
+///
+/// Probabilities lie in groups of positions, [group][items][panelWidth]: every product streams through them.
+/// probabilities: whole(rows) * items floats; hT, dhT and scaled: whole(rows) * dim; sums and shifts: whole(rows).
+@inline(never)
+package func crossEntropyChunk(
+    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ items: Int,
+    _ targets: UnsafePointer<Int32>, _ scale: Float, _ bound: Float, _ dh: UnsafeMutablePointer<Float>,
+    _ de: UnsafeMutablePointer<Float>, _ probabilities: UnsafeMutablePointer<Float>, _ hT: UnsafeMutablePointer<Float>,
+    _ dhT: UnsafeMutablePointer<Float>, _ scaled: UnsafeMutablePointer<Float>, _ sums: UnsafeMutablePointer<Float>,
+    _ targetScores: UnsafeMutablePointer<Float>, _ shifts: UnsafeMutablePointer<Float>,
+    _ scratch: UnsafeMutablePointer<Float>
+) {
+    let columns = whole(rows)
+    let groups = columns / panelWidth
+    let pGroup = items &* panelWidth
+    transposeGroups(h, rows, dim, log2e, hT)
+    var r = 0
+    while r < columns {
         sums[r] = 0
-        shifts[r] = findShifts ? -3e38 : 0
+        r &+= 1
+    }
+    r = 0
+    while r < rows {
         targetScores[r] = dot(h + r &* dim, e + Int(targets[r]) &* dim, dim)
         r &+= 1
     }
-    if findShifts {
-        var start = 0
-        while start < items {
-            panelProduct(
-                rows, vectors, dim, h, dim, 1, packed + start &* dim, panelWidth, probabilities, panelWidth, false)
-            let count = items &- start < panelWidth ? items &- start : panelWidth
-            r = 0
-            while r < rows {
-                var c = 0
-                while c < count {
-                    let l = probabilities[r &* panelWidth &+ c]
-                    if l > shifts[r] { shifts[r] = l }
-                    c &+= 1
-                }
-                r &+= 1
-            }
-            start &+= panelWidth
-        }
-    }
-    // Logits of a panel, their exponentials while they are in the first-level cache, and the rows' sums.
+    let shifted = findShifts(bound, rows, dim, e, items, hT, targetScores, probabilities, shifts)
+    // Scores of a block of items, their exponentials while they are in registers, and with them while they are in the
+    // first-level cache the gradient of the rows, before it is known what their sums will be.
     var start = 0
     while start < items {
-        let block = start / blockItems
-        let place = probabilities + block &* rows &* blockStride + start % blockItems
-        panelProduct(rows, vectors, dim, h, dim, 1, packed + start &* dim, panelWidth, place, blockStride, false)
-        let count = items &- start < panelWidth ? items &- start : panelWidth
-        r = 0
-        while r < rows {
-            let row = place + r &* blockStride
-            let shift = splat(shifts[r])
-            if count == panelWidth {
-                var c = 16
-                let first = exp(load(row) - shift)
-                store(first, row)
-                var sum = first
-                while c < panelWidth {
-                    let p = exp(load(row + c) - shift)
-                    store(p, row + c)
-                    sum += p
-                    c &+= 16
-                }
-                sums[r] += total(sum)
-            } else {
-                var c = 0
-                while c < panelWidth {
-                    store(exp(load(row + c) - shift), row + c)
-                    c &+= 16
-                }
-                c = 0
-                while c < panelWidth {
-                    if c < count { sums[r] += row[c] } else { row[c] = 0 }
-                    c &+= 1
-                }
-            }
-            r &+= 1
+        let count = items &- start < blockItems ? items &- start : blockItems
+        let block = e + start &* dim
+        var g = 0
+        while g < groups {
+            let p = probabilities + (g &* pGroup &+ start &* panelWidth)
+            let column = g &* panelWidth
+            expColumn(
+                count, dim, block, hT + column &* dim, p, sums + column,
+                shifted ? UnsafePointer(shifts + column) : nil)
+            panelProduct(
+                dim, panelWidth / 16, count, block, 1, dim, p, panelWidth, dhT + column &* dim, panelWidth, start > 0)
+            g &+= 1
         }
-        start &+= panelWidth
+        start &+= count
     }
-    // The normaliser is folded into a copy of h, so that the probabilities are never rewritten.
+    // The normaliser is folded into a copy of h, so that the probabilities are never rewritten; a copy in panels of
+    // columns where those are whole vectors.
     r = 0
-    while r < rows {
-        let factor = scale / sums[r]
-        let from = h + r &* dim
-        let to = scaled + r &* dim
+    while r < columns {
+        let factor = r < rows ? scale / sums[r] : 0
+        let from = h + (r < rows ? r : 0) &* dim
         var k = 0
-        while k < dim {
-            to[k] = from[k] * factor
-            k &+= 1
+        if dim % 16 == 0 {
+            while k < dim {
+                let left = dim &- k
+                let width = left < panelWidth ? left : panelWidth
+                let to = scaled + (k &* columns &+ r &* width)
+                var c = 0
+                while c < width {
+                    store(r < rows ? load(from + (k &+ c)) * splat(factor) : V.zero, to + c)
+                    c &+= 16
+                }
+                k &+= width
+            }
+        } else {
+            while k < dim {
+                scaled[r &* dim &+ k] = r < rows ? from[k] * factor : 0
+                k &+= 1
+            }
         }
         r &+= 1
     }
-    start = 0
-    while start < items {
-        let count = items &- start < blockItems ? items &- start : blockItems
-        let block = probabilities + start / blockItems &* rows &* blockStride
-        gemm(0, rows, dim, count, block, blockStride, e + start &* dim, dim, dh, dim, start > 0, scratch)
-        var panel = 0
-        while panel < count {
-            panelProduct(
-                dim, vectors, rows, scaled, 1, dim, block + panel, blockStride,
-                dePacked + (start &+ panel) &* dim, panelWidth, true)
-            panel &+= panelWidth
+    if dim % 16 == 0 {
+        addItemGradient(items, dim, groups, probabilities, pGroup, scaled, de)
+    } else {
+        var g = 0
+        while g < groups {
+            gemm(
+                0, items, dim, panelWidth, probabilities + g &* pGroup, panelWidth, scaled + g &* panelWidth &* dim,
+                dim,
+                de, dim, true, scratch)
+            g &+= 1
         }
-        start &+= blockItems
     }
     r = 0
     while r < rows {
@@ -260,9 +350,10 @@ package func crossEntropyChunk(
         let target = Int(targets[r])
         let from = e + target &* dim
         let row = dh + r &* dim
+        let column = dhT + (r / panelWidth &* panelWidth &* dim &+ r % panelWidth)
         var k = 0
         while k < dim {
-            row[k] = row[k] * factor - from[k] * scale
+            row[k] = column[k &* panelWidth] * factor - from[k] * scale
             k &+= 1
         }
         accumulate(-scale, h + r &* dim, de + target &* dim, dim)
@@ -349,59 +440,70 @@ package func itemScores(
 }
 
 /// For each row the items that score above its threshold and those equal to it; false when a score is not finite.
-/// tile: rows * panelWidth floats.
+/// scratch: whole(rows) * (dim + 3) + 16 floats.
 @inline(never)
 package func rankCounts(
-    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ packed: UnsafePointer<Float>, _ items: Int,
+    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ items: Int,
     _ thresholds: UnsafePointer<Float>, _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>,
-    _ tile: UnsafeMutablePointer<Float>
+    _ scratch: UnsafeMutablePointer<Float>
 ) -> Bool {
-    let one = SIMD16<Int32>(repeating: 1)
-    var finite = V.zero
+    let columns = whole(rows)
+    let hT = scratch
+    let limits = hT + columns &* dim
+    let finite = limits + columns
+    let counts = UnsafeMutableRawPointer(finite + 16).assumingMemoryBound(to: Int32.self)
+    transposeGroups(h, rows, dim, 1, hT)
+    store(V.zero, finite)
     var r = 0
-    while r < rows {
-        greater[r] = 0
-        equal[r] = 0
+    while r < columns {
+        limits[r] = r < rows ? thresholds[r] : 0
+        counts[r] = 0
+        counts[columns &+ r] = 0
         r &+= 1
     }
     var start = 0
     while start < items {
-        panelProduct(
-            rows, panelWidth / 16, dim, h, dim, 1, packed + start &* dim, panelWidth, tile, panelWidth, false)
-        let count = items &- start < panelWidth ? items &- start : panelWidth
-        r = 0
-        while r < rows {
-            let row = tile + r &* panelWidth
-            let limit = splat(thresholds[r])
-            var above = SIMD16<Int32>.zero
-            var same = SIMD16<Int32>.zero
-            var c = 0
-            while c &+ 16 <= count {
-                let s = load(row + c)
-                // x - x is 0 for finite x and NaN otherwise.
-                finite += s - s
-                above = above.replacing(with: above &+ one, where: s .> limit)
-                same = same.replacing(with: same &+ one, where: s .== limit)
-                c &+= 16
-            }
-            if c > 0 {
-                var lane = 0
-                while lane < 16 {
-                    greater[r] &+= above[lane]
-                    equal[r] &+= same[lane]
-                    lane &+= 1
-                }
-            }
-            while c < count {
-                let s = row[c]
-                finite[0] += s - s
-                if s > thresholds[r] { greater[r] &+= 1 }
-                if s == thresholds[r] { equal[r] &+= 1 }
-                c &+= 1
-            }
-            r &+= 1
+        let count = items &- start < blockItems ? items &- start : blockItems
+        var g = 0
+        while g < columns {
+            countColumn(
+                count, dim, e + start &* dim, hT + g &* dim, limits + g, counts + g, counts + (columns &+ g), finite)
+            g &+= panelWidth
         }
-        start &+= panelWidth
+        start &+= count
     }
-    return total(finite) == 0
+    r = 0
+    while r < rows {
+        greater[r] = counts[r]
+        equal[r] = counts[columns &+ r]
+        r &+= 1
+    }
+    return total(load(finite)) == 0
+}
+
+@inline(__always)
+private func countColumn(
+    _ items: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ hT: UnsafePointer<Float>, _ limits: UnsafePointer<Float>,
+    _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>, _ finite: UnsafeMutablePointer<Float>
+) {
+    var i = 0
+    #if K_AVX512
+    while i &+ 12 <= items {
+        countTile12x2(dim, e + i &* dim, dim, hT, 32, limits, greater, equal, finite)
+        i &+= 12
+    }
+    while i < items {
+        countTile1x2(dim, e + i &* dim, dim, hT, 32, limits, greater, equal, finite)
+        i &+= 1
+    }
+    #else
+    while i &+ 6 <= items {
+        countTile6x1(dim, e + i &* dim, dim, hT, 16, limits, greater, equal, finite)
+        i &+= 6
+    }
+    while i < items {
+        countTile1x1(dim, e + i &* dim, dim, hT, 16, limits, greater, equal, finite)
+        i &+= 1
+    }
+    #endif
 }

@@ -81,9 +81,45 @@ struct SharedKernelsTests {
                     correction2: 0.001)
                 let (p, m, v) = (x.copy(), Buffer(rows * columns), Buffer(rows * columns))
                 kernels.adamW(p.p, g.p, m.p, v.p, rows * columns, step)
-                let packed = Buffer(Kernels.packedFloats(items: rows, dim: columns))
-                kernels.packItems(x.p, rows, columns, packed.p)
-                return [a, b, c, d, s, t, e, f, g, h, p, m, v, packed]
+                return [a, b, c, d, s, t, e, f, g, h, p, m, v]
+            }
+            let expected = outcome(Self.alone)
+            for (place, pair) in zip(expected, outcome(shared)).enumerated() {
+                #expect(equal(pair.0, pair.1), "\(rows) x \(columns), result \(place)")
+            }
+        }
+    }
+
+    @Test("norms, activations, rotation and gathered scores of the other families", arguments: teams.indices)
+    func families(index: Int) {
+        let shared = Self.alone.shared(by: Self.teams[index])
+        var random = SplitMix(state: 5)
+        for (rows, columns) in [(7, 8), (300, 64), (1_455, 128), (129, 200)] {
+            let x = Buffer(rows * 2 * columns, &random)
+            let y = Buffer(rows * columns, &random)
+            let gamma = Buffer(columns, &random)
+            let negatives = (0..<rows * 3).map { _ in Int32.random(in: 0..<Int32(rows), using: &random) }
+            let targets = (0..<rows).map { Int32($0) }
+            func outcome(_ kernels: Kernels) -> [Buffer] {
+                let (a, b, s, t) = (Buffer(rows * columns), Buffer(rows * columns), Buffer(rows), gamma.copy())
+                kernels.rmsNorm(y.p, gamma.p, 1e-5, rows, columns, a.p, b.p, s.p)
+                let c = a.copy()
+                kernels.rmsNormBackward(c.p, b.p, s.p, gamma.p, rows, columns, c.p, t.p)
+                let (d, e, f, g) = (y.copy(), Buffer(rows * columns), y.copy(), Buffer(rows * columns))
+                kernels.biasGeluTanh(d.p, gamma.p, rows, columns, e.p)
+                kernels.geluTanhBackward(e.p, d.p, rows * columns, e.p)
+                kernels.biasSilu(f.p, gamma.p, rows, columns, g.p)
+                kernels.siluBackward(g.p, f.p, rows * columns, g.p)
+                let (h, i) = (Buffer(rows * columns), Buffer(rows * 2 * columns))
+                kernels.swiGLU(x.p, rows, columns, h.p)
+                kernels.swiGLUBackward(h.p, x.p, rows, columns, i.p)
+                let j = Buffer(rows * columns)
+                kernels.multiply(x.p, 2 * columns, y.p, columns, rows, columns, j.p, columns)
+                let k = y.copy()
+                kernels.rotary(k.p, columns, rows, 2, columns / 2, x.p, g.p, -1)
+                let (l, m) = (Buffer(rows), Buffer(rows * 16))
+                kernels.gatherScores(a.p, rows, columns, y.p, targets, negatives, 3, 16, l.p, m.p)
+                return [a, b, c, s, t, d, e, f, g, h, i, j, k, l, m]
             }
             let expected = outcome(Self.alone)
             for (place, pair) in zip(expected, outcome(shared)).enumerated() {

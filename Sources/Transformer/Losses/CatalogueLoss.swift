@@ -6,7 +6,6 @@ final class CatalogueLoss: LossHead {
     private let items: Int
     private let onlyLast: Bool
     private let kernels: Kernels
-    private let packed: FloatBuffer
     private let scratch: FloatBuffer
     /// Hidden states of the last positions and their gradient, for `ce`.
     private var last = FloatBuffer(0), dLast = FloatBuffer(0)
@@ -16,12 +15,10 @@ final class CatalogueLoss: LossHead {
         self.items = items
         self.onlyLast = onlyLast
         self.kernels = kernels
-        packed = FloatBuffer(Kernels.packedFloats(items: items, dim: dim))
         scratch = FloatBuffer(Kernels.crossEntropyScratch(dim: dim, items: items))
     }
 
     func lossAndGradient(_ x: LossInput) -> Double {
-        kernels.packItems(x.items, items, dim, packed.p)
         guard onlyLast else {
             return value(x.hidden, x.batch.count, x.batch.targets, x, dHidden: x.dHidden)
         }
@@ -45,7 +42,7 @@ final class CatalogueLoss: LossHead {
         _ hidden: Kernels.In, _ rows: Int, _ targets: [Int32], _ x: LossInput, dHidden: Kernels.Out
     ) -> Double {
         kernels.linearCrossEntropy(
-            hidden, rows, dim, x.items, packed.p, items, targets, 1 / Float(rows), dHidden, x.dItems, scratch.p)
+            hidden, rows, dim, x.items, items, targets, 1 / Float(rows), dHidden, x.dItems, scratch.p)
             / Double(rows)
     }
 }

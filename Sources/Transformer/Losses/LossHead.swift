@@ -45,7 +45,7 @@ extension Loss {
     func headFloats(dim: Int, items: Int, positions: Int, negatives: Int) -> Int {
         switch self {
         case .cce, .ce:
-            Kernels.packedFloats(items: items, dim: dim) + Kernels.crossEntropyScratch(dim: dim, items: items)
+            Kernels.crossEntropyScratch(dim: dim, items: items)
                 + (self == .ce ? 2 * positions * dim : 0)
         case .bce: 0
         case .bpr, .top1, .bprMax, .top1Max, .gbce: PairwiseLoss.floats(negatives: negatives)

@@ -14,7 +14,6 @@ package struct FullRanking {
     private let data: TrainingData
     private let mask: CandidateMask
     private let kernels: Kernels
-    private let packed: FloatBuffer
     private let items: Int
     private let dim: Int
 
@@ -28,22 +27,11 @@ package struct FullRanking {
         self.kernels = kernels
         items = data.corpus.itemCount
         self.dim = dim
-        packed = FloatBuffer(Kernels.packedFloats(items: items, dim: dim))
     }
 
     /// Ranks of the validation or test targets of `users` (all evaluated ones unless told), in their order.
     package func ranks(_ model: any SequenceModel, test: Bool, users: [Int32]? = nil) throws -> [UInt32] {
-        prepare(model)
-        return try ranksPrepared(model, test: test, users: users ?? data.evaluatedUsers)
-    }
-
-    /// Arranges the items of a model for ranking: once for a model that no longer changes.
-    func prepare(_ model: any SequenceModel) {
-        kernels.packItems(UnsafePointer(model.parameters.p + model.table.item), items, dim, packed.p)
-    }
-
-    /// Ranks with the items as `prepare` arranged them.
-    func ranksPrepared(_ model: any SequenceModel, test: Bool, users: [Int32]) throws -> [UInt32] {
+        let users = users ?? data.evaluatedUsers
         let e = UnsafePointer(model.parameters.p + model.table.item)
         var ranks: [UInt32] = []
         ranks.reserveCapacity(users.count)
@@ -100,7 +88,7 @@ package struct FullRanking {
     ) throws {
         let rows = Self.rows
         let h = FloatBuffer(rows * dim)
-        let scratch = FloatBuffer(rows * 32)
+        let scratch = FloatBuffer(Kernels.rankScratch(rows: rows, dim: dim))
         let thresholds = FloatBuffer(rows)
         var greater = [Int32](repeating: 0, count: rows)
         var equal = greater
@@ -116,7 +104,7 @@ package struct FullRanking {
             }
             guard
                 kernels.rankCounts(
-                    h.p, count, dim, packed.p, items, thresholds.p, &greater, &equal, scratch.p)
+                    h.p, count, dim, e, items, thresholds.p, &greater, &equal, scratch.p)
             else { throw NonFiniteScore() }
             for r in 0..<count {
                 let masked = maskedAtLeast(

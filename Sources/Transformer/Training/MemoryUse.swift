@@ -24,8 +24,7 @@ package enum MemoryUse {
     /// Predicted peak bytes of a training.
     ///
     /// program + corpus + 4 bytes x (5 P: parameters, gradient, two moments, best copy) + activations of the largest batch +
-    /// what the loss holds (for cce the packed items, their gradient and a chunk of probabilities) + for losses over sampled
-    /// items three words an item + the packed items of the ranking.
+    /// what the loss holds (for cce a chunk of probabilities) + for losses over sampled items three words an item.
     package static func predictedBytes(_ configuration: Configuration, data: TrainingData, options: TrainingOptions)
         -> Int
     {
@@ -45,12 +44,11 @@ package enum MemoryUse {
         let activations = configuration.backbone.model.workspace(configuration)
             .bytes(positions: positions, attention: attention)
         let d = configuration.dim
-        let packed = Kernels.packedFloats(items: items, dim: d)
         let head = configuration.loss.headFloats(
             dim: d, items: items, positions: positions, negatives: options.negatives)
         // The step of each row, the mark of the batch, and the mark of the sampler.
         let rows = configuration.loss.scoresCatalogue ? 0 : 3 * items
         let corpus = 4 * data.corpus.interactionCount
-        return programBytes + corpus + 4 * (5 * parameters + packed + head + rows + positions * d) + activations
+        return programBytes + corpus + 4 * (5 * parameters + head + rows + positions * d) + activations
     }
 }

@@ -73,11 +73,9 @@ package enum SpeedProbe {
     private static func latency(_ step: TrainingStep, _ ranking: FullRanking, _ data: TrainingData) throws -> Double {
         let user = data.evaluatedUsers.max { data.corpus.length(of: Int($0)) < data.corpus.length(of: Int($1)) }
         let users = user.map { [$0] } ?? []
-        // A server arranges the items when it loads a model, not for each request.
-        ranking.prepare(step.model)
         let times = try (0..<9).map { _ in
             let start = ContinuousClock.now
-            _ = try ranking.ranksPrepared(step.model, test: true, users: users)
+            _ = try ranking.ranks(step.model, test: true, users: users)
             return start.duration(to: .now).inSeconds
         }
         return times.sorted()[times.count / 2]

@@ -62,7 +62,7 @@ package final class Trainer {
         batches = BatchMaker(data, loss: spec.configuration.loss, options: spec.options)
         step = TrainingStep(
             spec.configuration, items: corpus.itemCount, options: spec.options, proposal: batches.proposal,
-            stepsPerEpoch: Self.steps(data, spec.options))
+            stepsPerEpoch: Self.steps(data, spec.options), kernels: kernels)
         best = FloatBuffer(step.model.table.count)
         if let drawn = spec.sampledRanking, !(1...corpus.itemCount).contains(drawn) {
             throw refuse("sampledRanking: found \(drawn), expected 1 to \(corpus.itemCount) items")
@@ -70,7 +70,7 @@ package final class Trainer {
         let data = data
         let candidates = spec.sampledRanking.map { DrawnCandidates(data, count: $0, seed: spec.seed) }
         self.candidates = candidates
-        ranking = FullRanking(data, mask: spec.mask, dim: spec.configuration.dim)
+        ranking = FullRanking(data, mask: spec.mask, dim: spec.configuration.dim, kernels: kernels)
         popularity =
             RankMetrics.measure(
                 spec.options.stopMetric,
