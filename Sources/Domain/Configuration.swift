@@ -107,8 +107,8 @@ package struct Configuration: Codable, Sendable, Hashable {
         if heads < 1 || dim % heads != 0 { return "heads: found \(heads), expected a divisor of dim \(dim)" }
         if backbone == .llama, dim / heads % 2 != 0 {
             return
-                "heads: found \(heads), which gives \(dim / heads) columns a head of dim \(dim); expected an even number, "
-                + "because llama's rotary positions turn them in pairs"
+                "heads: found \(heads), expected a divisor of dim \(dim) that leaves an even number of columns a head, "
+                + "which llama's rotary positions turn in pairs"
         }
         if maxLength < 1 || maxLength > 4096 { return "maxLength: found \(maxLength), expected 1...4096" }
         return nil

@@ -293,7 +293,7 @@ struct TrainerTests {
             bad = spec(corpus)
             bad.configuration = Configuration(backbone: .llama, layers: 1, dim: 6, heads: 2)
             #expect { try Trainer(spec: bad, corpus: corpus) } throws: {
-                "\($0)".contains("3 columns a head of dim 6; expected an even number")
+                "\($0)".contains("heads: found 2, expected a divisor of dim 6 that leaves an even number")
             }
             bad = spec(corpus)
             bad.threads = 0

@@ -66,7 +66,10 @@ import Testing
         (["--epochs", "0"], "--epochs: found 0, expected 1 or more"),
         (["--dropout", "1"], "--dropout: found 1.0, expected 0 or more, less than 1"),
         (["--backbone", "mamba"], "The value 'mamba' is invalid for '--backbone <backbone>'"),
-        (["--backbone", "llama", "--dim", "6"], "3 columns a head of dim 6; expected an even number"),
+        (
+            ["--backbone", "llama", "--dim", "6"],
+            "heads: found 2, expected a divisor of dim 6 that leaves an even number"
+        ),
         (["--heads", "3"], "heads: found 3, expected a divisor of dim 8"),
     ]
 
@@ -113,7 +116,7 @@ import Testing
                     #expect(outcome.output.contains("finished"))
                 }
                 let observations = try await runProgram(
-                    "plaw", ["rpc", "observation.list", "{\"dataset\":\"d\"}"], environment: environment)
+                    "plaw", ["rpc", "observation.list", "{\"name\":\"d\"}"], environment: environment)
                 for backbone in ["gpt", "llama", "hstu"] {
                     #expect(observations.output.contains("\"backbone\":\"\(backbone)\""), "\(observations)")
                 }
@@ -121,7 +124,7 @@ import Testing
                     "plaw", ["calibrate", "d", "--backbone", "llama", "--dims", "6", "--plan-only"],
                     environment: environment)
                 #expect(odd.code == 1)
-                #expect(odd.errors.contains("expected an even number"))
+                #expect(odd.errors.contains("leaves an even number of columns a head"))
             }
         }
     }

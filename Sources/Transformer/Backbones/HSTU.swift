@@ -81,7 +81,6 @@ package final class HSTU: SequenceModel {
     package func forward(_ batch: JaggedBatch, dropoutKey: UInt64?) -> UnsafeMutablePointer<Float> {
         let T = batch.count
         workspace.reserve(positions: T, attention: batch.attentionFloats)
-        let w = UnsafePointer(parameters.p)
         let dropping = layers.dropping(dropoutKey)
         let temporary = shared(.temporary)
         layers.embed(batch, items: table.item, positions: nil, into: temporary)
@@ -92,7 +91,7 @@ package final class HSTU: SequenceModel {
             func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(layer, buffer) }
             layers.norm(x, T, b.norm1, s(.normed1), s(.hat1), s(.scale1))
             layers.product(s(.normed1), T, b.gateValueQueryKey, s(.wide))
-            kernels.biasSilu(s(.wide), w + (b.gateValueQueryKey.bias ?? 0), T, 4 * d, s(.activated))
+            kernels.biasSilu(s(.wide), layers.bias(b.gateValueQueryKey), T, 4 * d, s(.activated))
             addBiases(batch, b)
             attend(batch, s(.activated), layer, into: s(.hat2))
             layers.norm(s(.hat2), T, b.norm2, s(.normed2), s(.hat2), s(.scale2))

@@ -131,6 +131,12 @@ final class Layers {
 
     // MARK: - Linear layers
 
+    /// The bias of a layer that has one.
+    func bias(_ linear: Linear) -> UnsafePointer<Float> {
+        guard let bias = linear.bias else { preconditionFailure("the layer has no bias") }
+        return w + bias
+    }
+
     /// y[T, out] = x[T, in] W[in, out]
     func product(_ x: UnsafePointer<Float>, _ T: Int, _ linear: Linear, _ y: UnsafeMutablePointer<Float>) {
         kernels.gemm(

@@ -159,8 +159,8 @@ package final class PreNormTransformer: SequenceModel {
     private func activate(
         _ wide: UnsafeMutablePointer<Float>, _ T: Int, _ expand: Linear, _ y: UnsafeMutablePointer<Float>
     ) {
-        if let bias = expand.bias {
-            kernels.biasGeluTanh(wide, parameters.p + bias, T, expand.outputs, y)
+        if expand.bias != nil {
+            kernels.biasGeluTanh(wide, layers.bias(expand), T, expand.outputs, y)
         } else {
             kernels.swiGLU(wide, T, configuration.feedForward, y)
         }

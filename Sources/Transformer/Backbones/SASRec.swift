@@ -73,7 +73,6 @@ package final class SASRec: SequenceModel {
     package func forward(_ batch: JaggedBatch, dropoutKey: UInt64?) -> UnsafeMutablePointer<Float> {
         let T = batch.count
         workspace.reserve(positions: T, attention: batch.attentionFloats)
-        let w = UnsafePointer(parameters.p)
         let dropping = layers.dropping(dropoutKey)
         let (hat, temporary) = (shared(.hat), shared(.temporary))
         layers.embed(batch, items: table.item, positions: position, into: hat)
@@ -89,7 +88,7 @@ package final class SASRec: SequenceModel {
             layers.drop(temporary, onto: x, T * d, dropping, layer, 2, s(.hat1))
             layers.norm(s(.hat1), T, b.norm1, s(.middle), s(.hat1), s(.scale1))
             layers.product(s(.middle), T, b.expand, s(.wide))
-            kernels.biasGelu(s(.wide), w + (b.expand.bias ?? 0), T, b.expand.outputs, s(.activated))
+            kernels.biasGelu(s(.wide), layers.bias(b.expand), T, b.expand.outputs, s(.activated))
             layers.linear(s(.activated), T, b.contract, temporary)
             layers.drop(temporary, onto: s(.middle), T * d, dropping, layer, 3, s(.hat2))
             layers.norm(s(.hat2), T, b.norm2, s(.output), s(.hat2), s(.scale2))

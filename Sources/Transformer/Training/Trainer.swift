@@ -15,7 +15,10 @@ package final class Trainer {
     }
 
     /// Asked to stop before the end; a checkpoint stands where there is a path for it.
-    package struct Interrupted: Error, Sendable { package init() {} }
+    package struct Interrupted: Error, Sendable, CustomStringConvertible {
+        package init() {}
+        package var description: String { "stopped before the end of the training" }
+    }
 
     package let spec: TrialSpec
     package let data: TrainingData
