@@ -29,7 +29,7 @@ package struct CostModel: Sendable {
     package var speed: SpeedModel
     /// Epochs until the stopping rule ends training.
     package var epochs: Double
-    /// Negatives per position, for bce.
+    /// Negatives of the losses that draw some.
     package var negatives: Int
 
     package init(facts: DatasetFacts, speed: SpeedModel, epochs: Double, negatives: Int) {
@@ -64,11 +64,17 @@ package struct CostModel: Sendable {
     }
 
     /// Training FLOPs of one position, forward and backward, 2 a multiply-add:
-    /// 6 (V' d + N W) + 6 N d s, V' the items scored (all for cce, 1 + negatives for bce), W the weights of a block's linear
-    /// layers (12 d² for sasrec and gpt, 4 d² + 3 d F for llama, 5 d² for hstu), s the mean attended positions x 2.
+    /// 6 (V' d + N W) + 6 N d s, V' the items scored at a position (all for cce, all at one position of a sequence for ce, else
+    /// 1 + negatives), W the weights of a block's linear layers (12 d² for sasrec and gpt, 4 d² + 3 d F for llama, 5 d² for
+    /// hstu), s the mean attended positions x 2.
     package static func trainingFlopsPerToken(_ c: Configuration, facts: DatasetFacts, negatives: Int) -> Double {
         let d = Double(c.dim)
-        let scored = c.loss == .cce ? Double(facts.items) : Double(1 + negatives)
+        let scored =
+            switch c.loss {
+            case .cce: Double(facts.items)
+            case .ce: Double(facts.items) * min(1, Double(facts.evaluatedUsers) / Double(max(1, facts.tokens)))
+            case .bce, .bpr, .top1, .bprMax, .top1Max, .gbce, .sampledSoftmax: Double(1 + negatives)
+            }
         return 6 * (scored * d + Double(c.layers * blockProducts(c))) + 6 * Double(c.layers) * d * facts.meanContext
     }
 

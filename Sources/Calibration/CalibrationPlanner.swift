@@ -31,16 +31,30 @@ package struct CalibrationPlanner {
         self.price = price
     }
 
+    private var capacity: Double { settings.budgetSeconds * Double(settings.workers) * Self.fill }
+
+    /// Whether the budget pays a whole design, known trials included.
+    package var paysDesign: Bool { bestDesign(capacity: capacity) != nil }
+
+    /// The trials of the smallest design.
+    private var smallestDesign: [PlannedTrial] {
+        grid(layers: levels.layers.last ?? [1], dims: levels.dims.last ?? [step])
+    }
+
+    /// Wall-clock seconds that the smallest design would take, with the reserve of a plan.
+    package var smallestSeconds: Double {
+        smallestDesign.reduce(0) { $0 + $1.predictedSeconds } / Double(settings.workers) / Self.fill
+    }
+
     /// The plan. It never promises more than the budget; what it leaves out stands in its notes.
     package func plan() -> CalibrationPlanResult {
-        let capacity = settings.budgetSeconds * Double(settings.workers) * Self.fill
+        let capacity = capacity
         var notes = ["expecting \(rounded(epochs)) epochs a trial"]
         var chosen: [PlannedTrial] = []
         if let design = bestDesign(capacity: capacity) {
             chosen = design
         } else {
-            let smallest = grid(layers: levels.layers.last ?? [1], dims: levels.dims.last ?? [step])
-                .sorted { $0.predictedSeconds < $1.predictedSeconds }
+            let smallest = smallestDesign.sorted { $0.predictedSeconds < $1.predictedSeconds }
             var total = 0.0
             for trial in smallest
             where total + trial.predictedSeconds <= capacity
@@ -49,10 +63,9 @@ package struct CalibrationPlanner {
                 total += trial.predictedSeconds
                 chosen.append(trial)
             }
-            let cost = smallest.reduce(0) { $0 + $1.predictedSeconds } / Double(settings.workers) / Self.fill
             notes.append(
                 "the budget pays \(chosen.count) of the \(smallest.count) trials of the smallest design, which would take "
-                    + "\(rounded(cost)) s; a law needs at least 6 observations, 3 levels of each axis")
+                    + "\(rounded(smallestSeconds)) s; a law needs at least 6 observations, 3 levels of each axis")
         }
         let dataSizes = dataSizeTrials(beside: chosen, capacity: capacity)
         if !dataSizes.isEmpty {

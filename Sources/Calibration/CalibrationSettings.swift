@@ -39,23 +39,25 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         let standard = TrainingOptions()
         options = TrainingOptions(
             learningRate: params.learningRate ?? standard.learningRate,
+            weightDecay: params.weightDecay ?? standard.weightDecay, clipNorm: params.clipNorm ?? standard.clipNorm,
             batchUsers: params.batchUsers ?? standard.batchUsers, dropout: params.dropout ?? standard.dropout,
-            negatives: params.negatives ?? standard.negatives, maxEpochs: params.maxEpochs ?? standard.maxEpochs,
-            patience: params.patience ?? standard.patience, stopMetric: params.stopMetric ?? standard.stopMetric)
+            negatives: params.negatives ?? loss.standardNegatives, maxEpochs: params.maxEpochs ?? standard.maxEpochs,
+            patience: params.patience ?? standard.patience, stopMetric: params.stopMetric ?? standard.stopMetric,
+            warmup: params.warmup ?? standard.warmup, schedule: params.schedule ?? standard.schedule,
+            scheduleEpochs: params.scheduleEpochs ?? standard.scheduleEpochs,
+            widthRule: params.widthRule ?? standard.widthRule)
         let seed = params.seed ?? 1
         try check("seed", seed >= 0, seed, "0 or more")
         self.seed = UInt64(max(0, seed))
         try check(
             "budgetSeconds", budgetSeconds >= 1 && budgetSeconds <= 30 * 86_400, budgetSeconds, "1 to 2592000 seconds")
         try check("workers", (params.workers ?? 1) >= 1, params.workers ?? 1, "1 or more")
-        try check("patience", options.patience >= 1, options.patience, "1 or more")
-        try check("maxEpochs", options.maxEpochs >= 1, options.maxEpochs, "1 or more")
-        try check("batchUsers", (1...65_536).contains(options.batchUsers), options.batchUsers, "1 to 65536")
-        try check("negatives", (1...1_000).contains(options.negatives), options.negatives, "1 to 1000")
-        try check("dropout", options.dropout >= 0 && options.dropout < 1, options.dropout, "0 or more, less than 1")
         try check(
             "learningRate", options.learningRate > 0 && options.learningRate <= 1, options.learningRate,
             "more than 0, at most 1")
+        if let problem = options.problem {
+            throw RPCError(.invalidParams, problem.message, ["field": .string(problem.field)])
+        }
         try check("layers", layers?.isEmpty != true, "no level", "at least one level")
         try check("dims", dims?.isEmpty != true, "no level", "at least one level")
         try check("maxLength", (1...4_096).contains(maxLength), maxLength, "1 to 4096")
@@ -83,7 +85,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     package var speedSetting: String {
         Self.speedSetting(
             backbone: backbone, loss: loss, maxLength: maxLength, heads: heads, batchUsers: options.batchUsers,
-            negatives: loss == .bce ? options.negatives : 1)
+            negatives: loss.scoresCatalogue ? 1 : options.negatives)
     }
 
     package static func speedSetting(
@@ -104,17 +106,26 @@ extension TrialSpec {
     /// What makes the observation of this trial comparable with others.
     package func lawKey(datasetVersion: String) -> LawKey {
         let o = options
-        let policy =
+        let c = configuration
+        var policy =
             "adamw lr=\(o.learningRate) wd=\(o.weightDecay) betas=\(o.beta1),\(o.beta2) clip=\(o.clipNorm) "
-            + "batch=\(o.batchUsers) dropout=\(o.dropout) heads=\(configuration.heads) stop=\(o.stopMetric) "
+            + "batch=\(o.batchUsers) dropout=\(o.dropout) heads=\(c.heads) stop=\(o.stopMetric) "
             + "patience=\(o.patience) epochs<=\(o.maxEpochs)"
+        // Only where they differ from what training did before there was a choice, so that older observations stay comparable.
+        if o.warmup > 0 || o.schedule != .constant {
+            let epochs = o.scheduleEpochs > 0 ? o.scheduleEpochs : o.maxEpochs
+            policy += " schedule=\(o.schedule.rawValue) warmup=\(o.warmup) over=\(epochs)"
+        }
+        if o.widthRule != .plain { policy += " width=\(o.widthRule.rawValue)" }
+        if c.loss == .gbce { policy += " t=\(o.calibration)" }
+        if c.loss == .sampledSoftmax { policy += " sampling=\(o.sampling.rawValue)" }
         return LawKey(
-            datasetVersion: datasetVersion, split: "leave-two-out", mask: mask, candidates: "all",
-            backbone: configuration.backbone, loss: configuration.loss,
-            negatives: configuration.loss == .bce ? o.negatives : 0, maxLength: configuration.maxLength,
-            policy: policy, codeVersion: trainingCodeVersion)
+            datasetVersion: datasetVersion, split: "leave-two-out", mask: mask,
+            candidates: sampledRanking.map { "sampled-\($0)" } ?? "all", backbone: c.backbone, loss: c.loss,
+            negatives: c.loss.scoresCatalogue ? 0 : o.negatives, maxLength: c.maxLength, policy: policy,
+            codeVersion: trainingCodeVersion)
     }
 }
 
 /// Changes whenever training would give other results than before, so that old and new observations are not mixed.
-package let trainingCodeVersion = "2"
+package let trainingCodeVersion = "3"

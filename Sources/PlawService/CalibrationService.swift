@@ -64,17 +64,34 @@ actor CalibrationService {
                 .invalidInput, "\"\(params.name)\" has no user with 4 or more interactions: nothing to train on",
                 ["dataset": .string(params.name)])
         }
+        let planner = try await planner(settings, dataset.info.version, facts, corpus: corpus)
+        guard params.loss == nil, facts.items >= LossChoice.largeCatalogue else {
+            return (settings, planner.plan(), corpus)
+        }
+        var sampled = params
+        sampled.loss = .sampledSoftmax
+        let other = try await self.planner(
+            CalibrationSettings(sampled, mask: dataset.info.mask, availableWorkers: workers), dataset.info.version,
+            facts, corpus: corpus)
+        let choice = LossChoice(full: planner, sampled: other, items: facts.items)
+        return (choice.settings, choice.plan, corpus)
+    }
+
+    /// The planner of these settings, with prices from probes and expected epochs from what was trained before.
+    private func planner(
+        _ settings: CalibrationSettings, _ datasetVersion: String, _ facts: DatasetFacts, corpus: String
+    ) async throws -> CalibrationPlanner {
         let probes = try await probes(settings, corpus: corpus)
         let key = settings.spec(
             corpus: corpus,
             PlannedTrial(
                 configuration: settings.configuration(layers: 1, dim: settings.heads), userFraction: 1,
                 seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
-        ).lawKey(datasetVersion: dataset.info.version)
-        let before = try await store.observations(of: params.name).filter { $0.key == key && $0.converged }
+        ).lawKey(datasetVersion: datasetVersion)
+        let before = try await store.observations(of: settings.dataset).filter { $0.key == key && $0.converged }
         let done = before.map { Double($0.epochs) }.sorted()
         let speed = SpeedModel(probes)
-        let planner = CalibrationPlanner(
+        return CalibrationPlanner(
             settings: settings, epochs: done.isEmpty ? CalibrationPlanner.defaultEpochs : done[done.count / 2],
             isKnown: { configuration, userFraction in
                 before.contains {
@@ -88,7 +105,6 @@ actor CalibrationService {
             let epoch = 1.25 * (Double(facts.tokens) * userFraction / estimate.tokensPerSecond + ranking)
             return (epoch, 2 * ranking + Self.startSeconds)
         }
-        return (settings, planner.plan(), corpus)
     }
 
     /// Seconds a worker needs besides training: to start, map the corpus and write its results.

@@ -275,4 +275,39 @@ import Testing
         #expect(plan.trials.allSatisfy { $0.predictedEpochs == 3 })
         #expect(plan.notes.contains { $0.contains("3 epochs") })
     }
+
+    // MARK: - Large catalogues
+
+    /// A planner of one loss whose epochs take `epoch` seconds whatever the shape.
+    private static func flat(_ loss: Loss, epoch: Double, budget: Double, isKnown: Bool = false) throws
+        -> CalibrationPlanner
+    {
+        let settings = try CalibrationSettings(
+            CalibrationParams(name: "books", budgetSeconds: budget, loss: loss), mask: .none, availableWorkers: 1)
+        return CalibrationPlanner(settings: settings, epochs: 10, isKnown: { _, _ in isKnown }) { _, _ in (epoch, 0) }
+    }
+
+    /// Seconds of an epoch with either loss, the budget, and what it is spent on; the smallest design is 9 trials of 10 epochs.
+    private static let large: [(cce: Double, sampled: Double, budget: Double, expected: Loss)] = [
+        (1, 0.1, 1_000, .cce), (20, 0.1, 1_000, .sampledSoftmax),
+        // Neither is paid whole: what trains more. 1 of 9 trials against 8, and none against none.
+        (50, 12, 1_080, .sampledSoftmax), (900, 800, 1_000, .cce),
+    ]
+
+    @Test(
+        "a large catalogue is calibrated with cce where the budget pays a design with it, else with sampled softmax",
+        arguments: large)
+    func lossOfLargeCatalogues(cce: Double, sampled: Double, budget: Double, expected: Loss) throws {
+        let choice = LossChoice(
+            full: try Self.flat(.cce, epoch: cce, budget: budget),
+            sampled: try Self.flat(.sampledSoftmax, epoch: sampled, budget: budget), items: 200_000)
+        #expect(choice.settings.loss == expected)
+        #expect(choice.plan.trials.allSatisfy { $0.configuration.loss == expected })
+        #expect(choice.settings.options.negatives == (expected == .cce ? 1 : 1_024))
+        let note = try #require(choice.plan.notes.first)
+        #expect(note.contains("200000 items"))
+        #expect(note.contains("\(Int((cce * 100).rounded(.up))) s with cce"), "\(note)")
+        #expect(note.contains("\(Int((sampled * 100).rounded(.up))) s with sampled-softmax"), "\(note)")
+        #expect(note.contains("training with \(expected.rawValue)"))
+    }
 }

@@ -1,5 +1,6 @@
 import Calibration
 import Domain
+import Foundation
 import PlawProtocol
 import Testing
 import Trials
@@ -80,7 +81,11 @@ import Trials
         ("batchUsers", "0", CalibrationParams(name: "b", batchUsers: 0)),
         ("batchUsers", "65537", CalibrationParams(name: "b", batchUsers: 65_537)),
         ("negatives", "0", CalibrationParams(name: "b", negatives: 0)),
-        ("negatives", "1001", CalibrationParams(name: "b", negatives: 1_001)),
+        ("negatives", "65537", CalibrationParams(name: "b", negatives: 65_537)),
+        ("weightDecay", "-1.0", CalibrationParams(name: "b", weightDecay: -1)),
+        ("clipNorm", "-1.0", CalibrationParams(name: "b", clipNorm: -1)),
+        ("warmup", "1.5", CalibrationParams(name: "b", warmup: 1.5)),
+        ("scheduleEpochs", "-1", CalibrationParams(name: "b", scheduleEpochs: -1)),
     ]
 
     @Test(
@@ -119,13 +124,34 @@ import Trials
             { $0.configuration.heads = 4 }, { $0.options.learningRate = 0.1 }, { $0.options.batchUsers = 1 },
             { $0.options.dropout = 0 }, { $0.options.patience = 1 }, { $0.options.maxEpochs = 1 },
             { $0.options.stopMetric = Metric(.hr, 1) }, { $0.options.weightDecay = 1 }, { $0.options.clipNorm = 1 },
+            { $0.options.warmup = 0.1 }, { $0.options.schedule = .cosine }, { $0.options.widthRule = .mup },
+            { $0.sampledRanking = 100 }, { $0.configuration.loss = .sampledSoftmax },
         ]
         for (number, change) in changes.enumerated() {
             var other = spec
             change(&other)
             #expect(other.lawKey(datasetVersion: "v") != key, "change \(number)")
         }
-        // Negatives are drawn for bce alone.
+        // How rows are updated changes no result but by rounding; options of other losses change none.
+        for change: (inout TrialSpec) -> Void in [
+            { $0.options.itemUpdate = .dense }, { $0.options.calibration = 0.1 }, { $0.options.sampling = .uniform },
+            { $0.options.scheduleEpochs = 7 },
+        ] {
+            var other = spec
+            change(&other)
+            #expect(other.lawKey(datasetVersion: "v") == key)
+        }
+        var gbce = spec
+        gbce.configuration.loss = .gbce
+        var other = gbce
+        other.options.calibration = 0.1
+        #expect(gbce.lawKey(datasetVersion: "v") != other.lawKey(datasetVersion: "v"))
+        var sampled = spec
+        sampled.configuration.loss = .sampledSoftmax
+        other = sampled
+        other.options.sampling = .uniform
+        #expect(sampled.lawKey(datasetVersion: "v") != other.lawKey(datasetVersion: "v"))
+        // The losses over all items draw no negatives.
         var more = spec
         more.options.negatives = 5
         #expect(more.lawKey(datasetVersion: "v") == key)
@@ -133,5 +159,22 @@ import Trials
         var bce = spec
         bce.configuration.loss = .bce
         #expect(more.lawKey(datasetVersion: "v") != bce.lawKey(datasetVersion: "v"))
+    }
+
+    @Test("options stored before there was a choice mean what training did then")
+    func olderOptions() throws {
+        let options = TrainingOptions(learningRate: 0.003, negatives: 4)
+        var members = try #require(
+            try JSONSerialization.jsonObject(with: JSONEncoder().encode(options)) as? [String: Any])
+        for name in [
+            "warmup", "schedule", "scheduleEpochs", "widthRule", "itemUpdate", "calibration", "sampling",
+        ] {
+            #expect(members.removeValue(forKey: name) != nil, "\(name)")
+        }
+        var expected = options
+        expected.itemUpdate = .dense
+        let data = try JSONSerialization.data(withJSONObject: members)
+        #expect(try JSONDecoder().decode(TrainingOptions.self, from: data) == expected)
+        #expect(try JSONDecoder().decode(TrainingOptions.self, from: JSONEncoder().encode(options)) == options)
     }
 }

@@ -204,6 +204,8 @@ extension JSONValue {
         }
         #expect(words("Backbone") == Backbone.allCases.map(\.rawValue))
         #expect(words("Loss") == Loss.allCases.map(\.rawValue))
+        #expect(words("RateSchedule") == RateSchedule.allCases.map(\.rawValue))
+        #expect(words("WidthRule") == WidthRule.allCases.map(\.rawValue))
         #expect(words("CandidateMask") == CandidateMask.allCases.map(\.rawValue))
         #expect(words("JobState") == JobState.allCases.map(\.rawValue))
         #expect(words("ReadOptions", "deduplicate") == ReadOptions.Deduplication.allCases.map(\.rawValue))

@@ -179,4 +179,28 @@ import Trials
             }
         }
     }
+
+    @Test("a large catalogue is priced with full and with sampled softmax when no loss is asked for")
+    func largeCatalogue() async throws {
+        try await withTemporaryFolder { folder in
+            // 21,000 items, each bought by one or two of 2,500 users.
+            let lines = (0..<2_500).map { user in
+                "u\(user) " + (0..<10).map { "i\((user * 10 + $0) % 21_000)" }.joined(separator: " ")
+            }
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await register(daemon.socket, "large", bytes: Data(lines.joined(separator: "\n").utf8))
+                var params = CalibrationParams(
+                    name: "large", budgetSeconds: 86_400, layers: [1], dims: [8], maxEpochs: 1)
+                let plan = try await call(daemon.socket, CalibrationPlan.self, params)
+                let note = try #require(plan.notes.first)
+                #expect(note.contains("21000 items") && note.contains("with cce, "), "\(note)")
+                #expect(note.contains("with sampled-softmax; training with cce"), "\(note)")
+                #expect(plan.trials.map(\.configuration.loss) == [.cce])
+                params.loss = .sampledSoftmax
+                let asked = try await call(daemon.socket, CalibrationPlan.self, params)
+                #expect(asked.trials.map(\.configuration.loss) == [.sampledSoftmax])
+                #expect(!asked.notes.contains { $0.contains("with cce") })
+            }
+        }
+    }
 }

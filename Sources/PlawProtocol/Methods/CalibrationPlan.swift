@@ -13,7 +13,8 @@ package enum CalibrationPlan: RPCMethod {
 package struct CalibrationParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case name, budgetSeconds, backbone, loss, maxLength, heads, layers, dims, seed, workers, stopMetric, patience,
-            maxEpochs, learningRate, dropout, batchUsers, negatives
+            maxEpochs, learningRate, dropout, batchUsers, negatives, weightDecay, clipNorm, warmup, schedule,
+            scheduleEpochs, widthRule
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -21,7 +22,7 @@ package struct CalibrationParams: RPCParams, Hashable {
     /// Active wall-clock seconds; 600 unless told.
     package var budgetSeconds: Double?
     package var backbone: Backbone?
-    /// cce unless told.
+    /// cce unless told; for large catalogues sampled-softmax where the budget pays no design with cce.
     package var loss: Loss?
     /// 50 unless told.
     package var maxLength: Int?
@@ -44,14 +45,27 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var learningRate: Double?
     package var dropout: Double?
     package var batchUsers: Int?
-    /// For bce; 1 unless told.
+    /// Per position, or per batch for sampled-softmax; the loss's own unless told.
     package var negatives: Int?
+    package var weightDecay: Double?
+    /// Largest gradient norm; 0, no limit, unless told.
+    package var clipNorm: Double?
+    /// Share of the expected steps over which the learning rate rises; 0 unless told.
+    package var warmup: Double?
+    /// constant unless told.
+    package var schedule: RateSchedule?
+    /// Epochs that warm-up and schedule count by; `maxEpochs` unless told.
+    package var scheduleEpochs: Int?
+    /// plain unless told.
+    package var widthRule: WidthRule?
 
     package init(
         name: String, budgetSeconds: Double? = nil, backbone: Backbone? = nil, loss: Loss? = nil, maxLength: Int? = nil,
         heads: Int? = nil, layers: [Int]? = nil, dims: [Int]? = nil, seed: Int? = nil, workers: Int? = nil,
         stopMetric: Metric? = nil, patience: Int? = nil, maxEpochs: Int? = nil, learningRate: Double? = nil,
-        dropout: Double? = nil, batchUsers: Int? = nil, negatives: Int? = nil
+        dropout: Double? = nil, batchUsers: Int? = nil, negatives: Int? = nil, weightDecay: Double? = nil,
+        clipNorm: Double? = nil, warmup: Double? = nil, schedule: RateSchedule? = nil, scheduleEpochs: Int? = nil,
+        widthRule: WidthRule? = nil
     ) {
         self.name = name
         self.budgetSeconds = budgetSeconds
@@ -70,6 +84,12 @@ package struct CalibrationParams: RPCParams, Hashable {
         self.dropout = dropout
         self.batchUsers = batchUsers
         self.negatives = negatives
+        self.weightDecay = weightDecay
+        self.clipNorm = clipNorm
+        self.warmup = warmup
+        self.schedule = schedule
+        self.scheduleEpochs = scheduleEpochs
+        self.widthRule = widthRule
     }
 }
 

@@ -14,8 +14,9 @@ struct Calibrate: AsyncParsableCommand {
 
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "Time to train for: 90s, 10m, 2h.") var budget: Seconds?
-    @Option(help: "Loss: cce or bce.") var loss: Loss?
-    @Option(help: "Backbone: sasrec, gpt, llama or hstu.") var backbone: Backbone?
+    @Option(help: ArgumentHelp("Loss: \(Loss.allCases.map(\.rawValue).joined(separator: ", ")).")) var loss: Loss?
+    @Option(help: ArgumentHelp("Backbone: \(Backbone.allCases.map(\.rawValue).joined(separator: ", ")).")) var backbone:
+        Backbone?
     @Option(help: "Levels of layers to train: 1,2,4.") var layers: Levels?
     @Option(help: "Levels of the dimension to train: 16,32,64.") var dims: Levels?
     @Option(help: "Attention heads.") var heads: Int?
@@ -28,7 +29,13 @@ struct Calibrate: AsyncParsableCommand {
     @Option(help: "Learning rate of AdamW.") var learningRate: Double?
     @Option(help: "Dropout rate.") var dropout: Double?
     @Option(help: "Users in an optimiser step.") var batchUsers: Int?
-    @Option(help: "Negatives per position, for bce.") var negatives: Int?
+    @Option(help: "Negatives per position, or per batch for sampled-softmax.") var negatives: Int?
+    @Option(help: "Decoupled weight decay of AdamW.") var weightDecay: Double?
+    @Option(help: "Largest gradient norm; 0 for none.") var clipNorm: Double?
+    @Option(help: "Share of the expected steps over which the learning rate rises.") var warmup: Double?
+    @Option(help: "Learning rate after warm-up: constant or cosine.") var schedule: RateSchedule?
+    @Option(help: "Epochs that warm-up and schedule count by.") var scheduleEpochs: Int?
+    @Option(help: "How the learning rate follows the dimension: plain or mup.") var widthRule: WidthRule?
     @Flag(help: "Print the plan and its price; train nothing.") var planOnly = false
     @Flag(help: "Start and return at once.") var detach = false
     @OptionGroup var common: Common
@@ -39,7 +46,8 @@ struct Calibrate: AsyncParsableCommand {
             heads: heads,
             layers: layers?.values, dims: dims?.values, seed: seed, workers: workers, stopMetric: stopMetric,
             patience: patience, maxEpochs: maxEpochs, learningRate: learningRate, dropout: dropout,
-            batchUsers: batchUsers, negatives: negatives)
+            batchUsers: batchUsers, negatives: negatives, weightDecay: weightDecay, clipNorm: clipNorm, warmup: warmup,
+            schedule: schedule, scheduleEpochs: scheduleEpochs, widthRule: widthRule)
     }
 
     func run() async throws {
@@ -66,8 +74,9 @@ struct Calibrate: AsyncParsableCommand {
                 "\(index + 1)", "\(trial.configuration.layers)", "\(trial.configuration.dim)",
                 Format.share(trial.userFraction), Format.seconds(trial.predictedSeconds))
         }
+        let losses = Set(plan.trials.map(\.configuration.loss.rawValue)).sorted().joined(separator: ", ")
         let summary =
-            "\(plan.trials.count) trials, \(plan.workers) at once: \(Format.seconds(plan.predictedSeconds)) predicted "
+            "\(plan.trials.count) trials\(losses.isEmpty ? "" : " with \(losses)"), \(plan.workers) at once: \(Format.seconds(plan.predictedSeconds)) predicted "
             + "of the budget of \(Format.seconds(plan.budgetSeconds))"
         return table.lines + plan.notes.map { "note: " + $0 } + [summary]
     }

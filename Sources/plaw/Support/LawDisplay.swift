@@ -10,7 +10,8 @@ struct LawDisplay {
     func printSummary() {
         let fit = law.fit
         Terminal.print(
-            "\(fit.metric) of \(law.dataset), law \(law.id), \(law.key.backbone.rawValue) \(law.key.loss.rawValue)")
+            "\(fit.metric) of \(law.dataset), law \(law.id), \(law.key.backbone.rawValue) \(law.key.loss.rawValue)"
+                + (law.key.candidates == "all" ? "" : ", ranked against \(law.key.candidates) items only"))
         var table = Table("  form", fit.choices["form"] ?? fit.family)
         table.leftAligned = [0, 1]
         let names = ["p", "w1", "a1", "w2", "a2", "w3", "b"]

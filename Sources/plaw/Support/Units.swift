@@ -90,6 +90,8 @@ extension Metric: ExpressibleByArgument {
 }
 
 extension Loss: ExpressibleByArgument {}
+extension RateSchedule: ExpressibleByArgument {}
+extension WidthRule: ExpressibleByArgument {}
 extension Backbone: ExpressibleByArgument {}
 extension CandidateMask: ExpressibleByArgument {}
 extension ReadOptions.Deduplication: ExpressibleByArgument {}
