@@ -44,8 +44,6 @@ package final class RPCServer: Sendable {
         self.authorize = authorize
     }
 
-    private typealias Peer = (channel: NIOAsyncChannel<Frame, ByteBuffer>, peer: PeerCredentials)
-
     /// Serves until `shutdown`, then drains: no new requests, those in work get `drainSeconds`, then everybody is closed.
     /// `ready` is called when peers can connect. Errors: `SocketError` when the socket cannot be opened.
     package func run(drainSeconds: Double = 5, ready: @Sendable () async throws -> Void = {}) async throws {
@@ -74,11 +72,11 @@ package final class RPCServer: Sendable {
         }
     }
 
-    private func serve(_ connection: Peer) async {
+    private func serve(_ connection: AcceptedConnection) async {
         let (access, reason) = authorize(connection.peer)
         guard state.connect() else {
             logger.warning("too many connections", metadata: ["uid": "\(connection.peer.uid)"])
-            try? await connection.channel.channel.close()
+            try? await connection.channel.close()
             return
         }
         defer { state.disconnect() }
@@ -89,7 +87,7 @@ package final class RPCServer: Sendable {
                 "reason": "\(reason)",
             ])
         do {
-            try await connection.channel.executeThenClose { inbound, outbound in
+            try await connection.open().executeThenClose { inbound, outbound in
                 try await Connection(
                     router: router, peer: connection.peer, access: access, logger: logger, server: state,
                     outbound: outbound
@@ -102,20 +100,17 @@ package final class RPCServer: Sendable {
 
     // MARK: - Socket
 
-    private func bind() async throws -> NIOAsyncChannel<Peer, Never> {
+    private func bind() async throws -> NIOAsyncChannel<AcceptedConnection, Never> {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: CInt(Self.backlog))
-        let initialise: @Sendable (any Channel) -> EventLoopFuture<Peer> = { channel in
+        let initialise: @Sendable (any Channel) -> EventLoopFuture<AcceptedConnection> = { channel in
             // Read now: a peer that closes at once leaves nothing to ask later.
             Self.credentials(of: channel).flatMapThrowing { peer in
+                try channel.pipeline.syncOperations.addHandler(ReadGate())
                 try channel.pipeline.syncOperations.addHandler(
                     ByteToMessageHandler(FrameDecoder(limit: FrameLimits.requestBytes)))
                 try channel.pipeline.syncOperations.addHandler(MessageToByteHandler(FrameEncoder()))
-                return (
-                    try NIOAsyncChannel(
-                        wrappingChannelSynchronously: channel,
-                        configuration: .init(inboundType: Frame.self, outboundType: ByteBuffer.self)), peer
-                )
+                return AcceptedConnection(channel: channel, peer: peer)
             }
         }
         switch listening {

@@ -62,9 +62,9 @@ import Testing
     private static let wrong: [([String], String)] = [
         (["--evaluate-only"], "--evaluate-only needs --weights"),
         (["--save-weights", "/nowhere/at/all/W"], "no folder that can be written to"),
-        (["--threads", "2"], "--threads: found 2, expected 1"),
+        (["--threads", "0"], "--threads: found 0, expected 1 to 64"),
         (["--epochs", "0"], "--epochs: found 0, expected 1 or more"),
-        (["--dropout", "1"], "--dropout: found 1.0, expected 0 or more, less than 1"),
+        (["--dropout", "1"], "dropout: found 1.0, expected 0 or more, less than 1"),
         (["--backbone", "mamba"], "The value 'mamba' is invalid for '--backbone <backbone>'"),
         (
             ["--backbone", "llama", "--dim", "6"],
@@ -116,7 +116,7 @@ import Testing
                     #expect(outcome.output.contains("finished"))
                 }
                 let observations = try await runProgram(
-                    "plaw", ["rpc", "observation.list", "{\"name\":\"d\"}"], environment: environment)
+                    "plaw", ["rpc", "observation.list", "{\"name\":\"d\"}", "--json"], environment: environment)
                 for backbone in ["gpt", "llama", "hstu"] {
                     #expect(observations.output.contains("\"backbone\":\"\(backbone)\""), "\(observations)")
                 }
