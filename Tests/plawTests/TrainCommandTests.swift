@@ -116,7 +116,7 @@ import Testing
                     #expect(outcome.output.contains("finished"))
                 }
                 let observations = try await runProgram(
-                    "plaw", ["rpc", "observation.list", "{\"name\":\"d\"}"], environment: environment)
+                    "plaw", ["rpc", "observation.list", "{\"name\":\"d\"}", "--json"], environment: environment)
                 for backbone in ["gpt", "llama", "hstu"] {
                     #expect(observations.output.contains("\"backbone\":\"\(backbone)\""), "\(observations)")
                 }
