@@ -167,21 +167,27 @@ private func transposePanels(
     let end = (length &+ panelWidth &- 1) / panelWidth &* panelWidth
     var j = 0
     while j < end {
-        let column = panels + (j / panelWidth &* panelWidth &* width &+ j % panelWidth)
+        let panel = panels + (j / panelWidth &* panelWidth &* width &+ j % panelWidth)
+        let rows = length &- j < 0 ? 0 : length &- j < 16 ? length &- j : 16
+        let x = x + (rows > 0 ? j &* ld : 0)
         var c = 0
-        if j < length {
-            let row = x + j &* ld
-            while c < width {
-                column[c &* panelWidth] = row[c]
-                c &+= 1
-            }
-        } else {
-            while c < width {
-                column[c &* panelWidth] = 0
-                c &+= 1
-            }
+        while c &+ 16 <= width {
+            transpose16(x + c, ld, rows, false, panel + c &* panelWidth, panelWidth)
+            c &+= 16
         }
-        j &+= 1
+        if c &+ 8 <= width {
+            transpose16(x + c, ld, rows, true, panel + c &* panelWidth, panelWidth)
+            c &+= 8
+        }
+        while c < width {
+            var r = 0
+            while r < 16 {
+                panel[c &* panelWidth &+ r] = r < rows ? x[r &* ld &+ c] : 0
+                r &+= 1
+            }
+            c &+= 1
+        }
+        j &+= 16
     }
 }
 

@@ -170,37 +170,40 @@ private func packPanel(
 ) {
     if layout == 1 {
         var column = 0
-        while column < width {
-            let row = b + (j &+ column) &* ldb + start
+        while column < full {
+            let left = width &- column
+            let rows = left < 0 ? 0 : left < 16 ? left : 16
+            let x = b + (j &+ (rows > 0 ? column : 0)) &* ldb + start
             var k = 0
+            while k &+ 16 <= block {
+                transpose16(x + k, ldb, rows, false, panel + (k &* full &+ column), full)
+                k &+= 16
+            }
             while k < block {
-                panel[k &* full &+ column] = row[k]
+                var r = 0
+                while r < 16 {
+                    panel[k &* full &+ column &+ r] = r < rows ? x[r &* ldb &+ k] : 0
+                    r &+= 1
+                }
                 k &+= 1
             }
+            column &+= 16
+        }
+        return
+    }
+    var k = 0
+    while k < block {
+        let row = b + (start &+ k) &* ldb + j
+        var column = 0
+        while column < width {
+            panel[k &* full &+ column] = row[column]
             column &+= 1
         }
-    } else {
-        var k = 0
-        while k < block {
-            let row = b + (start &+ k) &* ldb + j
-            var column = 0
-            while column < width {
-                panel[k &* full &+ column] = row[column]
-                column &+= 1
-            }
-            k &+= 1
+        while column < full {
+            panel[k &* full &+ column] = 0
+            column &+= 1
         }
-    }
-    if width < full {
-        var k = 0
-        while k < block {
-            var column = width
-            while column < full {
-                panel[k &* full &+ column] = 0
-                column &+= 1
-            }
-            k &+= 1
-        }
+        k &+= 1
     }
 }
 
