@@ -28,6 +28,15 @@ private typealias I = SIMD16<Int32>
     UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
 }
 
+/// 8 floats and 8 zeros.
+@inline(__always) private func load8(_ p: UnsafePointer<Float>) -> V {
+    V(lowHalf: UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Float>.self), highHalf: .zero)
+}
+
+@inline(__always) private func even(_ a: V, _ b: V) -> V { V(lowHalf: a.evenHalf, highHalf: b.evenHalf) }
+
+@inline(__always) private func odd(_ a: V, _ b: V) -> V { V(lowHalf: a.oddHalf, highHalf: b.oddHalf) }
+
 @inline(__always) private func loadInt(_ p: UnsafePointer<Int32>) -> I {
     UnsafeRawPointer(p).loadUnaligned(as: I.self)
 }
@@ -189,17 +198,45 @@ func countTile{rows}x{vectors}(
         out += [f'    storeInt(above{v}, greater{plus})', f'    storeInt(same{v}, equal{plus})']
     return '\n'.join(out + ['    store(proof, finite)', '}'])
 
-def fused(rows, vectors):
-    return exp_tile(rows, vectors) + '\n' + count_tile(rows, vectors)
+def transpose():
+    """Four stages of perfect shuffles turn the address row|column of an element by one bit each: column|row at the end."""
+    out = ['''
+/// out[c * stride + r] = x[r * ld + c] for 16 rows, those from `rows` on zero, and 16 columns, or 8 where `half`.
+@inline(never)
+func transpose16(
+    _ x: UnsafePointer<Float>, _ ld: Int, _ rows: Int, _ half: Bool, _ out: UnsafeMutablePointer<Float>, _ stride: Int
+) {''']
+    for i in range(16):
+        out.append(f'    var r{i} = V.zero')
+    out.append('    if half {')
+    for i in range(16):
+        out.append(f'        if rows > {i} {{ r{i} = load8(x + {i} &* ld) }}')
+    out.append('    } else {')
+    for i in range(16):
+        out.append(f'        if rows > {i} {{ r{i} = load(x + {i} &* ld) }}')
+    out.append('    }')
+    old = 'r'
+    for stage in range(4):
+        new = 'stuv'[stage]
+        for i in range(8):
+            out.append(f'    let {new}{i} = even({old}{2 * i}, {old}{2 * i + 1})')
+        for i in range(8):
+            out.append(f'    let {new}{i + 8} = odd({old}{2 * i}, {old}{2 * i + 1})')
+        old = new
+    for i in range(16):
+        if i == 8: out.append('    if half { return }')
+        out.append(f'    store(v{i}, out + {i} &* stride)' if i else '    store(v0, out)')
+    return '\n'.join(out + ['}'])
 
 text = HEAD + '\n#if K_AVX512\n'
 text += '\n'.join(tile(r, 2) for r in (12, 8, 4, 2, 1)) + '\n'
 text += tile(12, 1) + '\n' + tile(8, 1) + '\n'
 text += '\n'.join(exp_tile(r, 2) + '\n' + count_tile(r, 2) for r in (12, 1)) + '\n'
+text += '\n'.join(count_tile(r, 1) for r in (12, 1)) + '\n'
 text += '\n'.join(group_tile(r, v, 32) for v in (2, 1) for r in (12, 1)) + '\n'
 text += '\n#else\n' + tile(6, 1) + '\n'
 text += '\n'.join(exp_tile(r, 1) + '\n' + count_tile(r, 1) + '\n' + group_tile(r, 1, 16) for r in (6, 1)) + '\n'
-text += '\n#endif\n' + '\n'.join(tile(r, 1) for r in (4, 2, 1)) + '\n'
+text += '\n#endif\n' + '\n'.join(tile(r, 1) for r in (4, 2, 1)) + '\n' + transpose() + '\n'
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 with open(os.path.join(root, 'Sources', 'KernelsV2', 'Tiles.swift'), 'w') as f:
     f.write(text)

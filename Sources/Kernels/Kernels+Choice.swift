@@ -25,10 +25,14 @@ extension Kernels {
     }
 
     /// Floats of scratch that `gemm` needs, whatever the shape.
-    package static let gemmScratch = 384 * 32 + 12 * 32
+    package static let gemmScratch = 384 * 256 + 12 * 32
 
     /// Floats of scratch that `attention` and its backward pass need.
-    package static func attentionScratch(length: Int) -> Int { 2 * (length + 16) }
+    package static func attentionScratch(length: Int) -> Int {
+        // Two blocks of 24 rows of scores and the dropout factors of one row; a head's transpose, of at most 128 columns.
+        let stride = (length + 31) / 32 * 32 + 16
+        return gemmScratch + 49 * stride + 128 * (length + 31)
+    }
 
     /// Most rows of a cross-entropy chunk, in whole groups: enough that a pass over the items and their gradient is small
     /// beside the products, while the probabilities stay near 8 MB.

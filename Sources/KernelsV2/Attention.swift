@@ -1,4 +1,7 @@
 // Causal softmax attention of one head of one sequence. Rules as in Gemm.swift.
+//
+// Short sequences take their scores one by one. Longer ones go by blocks of rows, whose products come from register tiles:
+// a block computes the columns up to its last row, so that most of the upper triangle is left out.
 
 private typealias V = SIMD16<Float>
 private typealias U = SIMD16<UInt32>
@@ -34,6 +37,13 @@ private typealias U = SIMD16<UInt32>
 }
 
 @inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
+
+@inline(__always) private func highest(_ v: V) -> Float {
+    let a = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .> v.lowHalf)
+    let b = a.lowHalf.replacing(with: a.highHalf, where: a.highHalf .> a.lowHalf)
+    let c = b.lowHalf.replacing(with: b.highHalf, where: b.highHalf .> b.lowHalf)
+    return c.x > c.y ? c.x : c.y
+}
 
 /// e^x to 1e-7 relative, x clamped to [-87, 88] (Cephes).
 @inline(__always) private func exp(_ x: V) -> V {
@@ -135,7 +145,222 @@ private func keepFactors(
     }
 }
 
-/// scratch: 2 * (length + 16) floats.
+/// Rows of a block: a multiple of the tiles' rows.
+private let blockRows = 24
+
+/// Shortest sequence, and widest head, that go by blocks.
+private let blockedLength = 16
+private let blockedWidth = 128
+
+@inline(__always) private func goesByBlocks(_ length: Int, _ width: Int) -> Bool {
+    length >= blockedLength && width <= blockedWidth
+}
+
+/// Floats between the rows of a block of scores: whole panels.
+@inline(__always) private func blockStride(_ length: Int) -> Int { (length &+ 31) / 32 &* 32 &+ 16 }
+
+/// panels[panel][width][panelWidth] = the transpose of x[length, width], zeros past the last row.
+@inline(__always)
+private func transposePanels(
+    _ x: UnsafePointer<Float>, _ ld: Int, _ length: Int, _ width: Int, _ panels: UnsafeMutablePointer<Float>
+) {
+    let end = (length &+ panelWidth &- 1) / panelWidth &* panelWidth
+    var j = 0
+    while j < end {
+        let panel = panels + (j / panelWidth &* panelWidth &* width &+ j % panelWidth)
+        let rows = length &- j < 0 ? 0 : length &- j < 16 ? length &- j : 16
+        let x = x + (rows > 0 ? j &* ld : 0)
+        var c = 0
+        while c &+ 16 <= width {
+            transpose16(x + c, ld, rows, false, panel + c &* panelWidth, panelWidth)
+            c &+= 16
+        }
+        if c &+ 8 <= width {
+            transpose16(x + c, ld, rows, true, panel + c &* panelWidth, panelWidth)
+            c &+= 8
+        }
+        while c < width {
+            var r = 0
+            while r < 16 {
+                panel[c &* panelWidth &+ r] = r < rows ? x[r &* ld &+ c] : 0
+                r &+= 1
+            }
+            c &+= 1
+        }
+        j &+= 16
+    }
+}
+
+/// out[rows, <= columns rounded up] = x[rows, width] times the panels of the first `columns` columns.
+@inline(__always)
+private func blockProduct(
+    _ rows: Int, _ columns: Int, _ width: Int, _ x: UnsafePointer<Float>, _ ld: Int, _ panels: UnsafePointer<Float>,
+    _ out: UnsafeMutablePointer<Float>, _ stride: Int
+) {
+    var j = 0
+    while j < columns {
+        panelProduct(
+            rows, panelWidth / 16, width, x, ld, 1, panels + j &* width, panelWidth, out + j, stride, false)
+        j &+= panelWidth
+    }
+}
+
+/// v where the lane is below `count`, else `other`.
+@inline(__always) private func below(_ count: Int, _ v: V, _ other: V) -> V {
+    let lane = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    return other.replacing(with: v, where: lane .< SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: count)))
+}
+
+/// The first `count` floats, zeros after them; `readable` floats from p on may be read.
+@inline(__always) private func loadFirst(_ p: UnsafePointer<Float>, _ count: Int, _ readable: Int) -> V {
+    if readable >= 16 { return count >= 16 ? load(p) : below(count, load(p), V.zero) }
+    var v = V.zero
+    var i = 0
+    while i < count {
+        v[i] = p[i]
+        i &+= 1
+    }
+    return v
+}
+
+@inline(__always)
+private func attentionByBlocks(
+    _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ length: Int,
+    _ width: Int, _ scale: Float, _ threshold: UInt32, _ keepScale: Float, _ stream: UInt64, _ counter: UInt64,
+    _ probabilities: UnsafeMutablePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ ldOut: Int,
+    _ scratch: UnsafeMutablePointer<Float>
+) {
+    let stride = blockStride(length)
+    let scores = scratch + gemmScratch
+    let factors = scores + 2 &* blockRows &* stride
+    let panels = factors + stride
+    transposePanels(k, ld, length, width, panels)
+    var first = 0
+    while first < length {
+        let rows = length &- first < blockRows ? length &- first : blockRows
+        let columns = first &+ rows
+        blockProduct(rows, columns, width, q + first &* ld, ld, panels, scores, stride)
+        var r = 0
+        while r < rows {
+            let count = first &+ r &+ 1
+            let row = scores + r &* stride
+            var most = splat(-3e38)
+            var j = 0
+            while j < count {
+                let s = below(count &- j, load(row + j), splat(-3e38))
+                most = most.replacing(with: s, where: s .> most)
+                j &+= 16
+            }
+            let largest = highest(most)
+            var sum = V.zero
+            j = 0
+            while j < count {
+                let e = below(count &- j, exp((load(row + j) - splat(largest)) * splat(scale)), V.zero)
+                store(e, row + j)
+                sum += e
+                j &+= 16
+            }
+            let inverse = 1 / total(sum)
+            let p = probabilities + (first &+ r) &* length
+            if threshold > 0 {
+                keepFactors(
+                    count, threshold, keepScale, stream, counter &+ UInt64((first &+ r) &* length), factors)
+            }
+            j = 0
+            while j < count {
+                let x = load(row + j) * splat(inverse)
+                // Zeros may go past the diagonal, into what later rows write, but not past the last row.
+                if (first &+ r) &* length &+ j &+ 16 <= length &* length {
+                    store(x, p + j)
+                } else {
+                    var i = 0
+                    while j &+ i < count {
+                        p[j &+ i] = x[i]
+                        i &+= 1
+                    }
+                }
+                store(threshold > 0 ? x * load(factors + j) : x, row + j)
+                j &+= 16
+            }
+            while j < columns {
+                store(V.zero, row + j)
+                j &+= 16
+            }
+            r &+= 1
+        }
+        gemm(0, rows, width, columns, scores, stride, v, ld, out + first &* ldOut, ldOut, false, scratch)
+        first &+= rows
+    }
+}
+
+@inline(__always)
+private func attentionBackwardByBlocks(
+    _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ length: Int,
+    _ width: Int, _ scale: Float, _ threshold: UInt32, _ keepScale: Float, _ stream: UInt64, _ counter: UInt64,
+    _ probabilities: UnsafePointer<Float>, _ dOut: UnsafePointer<Float>, _ ldOut: Int,
+    _ dq: UnsafeMutablePointer<Float>, _ dk: UnsafeMutablePointer<Float>, _ dv: UnsafeMutablePointer<Float>,
+    _ scratch: UnsafeMutablePointer<Float>
+) {
+    let stride = blockStride(length)
+    let slopes = scratch + gemmScratch
+    let weights = slopes + blockRows &* stride
+    let factors = weights + blockRows &* stride
+    let panels = factors + stride
+    transposePanels(v, ld, length, width, panels)
+    var first = 0
+    while first < length {
+        let rows = length &- first < blockRows ? length &- first : blockRows
+        let columns = first &+ rows
+        blockProduct(rows, columns, width, dOut + first &* ldOut, ldOut, panels, slopes, stride)
+        var r = 0
+        while r < rows {
+            let count = first &+ r &+ 1
+            let slope = slopes + r &* stride
+            let weight = weights + r &* stride
+            let p = probabilities + (first &+ r) &* length
+            let readable = (length &- first &- r) &* length
+            if threshold > 0 {
+                keepFactors(
+                    count, threshold, keepScale, stream, counter &+ UInt64((first &+ r) &* length), factors)
+            }
+            var sum = V.zero
+            var j = 0
+            while j < count {
+                let x = loadFirst(p + j, count &- j, readable &- j)
+                let kept = threshold > 0 ? x * load(factors + j) : x
+                store(kept, weight + j)
+                sum = fma(sum, kept, load(slope + j))
+                j &+= 16
+            }
+            let along = splat(total(sum))
+            j = 0
+            while j < count {
+                let x = loadFirst(p + j, count &- j, readable &- j)
+                store((load(weight + j) * load(slope + j) - x * along) * splat(scale), slope + j)
+                j &+= 16
+            }
+            while j < columns {
+                store(V.zero, slope + j)
+                store(V.zero, weight + j)
+                j &+= 16
+            }
+            r &+= 1
+        }
+        gemm(0, rows, width, columns, slopes, stride, k, ld, dq + first &* ld, ld, false, scratch)
+        // The rows that this block is the first to reach are written, those before added to.
+        if first > 0 {
+            gemm(2, first, width, rows, slopes, stride, q + first &* ld, ld, dk, ld, true, scratch)
+            gemm(2, first, width, rows, weights, stride, dOut + first &* ldOut, ldOut, dv, ld, true, scratch)
+        }
+        gemm(2, rows, width, rows, slopes + first, stride, q + first &* ld, ld, dk + first &* ld, ld, false, scratch)
+        gemm(
+            2, rows, width, rows, weights + first, stride, dOut + first &* ldOut, ldOut, dv + first &* ld, ld, false,
+            scratch)
+        first &+= rows
+    }
+}
+
+/// scratch: gemmScratch + 49 strides of a block + blockedWidth * (length + 31) floats.
 @inline(never)
 package func attention(
     _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ length: Int,
@@ -143,6 +368,12 @@ package func attention(
     _ probabilities: UnsafeMutablePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ ldOut: Int,
     _ scratch: UnsafeMutablePointer<Float>
 ) {
+    if goesByBlocks(length, width) {
+        attentionByBlocks(
+            q, k, v, ld, length, width, scale, threshold, keepScale, stream, counter, probabilities, out, ldOut, scratch
+        )
+        return
+    }
     let row = scratch
     let factors = scratch + (length &+ 16)
     var i = 0
@@ -198,7 +429,7 @@ package func attention(
     }
 }
 
-/// scratch: 2 * (length + 16) floats.
+/// scratch: gemmScratch + 49 strides of a block + blockedWidth * (length + 31) floats.
 @inline(never)
 package func attentionBackward(
     _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ length: Int,
@@ -207,6 +438,13 @@ package func attentionBackward(
     _ dq: UnsafeMutablePointer<Float>, _ dk: UnsafeMutablePointer<Float>, _ dv: UnsafeMutablePointer<Float>,
     _ scratch: UnsafeMutablePointer<Float>
 ) {
+    if goesByBlocks(length, width) {
+        attentionBackwardByBlocks(
+            q, k, v, ld, length, width, scale, threshold, keepScale, stream, counter, probabilities, dOut, ldOut, dq,
+            dk,
+            dv, scratch)
+        return
+    }
     let slope = scratch
     let factors = scratch + (length &+ 16)
     var i = 0

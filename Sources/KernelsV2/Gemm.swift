@@ -11,8 +11,13 @@ package let panelWidth = 16
 /// Longest inner loop before the accumulators go back to memory: a panel of it fits the first-level cache.
 private let innerBlock = 384
 
-/// Floats of scratch that `gemm` needs: one packed panel and a tile's spill.
-package let gemmScratch = 384 * 32 + 12 * 32
+/// Columns and rows that the product works on at a time: as much of B and A for an inner block as the second-level cache
+/// holds, so that A is read from further away only once for so many columns.
+private let blockColumns = 256
+private let blockRows = 192
+
+/// Floats of scratch that `gemm` needs: packed panels of a block and a tile's spill.
+package let gemmScratch = 384 * 256 + 12 * 32
 
 /// Runs the tiles that cover `rows` rows of one panel of `vectors` vectors.
 @inline(__always)
@@ -116,30 +121,42 @@ package func gemm(
         }
         return
     }
-    let spill = scratch + innerBlock &* 32
+    let spill = scratch + innerBlock &* blockColumns
     var start = 0
     while start < k {
         let block = k &- start < innerBlock ? k &- start : innerBlock
         let add = accumulate || start > 0
         let ak = a + start &* aStep
-        var j = 0
-        while j < n {
-            let left = n &- j
-            let width = left < panelWidth ? left : panelWidth
-            let vectors = width > 16 ? 2 : 1
-            let full = vectors &* 16
-            if layout != 1 && width == full {
-                column(
-                    m, vectors, block, ak, aRow, aStep, b + start &* ldb + j, ldb, c + j, ldc, add)
-            } else {
-                packPanel(layout, b, ldb, start, block, j, width, full, scratch)
-                if width == full {
-                    column(m, vectors, block, ak, aRow, aStep, scratch, full, c + j, ldc, add)
-                } else {
-                    edge(m, vectors, width, block, ak, aRow, aStep, scratch, full, c + j, ldc, add, spill)
+        var first = 0
+        while first < n {
+            let end = n &- first < blockColumns ? n : first &+ blockColumns
+            var i = 0
+            while i < m {
+                let rows = m &- i < blockRows ? m &- i : blockRows
+                let ai = ak + i &* aRow
+                var j = first
+                while j < end {
+                    let left = n &- j
+                    let width = left < panelWidth ? left : panelWidth
+                    let vectors = width > 16 ? 2 : 1
+                    let full = vectors &* 16
+                    let to = c + (i &* ldc &+ j)
+                    if layout != 1 && width == full {
+                        column(rows, vectors, block, ai, aRow, aStep, b + start &* ldb + j, ldb, to, ldc, add)
+                    } else {
+                        let panel = scratch + (j &- first) &* block
+                        if i == 0 { packPanel(layout, b, ldb, start, block, j, width, full, panel) }
+                        if width == full {
+                            column(rows, vectors, block, ai, aRow, aStep, panel, full, to, ldc, add)
+                        } else {
+                            edge(rows, vectors, width, block, ai, aRow, aStep, panel, full, to, ldc, add, spill)
+                        }
+                    }
+                    j &+= width
                 }
+                i &+= rows
             }
-            j &+= width
+            first = end
         }
         start &+= block
     }
@@ -153,37 +170,40 @@ private func packPanel(
 ) {
     if layout == 1 {
         var column = 0
-        while column < width {
-            let row = b + (j &+ column) &* ldb + start
+        while column < full {
+            let left = width &- column
+            let rows = left < 0 ? 0 : left < 16 ? left : 16
+            let x = b + (j &+ (rows > 0 ? column : 0)) &* ldb + start
             var k = 0
+            while k &+ 16 <= block {
+                transpose16(x + k, ldb, rows, false, panel + (k &* full &+ column), full)
+                k &+= 16
+            }
             while k < block {
-                panel[k &* full &+ column] = row[k]
+                var r = 0
+                while r < 16 {
+                    panel[k &* full &+ column &+ r] = r < rows ? x[r &* ldb &+ k] : 0
+                    r &+= 1
+                }
                 k &+= 1
             }
+            column &+= 16
+        }
+        return
+    }
+    var k = 0
+    while k < block {
+        let row = b + (start &+ k) &* ldb + j
+        var column = 0
+        while column < width {
+            panel[k &* full &+ column] = row[column]
             column &+= 1
         }
-    } else {
-        var k = 0
-        while k < block {
-            let row = b + (start &+ k) &* ldb + j
-            var column = 0
-            while column < width {
-                panel[k &* full &+ column] = row[column]
-                column &+= 1
-            }
-            k &+= 1
+        while column < full {
+            panel[k &* full &+ column] = 0
+            column &+= 1
         }
-    }
-    if width < full {
-        var k = 0
-        while k < block {
-            var column = width
-            while column < full {
-                panel[k &* full &+ column] = 0
-                column &+= 1
-            }
-            k &+= 1
-        }
+        k &+= 1
     }
 }
 

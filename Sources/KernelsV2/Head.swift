@@ -100,28 +100,38 @@ private let blockItems = 240
     (rows &+ panelWidth &- 1) / panelWidth &* panelWidth
 }
 
-/// hT[group][dim][panelWidth] = factor * h, zeros past the last row.
+/// hT[group][dim][width] = factor * h, zeros past the last row.
 @inline(__always)
 private func transposeGroups(
-    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ factor: Float, _ hT: UnsafeMutablePointer<Float>
+    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ width: Int, _ factor: Float, _ hT: UnsafeMutablePointer<Float>
 ) {
-    let columns = whole(rows)
+    let columns = (rows &+ width &- 1) / width &* width
     var r = 0
     while r < columns {
-        let column = hT + (r / panelWidth &* panelWidth &* dim &+ r % panelWidth)
+        let column = hT + (r / width &* width &* dim &+ r % width)
+        let left = rows &- r
+        let count = left < 0 ? 0 : left < 16 ? left : 16
+        let x = h + (count > 0 ? r &* dim : 0)
         var k = 0
-        if r < rows {
-            while k < dim {
-                column[k &* panelWidth] = h[r &* dim &+ k] * factor
-                k &+= 1
-            }
-        } else {
-            while k < dim {
-                column[k &* panelWidth] = 0
-                k &+= 1
-            }
+        while k &+ 16 <= dim {
+            transpose16(x + k, dim, count, false, column + k &* width, width)
+            k &+= 16
         }
-        r &+= 1
+        while k < dim {
+            var i = 0
+            while i < 16 {
+                column[k &* width &+ i] = i < count ? x[i &* dim &+ k] : 0
+                i &+= 1
+            }
+            k &+= 1
+        }
+        r &+= 16
+    }
+    if factor == 1 { return }
+    var i = 0
+    while i < columns &* dim {
+        store(load(hT + i) * splat(factor), hT + i)
+        i &+= 16
     }
 }
 
@@ -274,7 +284,7 @@ package func crossEntropyChunk(
     let columns = whole(rows)
     let groups = columns / panelWidth
     let pGroup = items &* panelWidth
-    transposeGroups(h, rows, dim, log2e, hT)
+    transposeGroups(h, rows, dim, panelWidth, log2e, hT)
     var r = 0
     while r < columns {
         sums[r] = 0
@@ -447,12 +457,14 @@ package func rankCounts(
     _ thresholds: UnsafePointer<Float>, _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>,
     _ scratch: UnsafeMutablePointer<Float>
 ) -> Bool {
-    let columns = whole(rows)
+    // Few rows, as of one user who waits: one vector of them.
+    let width = rows <= 16 ? 16 : panelWidth
+    let columns = (rows &+ width &- 1) / width &* width
     let hT = scratch
     let limits = hT + columns &* dim
     let finite = limits + columns
     let counts = UnsafeMutableRawPointer(finite + 16).assumingMemoryBound(to: Int32.self)
-    transposeGroups(h, rows, dim, 1, hT)
+    transposeGroups(h, rows, dim, width, 1, hT)
     store(V.zero, finite)
     var r = 0
     while r < columns {
@@ -467,8 +479,9 @@ package func rankCounts(
         var g = 0
         while g < columns {
             countColumn(
-                count, dim, e + start &* dim, hT + g &* dim, limits + g, counts + g, counts + (columns &+ g), finite)
-            g &+= panelWidth
+                count, width, dim, e + start &* dim, hT + g &* dim, limits + g, counts + g, counts + (columns &+ g),
+                finite)
+            g &+= width
         }
         start &+= count
     }
@@ -483,27 +496,35 @@ package func rankCounts(
 
 @inline(__always)
 private func countColumn(
-    _ items: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ hT: UnsafePointer<Float>, _ limits: UnsafePointer<Float>,
-    _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>, _ finite: UnsafeMutablePointer<Float>
+    _ items: Int, _ width: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ hT: UnsafePointer<Float>,
+    _ limits: UnsafePointer<Float>, _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>,
+    _ finite: UnsafeMutablePointer<Float>
 ) {
     var i = 0
     #if K_AVX512
-    while i &+ 12 <= items {
-        countTile12x2(dim, e + i &* dim, dim, hT, 32, limits, greater, equal, finite)
-        i &+= 12
+    if width == 32 {
+        while i &+ 12 <= items {
+            countTile12x2(dim, e + i &* dim, dim, hT, 32, limits, greater, equal, finite)
+            i &+= 12
+        }
+        while i < items {
+            countTile1x2(dim, e + i &* dim, dim, hT, 32, limits, greater, equal, finite)
+            i &+= 1
+        }
+        return
     }
-    while i < items {
-        countTile1x2(dim, e + i &* dim, dim, hT, 32, limits, greater, equal, finite)
-        i &+= 1
+    while i &+ 12 <= items {
+        countTile12x1(dim, e + i &* dim, dim, hT, 16, limits, greater, equal, finite)
+        i &+= 12
     }
     #else
     while i &+ 6 <= items {
         countTile6x1(dim, e + i &* dim, dim, hT, 16, limits, greater, equal, finite)
         i &+= 6
     }
+    #endif
     while i < items {
         countTile1x1(dim, e + i &* dim, dim, hT, 16, limits, greater, equal, finite)
         i &+= 1
     }
-    #endif
 }
