@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes Sources/KernelsV2/Tiles.swift: the register tiles of the matrix products.
+"""Writes Sources/KernelsV2/*Tiles.swift: the register tiles of the matrix products.
 
 A tile of r rows and v vectors of 16 floats keeps r * v accumulators in registers for the whole inner loop; Swift keeps
-them there only as separate local variables, which is why the file is generated. What follows a product is done while it
+them there only as separate local variables, which is why the files are generated. What follows a product is done while it
 is in registers: exponentials and their sums for the softmax, comparisons for the ranking.
 """
 import os
@@ -228,15 +228,16 @@ func transpose16(
         out.append(f'    store(v{i}, out + {i} &* stride)' if i else '    store(v0, out)')
     return '\n'.join(out + ['}'])
 
-text = HEAD + '\n#if K_AVX512\n'
-text += '\n'.join(tile(r, 2) for r in (12, 8, 4, 2, 1)) + '\n'
-text += tile(12, 1) + '\n' + tile(8, 1) + '\n'
-text += '\n'.join(exp_tile(r, 2) + '\n' + count_tile(r, 2) for r in (12, 1)) + '\n'
-text += '\n'.join(count_tile(r, 1) for r in (12, 1)) + '\n'
-text += '\n'.join(group_tile(r, v, 32) for v in (2, 1) for r in (12, 1)) + '\n'
-text += '\n#else\n' + tile(6, 1) + '\n'
-text += '\n'.join(exp_tile(r, 1) + '\n' + count_tile(r, 1) + '\n' + group_tile(r, 1, 16) for r in (6, 1)) + '\n'
-text += '\n#endif\n' + '\n'.join(tile(r, 1) for r in (4, 2, 1)) + '\n' + transpose() + '\n'
-root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-with open(os.path.join(root, 'Sources', 'KernelsV2', 'Tiles.swift'), 'w') as f:
-    f.write(text)
+def write(file, wide, narrow, both=''):
+    """One file: what needs 32 registers, what is for 16, and what is for all."""
+    text = HEAD + '\n#if K_AVX512\n' + '\n'.join(wide) + '\n\n#else\n' + '\n'.join(narrow) + '\n\n#endif\n' + both
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    with open(os.path.join(root, 'Sources', 'KernelsV2', file), 'w') as f:
+        f.write(text)
+
+write('Tiles.swift', [tile(r, 2) for r in (12, 8, 4, 2, 1)] + [tile(12, 1), tile(8, 1)], [tile(6, 1)],
+      '\n'.join(tile(r, 1) for r in (4, 2, 1)) + '\n' + transpose() + '\n')
+write('ExpTiles.swift', [exp_tile(r, 2) for r in (12, 1)], [exp_tile(r, 1) for r in (6, 1)])
+write('CountTiles.swift', [count_tile(r, v) for v in (2, 1) for r in (12, 1)], [count_tile(r, 1) for r in (6, 1)])
+write('GroupTiles.swift', [group_tile(r, v, 32) for v in (2, 1) for r in (12, 1)],
+      [group_tile(r, 1, 16) for r in (6, 1)])
