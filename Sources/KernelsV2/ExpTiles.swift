@@ -19,23 +19,6 @@ private typealias I = SIMD16<Int32>
     UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
 }
 
-/// 8 floats and 8 zeros.
-@inline(__always) private func load8(_ p: UnsafePointer<Float>) -> V {
-    V(lowHalf: UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Float>.self), highHalf: .zero)
-}
-
-@inline(__always) private func even(_ a: V, _ b: V) -> V { V(lowHalf: a.evenHalf, highHalf: b.evenHalf) }
-
-@inline(__always) private func odd(_ a: V, _ b: V) -> V { V(lowHalf: a.oddHalf, highHalf: b.oddHalf) }
-
-@inline(__always) private func loadInt(_ p: UnsafePointer<Int32>) -> I {
-    UnsafeRawPointer(p).loadUnaligned(as: I.self)
-}
-
-@inline(__always) private func storeInt(_ v: I, _ p: UnsafeMutablePointer<Int32>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: I.self)
-}
-
 @inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
 
 @inline(__always) private func multiplyAdd(_ c: V, _ a: V, _ b: V) -> V {

@@ -28,14 +28,6 @@ private typealias I = SIMD16<Int32>
 
 @inline(__always) private func odd(_ a: V, _ b: V) -> V { V(lowHalf: a.oddHalf, highHalf: b.oddHalf) }
 
-@inline(__always) private func loadInt(_ p: UnsafePointer<Int32>) -> I {
-    UnsafeRawPointer(p).loadUnaligned(as: I.self)
-}
-
-@inline(__always) private func storeInt(_ v: I, _ p: UnsafeMutablePointer<Int32>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: I.self)
-}
-
 @inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
 
 @inline(__always) private func multiplyAdd(_ c: V, _ a: V, _ b: V) -> V {
@@ -47,25 +39,6 @@ private typealias I = SIMD16<Int32>
 }
 
 @inline(__always) private func fma(_ c: V, _ a: Float, _ b: V) -> V { multiplyAdd(c, splat(a), b) }
-
-/// 2^x to 8e-8 relative for x in [-126, 127]: 2^n by adding n to the exponent, 2^(x - n) by a polynomial that a weighted
-/// least-squares fit made nearly minimax on [-1/2, 1/2].
-@inline(__always) private func exp2(_ x: V) -> V {
-    let magic = splat(12_582_912)
-    let t = x + magic
-    let r = x - (t - magic)
-    var p = splat(1.535_336_2e-4)
-    p = multiplyAdd(splat(1.339_887_4e-3), p, r)
-    p = multiplyAdd(splat(9.618_437e-3), p, r)
-    p = multiplyAdd(splat(5.550_332_4e-2), p, r)
-    p = multiplyAdd(splat(2.402_264_8e-1), p, r)
-    p = multiplyAdd(splat(6.931_472e-1), p, r)
-    p = multiplyAdd(splat(1), p, r)
-    return unsafeBitCast(
-        unsafeBitCast(p, to: U.self) &+ (unsafeBitCast(t, to: U.self) &<< U(repeating: 23)), to: V.self)
-}
-
-@inline(__always) private func atLeast(_ x: V, _ low: V) -> V { x.replacing(with: low, where: x .< low) }
 
 #if K_AVX512
 
