@@ -53,7 +53,8 @@ let package = Package(
         .target(name: "KernelsV3", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v3", nil)),
         .target(name: "KernelsV4", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v4", "K_AVX512")),
         .target(
-            name: "Kernels", dependencies: ["CPlaw", "KernelsV2", "KernelsV3", "KernelsV4"], swiftSettings: fast),
+            name: "Kernels", dependencies: ["CKernels", "CPlaw", "KernelsV2", "KernelsV3", "KernelsV4"],
+            swiftSettings: fast),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: fast),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Interactions", dependencies: ["CZlib", "Domain"], swiftSettings: fast),

@@ -35,16 +35,16 @@ extension Kernels {
     }
 
     /// Most rows of a cross-entropy chunk, in whole groups: enough that a pass over the items and their gradient is small
-    /// beside the products, while the probabilities stay near 8 MB.
-    package static func crossEntropyRows(items: Int) -> Int {
+    /// beside the products, while the probabilities stay near 8 MB a thread.
+    package static func crossEntropyRows(items: Int, threads: Int = 1) -> Int {
         let fit = (2 << 20) / max(1, items)
-        return max(32, min(96, fit / 32 * 32))
+        return max(32, min(96, fit / 32 * 32)) * threads
     }
 
     /// Floats of scratch that `linearCrossEntropy` needs.
-    package static func crossEntropyScratch(dim: Int, items: Int) -> Int {
-        let rows = crossEntropyRows(items: items)
-        return gemmScratch + rows * (items + 3 * dim + 3)
+    package static func crossEntropyScratch(dim: Int, items: Int, threads: Int = 1) -> Int {
+        let rows = crossEntropyRows(items: items, threads: threads)
+        return gemmScratch * threads + rows * (items + 3 * dim + 3)
     }
 
     /// Floats of scratch that `rankCounts` needs.

@@ -29,13 +29,22 @@ extension Kernels {
                 q, k, v, ld, length, width, scale, Dropout.threshold(rate), 1 / (1 - rate), stream, counter,
                 probabilities, dOut, ldOut, dq, dk, dv, scratch)
         },
-        linearCrossEntropy: { h, rows, dim, e, items, targets, scale, dh, de, scratch in
-            CrossEntropyPlan(dim: dim, items: items, scratch: scratch).run(
+        linearCrossEntropy: { team, h, rows, dim, e, items, targets, scale, dh, de, scratch in
+            CrossEntropyPlan(dim: dim, items: items, team: team, scratch: scratch).run(
                 h, rows, e, targets, dh, largestNorm: KernelsV2.largestNorm,
-                chunk: { plan, h, rows, targets, bound, dh in
-                    KernelsV2.crossEntropyChunk(
-                        h, rows, dim, e, items, targets, scale, bound, dh, de, plan.probabilities, plan.transposed,
-                        plan.gradient, plan.scaled, plan.sums, plan.targetScores, plan.shifts, plan.gemm)
+                positions: { plan, rows, chunk, largest in
+                    KernelsV2.crossEntropyPositions(
+                        rows.lowerBound, rows.upperBound, chunk.h, chunk.rows, dim, e, items, chunk.targets, scale,
+                        largest, chunk.dh, plan.probabilities, plan.transposed, plan.gradient, plan.scaled, plan.sums,
+                        plan.targetScores, plan.shifts)
+                },
+                items: { plan, range, chunk, scratch in
+                    KernelsV2.crossEntropyItems(
+                        range.lowerBound, range.upperBound, chunk.rows, dim, items, de, plan.probabilities,
+                        plan.scaled, scratch)
+                },
+                targets: { range in
+                    KernelsV2.subtractTargets(range.lowerBound, range.upperBound, h, rows, dim, targets, scale, de)
                 })
         },
         linearBinaryCrossEntropy: { KernelsV2.binaryCrossEntropy($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },

@@ -122,7 +122,7 @@ extension Kernels {
             Naive.attentionBackward(
                 q, k, v, ld, length, width, scale, rate, stream, counter, probabilities, dOut, ldOut, dq, dk, dv)
         },
-        linearCrossEntropy: { h, rows, dim, e, items, targets, scale, dh, de, _ in
+        linearCrossEntropy: { _, h, rows, dim, e, items, targets, scale, dh, de, _ in
             Naive.linearCrossEntropy(h, rows, dim, e, items, targets, scale, dh, de)
         },
         linearBinaryCrossEntropy: Naive.linearBinaryCrossEntropy,

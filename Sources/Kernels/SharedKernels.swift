@@ -13,6 +13,54 @@ private final class TeamScratch: @unchecked Sendable {
     func part(_ worker: Int) -> Kernels.Out { p + worker * Kernels.gemmScratch }
 }
 
+/// Counts of each thread of a team, and the scratch they need.
+// Safe to hand between threads: a worker uses its own part, and the sum is taken when all have ended.
+private final class TeamCounts: @unchecked Sendable {
+    private let rows: Int
+    private let threads: Int
+    private let scratchCount: Int
+    /// For each worker: sums of greater and equal, then those of one piece.
+    private let counts: UnsafeMutablePointer<Int32>
+    private let scratch: Kernels.Out
+    private let finite: UnsafeMutablePointer<Bool>
+
+    init(threads: Int, rows: Int, dim: Int) {
+        self.rows = rows
+        self.threads = threads
+        scratchCount = Kernels.rankScratch(rows: rows, dim: dim)
+        counts = .allocate(capacity: 4 * rows * threads)
+        counts.initialize(repeating: 0, count: 4 * rows * threads)
+        scratch = .allocate(capacity: scratchCount * threads)
+        finite = .allocate(capacity: threads)
+        finite.initialize(repeating: true, count: threads)
+    }
+
+    deinit {
+        counts.deallocate()
+        scratch.deallocate()
+        finite.deallocate()
+    }
+
+    func add(
+        _ worker: Int,
+        _ count: (UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>, Kernels.Out) -> Bool
+    ) {
+        let sums = counts + 4 * rows * worker
+        let piece = sums + 2 * rows
+        if !count(piece, piece + rows, scratch + scratchCount * worker) { finite[worker] = false }
+        for i in 0..<2 * rows { sums[i] += piece[i] }
+    }
+
+    /// Sums over the workers; false when a score was not finite.
+    func total(_ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>) -> Bool {
+        for r in 0..<rows {
+            greater[r] = (0..<threads).reduce(0) { $0 + counts[4 * rows * $1 + r] }
+            equal[r] = (0..<threads).reduce(0) { $0 + counts[4 * rows * $1 + rows + r] }
+        }
+        return (0..<threads).allSatisfy { finite[$0] }
+    }
+}
+
 extension Kernels {
     /// The same kernels with the work of each call shared by a team; bit for bit the same results for every team.
     ///
@@ -179,6 +227,31 @@ extension Kernels {
                 alone.rotary(
                     x + at * ld, ld, range.count, heads, width, cosines + at * (width / 2), sines + at * (width / 2),
                     direction)
+            }
+        }
+        rankCounts = { h, rows, dim, e, items, thresholds, greater, equal, callerScratch in
+            guard team.threads > 1, items * rows * dim > Self.leastOperations else {
+                return alone.rankCounts(h, rows, dim, e, items, thresholds, greater, equal, callerScratch)
+            }
+            // Items are counted apart, with the same rows: counts add up exactly.
+            let counts = TeamCounts(threads: team.threads, rows: rows, dim: dim)
+            team.ranges(items, unit: 240, least: 240) { range, worker in
+                counts.add(worker) { above, same, scratch in
+                    alone.rankCounts(
+                        h, rows, dim, e + range.lowerBound * dim, range.count, thresholds, above, same, scratch)
+                }
+            }
+            return counts.total(greater, equal)
+        }
+        adamWRows = { p, g, m, v, dim, which, count, step in
+            team.ranges(count, unit: 1, least: Self.leastElements / max(1, dim) + 1) { range, _ in
+                alone.adamWRows(p, g, m, v, dim, which + range.lowerBound, range.count, step)
+            }
+        }
+        catchUpRows = { p, m, v, dim, which, count, factors in
+            team.ranges(count, unit: 1, least: Self.leastElements / max(1, dim) + 1) { range, _ in
+                let at = range.lowerBound
+                alone.catchUpRows(p, m, v, dim, which + at, range.count, factors + 5 * at)
             }
         }
         gatherScores = { h, rows, dim, e, targets, negatives, perRow, stride, targetScores, scores in

@@ -1,6 +1,3 @@
-internal import Dispatch
-internal import Synchronization
-
 /// Threads that share the pieces of one kernel call.
 ///
 /// A piece is taken by whichever thread is free, so that a thread the system has put aside holds up one piece and not a half.
@@ -10,26 +7,20 @@ package struct WorkerTeam: Sendable {
     package static let alone = WorkerTeam(threads: 1)
 
     package let threads: Int
+    private let crew: WorkerCrew?
 
-    package init(threads: Int) { self.threads = max(1, threads) }
+    /// The calling thread and `threads` - 1 others, which end with the last copy of the team.
+    package init(threads: Int) {
+        self.threads = max(1, threads)
+        crew = threads > 1 ? WorkerCrew(helpers: threads - 1) : nil
+    }
 
-    /// Runs `body(piece, worker)` for each piece, in any order; `worker` is below `threads` and never two at once.
+    /// Runs `body(piece, worker)` for each piece, in any order; `worker` is below `threads` and never two at once. A call
+    /// while another is under way runs on its own thread alone.
     package func run(_ pieces: Int, _ body: (_ piece: Int, _ worker: Int) -> Void) {
-        guard threads > 1, pieces > 1 else {
+        guard let crew, pieces > 1, crew.run(pieces, body) else {
             for piece in 0..<pieces { body(piece, 0) }
             return
-        }
-        let next = Atomic<Int>(0)
-        withoutActuallyEscaping(body) { body in
-            // Safe to share: it outlives the call below, and pieces touch nothing in common but what they only read.
-            nonisolated(unsafe) let body = body
-            DispatchQueue.concurrentPerform(iterations: min(threads, pieces)) { worker in
-                while true {
-                    let piece = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    if piece >= pieces { return }
-                    body(piece, worker)
-                }
-            }
         }
     }
 

@@ -215,7 +215,7 @@ private let safeLogit: Float = 60
 
 private let log2e: Float = 1.442_695_04
 
-/// Sets what is subtracted from the rows' scores, in units of log 2; false where nothing need be.
+/// Sets what is subtracted from the scores of one group of positions, in units of log 2; false where nothing need be.
 ///
 /// No score exceeds `bound`. While that is safe, nothing is subtracted. Beyond, bound - 60 is subtracted: nothing can
 /// overflow, and a row whose target scores at least bound - 120 cannot vanish. Else, and for a NaN, the maxima are found.
@@ -224,7 +224,6 @@ private func findShifts(
     _ bound: Float, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ items: Int, _ hT: UnsafePointer<Float>,
     _ targetScores: UnsafePointer<Float>, _ p: UnsafeMutablePointer<Float>, _ shifts: UnsafeMutablePointer<Float>
 ) -> Bool {
-    let columns = whole(rows)
     var lowest = Float.greatestFiniteMagnitude
     var r = 0
     while r < rows {
@@ -235,7 +234,7 @@ private func findShifts(
     let bounded = lowest >= bound - 2 * safeLogit
     let shift = bound <= safeLogit ? 0 : bounded ? (bound - safeLogit) * log2e : -3e38
     r = 0
-    while r < columns {
+    while r < panelWidth {
         shifts[r] = shift
         r &+= 1
     }
@@ -244,81 +243,90 @@ private func findShifts(
     var start = 0
     while start < items {
         let count = items &- start < blockItems ? items &- start : blockItems
-        var g = 0
-        while g < columns {
-            panelProduct(
-                count, panelWidth / 16, dim, e + start &* dim, dim, 1, hT + g &* dim, panelWidth, p, panelWidth, false)
-            var c = 0
-            while c < panelWidth {
-                var largest = load(shifts + (g &+ c))
-                var i = 0
-                while i < count {
-                    let score = load(p + (i &* panelWidth &+ c))
-                    largest = largest.replacing(with: score, where: score .> largest)
-                    i &+= 1
-                }
-                store(largest, shifts + (g &+ c))
-                c &+= 16
+        panelProduct(count, panelWidth / 16, dim, e + start &* dim, dim, 1, hT, panelWidth, p, panelWidth, false)
+        var c = 0
+        while c < panelWidth {
+            var largest = load(shifts + c)
+            var i = 0
+            while i < count {
+                let score = load(p + (i &* panelWidth &+ c))
+                largest = largest.replacing(with: score, where: score .> largest)
+                i &+= 1
             }
-            g &+= panelWidth
+            store(largest, shifts + c)
+            c &+= 16
         }
         start &+= count
     }
     return true
 }
 
-/// One chunk of rows: sums[r] = Σ 2^(l log2 e - shift), targetScores[r] = l_target, dh = gradient times `scale`, and the
-/// gradient of the items grows. No |l| exceeds `bound`; shifts[r] is in units of log 2.
+/// The positions start..<end of a chunk of `rows`, start in whole groups: what depends on nothing but their own positions.
 ///
+/// sums[r] = Σ 2^(l log2 e - shift), targetScores[r] = l_target, shifts[r] in units of log 2, dh = gradient times `scale`; and
+/// for `crossEntropyItems` the probabilities before division by their sums and h over those sums.
 /// Probabilities lie in groups of positions, [group][items][panelWidth]: every product streams through them.
 /// probabilities: whole(rows) * items floats; hT, dhT and scaled: whole(rows) * dim; sums and shifts: whole(rows).
+/// largest: largest norm of an item's embedding.
 @inline(never)
-package func crossEntropyChunk(
-    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ items: Int,
-    _ targets: UnsafePointer<Int32>, _ scale: Float, _ bound: Float, _ dh: UnsafeMutablePointer<Float>,
-    _ de: UnsafeMutablePointer<Float>, _ probabilities: UnsafeMutablePointer<Float>, _ hT: UnsafeMutablePointer<Float>,
+package func crossEntropyPositions(
+    _ start: Int, _ endRow: Int, _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>,
+    _ items: Int, _ targets: UnsafePointer<Int32>, _ scale: Float, _ largest: Float, _ dh: UnsafeMutablePointer<Float>,
+    _ probabilities: UnsafeMutablePointer<Float>, _ hT: UnsafeMutablePointer<Float>,
     _ dhT: UnsafeMutablePointer<Float>, _ scaled: UnsafeMutablePointer<Float>, _ sums: UnsafeMutablePointer<Float>,
-    _ targetScores: UnsafeMutablePointer<Float>, _ shifts: UnsafeMutablePointer<Float>,
-    _ scratch: UnsafeMutablePointer<Float>
+    _ targetScores: UnsafeMutablePointer<Float>, _ shifts: UnsafeMutablePointer<Float>
 ) {
     let columns = whole(rows)
-    let groups = columns / panelWidth
     let pGroup = items &* panelWidth
-    transposeGroups(h, rows, dim, panelWidth, log2e, hT)
-    var r = 0
-    while r < columns {
+    let first = start / panelWidth
+    let end = whole(endRow)
+    let last = end / panelWidth
+    transposeGroups(h + start &* dim, endRow &- start, dim, panelWidth, log2e, hT + start &* dim)
+    var r = start
+    while r < end {
         sums[r] = 0
         r &+= 1
     }
-    r = 0
-    while r < rows {
+    r = start
+    while r < endRow {
         targetScores[r] = dot(h + r &* dim, e + Int(targets[r]) &* dim, dim)
         r &+= 1
     }
-    let shifted = findShifts(bound, rows, dim, e, items, hT, targetScores, probabilities, shifts)
+    var shifted = false
+    var g = first
+    while g < last {
+        let column = g &* panelWidth
+        let count = rows &- column < panelWidth ? rows &- column : panelWidth
+        let bound = largestNorm(h + column &* dim, count, dim) * largest
+        let found = findShifts(
+            bound, count, dim, e, items, hT + column &* dim, targetScores + column, probabilities + g &* pGroup,
+            shifts + column)
+        shifted = shifted || found
+        g &+= 1
+    }
     // Scores of a block of items, their exponentials while they are in registers, and with them while they are in the
     // first-level cache the gradient of the rows, before it is known what their sums will be.
-    var start = 0
-    while start < items {
-        let count = items &- start < blockItems ? items &- start : blockItems
-        let block = e + start &* dim
-        var g = 0
-        while g < groups {
-            let p = probabilities + (g &* pGroup &+ start &* panelWidth)
+    var item = 0
+    while item < items {
+        let count = items &- item < blockItems ? items &- item : blockItems
+        let block = e + item &* dim
+        var g = first
+        while g < last {
+            let p = probabilities + (g &* pGroup &+ item &* panelWidth)
             let column = g &* panelWidth
             expColumn(
                 count, dim, block, hT + column &* dim, p, sums + column,
                 shifted ? UnsafePointer(shifts + column) : nil)
             panelProduct(
-                dim, panelWidth / 16, count, block, 1, dim, p, panelWidth, dhT + column &* dim, panelWidth, start > 0)
+                dim, panelWidth / 16, count, block, 1, dim, p, panelWidth, dhT + column &* dim, panelWidth, item > 0)
             g &+= 1
         }
-        start &+= count
+        item &+= count
     }
     // The normaliser is folded into a copy of h, so that the probabilities are never rewritten; a copy in panels of
     // columns where those are whole vectors.
-    r = 0
-    while r < columns {
+    r = start
+    while r < end {
         let factor = r < rows ? scale / sums[r] : 0
         let from = h + (r < rows ? r : 0) &* dim
         var k = 0
@@ -342,23 +350,10 @@ package func crossEntropyChunk(
         }
         r &+= 1
     }
-    if dim % 16 == 0 {
-        addItemGradient(items, dim, groups, probabilities, pGroup, scaled, de)
-    } else {
-        var g = 0
-        while g < groups {
-            gemm(
-                0, items, dim, panelWidth, probabilities + g &* pGroup, panelWidth, scaled + g &* panelWidth &* dim,
-                dim,
-                de, dim, true, scratch)
-            g &+= 1
-        }
-    }
-    r = 0
-    while r < rows {
+    r = start
+    while r < endRow {
         let factor = scale / sums[r]
-        let target = Int(targets[r])
-        let from = e + target &* dim
+        let from = e + Int(targets[r]) &* dim
         let row = dh + r &* dim
         let column = dhT + (r / panelWidth &* panelWidth &* dim &+ r % panelWidth)
         var k = 0
@@ -366,7 +361,43 @@ package func crossEntropyChunk(
             row[k] = column[k &* panelWidth] * factor - from[k] * scale
             k &+= 1
         }
-        accumulate(-scale, h + r &* dim, de + target &* dim, dim)
+        r &+= 1
+    }
+}
+
+/// de of the items first..<last grows by what a chunk's `crossEntropyPositions` left; `subtractTargets` does the rest.
+@inline(never)
+package func crossEntropyItems(
+    _ first: Int, _ last: Int, _ rows: Int, _ dim: Int, _ items: Int, _ de: UnsafeMutablePointer<Float>,
+    _ probabilities: UnsafePointer<Float>, _ scaled: UnsafePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
+) {
+    let groups = whole(rows) / panelWidth
+    let pGroup = items &* panelWidth
+    let p = probabilities + first &* panelWidth
+    let to = de + first &* dim
+    if dim % 16 == 0 {
+        addItemGradient(last &- first, dim, groups, p, pGroup, scaled, to)
+    } else {
+        var g = 0
+        while g < groups {
+            gemm(
+                0, last &- first, dim, panelWidth, p + g &* pGroup, panelWidth, scaled + g &* panelWidth &* dim, dim,
+                to, dim, true, scratch)
+            g &+= 1
+        }
+    }
+}
+
+/// de[target] -= scale h for the positions whose target is one of the items first..<last.
+@inline(never)
+package func subtractTargets(
+    _ first: Int, _ last: Int, _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ targets: UnsafePointer<Int32>,
+    _ scale: Float, _ de: UnsafeMutablePointer<Float>
+) {
+    var r = 0
+    while r < rows {
+        let target = Int(targets[r])
+        if target >= first, target < last { accumulate(-scale, h + r &* dim, de + target &* dim, dim) }
         r &+= 1
     }
 }

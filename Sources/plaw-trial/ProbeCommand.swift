@@ -49,12 +49,16 @@ struct Bench: ParsableCommand {
     @Option(help: "Transformer blocks N.") var layers = 2
     @Option(help: "Embedding dimension d.") var dim = 64
     @Option(help: "Seconds to time, after a warm-up step.") var seconds = 10.0
+    @Option(help: "Threads, 1 to 64.") var threads = 1
 
     func run() throws {
+        guard (1...64).contains(threads) else {
+            throw ValidationError("--threads: found \(threads), expected 1 to 64")
+        }
         try source.withCorpus { corpus in
             let probe = try SpeedProbe.measure(
                 try model.configuration(layers: layers, dim: dim), options: try model.options(), corpus: corpus,
-                seconds: seconds)
+                seconds: seconds, threads: threads)
             printLine(try json(probe))
         }
     }

@@ -249,7 +249,7 @@ struct KernelTests {
                 for set in [kernels, naive] {
                     let (dh, de) = (Buffer(rows * dim), start.copy())
                     let loss = set.linearCrossEntropy(
-                        h.p, rows, dim, e.p, items, targets, 0.01, dh.p, de.p, scratch.p)
+                        .alone, h.p, rows, dim, e.p, items, targets, 0.01, dh.p, de.p, scratch.p)
                     results.append((loss, dh, de))
                 }
                 // A logit is off by the rounding of its dim products, each of up to magnitude².
@@ -269,7 +269,7 @@ struct KernelTests {
         let scratch = Buffer(Kernels.crossEntropyScratch(dim: 16, items: 40))
         let kernels = try kernels(variant)
         let loss = kernels.linearCrossEntropy(
-            h.p, 2, 16, e.p, 40, [1, 2], 1, Buffer(32).p, Buffer(640).p, scratch.p)
+            .alone, h.p, 2, 16, e.p, 40, [1, 2], 1, Buffer(32).p, Buffer(640).p, scratch.p)
         #expect(loss.isNaN)
     }
 

@@ -127,4 +127,106 @@ struct SharedKernelsTests {
             }
         }
     }
+
+    @Test("the output layer: loss, gradients and counts of ranks", arguments: teams.indices)
+    func outputLayer(index: Int) {
+        let shared = Self.alone.shared(by: Self.teams[index])
+        var random = SplitMix(state: 6)
+        for (rows, dim, items) in [(1, 16, 50), (37, 20, 900), (300, 64, 1_003), (257, 16, 5_000), (70, 129, 700)] {
+            // Scores beyond e^60 in some rows, so that shifts are needed for some groups alone.
+            let h = Buffer(rows * dim, &random)
+            for k in 0..<min(8, rows) * dim { h.p[k] *= 40 }
+            let e = Buffer(items * dim, &random)
+            let targets = (0..<rows).map { _ in Int32.random(in: 0..<Int32(items), using: &random) }
+            let thresholds = Buffer(rows, &random)
+            func outcome(_ kernels: Kernels) -> (Double, [Buffer], [Int32]) {
+                let scratch = Buffer(
+                    Kernels.crossEntropyScratch(dim: dim, items: items, threads: kernels.team.threads))
+                let (dh, de) = (Buffer(rows * dim), e.copy())
+                let loss = kernels.linearCrossEntropy(
+                    kernels.team, h.p, rows, dim, e.p, items, targets, 0.01, dh.p, de.p, scratch.p)
+                #expect(scratch.isGuarded)
+                var counts = [Int32](repeating: 0, count: 2 * rows)
+                let rankScratch = Buffer(Kernels.rankScratch(rows: rows, dim: dim))
+                counts.withUnsafeMutableBufferPointer {
+                    guard let p = $0.baseAddress else { return }
+                    #expect(
+                        kernels.rankCounts(h.p, rows, dim, e.p, items, thresholds.p, p, p + rows, rankScratch.p))
+                }
+                return (loss, [dh, de], counts)
+            }
+            let expected = outcome(Self.alone)
+            let found = outcome(shared)
+            #expect(expected.0.bitPattern == found.0.bitPattern)
+            #expect(expected.2 == found.2)
+            for (place, pair) in zip(expected.1, found.1).enumerated() {
+                #expect(equal(pair.0, pair.1), "\(rows) x \(dim), \(items) items, result \(place)")
+            }
+            let broken = e.copy()
+            broken.p[items * dim - 1] = .nan
+            var counts = [Int32](repeating: 0, count: 2 * rows)
+            let scratch = Buffer(Kernels.rankScratch(rows: rows, dim: dim))
+            counts.withUnsafeMutableBufferPointer {
+                guard let p = $0.baseAddress else { return }
+                #expect(!shared.rankCounts(h.p, rows, dim, broken.p, items, thresholds.p, p, p + rows, scratch.p))
+            }
+        }
+    }
+
+    @Test("AdamW on chosen rows", arguments: teams.indices)
+    func rowsOfAdamW(index: Int) {
+        let shared = Self.alone.shared(by: Self.teams[index])
+        var random = SplitMix(state: 7)
+        let (rows, dim) = (2_000, 40)
+        let which = (0..<Int32(rows)).filter { $0 % 3 != 1 }
+        let (p, g, m) = (Buffer(rows * dim, &random), Buffer(rows * dim, &random), Buffer(rows * dim, &random))
+        let factors = Buffer(which.count * 5, &random)
+        for i in 0..<which.count * 5 { factors.p[i] = abs(factors.p[i]) + 0.1 }
+        func outcome(_ kernels: Kernels) -> [Buffer] {
+            let (a, b, c) = (p.copy(), m.copy(), Buffer(rows * dim))
+            let step = Kernels.AdamStep(
+                learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1, correction1: 0.1,
+                correction2: 0.001)
+            kernels.adamWRows(a.p, g.p, b.p, c.p, dim, which, which.count, step)
+            kernels.catchUpRows(a.p, b.p, c.p, dim, which, which.count, factors.p)
+            return [a, b, c]
+        }
+        for (x, y) in zip(outcome(Self.alone), outcome(shared)) { #expect(equal(x, y)) }
+    }
+
+    @Test("many short calls: none lost, none run twice, helpers asleep or awake", arguments: [2, 3, 16])
+    func manyCalls(threads: Int) async throws {
+        let team = WorkerTeam(threads: threads)
+        let sums = Buffer(64)
+        for call in 0..<20_000 {
+            let pieces = 2 + call % 7
+            team.run(pieces) { piece, _ in sums.p[piece] += 1 }
+            // Now and then long enough that helpers go to sleep.
+            if call % 4_000 == 0 { try await Task.sleep(for: .milliseconds(2)) }
+        }
+        let expected = (0..<8).map { piece in (0..<20_000).count { piece < 2 + $0 % 7 } }
+        #expect((0..<8).map { Int(sums.p[$0]) } == expected)
+    }
+
+    @Test("calls from several threads at once, and from within a call, run all the same")
+    func callsAtOnce() async {
+        let team = WorkerTeam(threads: 3)
+        await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    let runs = Buffer(100)
+                    for _ in 0..<200 { team.run(100) { piece, _ in runs.p[piece] += 1 } }
+                    return (0..<100).allSatisfy { runs.p[$0] == 200 }
+                }
+            }
+            for await complete in group { #expect(complete) }
+        }
+        let inner = Buffer(40)
+        team.run(4) { piece, _ in
+            team.run(10) {
+                inner.p[10 * piece + $0] += 1; _ = $1
+            }
+        }
+        #expect((0..<40).allSatisfy { inner.p[$0] == 1 })
+    }
 }

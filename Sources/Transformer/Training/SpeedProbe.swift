@@ -5,19 +5,21 @@ package import Trials
 
 /// Measures what a training would cost before it is started.
 package enum SpeedProbe {
-    /// Trains for about `seconds` after a warm-up step, then ranks some users; on this thread.
+    /// Trains for about `seconds` after a warm-up step, then ranks some users.
     package static func measure(
-        _ configuration: Configuration, options: TrainingOptions, corpus: Corpus, seconds: Double
+        _ configuration: Configuration, options: TrainingOptions, corpus: Corpus, seconds: Double,
+        threads: Int = 1
     ) throws -> ThroughputProbe {
         let data = TrainingData(corpus, maxLength: configuration.maxLength)
         guard !data.trainingUsers.isEmpty, !data.evaluatedUsers.isEmpty else {
             throw TrialFileError(file: corpus.path, "has no user with 4 or more interactions to train on")
         }
         var batches = BatchMaker(data, loss: configuration.loss, options: options)
+        let kernels = Kernels.best.shared(by: WorkerTeam(threads: threads))
         let step = TrainingStep(
-            configuration, items: corpus.itemCount, options: options, proposal: batches.proposal)
+            configuration, items: corpus.itemCount, options: options, proposal: batches.proposal, kernels: kernels)
         step.initialise(seed: 1)
-        let ranking = FullRanking(data, mask: .none, dim: configuration.dim)
+        let ranking = FullRanking(data, mask: .none, dim: configuration.dim, kernels: kernels)
         return ThroughputProbe(
             layers: configuration.layers, dim: configuration.dim, heads: configuration.heads,
             tokensPerSecond: trainingSpeed(step, data, &batches, seconds: seconds),
