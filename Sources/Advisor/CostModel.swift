@@ -40,13 +40,13 @@ package struct CostModel: Sendable {
     }
 
     /// Trainable parameters, tied output; F the feed-forward width:
-    /// sasrec and gpt V d + L d + 2 d + N (12 d² + 13 d); llama V d + d + N (4 d² + 3 d F + 2 d);
+    /// sasrec and gpt V d + L d + 2 d + N (4 d² + 2 d F + 9 d + F), F = 4 d; llama V d + d + N (4 d² + 3 d F + 2 d);
     /// hstu V d + 2 d + N (5 d² + 9 d + L + 129).
     package static func parameters(_ c: Configuration, items: Int) -> Int {
         let d = c.dim
         let (outside, block) =
             switch c.backbone {
-            case .sasrec, .gpt: (c.maxLength * d + 2 * d, 13 * d)
+            case .sasrec, .gpt: (c.maxLength * d + 2 * d, 9 * d + c.feedForward)
             case .llama: (d, 2 * d)
             case .hstu: (2 * d, 9 * d + c.maxLength + Configuration.timeBuckets)
             }
@@ -65,7 +65,7 @@ package struct CostModel: Sendable {
 
     /// Training FLOPs of one position, forward and backward, 2 a multiply-add:
     /// 6 (V' d + N W) + 6 N d s, V' the items scored at a position (all for cce, all at one position of a sequence for ce, else
-    /// 1 + negatives), W the weights of a block's linear layers (12 d² for sasrec and gpt, 4 d² + 3 d F for llama, 5 d² for
+    /// 1 + negatives), W the weights of a block's linear layers (4 d² + 2 d F for sasrec and gpt, 4 d² + 3 d F for llama, 5 d² for
     /// hstu), s the mean attended positions x 2.
     package static func trainingFlopsPerToken(_ c: Configuration, facts: DatasetFacts, negatives: Int) -> Double {
         let d = Double(c.dim)

@@ -88,9 +88,12 @@ package struct Configuration: Codable, Sendable, Hashable {
     /// Longest sequence the model sees, L, in items.
     package var maxLength: Int
     package var loss: Loss
+    /// Inner width of the feed-forward layers as a multiple of d; the backbone's own where nil.
+    package var feedForwardFactor: Double?
 
     package init(
-        backbone: Backbone = .sasrec, layers: Int, dim: Int, heads: Int = 2, maxLength: Int = 50, loss: Loss = .cce
+        backbone: Backbone = .sasrec, layers: Int, dim: Int, heads: Int = 2, maxLength: Int = 50, loss: Loss = .cce,
+        feedForwardFactor: Double? = nil
     ) {
         self.backbone = backbone
         self.layers = layers
@@ -98,6 +101,7 @@ package struct Configuration: Codable, Sendable, Hashable {
         self.heads = heads
         self.maxLength = maxLength
         self.loss = loss
+        self.feedForwardFactor = feedForwardFactor
     }
 
     /// Why this configuration cannot be trained, naming the field, or nil when it can.
@@ -111,15 +115,26 @@ package struct Configuration: Codable, Sendable, Hashable {
                 + "which llama's rotary positions turn in pairs"
         }
         if maxLength < 1 || maxLength > 4096 { return "maxLength: found \(maxLength), expected 1...4096" }
+        if let factor = feedForwardFactor {
+            if backbone == .hstu {
+                return "feedForwardFactor: found \(factor), expected none: hstu has no feed-forward layers"
+            }
+            if !(factor > 0 && factor <= 64) {
+                return "feedForwardFactor: found \(factor), expected more than 0, at most 64"
+            }
+        }
         return nil
     }
 
     /// What the dimension must be a multiple of.
     package var dimStep: Int { backbone == .llama ? 2 * heads : heads }
 
-    /// Inner width of the feed-forward layers: 4 d, for llama 8 d / 3 rounded up; hstu has none.
+    /// Inner width of the feed-forward layers: 4 d, for llama 8 d / 3 rounded up, unless a factor says else; hstu has none.
     package var feedForward: Int {
-        switch backbone {
+        if let feedForwardFactor, backbone != .hstu {
+            return max(1, Int((feedForwardFactor * Double(dim)).rounded(.up)))
+        }
+        return switch backbone {
         case .sasrec, .gpt: 4 * dim
         case .llama: (8 * dim + 2) / 3
         case .hstu: 0
@@ -160,6 +175,8 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
     package var calibration: Double
     /// Where `sampledSoftmax` draws its negatives from.
     package var sampling: NegativeSampling
+    /// Standard deviation of the normal distribution that weights and embeddings begin with.
+    package var initialDeviation: Double
 
     package init(
         learningRate: Double = 1e-3, weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.999,
@@ -167,7 +184,7 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
         negatives: Int = 1, maxEpochs: Int = 200, patience: Int = 10, stopMetric: Metric = Metric(.ndcg, 10),
         warmup: Double = 0, schedule: RateSchedule = .constant, scheduleEpochs: Int = 0,
         widthRule: WidthRule = .plain, itemUpdate: ItemUpdate = .sparse, calibration: Double = 0.75,
-        sampling: NegativeSampling = .popularity
+        sampling: NegativeSampling = .popularity, initialDeviation: Double = 0.02
     ) {
         self.learningRate = learningRate
         self.weightDecay = weightDecay
@@ -188,6 +205,7 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
         self.itemUpdate = itemUpdate
         self.calibration = calibration
         self.sampling = sampling
+        self.initialDeviation = initialDeviation
     }
 
     /// Members that older specifications lack get what training did before there was a choice.
@@ -212,6 +230,7 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
         itemUpdate = try c.decodeIfPresent(ItemUpdate.self, forKey: .itemUpdate) ?? .dense
         calibration = try c.decodeIfPresent(Double.self, forKey: .calibration) ?? 0.75
         sampling = try c.decodeIfPresent(NegativeSampling.self, forKey: .sampling) ?? .popularity
+        initialDeviation = try c.decodeIfPresent(Double.self, forKey: .initialDeviation) ?? 0.02
     }
 
     /// Why these options cannot be trained with, naming the member, what was found and what was expected; nil when they can.
@@ -232,6 +251,9 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
         if !(epsilon > 0) { return outside("epsilon", epsilon, "more than 0") }
         if !(warmup >= 0 && warmup <= 1) { return outside("warmup", warmup, "0 to 1") }
         if scheduleEpochs < 0 { return outside("scheduleEpochs", scheduleEpochs, "0 or more") }
+        if !(initialDeviation > 0 && initialDeviation <= 1) {
+            return outside("initialDeviation", initialDeviation, "more than 0, at most 1")
+        }
         if !(calibration >= 0 && calibration <= 1) { return outside("calibration", calibration, "0 to 1") }
         return nil
     }

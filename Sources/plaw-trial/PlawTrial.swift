@@ -43,6 +43,8 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Backbone: \(names(Backbone.self)).")) var backbone: Backbone = .sasrec
     @Option(help: ArgumentHelp("Loss: \(names(Loss.self)).")) var loss: Loss = .cce
     @Option(help: "Heads; must divide the dimension, for llama into even parts.") var heads = 2
+    @Option(help: "Inner width of the feed-forward layers as a multiple of d; 4, for llama 8/3, unless told.")
+    var feedForward: Double?
     @Option(help: "Longest sequence the model sees.") var maxLength = 50
     @Option(name: .customLong("batch"), help: "Users in an optimiser step.") var batchUsers = 256
     @Option(help: "Negatives per position, or per batch for sampled-softmax; as published for the loss unless told.")
@@ -51,6 +53,7 @@ struct ModelOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("What sampled-softmax draws from: \(names(NegativeSampling.self)).")
     ) var sampling: NegativeSampling = .popularity
+    @Option(help: "Standard deviation of the initial weights and embeddings.") var initialDeviation = 0.02
     @Option(help: "Dropout rate.") var dropout = 0.5
     @Option(name: .customLong("lr"), help: "Learning rate.") var learningRate = 1e-3
     @Option(help: "Decoupled weight decay.") var weightDecay = 0.0
@@ -69,7 +72,8 @@ struct ModelOptions: ParsableArguments {
 
     func configuration(layers: Int, dim: Int) throws -> Configuration {
         let configuration = Configuration(
-            backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss)
+            backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss,
+            feedForwardFactor: feedForward)
         if let problem = configuration.problem { throw ValidationError(problem) }
         return configuration
     }
@@ -79,7 +83,7 @@ struct ModelOptions: ParsableArguments {
             learningRate: learningRate, weightDecay: weightDecay, clipNorm: clipNorm, batchUsers: batchUsers,
             dropout: dropout, negatives: negatives ?? loss.standardNegatives, warmup: warmup, schedule: schedule,
             scheduleEpochs: scheduleEpochs, widthRule: widthRule, itemUpdate: itemUpdate, calibration: calibration,
-            sampling: sampling)
+            sampling: sampling, initialDeviation: initialDeviation)
         if let problem = options.problem { throw ValidationError(problem.message) }
         return options
     }

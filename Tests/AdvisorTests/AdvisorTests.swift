@@ -110,6 +110,10 @@ struct AdvisorTests {
             let c = Configuration(
                 backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength)
             #expect(CostModel.parameters(c, items: items) == ParameterTable(c, items: items).count)
+            guard backbone != .hstu else { continue }
+            var narrow = c
+            narrow.feedForwardFactor = 1.7
+            #expect(CostModel.parameters(narrow, items: items) == ParameterTable(narrow, items: items).count)
         }
     }
 

@@ -32,10 +32,19 @@ struct GradientTests {
         try check(backbone, .cce, plain ? 0 : 0.3, plain ? .plain : .mup, timed: !plain)
     }
 
-    private func check(_ backbone: Backbone, _ loss: Loss, _ dropout: Double, _ rule: WidthRule, timed: Bool) throws {
+    @Test("and with another width of the feed-forward layers", arguments: [Backbone.sasrec, .gpt, .llama])
+    func feedForwardSlopes(backbone: Backbone) throws {
+        try check(backbone, .cce, 0.3, .plain, timed: false, feedForwardFactor: 1.3)
+    }
+
+    private func check(
+        _ backbone: Backbone, _ loss: Loss, _ dropout: Double, _ rule: WidthRule, timed: Bool,
+        feedForwardFactor: Double? = nil
+    ) throws {
         let items = 13
         let configuration = Configuration(
-            backbone: backbone, layers: 2, dim: 12, heads: 2, maxLength: 6, loss: loss)
+            backbone: backbone, layers: 2, dim: 12, heads: 2, maxLength: 6, loss: loss,
+            feedForwardFactor: feedForwardFactor)
         let step = TrainingStep(
             configuration, items: items,
             options: TrainingOptions(

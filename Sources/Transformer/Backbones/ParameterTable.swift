@@ -96,8 +96,10 @@ package struct ParameterTable: Sendable {
 
     func norm(_ name: String) -> Norm { Norm(weight: place(name + ".weight"), bias: places[name + ".bias"]) }
 
-    /// Weights, embeddings and relative biases from N(0, 0.02), biases 0, norm weights 1, as the published code.
-    package func initialise(_ parameters: FloatBuffer, seed: UInt64) {
+    /// Weights, embeddings and relative biases from a normal distribution around 0, biases 0, norm weights 1.
+    ///
+    /// - Parameter deviation: standard deviation; the published code has 0.02.
+    package func initialise(_ parameters: FloatBuffer, seed: UInt64, deviation: Double = 0.02) {
         for (index, entry) in entries.enumerated() {
             let p = parameters.p + entry.offset
             switch entry.kind {
@@ -110,8 +112,8 @@ package struct ParameterTable: Sendable {
                     // Box-Muller: two normal numbers from two uniform ones.
                     let radius = (-2 * log(1 - random.uniform())).squareRoot()
                     let angle = 2 * Double.pi * random.uniform()
-                    p[i] = Float(0.02 * radius * cos(angle))
-                    if i + 1 < entry.count { p[i + 1] = Float(0.02 * radius * sin(angle)) }
+                    p[i] = Float(deviation * radius * cos(angle))
+                    if i + 1 < entry.count { p[i + 1] = Float(deviation * radius * sin(angle)) }
                     i += 2
                 }
             }

@@ -28,7 +28,7 @@ package final class SASRec: SequenceModel {
     package static func workspace(_ c: Configuration) -> WorkspaceShape {
         let (d, f) = (c.dim, c.feedForward)
         return WorkspaceShape(
-            shared: [d, 1, d, d, d, f], block: [3 * d, d, d, 1, d, f, f, d, 1, d], sharedPairs: 0,
+            shared: [d, 1, d, d, d, max(f, 3 * d)], block: [3 * d, d, d, 1, d, f, f, d, 1, d], sharedPairs: 0,
             blockPairs: c.heads, layers: c.layers)
     }
 

@@ -40,7 +40,7 @@ package final class TrainingStep {
 
     /// Initial parameters of a seed.
     package func initialise(seed: UInt64) {
-        model.table.initialise(model.parameters, seed: seed)
+        model.table.initialise(model.parameters, seed: seed, deviation: options.initialDeviation)
         guard width.hiddenScale != 1 else { return }
         for entry in model.table.entries where Width.isHidden(entry) {
             for i in entry.offset..<entry.offset + entry.count { model.parameters.p[i] *= width.hiddenScale }
