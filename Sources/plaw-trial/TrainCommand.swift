@@ -35,6 +35,7 @@ struct Train: ParsableCommand {
     @Option(help: "Share of the users that train.") var userFraction = 1.0
     @Option(help: "File of weights to begin with; must be of the same configuration and data.") var weights: String?
     @Option(help: "File to write the best epoch's weights to.") var saveWeights: String?
+    @Option(help: "File to write the rank of every user's target to, as the daemon keeps it.") var saveRanks: String?
     @Flag(help: "Rank with --weights as they are; train nothing.") var evaluateOnly = false
     @Option(help: "Rank the target against so many drawn items instead of all; not comparable with a full ranking.")
     var sampledRanking: Int?
@@ -49,11 +50,12 @@ struct Train: ParsableCommand {
         guard userFraction > 0, userFraction <= 1 else {
             throw ValidationError("--user-fraction: found \(userFraction), expected more than 0, at most 1")
         }
-        if let saveWeights {
+        for (option, path) in [("--save-weights", saveWeights), ("--save-ranks", saveRanks)] {
+            guard let path else { continue }
             // Better now than after the training.
-            let folder = saveWeights.lastIndex(of: "/").map { saveWeights[...$0] } ?? "."
+            let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "."
             guard access(String(folder), W_OK) == 0 else {
-                throw ValidationError("--save-weights: \(saveWeights): no folder that can be written to")
+                throw ValidationError("\(option): \(path): no folder that can be written to")
             }
         }
     }
@@ -90,7 +92,11 @@ struct Train: ParsableCommand {
                 maxSeconds: maxSeconds, checkpointSeconds: .infinity, sampledRanking: sampledRanking)
             let trainer = try Trainer(spec: spec, corpus: corpus)
             if let weights { try trainer.start(from: weights) }
-            if evaluateOnly { return (try trainer.rankOnly().result, mask) }
+            if evaluateOnly {
+                let outcome = try trainer.rankOnly()
+                try saveRanks.map { try outcome.ranks.write(to: $0) }
+                return (outcome.result, mask)
+            }
             var shown = -1
             let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
                 // One line an epoch: when its validation is in.
@@ -101,6 +107,7 @@ struct Train: ParsableCommand {
             if let saveWeights, outcome.result.status != .diverged {
                 try WeightsFile.write(trainer.step.model, to: saveWeights)
             }
+            if let saveRanks, outcome.result.status != .diverged { try outcome.ranks.write(to: saveRanks) }
             return (outcome.result, mask)
         }
         try show(result.0, mask: result.1)
