@@ -450,14 +450,15 @@ package func itemScores(
 }
 
 /// For each row the items that score above its threshold and those equal to it; false when a score is not finite.
-/// scratch: whole(rows) * (dim + 3) + 16 floats.
+/// scratch: whole(rows) * (dim + 3) + 16 floats, for one row 64 * dim.
 @inline(never)
 package func rankCounts(
     _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ items: Int,
     _ thresholds: UnsafePointer<Float>, _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>,
     _ scratch: UnsafeMutablePointer<Float>
 ) -> Bool {
-    // Few rows, as of one user who waits: one vector of them.
+    if rows == 1 { return countOne(h, dim, e, items, thresholds[0], greater, equal, scratch) }
+    // Few rows: one vector of them.
     let width = rows <= 16 ? 16 : panelWidth
     let columns = (rows &+ width &- 1) / width &* width
     let hT = scratch

@@ -31,17 +31,23 @@ struct Workspace {
 
     init(_ shape: WorkspaceShape) { self.shape = shape }
 
-    mutating func reserve(positions: Int, attention: Int) {
-        if positions > self.positions || shared.isEmpty {
-            let T = WorkspaceShape.roomy(positions)
-            self.positions = T
+    /// Makes room for a batch. Buffers that must grow are given back first: their contents are lost.
+    mutating func reserve(_ batch: JaggedBatch) {
+        if batch.count > positions || shared.isEmpty {
+            shared = []
+            blocks = []
+            let T = WorkspaceShape.roomy(batch.count)
+            positions = T
             shared = shape.shared.map { FloatBuffer(T * $0) }
             blocks = (0..<shape.layers).map { _ in shape.block.map { FloatBuffer(T * $0) } }
         }
-        if attention > self.attention || blockPairs.isEmpty {
-            self.attention = WorkspaceShape.roomy(attention)
-            sharedPairs = (0..<shape.sharedPairs).map { _ in FloatBuffer(self.attention) }
-            blockPairs = (0..<shape.layers).map { _ in FloatBuffer(self.attention * shape.blockPairs) }
+        let pairs = batch.attentionFloats
+        if pairs > attention || blockPairs.isEmpty {
+            sharedPairs = []
+            blockPairs = []
+            attention = WorkspaceShape.roomy(pairs)
+            sharedPairs = (0..<shape.sharedPairs).map { _ in FloatBuffer(attention) }
+            blockPairs = (0..<shape.layers).map { _ in FloatBuffer(attention * shape.blockPairs) }
         }
     }
 
