@@ -48,7 +48,5 @@ extension Kernels {
     }
 
     /// Floats of scratch that `rankCounts` needs.
-    package static func rankScratch(rows: Int, dim: Int) -> Int {
-        max(64, (rows + 31) / 32 * 32) * (dim + 3) + 16
-    }
+    package static func rankScratch(rows: Int, dim: Int) -> Int { (rows + 31) / 32 * 32 * (dim + 3) + 16 }
 }

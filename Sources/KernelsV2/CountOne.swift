@@ -1,104 +1,128 @@
 // Rank counting for one row, as for one user who waits. Rules as in Gemm.swift.
 //
-// Items are the columns here: a group of them is transposed in the first-level cache, so that each is scored once and its
-// products are added in the order of the dimensions, as everywhere scores are compared.
+// Scores are compared as they come from products added in the order of the dimensions. That order wastes vectors on one row,
+// so scores are summed in any order first, which is as fast as the items can be read, and in that order only where the
+// first sum is too near to the threshold to decide.
 
 private typealias V = SIMD16<Float>
 private typealias I = SIMD16<Int32>
 
 @inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
 
-@inline(__always) private func fma(_ c: V, _ a: Float, _ b: V) -> V {
+@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
     #if K_NOFMA && arch(x86_64)
-    return c + V(repeating: a) * b
+    return c + a * b
     #else
-    return c.addingProduct(V(repeating: a), b)
+    return c.addingProduct(a, b)
     #endif
 }
 
-/// Items of a group: four vectors, so that the chains of additions overlap.
-private let groupItems = 64
-
-/// columns[dim][groupItems] = the transpose of e[count, dim], zeros past the last item.
-@inline(__always)
-private func transposeItems(
-    _ e: UnsafePointer<Float>, _ count: Int, _ dim: Int, _ columns: UnsafeMutablePointer<Float>
-) {
-    var i = 0
-    while i < groupItems {
-        let left = count &- i
-        let rows = left < 0 ? 0 : left < 16 ? left : 16
-        let x = e + (rows > 0 ? i &* dim : 0)
-        var k = 0
-        while k &+ 16 <= dim {
-            transpose16(x + k, dim, rows, false, columns + (k &* groupItems &+ i), groupItems)
-            k &+= 16
-        }
-        while k < dim {
-            var r = 0
-            while r < 16 {
-                columns[k &* groupItems &+ i &+ r] = r < rows ? x[r &* dim &+ k] : 0
-                r &+= 1
-            }
-            k &+= 1
-        }
-        i &+= 16
-    }
+@inline(__always) private func total(_ v: V) -> Float {
+    let a = v.lowHalf + v.highHalf
+    let b = a.lowHalf + a.highHalf
+    let c = b.lowHalf + b.highHalf
+    return c.x + c.y
 }
 
-/// Adds the items that score above `threshold` and those equal to it, among e[items, dim]; false when a score is not finite.
-/// scratch: 64 * dim floats.
+@inline(__always) private func total(_ v: I) -> Int32 {
+    let a = v.lowHalf &+ v.highHalf
+    let b = a.lowHalf &+ a.highHalf
+    let c = b.lowHalf &+ b.highHalf
+    return c.x &+ c.y
+}
+
+/// Sums of neighbours: those of a, then those of b.
+@inline(__always) private func merge(_ a: V, _ b: V) -> V {
+    V(lowHalf: a.evenHalf, highHalf: b.evenHalf) + V(lowHalf: a.oddHalf, highHalf: b.oddHalf)
+}
+
+/// Four items' products with h, added up to four numbers an item; squares += the items' squares.
+@inline(__always)
+private func four(
+    _ h: UnsafePointer<Float>, _ e: UnsafePointer<Float>, _ dim: Int, _ squares: inout V
+) -> V {
+    var s0 = V.zero
+    var s1 = V.zero
+    var s2 = V.zero
+    var s3 = V.zero
+    var k = 0
+    while k < dim {
+        let x = load(h + k)
+        let e0 = load(e + k)
+        let e1 = load(e + (dim &+ k))
+        let e2 = load(e + (2 &* dim &+ k))
+        let e3 = load(e + (3 &* dim &+ k))
+        s0 = fma(s0, x, e0)
+        s1 = fma(s1, x, e1)
+        s2 = fma(s2, x, e2)
+        s3 = fma(s3, x, e3)
+        squares = fma(fma(squares, e0, e0), e1, e1)
+        squares = fma(fma(squares, e2, e2), e3, e3)
+        k &+= 16
+    }
+    return merge(merge(s0, s1), merge(s2, s3))
+}
+
+/// Items of e[items, dim] that score above `threshold`, and those equal to it; false when a score is not finite.
+/// scratch: dim + 16 floats.
 @inline(never)
 func countOne(
     _ h: UnsafePointer<Float>, _ dim: Int, _ e: UnsafePointer<Float>, _ items: Int, _ threshold: Float,
     _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>,
     _ scratch: UnsafeMutablePointer<Float>
 ) -> Bool {
+    // Zeros after h, so that what follows an item does not count.
+    var norm: Float = 0
+    var k = 0
+    while k < dim &+ 16 {
+        scratch[k] = k < dim ? h[k] : 0
+        norm += scratch[k] * scratch[k]
+        k &+= 1
+    }
+    // Two sums of n products in any order differ by at most 2 n u |h| |e| with u = 2^-24, and a little.
+    let slack = 2.5 * Float(dim &+ 4) * 5.96e-8 * norm.squareRoot()
     let limit = V(repeating: threshold)
     let one = I(repeating: 1)
     let lane = I(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
     var above = I.zero
-    var same = I.zero
     // A product with 0 is 0 for finite numbers and NaN otherwise.
     var proof = V.zero
+    var more: Int32 = 0
+    var same: Int32 = 0
+    var number: Int32 = 0
+    var exact: Float = 0
     var start = 0
     while start < items {
-        let count = items &- start < groupItems ? items &- start : groupItems
-        transposeItems(e + start &* dim, count, dim, scratch)
-        var s0 = V.zero
-        var s1 = V.zero
-        var s2 = V.zero
-        var s3 = V.zero
-        var k = 0
-        while k < dim {
-            let column = scratch + k &* groupItems
-            let x = h[k]
-            s0 = fma(s0, x, load(column))
-            s1 = fma(s1, x, load(column + 16))
-            s2 = fma(s2, x, load(column + 32))
-            s3 = fma(s3, x, load(column + 48))
-            k &+= 1
+        var near: UInt16 = 0xffff
+        // What follows the last item must not be read.
+        let whole = start &+ 16 < items || start &+ 16 == items && dim % 16 == 0
+        if whole {
+            let x = e + start &* dim
+            var squares = V.zero
+            let s = merge(
+                merge(four(scratch, x, dim, &squares), four(scratch, x + 4 &* dim, dim, &squares)),
+                merge(four(scratch, x + 8 &* dim, dim, &squares), four(scratch, x + 12 &* dim, dim, &squares)))
+            proof = fma(proof, s, V.zero)
+            // The squares of all the group's items bound those of each.
+            let distance = V(repeating: slack * total(squares).squareRoot())
+            above = above.replacing(with: above &+ one, where: s .> limit + distance)
+            let close = (s .<= limit + distance) .& (s .>= limit - distance)
+            let bits = I.zero.replacing(with: one &<< lane, where: close)
+            near = UInt16(truncatingIfNeeded: total(bits))
+        } else if items &- start < 16 {
+            near = near &>> UInt16(truncatingIfNeeded: 16 &- (items &- start))
         }
-        proof = fma(fma(fma(fma(proof, 0, s0), 0, s1), 0, s2), 0, s3)
-        var i = 0
-        while i < count {
-            let s = i == 0 ? s0 : i == 16 ? s1 : i == 32 ? s2 : s3
-            let inside = lane .< I(repeating: Int32(truncatingIfNeeded: count &- i))
-            above = above.replacing(with: above &+ one, where: (s .> limit) .& inside)
-            same = same.replacing(with: same &+ one, where: (s .== limit) .& inside)
-            i &+= 16
+        while near != 0 {
+            number = Int32(truncatingIfNeeded: start &+ near.trailingZeroBitCount)
+            itemScores(h, dim, e, &number, 1, &exact)
+            if exact > threshold { more &+= 1 }
+            if exact == threshold { same &+= 1 }
+            if exact * 0 != 0 { proof[0] = exact * 0 }
+            near &= near &- 1
         }
-        start &+= count
+        start &+= 16
     }
-    var finite = true
-    var i = 0
-    greater[0] = 0
-    equal[0] = 0
-    while i < 16 {
-        greater[0] &+= above[i]
-        equal[0] &+= same[i]
-        if proof[i] != 0 { finite = false }
-        i &+= 1
-    }
-    return finite
+    greater[0] = more &+ total(above)
+    equal[0] = same
+    return total(proof) == 0
 }
