@@ -12,10 +12,12 @@ package struct WorkspaceShape: Sendable {
     /// A little more than asked for, so that slowly growing batches do not allocate every time.
     static func roomy(_ count: Int) -> Int { count + count / 16 }
 
-    /// Bytes for `positions` positions with `attention` squared lengths, as `Workspace` allocates them.
-    package func bytes(positions: Int, attention: Int) -> Int {
-        let perPosition = shared.reduce(0, +) + layers * block.reduce(0, +)
-        return 4 * (Self.roomy(positions) * perPosition + Self.roomy(attention) * (sharedPairs + layers * blockPairs))
+    /// Bytes that are written of the buffers for batches of `positions` positions with `attention` squared lengths, where
+    /// `blocks` of the blocks have their own.
+    package func bytes(positions: Int, attention: Int, blocks: Int) -> Int {
+        4
+            * (positions * (shared.reduce(0, +) + blocks * block.reduce(0, +))
+                + attention * (sharedPairs + blocks * blockPairs))
     }
 }
 
