@@ -72,7 +72,8 @@ let package = Package(
         // Floor 2
         .target(name: "Advisor", dependencies: ["Domain", "PerformanceLaws", "Trials"], swiftSettings: fast),
         .testTarget(
-            name: "AdvisorTests", dependencies: ["Advisor", "Domain", "PerformanceLaws", "Transformer", "Trials"],
+            name: "AdvisorTests",
+            dependencies: ["Advisor", "Domain", "Interactions", "PerformanceLaws", "Transformer", "Trials"],
             swiftSettings: strict),
         .target(
             name: "SequenceEntropy", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: fast),

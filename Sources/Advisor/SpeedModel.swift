@@ -21,19 +21,25 @@ package struct SpeedModel: Sendable, Hashable {
         tokenSeconds = Quantity(probes) { 1 / $0.tokensPerSecond }
         userSeconds = Quantity(probes) { 1 / $0.evaluatedUsersPerSecond }
         latency = Quantity(probes) { $0.latencySeconds }
-        memory = Quantity(probes) { $0.memoryBytes }
+        // What a training holds beside five words a parameter grows with all parts but the last.
+        memory = Quantity(probes, parts: 4) { max(1, $0.memoryBytes - Self.bytesPerParameter * Double($0.parameters)) }
     }
+
+    /// Parameter, gradient, two moments, best copy.
+    private static let bytesPerParameter = 20.0
 
     /// The probe of a configuration, measured or predicted.
     package func estimate(_ c: Configuration, facts: DatasetFacts) -> ThroughputProbe {
         if let measured = probes.first(where: { $0.layers == c.layers && $0.dim == c.dim && $0.heads == c.heads }) {
             return measured
         }
+        let parameters = CostModel.parameters(c, items: facts.items)
         return ThroughputProbe(
             layers: c.layers, dim: c.dim, heads: c.heads, tokensPerSecond: 1 / tokenSeconds.value(c.layers, c.dim),
             evaluatedUsersPerSecond: 1 / userSeconds.value(c.layers, c.dim),
-            latencySeconds: latency.value(c.layers, c.dim), memoryBytes: memory.value(c.layers, c.dim),
-            parameters: CostModel.parameters(c, items: facts.items))
+            latencySeconds: latency.value(c.layers, c.dim),
+            memoryBytes: memory.value(c.layers, c.dim) + Self.bytesPerParameter * Double(parameters),
+            parameters: parameters)
     }
 
     /// One quantity over the shapes.
@@ -43,10 +49,11 @@ package struct SpeedModel: Sendable, Hashable {
         /// ln(measured / fitted) of each probe.
         private let corrections: [Double]
 
-        init(_ probes: [ThroughputProbe], _ value: (ThroughputProbe) -> Double) {
+        /// - Parameter parts: how many of the parts it may have, from the first.
+        init(_ probes: [ThroughputProbe], parts: Int = 5, _ value: (ThroughputProbe) -> Double) {
             let rows = probes.map { Self.parts($0.layers, $0.dim) }
             let values = probes.map(value)
-            let coefficients = Self.fit(rows, values)
+            let coefficients = Self.fit(rows, values, parts: parts)
             self.coefficients = coefficients
             shapes = probes.map { [$0.layers, $0.dim] }
             corrections = zip(rows, values).map { row, value in
@@ -74,9 +81,9 @@ package struct SpeedModel: Sendable, Hashable {
         }
 
         /// Non-negative least squares of the relative errors: with five parts every set of them can be tried.
-        private static func fit(_ rows: [[Double]], _ values: [Double]) -> [Double] {
+        private static func fit(_ rows: [[Double]], _ values: [Double], parts: Int) -> [Double] {
             var best: (error: Double, coefficients: [Double])?
-            for set in 1..<32 {
+            for set in 1..<1 << parts {
                 let used = (0..<5).filter { set >> $0 & 1 == 1 }
                 guard used.count <= rows.count else { continue }
                 let scaled = zip(rows, values).map { row, value in used.map { row[$0] / value } }

@@ -91,7 +91,7 @@ package struct Kernels: Sendable {
     /// y = (x + bias) Φ(x + bias), the exact (erf) GELU; x is overwritten with x + bias for the backward pass.
     package var biasGelu: @Sendable (_ x: Out, _ bias: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
 
-    /// dx = dy * GELU'(x) (may alias dy), x as left by `biasGelu`.
+    /// dx = dy * GELU'(x) (may alias dy or x), x as left by `biasGelu`.
     package var geluBackward: @Sendable (_ dy: In, _ x: In, _ count: Int, _ dx: Out) -> Void
 
     /// y[i] = (base == nil ? 0 : base[i]) + keep(stream, counter + i) * x[i] / (1 - rate).
@@ -172,7 +172,7 @@ package struct Kernels: Sendable {
     /// y = GELU(x + bias) in its tanh form; x is overwritten with x + bias for the backward pass.
     package var biasGeluTanh: @Sendable (_ x: Out, _ bias: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
 
-    /// dx = dy * GELU'(x) of the tanh form (may alias dy), x as left by `biasGeluTanh`.
+    /// dx = dy * GELU'(x) of the tanh form (may alias dy or x), x as left by `biasGeluTanh`.
     package var geluTanhBackward: @Sendable (_ dy: In, _ x: In, _ count: Int, _ dx: Out) -> Void
 
     /// y = (x + bias) σ(x + bias); x is overwritten with x + bias for the backward pass.
@@ -184,7 +184,7 @@ package struct Kernels: Sendable {
     /// y[rows,columns] = SiLU(gate) * up, where a row of x is gate[columns], up[columns].
     package var swiGLU: @Sendable (_ x: In, _ rows: Int, _ columns: Int, _ y: Out) -> Void
 
-    /// Gradient of `swiGLU`: dx[rows, 2 columns] from dy[rows, columns].
+    /// Gradient of `swiGLU`: dx[rows, 2 columns] (may alias x) from dy[rows, columns].
     package var swiGLUBackward: @Sendable (_ dy: In, _ x: In, _ rows: Int, _ columns: Int, _ dx: Out) -> Void
 
     /// y[r,c] = a[r,c] b[r,c], each with its own floats between rows; may work in place.
@@ -215,6 +215,22 @@ package struct Kernels: Sendable {
         @Sendable (
             _ q: In, _ k: In, _ v: In, _ ld: Int, _ length: Int, _ width: Int, _ scale: Float, _ scores: In,
             _ dOut: In, _ ldOut: Int, _ dq: Out, _ dk: Out, _ dv: Out, _ dBias: Out, _ scratch: Out
+        ) -> Void
+
+    /// Softmax attention of one query over all `length` keys, without dropout: out[width]. k and v have `ld` floats between rows.
+    /// scratch: length + 16 floats.
+    package var newestAttention:
+        @Sendable (
+            _ q: In, _ k: In, _ v: In, _ ld: Int, _ length: Int, _ width: Int, _ scale: Float, _ out: Out,
+            _ scratch: Out
+        ) -> Void
+
+    /// Pointwise attention of one query over all `length` keys: out[width] = scale Σ SiLU(q k_j + bias[j]) v_j.
+    /// scratch: length + 16 floats.
+    package var newestPointwiseAttention:
+        @Sendable (
+            _ q: In, _ k: In, _ v: In, _ ld: Int, _ length: Int, _ width: Int, _ bias: In, _ scale: Float, _ out: Out,
+            _ scratch: Out
         ) -> Void
 
     /// targetScores[r] = <h_r, e[targets[r]]>; scores[r, j] = <h_r, e[negatives[r, j]]>, `stride` floats between rows, which is

@@ -70,6 +70,8 @@ extension Kernels {
         pointwiseAttentionBackward: {
             KernelsV2.pointwiseAttentionBackward($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         },
+        newestAttention: { KernelsV2.newestAttention($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        newestPointwiseAttention: { KernelsV2.newestPointwiseAttention($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
         gatherScores: { KernelsV2.gatherScores($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
         pairSlopes: { loss, beta, targetScores, scores, rows, perRow, stride, scratch in
             switch loss {

@@ -70,6 +70,8 @@ extension Kernels {
         pointwiseAttentionBackward: {
             KernelsV3.pointwiseAttentionBackward($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         },
+        newestAttention: { KernelsV3.newestAttention($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        newestPointwiseAttention: { KernelsV3.newestPointwiseAttention($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
         gatherScores: { KernelsV3.gatherScores($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
         pairSlopes: { loss, beta, targetScores, scores, rows, perRow, stride, scratch in
             switch loss {

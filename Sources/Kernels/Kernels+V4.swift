@@ -70,6 +70,8 @@ extension Kernels {
         pointwiseAttentionBackward: {
             KernelsV4.pointwiseAttentionBackward($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         },
+        newestAttention: { KernelsV4.newestAttention($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        newestPointwiseAttention: { KernelsV4.newestPointwiseAttention($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
         gatherScores: { KernelsV4.gatherScores($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
         pairSlopes: { loss, beta, targetScores, scores, rows, perRow, stride, scratch in
             switch loss {

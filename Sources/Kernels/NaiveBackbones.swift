@@ -127,6 +127,30 @@ extension Naive {
         }
     }
 
+    static func newestAttention(
+        _ q: Kernels.In, _ k: Kernels.In, _ v: Kernels.In, _ ld: Int, _ length: Int, _ width: Int, _ scale: Float,
+        _ out: Kernels.Out
+    ) {
+        let scores = (0..<length).map { dot(q, k + $0 * ld, width) * Double(scale) }
+        let largest = scores.max() ?? 0
+        let weights = scores.map { exp($0 - largest) }
+        let sum = weights.reduce(0, +)
+        for c in 0..<width {
+            out[c] = Float((0..<length).reduce(0) { $0 + weights[$1] * Double(v[$1 * ld + c]) } / sum)
+        }
+    }
+
+    static func newestPointwiseAttention(
+        _ q: Kernels.In, _ k: Kernels.In, _ v: Kernels.In, _ ld: Int, _ length: Int, _ width: Int, _ bias: Kernels.In,
+        _ scale: Float, _ out: Kernels.Out
+    ) {
+        let scores = (0..<length).map { dot(q, k + $0 * ld, width) + Double(bias[$0]) }
+        for c in 0..<width {
+            let sum = (0..<length).reduce(0) { $0 + scores[$1] * sigmoid(scores[$1]) * Double(v[$1 * ld + c]) }
+            out[c] = Float(sum * Double(scale))
+        }
+    }
+
     static func pointwiseAttentionBackward(
         _ q: Kernels.In, _ k: Kernels.In, _ v: Kernels.In, _ ld: Int, _ length: Int, _ width: Int, _ scale: Float,
         _ scores: Kernels.In, _ dOut: Kernels.In, _ ldOut: Int, _ dq: Kernels.Out, _ dk: Kernels.Out,

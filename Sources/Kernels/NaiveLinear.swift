@@ -150,6 +150,12 @@ extension Kernels {
             Naive.pointwiseAttentionBackward(
                 q, k, v, ld, length, width, scale, scores, dOut, ldOut, dq, dk, dv, dBias)
         },
+        newestAttention: { q, k, v, ld, length, width, scale, out, _ in
+            Naive.newestAttention(q, k, v, ld, length, width, scale, out)
+        },
+        newestPointwiseAttention: { q, k, v, ld, length, width, bias, scale, out, _ in
+            Naive.newestPointwiseAttention(q, k, v, ld, length, width, bias, scale, out)
+        },
         gatherScores: Naive.gatherScores,
         pairSlopes: { loss, beta, targetScores, scores, rows, perRow, stride, _ in
             Naive.pairSlopes(loss, beta, targetScores, scores, rows, perRow, stride)

@@ -488,7 +488,8 @@ package func rankCounts(
     _ thresholds: UnsafePointer<Float>, _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>,
     _ scratch: UnsafeMutablePointer<Float>
 ) -> Bool {
-    // Few rows, as of one user who waits: one vector of them.
+    if rows == 1 { return countOne(h, dim, e, items, thresholds[0], greater, equal, scratch) }
+    // Few rows: one vector of them.
     let width = rows <= 16 ? 16 : panelWidth
     let columns = (rows &+ width &- 1) / width &* width
     let hT = scratch

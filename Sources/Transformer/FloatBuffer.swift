@@ -1,17 +1,21 @@
-/// Memory for floats: 64-byte aligned, zeroed, freed with the object.
+internal import Glibc
+
+/// Memory for floats: 64-byte aligned, zeroed, freed with the object. It takes no memory before it is written to.
 // Safe to hand between threads: whoever holds it decides who writes; the trainer is the only writer of its buffers.
 package final class FloatBuffer: @unchecked Sendable {
     package let count: Int
     package let p: UnsafeMutablePointer<Float>
+    private let allocation: UnsafeMutableRawPointer
 
     package init(_ count: Int) {
         self.count = count
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
-        p = raw.bindMemory(to: Float.self, capacity: max(count, 1))
-        p.initialize(repeating: 0, count: max(count, 1))
+        // The C library knows which memory is zero as it comes from the kernel, and leaves that untouched.
+        guard let allocation = calloc(1, max(count, 1) * 4 + 64) else { fatalError("no memory for \(count) floats") }
+        self.allocation = allocation
+        p = allocation.alignedUp(toMultipleOf: 64).bindMemory(to: Float.self, capacity: max(count, 1))
     }
 
-    deinit { UnsafeMutableRawPointer(p).deallocate() }
+    deinit { free(allocation) }
 
     package func clear() { p.update(repeating: 0, count: count) }
 

@@ -80,25 +80,30 @@ package func readFile(_ path: String) throws -> Data {
 
 /// Replaces a file so that a reader, or a machine that loses power, sees the old content or the new and nothing between.
 package func writeFileAtomically(_ data: Data, to path: String) throws {
+    try data.withUnsafeBytes { try writeFileAtomically([$0], to: path) }
+}
+
+/// The same for pieces that follow each other, without a copy of them.
+package func writeFileAtomically(_ pieces: [UnsafeRawBufferPointer], to path: String) throws {
     func failure(_ action: String) -> TrialFileError {
         TrialFileError(file: path, "cannot be \(action): \(String(cString: strerror(errno)))")
     }
     let temporary = path + ".partial"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw failure("created") }
-    var written = 0
-    while written < data.count {
-        let count = data.withUnsafeBytes {
-            write(descriptor, $0.baseAddress?.advanced(by: written), data.count - written)
+    for piece in pieces {
+        var written = 0
+        while written < piece.count {
+            let count = write(descriptor, piece.baseAddress?.advanced(by: written), piece.count - written)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                let error = failure("written")
+                close(descriptor)
+                unlink(temporary)
+                throw error
+            }
+            written += count
         }
-        if count < 0, errno == EINTR { continue }
-        guard count > 0 else {
-            let error = failure("written")
-            close(descriptor)
-            unlink(temporary)
-            throw error
-        }
-        written += count
     }
     guard fsync(descriptor) == 0 else {
         let error = failure("written")

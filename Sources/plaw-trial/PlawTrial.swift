@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPlaw
 import Domain
 import Glibc
 import Interactions
@@ -16,6 +17,12 @@ struct PlawTrial: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plaw-trial", abstract: "Train and measure one sequential recommender.",
         version: "0.1.0", subcommands: [Run.self, Train.self, Probe.self, Bench.self, Synthesize.self])
+
+    static func main() {
+        // What reading a file took is given back before training begins.
+        plaw_map_large_allocations()
+        main(nil)
+    }
 }
 
 /// The data a command works on: a corpus file, or a file of interactions read into a temporary corpus.

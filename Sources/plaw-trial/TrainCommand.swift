@@ -67,6 +67,8 @@ struct Train: ParsableCommand {
         var epochs: Int
         var bestEpoch: Int
         var seconds: Double
+        var secondsPerEpoch: Double?
+        var secondsPerValidation: Double?
         var peakMemoryBytes: Int
         var parameters: Int
         var tokens: Int
@@ -124,6 +126,7 @@ struct Train: ParsableCommand {
         let summary = Summary(
             status: result.status, message: result.message, tokensPerSecond: result.tokensPerSecond,
             epochs: result.epochs, bestEpoch: result.bestEpoch, seconds: result.seconds,
+            secondsPerEpoch: result.secondsPerEpoch, secondsPerValidation: result.secondsPerValidation,
             peakMemoryBytes: result.peakMemoryBytes, parameters: result.parameters, tokens: result.tokens,
             users: result.users, mask: mask, sampledRanking: result.sampledRanking,
             validation: result.validation.mapValues(\.value),

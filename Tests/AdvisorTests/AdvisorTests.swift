@@ -1,5 +1,6 @@
 import Domain
 import Foundation
+import Interactions
 import PerformanceLaws
 import Testing
 import Transformer
@@ -18,7 +19,8 @@ struct AdvisorTests {
         return ThroughputProbe(
             layers: layers, dim: dim, heads: 2, tokensPerSecond: 1 / seconds, evaluatedUsersPerSecond: 0.3 / seconds,
             latencySeconds: 1e-4 + Double(facts.items * dim + 1_200 * layers * dim * dim) / 4e10,
-            memoryBytes: 2e7 + 24 * Double(CostModel.parameters(c, items: facts.items)), parameters: 0)
+            memoryBytes: 2e7 + 24 * Double(CostModel.parameters(c, items: facts.items)),
+            parameters: CostModel.parameters(c, items: facts.items))
     }
 
     static let costs = CostModel(
@@ -71,15 +73,45 @@ struct AdvisorTests {
         }
     }
 
+    @Test("memory of any shape is that of the formula, though four shapes are probed", arguments: [Loss.cce, .bce])
+    func memory(loss: Loss) throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/plaw-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let text = SyntheticInteractions(users: 3_000, items: 2_000, meanLength: 9).text()
+        try text.write(toFile: folder + "/data", atomically: true, encoding: .utf8)
+        _ = try InteractionReader(path: folder + "/data", options: ReadOptions()).buildCorpus(at: folder + "/corpus")
+        let data = TrainingData(try Corpus(path: folder + "/corpus"), maxLength: 50)
+        func bytes(_ layers: Int, _ dim: Int) -> Double {
+            let c = Configuration(layers: layers, dim: dim, loss: loss)
+            return Double(MemoryUse.predictedBytes(c, data: data, options: TrainingOptions()))
+        }
+        let model = SpeedModel(
+            [(1, 16), (1, 64), (4, 16), (4, 64)].map { layers, dim in
+                ThroughputProbe(
+                    layers: layers, dim: dim, heads: 2, tokensPerSecond: 1, evaluatedUsersPerSecond: 1,
+                    latencySeconds: 1, memoryBytes: bytes(layers, dim),
+                    parameters: CostModel.parameters(
+                        Configuration(layers: layers, dim: dim, loss: loss), items: data.corpus.itemCount))
+            })
+        var facts = Self.facts
+        facts.items = data.corpus.itemCount
+        for (layers, dim) in [(1, 8), (2, 32), (2, 64), (3, 48), (8, 16), (8, 64), (2, 128), (4, 256)] {
+            let found = model.estimate(Configuration(layers: layers, dim: dim, loss: loss), facts: facts)
+            #expect(abs(found.memoryBytes / bytes(layers, dim) - 1) < 0.005, "\(layers) x \(dim)")
+        }
+    }
+
     @Test("speed and memory between, below and above the probes follow the constant part as well as the growing ones")
     func speeds() {
         func truth(_ n: Int, _ d: Int) -> ThroughputProbe {
             let (layers, dim) = (Double(n), Double(d))
+            let parameters = CostModel.parameters(Configuration(layers: n, dim: d), items: Self.facts.items)
             return ThroughputProbe(
                 layers: n, dim: d, heads: 2, tokensPerSecond: 1 / (2e-6 + 3e-7 * dim + 4e-9 * layers * dim * dim),
                 evaluatedUsersPerSecond: 1 / (1e-6 * layers + 2e-7 * dim),
                 latencySeconds: 2e-5 + 1e-6 * layers + 3e-7 * layers * dim,
-                memoryBytes: 1.5e7 + 1e5 * dim + 4e4 * layers * dim, parameters: 0)
+                memoryBytes: 1.5e7 + 1e5 * dim + 4e4 * layers * dim + 20 * Double(parameters), parameters: parameters)
         }
         let model = SpeedModel([(1, 16), (1, 32), (1, 64), (4, 16), (4, 32), (4, 64)].map(truth))
         for (n, d) in [(1, 4), (2, 24), (3, 48), (8, 16), (8, 128), (2, 8)] {

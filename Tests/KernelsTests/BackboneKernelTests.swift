@@ -52,6 +52,8 @@ struct BackboneKernelTests {
                 (silu ? kernels.siluBackward : kernels.geluTanhBackward)(dx.p, u.p, dx.count, dx.p)
                 (silu ? naive.siluBackward : naive.geluTanhBackward)(dy.p, v.p, dz.count, dz.p)
                 #expect(difference(dx, dz) < 2e-6)
+                (silu ? kernels.siluBackward : kernels.geluTanhBackward)(dy.p, u.p, dx.count, u.p)
+                #expect(difference(u, dx) == 0)
             }
         }
     }
@@ -72,6 +74,9 @@ struct BackboneKernelTests {
             kernels.swiGLUBackward(dy.p, x.p, rows, columns, dx.p)
             naive.swiGLUBackward(dy.p, x.p, rows, columns, dz.p)
             #expect(difference(dx, dz) < 2e-6)
+            let inPlace = x.copy()
+            kernels.swiGLUBackward(dy.p, inPlace.p, rows, columns, inPlace.p)
+            #expect(difference(inPlace, dx) == 0)
             kernels.multiply(y.p, columns, x.p, 2 * columns, rows, columns, dx.p, 2 * columns)
             naive.multiply(y.p, columns, x.p, 2 * columns, rows, columns, dz.p, 2 * columns)
             #expect(difference(dx, dz) < 2e-6)
@@ -139,6 +144,42 @@ struct BackboneKernelTests {
                     #expect(difference(found, expected) < 2e-5, "\(length) \(width)")
                 }
                 #expect(scratch.isGuarded)
+            }
+        }
+    }
+
+    @Test("attention of the newest query alone equals the last row of the whole attention", arguments: variants)
+    func newest(variant: Kernels.Variant) throws {
+        let kernels = try kernels(variant)
+        var random = SplitMix(state: 26)
+        for length in sizes {
+            for width in [1, 4, 8, 15, 17, 32, 64] where length * width < 7_000 {
+                let ld = 3 * width + 5
+                let qkv = Buffer(length * ld, &random)
+                let bias = Buffer(length * length, &random)
+                let (q, k, v) = (qkv.p, qkv.p + width, qkv.p + 2 * width)
+                let last = length - 1
+                let scratch = Buffer(length + 16)
+                let (weights, all) = (Buffer(length * length), Buffer(length * width))
+                let (out, z) = (Buffer(width), Buffer(width))
+                naive.attention(
+                    q, k, v, ld, length, width, 0.3, 0, 0, 0, weights.p, all.p, width, scratch.p)
+                kernels.newestAttention(q + last * ld, k, v, ld, length, width, 0.3, out.p, scratch.p)
+                naive.newestAttention(q + last * ld, k, v, ld, length, width, 0.3, z.p, scratch.p)
+                for c in 0..<width {
+                    #expect(abs(out.p[c] - all.p[last * width + c]) < 1e-5, "\(length) \(width)")
+                    #expect(abs(z.p[c] - all.p[last * width + c]) < 1e-6)
+                }
+                naive.pointwiseAttention(
+                    q, k, v, ld, length, width, bias.p, 0.25, weights.p, all.p, width, scratch.p)
+                let row = bias.p + last * length
+                kernels.newestPointwiseAttention(q + last * ld, k, v, ld, length, width, row, 0.25, out.p, scratch.p)
+                naive.newestPointwiseAttention(q + last * ld, k, v, ld, length, width, row, 0.25, z.p, scratch.p)
+                for c in 0..<width {
+                    #expect(abs(out.p[c] - all.p[last * width + c]) < 2e-5, "\(length) \(width)")
+                    #expect(abs(z.p[c] - all.p[last * width + c]) < 1e-6)
+                }
+                #expect(out.isGuarded && scratch.isGuarded)
             }
         }
     }

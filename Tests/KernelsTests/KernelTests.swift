@@ -318,7 +318,10 @@ struct KernelTests {
     func ranks(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
         var random = SplitMix(state: 10)
-        for (rows, dim, items) in [(1, 1, 1), (7, 15, 33), (65, 64, 200), (13, 401, 17)] {
+        for (rows, dim, items) in [
+            (1, 1, 1), (7, 15, 33), (65, 64, 200), (13, 401, 17), (1, 15, 33), (1, 16, 32), (1, 64, 200), (1, 401, 17),
+            (1, 12, 48), (1, 128, 2_000),
+        ] {
             let h = Buffer(rows * dim, &random)
             let e = Buffer(items * dim, &random)
             // Two equal items must tie exactly.

@@ -25,17 +25,17 @@ package final class HSTU: SequenceModel {
         var norm2: Norm, output: Linear
     }
 
-    private enum Shared: Int { case input, temporary, dAttended, dWide, hat, scale, hidden }
-    private enum Pairs: Int { case bias, dBias, buckets }
-    private enum Kept: Int {
-        case normed1, hat1, scale1, wide, activated, normed2, hat2, scale2, gated, output
-    }
+    /// The stream is the sum that blocks add to, and last its normalised values: no block needs it in the backward pass.
+    private enum Shared: Int { case stream, branch, scale, dWide }
+    /// `bias` is its gradient's place in the backward pass, which needs the scores alone.
+    private enum Pairs: Int { case bias, buckets }
+    private enum Kept: Int { case normed1, hat1, scale1, wide, activated, normed2, hat2, scale2, gated }
 
     package static func workspace(_ c: Configuration) -> WorkspaceShape {
         let d = c.dim
         return WorkspaceShape(
-            shared: [d, d, d, 4 * d, d, 1, d], block: [d, d, 1, 4 * d, 4 * d, d, d, 1, d, d], sharedPairs: 3,
-            blockPairs: c.heads, layers: c.layers)
+            shared: [d, d, 1, 4 * d], block: [d, d, 1, 4 * d, 4 * d, d, d, 1, d], sharedPairs: 2, blockPairs: c.heads,
+            layers: c.layers)
     }
 
     /// The public code's: attended values are small at first, and a larger epsilon would swallow them.
@@ -79,57 +79,69 @@ package final class HSTU: SequenceModel {
     private func pairs(_ buffer: Pairs) -> UnsafeMutablePointer<Float> { workspace.sharedPairs(buffer.rawValue) }
 
     package func forward(_ batch: JaggedBatch, dropoutKey: UInt64?) -> UnsafeMutablePointer<Float> {
-        let T = batch.count
-        workspace.reserve(positions: T, attention: batch.attentionFloats)
-        let dropping = layers.dropping(dropoutKey)
-        let temporary = shared(.temporary)
-        layers.embed(batch, items: table.item, positions: nil, into: temporary)
-        layers.drop(temporary, T * d, dropping, 0, 0, shared(.input))
-        findBuckets(batch)
-        var x = shared(.input)
-        for (layer, b) in blocks.enumerated() {
-            func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(layer, buffer) }
-            layers.norm(x, T, b.norm1, s(.normed1), s(.hat1), s(.scale1))
-            layers.product(s(.normed1), T, b.gateValueQueryKey, s(.wide))
-            kernels.biasSilu(s(.wide), layers.bias(b.gateValueQueryKey), T, 4 * d, s(.activated))
-            addBiases(batch, b)
-            attend(batch, s(.activated), layer, into: s(.hat2))
-            layers.norm(s(.hat2), T, b.norm2, s(.normed2), s(.hat2), s(.scale2))
-            kernels.multiply(s(.normed2), d, s(.activated), 4 * d, T, d, s(.gated), d)
-            layers.drop(s(.gated), T * d, dropping, layer, 2, s(.gated))
-            layers.linear(s(.gated), T, b.output, s(.output))
-            layers.add(x, T * d, to: s(.output))
-            x = s(.output)
-        }
-        layers.norm(x, T, outputNorm, shared(.hidden), shared(.hat), shared(.scale))
-        return shared(.hidden)
+        run(batch, dropoutKey, newestOnly: false)
     }
 
+    package func newest(_ batch: JaggedBatch) -> UnsafeMutablePointer<Float> { run(batch, nil, newestOnly: true) }
+
+    /// With `newestOnly` the blocks share buffers, and the last one computes the newest positions.
+    private func run(_ batch: JaggedBatch, _ dropoutKey: UInt64?, newestOnly: Bool) -> UnsafeMutablePointer<Float> {
+        var T = batch.count
+        workspace.reserve(batch)
+        let dropping = layers.dropping(dropoutKey)
+        let (x, branch) = (shared(.stream), shared(.branch))
+        layers.embed(batch, items: table.item, positions: nil, into: x)
+        layers.drop(x, T * d, dropping, 0, 0, x)
+        findBuckets(batch)
+        for (layer, b) in blocks.enumerated() {
+            let place = newestOnly ? 0 : layer
+            func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(place, buffer) }
+            layers.norm(x, T, b.norm1, s(.normed1), s(.hat1), s(.scale1))
+            var gate = (s(.activated), stride: 4 * d)
+            if newestOnly, layer == blocks.count - 1 {
+                gate = (attendNewest(batch, x, b), stride: d)
+                T = batch.sequences
+            } else {
+                layers.product(s(.normed1), T, b.gateValueQueryKey, s(.wide))
+                kernels.biasSilu(s(.wide), layers.bias(b.gateValueQueryKey), T, 4 * d, s(.activated))
+                addBiases(batch, b)
+                attend(batch, s(.activated), place, into: s(.hat2))
+            }
+            layers.norm(s(.hat2), T, b.norm2, s(.normed2), s(.hat2), s(.scale2))
+            kernels.multiply(s(.normed2), d, gate.0, gate.stride, T, d, s(.gated), d)
+            layers.drop(s(.gated), T * d, dropping, layer, 2, s(.gated))
+            layers.linear(s(.gated), T, b.output, branch)
+            layers.add(branch, T * d, to: x)
+        }
+        layers.norm(x, T, outputNorm, branch, x, shared(.scale))
+        return branch
+    }
+
+    /// Each gradient lies where something was kept that is no longer needed.
     package func backward(
         _ batch: JaggedBatch, dropoutKey: UInt64?, _ dHidden: UnsafeMutablePointer<Float>, gradient: FloatBuffer
     ) {
         let T = batch.count
         let g = gradient.p
         let dropping = layers.dropping(dropoutKey)
-        let dx = dHidden
-        let (branch, dWide, dAttended) = (shared(.temporary), shared(.dWide), shared(.dAttended))
-        layers.normBackward(dx, T, outputNorm, shared(.hat), shared(.scale), g, dx)
+        let (dx, branch, dWide) = (dHidden, shared(.branch), shared(.dWide))
+        layers.normBackward(dx, T, outputNorm, shared(.stream), shared(.scale), g, dx)
         for (layer, b) in blocks.enumerated().reversed() {
             func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(layer, buffer) }
             layers.linearBackward(s(.gated), dx, T, b.output, g, branch)
             layers.drop(branch, T * d, dropping, layer, 2, branch)
             kernels.multiply(branch, d, s(.normed2), d, T, d, dWide, 4 * d)
-            kernels.multiply(branch, d, s(.activated), 4 * d, T, d, dAttended, d)
-            layers.normBackward(dAttended, T, b.norm2, s(.hat2), s(.scale2), g, dAttended)
-            attendBackward(batch, s(.activated), layer, dAttended, into: dWide)
+            kernels.multiply(branch, d, s(.activated), 4 * d, T, d, s(.gated), d)
+            layers.normBackward(s(.gated), T, b.norm2, s(.hat2), s(.scale2), g, s(.gated))
+            attendBackward(batch, s(.activated), layer, s(.gated), into: dWide)
             scatterBiases(batch, b, g)
             kernels.siluBackward(dWide, s(.wide), T * 4 * d, dWide)
             layers.linearBackward(s(.normed1), dWide, T, b.gateValueQueryKey, g, branch)
             layers.normBackward(branch, T, b.norm1, s(.hat1), s(.scale1), g, branch)
             layers.add(branch, T * d, to: dx)
         }
-        layers.drop(dx, T * d, dropping, 0, 0, branch)
-        layers.scatter(batch, branch, items: table.item, positions: nil, g)
+        layers.drop(dx, T * d, dropping, 0, 0, dx)
+        layers.scatter(batch, dx, items: table.item, positions: nil, g)
     }
 
     // MARK: - Attention
@@ -150,6 +162,44 @@ package final class HSTU: SequenceModel {
         }
     }
 
+    /// The last block's attended values of the newest positions, left in `hat2`, and their gates [sequences, d], which are
+    /// returned; leaves of x the newest positions.
+    private func attendNewest(
+        _ batch: JaggedBatch, _ x: UnsafeMutablePointer<Float>, _ b: Block
+    ) -> UnsafeMutablePointer<Float> {
+        let (T, S, d, width, scale) = (batch.count, batch.sequences, d, width, scale)
+        let normed = kept(0, .normed1)
+        // A quarter of the buffers each: values and keys of all positions, gates and queries of the newest.
+        func part(_ column: Int, _ rows: Int, _ quarter: Int) -> UnsafeMutablePointer<Float> {
+            let (wide, y) = (kept(0, .wide) + quarter * T * d, kept(0, .activated) + quarter * T * d)
+            layers.product(normed, rows, b.gateValueQueryKey, wide, outputs: column * d..<(column + 1) * d)
+            kernels.biasSilu(wide, layers.bias(b.gateValueQueryKey) + column * d, rows, d, y)
+            return y
+        }
+        let (v, k) = (part(1, T, 1), part(3, T, 3))
+        layers.keepNewest(batch, normed)
+        layers.keepNewest(batch, x)
+        let (gate, q) = (part(0, S, 0), part(2, S, 2))
+        let bias = pairs(.bias)
+        let position = parameters.p + b.positionBias
+        let time = parameters.p + b.timeBias
+        for sequence in 0..<S {
+            let (start, end) = (batch.offsets[sequence], batch.offsets[sequence + 1])
+            for j in start..<end {
+                bias[j] = position[end - 1 - j]
+                if batch.hasTimes { bias[j] += time[Self.bucket(batch.distance(end - 1, j))] }
+            }
+        }
+        let attended = kept(0, .hat2)
+        layers.eachNewestHead(batch) { sequence, start, n, head, scratch in
+            let column = head * width
+            kernels.newestPointwiseAttention(
+                q + sequence * d + column, k + start * d + column, v + start * d + column, d, n, width, bias + start,
+                scale, attended + sequence * d + column, scratch)
+        }
+        return gate
+    }
+
     /// Leaves the gradients of value, query and key in `dWide`, and that of the biases in the pairs.
     private func attendBackward(
         _ batch: JaggedBatch, _ activated: UnsafePointer<Float>, _ layer: Int, _ dAttended: UnsafePointer<Float>,
@@ -157,7 +207,7 @@ package final class HSTU: SequenceModel {
     ) {
         let (d, width, scale) = (d, width, scale)
         let scores = workspace.blockPairs(layer)
-        let dBias = pairs(.dBias)
+        let dBias = pairs(.bias)
         dBias.update(repeating: 0, count: batch.attentionFloats)
         layers.eachHead(batch) { start, n, head, place, scratch in
             let v = activated + start * 4 * d + d + head * width
@@ -188,9 +238,7 @@ package final class HSTU: SequenceModel {
         guard batch.hasTimes else { return }
         let buckets = pairs(.buckets)
         eachPair(batch) { place, i, j in
-            let (later, earlier) = (batch.times[i], batch.times[j])
-            let distance = later >= earlier ? later &- earlier : earlier &- later
-            buckets[place] = Float(Self.bucket(UInt64(bitPattern: distance)))
+            buckets[place] = Float(Self.bucket(batch.distance(i, j)))
         }
     }
 
@@ -206,7 +254,7 @@ package final class HSTU: SequenceModel {
     }
 
     private func scatterBiases(_ batch: JaggedBatch, _ b: Block, _ g: UnsafeMutablePointer<Float>) {
-        let (dBias, buckets) = (pairs(.dBias), pairs(.buckets))
+        let (dBias, buckets) = (pairs(.bias), pairs(.buckets))
         let (position, time) = (g + b.positionBias, g + b.timeBias)
         let hasTimes = batch.hasTimes
         eachPair(batch) { place, i, j in

@@ -49,6 +49,11 @@ package struct JaggedBatch: Sendable {
     /// Whether every position has its time.
     var hasTimes: Bool { !times.isEmpty && times.count == inputs.count }
 
+    /// Distance in time of two positions.
+    func distance(_ i: Int, _ j: Int) -> UInt64 {
+        UInt64(bitPattern: times[i] >= times[j] ? times[i] &- times[j] : times[j] &- times[i])
+    }
+
     func length(_ sequence: Int) -> Int { offsets[sequence + 1] - offsets[sequence] }
 
     /// Pairs of positions of the sequences before one.

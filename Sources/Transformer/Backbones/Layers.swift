@@ -45,12 +45,21 @@ final class Layers {
         _ x: UnsafePointer<Float>, onto base: UnsafePointer<Float>? = nil, _ count: Int, _ dropping: Dropping,
         _ layer: Int, _ site: UInt64, _ y: UnsafeMutablePointer<Float>
     ) {
+        if dropping.rate == 0, base == nil, x == UnsafePointer(y) { return }
         kernels.dropoutAdd(x, base, count, dropping.rate, dropping.stream(layer, site), 0, y)
     }
 
     /// y += x
     func add(_ x: UnsafePointer<Float>, _ count: Int, to y: UnsafeMutablePointer<Float>) {
         kernels.dropoutAdd(x, UnsafePointer(y), count, 0, 0, 0, y)
+    }
+
+    /// Leaves of x[T, d] the newest position of each sequence, in their order: [sequences, d].
+    func keepNewest(_ batch: JaggedBatch, _ x: UnsafeMutablePointer<Float>) {
+        for sequence in 0..<batch.sequences {
+            let newest = batch.offsets[sequence + 1] - 1
+            if newest != sequence { (x + sequence * d).update(from: x + newest * d, count: d) }
+        }
     }
 
     // MARK: - Embedding
@@ -137,17 +146,25 @@ final class Layers {
         return w + bias
     }
 
-    /// y[T, out] = x[T, in] W[in, out]
-    func product(_ x: UnsafePointer<Float>, _ T: Int, _ linear: Linear, _ y: UnsafeMutablePointer<Float>) {
+    /// y[T, out] = x[T, in] W[in, out], of all outputs or some.
+    func product(
+        _ x: UnsafePointer<Float>, _ T: Int, _ linear: Linear, _ y: UnsafeMutablePointer<Float>,
+        outputs: Range<Int>? = nil
+    ) {
+        let outputs = outputs ?? 0..<linear.outputs
         kernels.gemm(
-            .nn, T, linear.outputs, linear.inputs, x, linear.inputs, w + linear.weight, linear.outputs, y,
-            linear.outputs, false, gemmScratch.p)
+            .nn, T, outputs.count, linear.inputs, x, linear.inputs, w + linear.weight + outputs.lowerBound,
+            linear.outputs, y, outputs.count, false, gemmScratch.p)
     }
 
-    /// y[T, out] = x[T, in] W[in, out] + bias
-    func linear(_ x: UnsafePointer<Float>, _ T: Int, _ linear: Linear, _ y: UnsafeMutablePointer<Float>) {
-        product(x, T, linear, y)
-        if let bias = linear.bias { kernels.addBias(y, w + bias, T, linear.outputs) }
+    /// y[T, out] = x[T, in] W[in, out] + bias, of all outputs or some.
+    func linear(
+        _ x: UnsafePointer<Float>, _ T: Int, _ linear: Linear, _ y: UnsafeMutablePointer<Float>,
+        outputs: Range<Int>? = nil
+    ) {
+        product(x, T, linear, y, outputs: outputs)
+        let outputs = outputs ?? 0..<linear.outputs
+        if let bias = linear.bias { kernels.addBias(y, w + bias + outputs.lowerBound, T, outputs.count) }
     }
 
     /// dW += xᵀ dy, dBias += Σ dy, dx = (or +=) dy Wᵀ
@@ -179,6 +196,45 @@ final class Layers {
         }
     }
 
+    /// Softmax attention of the newest query of every sequence, q[sequences, d], over rows of keys and values, [T, 2 d].
+    func attendNewest(
+        _ batch: JaggedBatch, _ q: UnsafePointer<Float>, _ keyValue: UnsafePointer<Float>,
+        into attended: UnsafeMutablePointer<Float>
+    ) {
+        let (d, width) = (d, width)
+        eachNewestHead(batch) { sequence, start, n, head, scratch in
+            let column = head * width
+            let k = keyValue + start * 2 * d + column
+            kernels.newestAttention(
+                q + sequence * d + column, k, k + d, 2 * d, n, width, 1 / Float(width).squareRoot(),
+                attended + sequence * d + column, scratch)
+        }
+    }
+
+    /// Visits the heads of every sequence's newest query.
+    @inline(__always)
+    func eachNewestHead(
+        _ batch: JaggedBatch,
+        _ body: (_ sequence: Int, _ start: Int, _ n: Int, _ head: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
+    ) {
+        let needed = batch.longest + 16
+        reserveScratch(needed)
+        let (scratch, heads) = (attentionScratch.p, configuration.heads)
+        kernels.team.ranges(batch.sequences, unit: 1, least: Self.leastSequences) { sequences, worker in
+            for sequence in sequences {
+                for head in 0..<heads {
+                    body(sequence, batch.offsets[sequence], batch.length(sequence), head, scratch + worker * needed)
+                }
+            }
+        }
+    }
+
+    private func reserveScratch(_ needed: Int) {
+        if attentionScratch.count < needed * kernels.team.threads {
+            attentionScratch = FloatBuffer(needed * kernels.team.threads)
+        }
+    }
+
     /// Gradient of `attend` with respect to queries, keys and values.
     func attendBackward(
         _ batch: JaggedBatch, _ queryKeyValue: UnsafePointer<Float>, _ dropping: Dropping, _ layer: Int, _ site: UInt64,
@@ -204,9 +260,7 @@ final class Layers {
         _ body: (_ start: Int, _ n: Int, _ head: Int, _ place: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
     ) {
         let needed = Kernels.attentionScratch(length: batch.longest)
-        if attentionScratch.count < needed * kernels.team.threads {
-            attentionScratch = FloatBuffer(needed * kernels.team.threads)
-        }
+        reserveScratch(needed)
         let (scratch, heads) = (attentionScratch.p, configuration.heads)
         kernels.team.ranges(batch.sequences, unit: 1, least: Self.leastSequences) { sequences, worker in
             var place = batch.pairsBefore(sequences.lowerBound) * heads

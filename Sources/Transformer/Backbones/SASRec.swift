@@ -20,7 +20,7 @@ package final class SASRec: SequenceModel {
         var expand: Linear, contract: Linear, norm2: Norm
     }
 
-    private enum Shared: Int { case hat, scale, input, temporary, dAttended, dWide }
+    private enum Shared: Int { case hat, scale, input }
     private enum Kept: Int {
         case queryKeyValue, attended, hat1, scale1, middle, wide, activated, hat2, scale2, output
     }
@@ -28,7 +28,7 @@ package final class SASRec: SequenceModel {
     package static func workspace(_ c: Configuration) -> WorkspaceShape {
         let (d, f) = (c.dim, c.feedForward)
         return WorkspaceShape(
-            shared: [d, 1, d, d, d, max(f, 3 * d)], block: [3 * d, d, d, 1, d, f, f, d, 1, d], sharedPairs: 0,
+            shared: [d, 1, d], block: [3 * d, d, d, 1, d, max(f, 3 * d), f, d, 1, d], sharedPairs: 0,
             blockPairs: c.heads, layers: c.layers)
     }
 
@@ -71,32 +71,48 @@ package final class SASRec: SequenceModel {
     }
 
     package func forward(_ batch: JaggedBatch, dropoutKey: UInt64?) -> UnsafeMutablePointer<Float> {
-        let T = batch.count
-        workspace.reserve(positions: T, attention: batch.attentionFloats)
+        run(batch, dropoutKey, newestOnly: false)
+    }
+
+    package func newest(_ batch: JaggedBatch) -> UnsafeMutablePointer<Float> { run(batch, nil, newestOnly: true) }
+
+    /// With `newestOnly` the blocks share buffers, and the last one computes the newest positions.
+    private func run(_ batch: JaggedBatch, _ dropoutKey: UInt64?, newestOnly: Bool) -> UnsafeMutablePointer<Float> {
+        var T = batch.count
+        workspace.reserve(batch)
         let dropping = layers.dropping(dropoutKey)
-        let (hat, temporary) = (shared(.hat), shared(.temporary))
-        layers.embed(batch, items: table.item, positions: position, into: hat)
-        layers.norm(hat, T, inputNorm, temporary, hat, shared(.scale))
-        layers.drop(temporary, T * d, dropping, 0, 0, shared(.input))
         var x = shared(.input)
+        layers.embed(batch, items: table.item, positions: position, into: shared(.hat))
+        layers.norm(shared(.hat), T, inputNorm, x, shared(.hat), shared(.scale))
+        layers.drop(x, T * d, dropping, 0, 0, x)
         for (layer, b) in blocks.enumerated() {
-            func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(layer, buffer) }
-            layers.linear(x, T, b.queryKeyValue, s(.queryKeyValue))
-            layers.attend(
-                batch, s(.queryKeyValue), dropping, layer, 1, weights: workspace.blockPairs(layer), into: s(.attended))
-            layers.linear(s(.attended), T, b.output, temporary)
-            layers.drop(temporary, onto: x, T * d, dropping, layer, 2, s(.hat1))
+            func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(newestOnly ? 0 : layer, buffer) }
+            if newestOnly, layer == blocks.count - 1 {
+                layers.linear(x, T, b.queryKeyValue, s(.queryKeyValue), outputs: d..<3 * d)
+                layers.keepNewest(batch, x)
+                T = batch.sequences
+                layers.linear(x, T, b.queryKeyValue, s(.middle), outputs: 0..<d)
+                layers.attendNewest(batch, s(.middle), s(.queryKeyValue), into: s(.attended))
+            } else {
+                layers.linear(x, T, b.queryKeyValue, s(.queryKeyValue))
+                layers.attend(
+                    batch, s(.queryKeyValue), dropping, layer, 1,
+                    weights: workspace.blockPairs(newestOnly ? 0 : layer), into: s(.attended))
+            }
+            layers.linear(s(.attended), T, b.output, s(.hat1))
+            layers.drop(s(.hat1), onto: x, T * d, dropping, layer, 2, s(.hat1))
             layers.norm(s(.hat1), T, b.norm1, s(.middle), s(.hat1), s(.scale1))
             layers.product(s(.middle), T, b.expand, s(.wide))
             kernels.biasGelu(s(.wide), layers.bias(b.expand), T, b.expand.outputs, s(.activated))
-            layers.linear(s(.activated), T, b.contract, temporary)
-            layers.drop(temporary, onto: s(.middle), T * d, dropping, layer, 3, s(.hat2))
+            layers.linear(s(.activated), T, b.contract, s(.hat2))
+            layers.drop(s(.hat2), onto: s(.middle), T * d, dropping, layer, 3, s(.hat2))
             layers.norm(s(.hat2), T, b.norm2, s(.output), s(.hat2), s(.scale2))
             x = s(.output)
         }
         return x
     }
 
+    /// Each gradient lies where something was kept that is no longer needed.
     package func backward(
         _ batch: JaggedBatch, dropoutKey: UInt64?, _ dHidden: UnsafeMutablePointer<Float>, gradient: FloatBuffer
     ) {
@@ -104,25 +120,24 @@ package final class SASRec: SequenceModel {
         let g = gradient.p
         let dropping = layers.dropping(dropoutKey)
         let dx = dHidden
-        let (branch, dWide, dAttended) = (shared(.temporary), shared(.dWide), shared(.dAttended))
         for (layer, b) in blocks.enumerated().reversed() {
             func s(_ buffer: Kept) -> UnsafeMutablePointer<Float> { kept(layer, buffer) }
             let x = layer == 0 ? shared(.input) : kept(layer - 1, .output)
             layers.normBackward(dx, T, b.norm2, s(.hat2), s(.scale2), g, dx)
-            layers.drop(dx, T * d, dropping, layer, 3, branch)
-            layers.linearBackward(s(.activated), branch, T, b.contract, g, dWide)
-            kernels.geluBackward(dWide, s(.wide), T * b.expand.outputs, dWide)
-            layers.linearBackward(s(.middle), dWide, T, b.expand, g, dx, accumulate: true)
+            layers.drop(dx, T * d, dropping, layer, 3, s(.hat2))
+            layers.linearBackward(s(.activated), s(.hat2), T, b.contract, g, s(.activated))
+            kernels.geluBackward(s(.activated), s(.wide), T * b.expand.outputs, s(.wide))
+            layers.linearBackward(s(.middle), s(.wide), T, b.expand, g, dx, accumulate: true)
             layers.normBackward(dx, T, b.norm1, s(.hat1), s(.scale1), g, dx)
-            layers.drop(dx, T * d, dropping, layer, 2, branch)
-            layers.linearBackward(s(.attended), branch, T, b.output, g, dAttended)
+            layers.drop(dx, T * d, dropping, layer, 2, s(.hat1))
+            layers.linearBackward(s(.attended), s(.hat1), T, b.output, g, s(.attended))
             layers.attendBackward(
-                batch, s(.queryKeyValue), dropping, layer, 1, weights: workspace.blockPairs(layer), dAttended,
-                into: dWide)
-            layers.linearBackward(x, dWide, T, b.queryKeyValue, g, dx, accumulate: true)
+                batch, s(.queryKeyValue), dropping, layer, 1, weights: workspace.blockPairs(layer), s(.attended),
+                into: s(.wide))
+            layers.linearBackward(x, s(.wide), T, b.queryKeyValue, g, dx, accumulate: true)
         }
-        layers.drop(dx, T * d, dropping, 0, 0, branch)
-        layers.normBackward(branch, T, inputNorm, shared(.hat), shared(.scale), g, branch)
-        layers.scatter(batch, branch, items: table.item, positions: position, g)
+        layers.drop(dx, T * d, dropping, 0, 0, dx)
+        layers.normBackward(dx, T, inputNorm, shared(.hat), shared(.scale), g, dx)
+        layers.scatter(batch, dx, items: table.item, positions: position, g)
     }
 }

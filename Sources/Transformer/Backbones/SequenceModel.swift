@@ -16,6 +16,10 @@ package protocol SequenceModel: AnyObject {
     /// step's dropout decisions.
     func forward(_ batch: JaggedBatch, dropoutKey: UInt64?) -> UnsafeMutablePointer<Float>
 
+    /// Hidden states [sequences, d] of each sequence's newest position without dropout, valid until the next call: those of
+    /// `forward` up to rounding. The last block computes what these need.
+    func newest(_ batch: JaggedBatch) -> UnsafeMutablePointer<Float>
+
     /// Adds the parameters' gradients to `gradient`, given `dHidden` [T, d], which is overwritten. The batch and key must be
     /// those of the last `forward`.
     func backward(

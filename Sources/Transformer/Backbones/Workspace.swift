@@ -12,10 +12,12 @@ package struct WorkspaceShape: Sendable {
     /// A little more than asked for, so that slowly growing batches do not allocate every time.
     static func roomy(_ count: Int) -> Int { count + count / 16 }
 
-    /// Bytes for `positions` positions with `attention` squared lengths, as `Workspace` allocates them.
-    package func bytes(positions: Int, attention: Int) -> Int {
-        let perPosition = shared.reduce(0, +) + layers * block.reduce(0, +)
-        return 4 * (Self.roomy(positions) * perPosition + Self.roomy(attention) * (sharedPairs + layers * blockPairs))
+    /// Bytes that are written of the buffers for batches of `positions` positions with `attention` squared lengths, where
+    /// `blocks` of the blocks have their own.
+    package func bytes(positions: Int, attention: Int, blocks: Int) -> Int {
+        4
+            * (positions * (shared.reduce(0, +) + blocks * block.reduce(0, +))
+                + attention * (sharedPairs + blocks * blockPairs))
     }
 }
 
@@ -31,17 +33,23 @@ struct Workspace {
 
     init(_ shape: WorkspaceShape) { self.shape = shape }
 
-    mutating func reserve(positions: Int, attention: Int) {
-        if positions > self.positions || shared.isEmpty {
-            let T = WorkspaceShape.roomy(positions)
-            self.positions = T
+    /// Makes room for a batch. Buffers that must grow are given back first: their contents are lost.
+    mutating func reserve(_ batch: JaggedBatch) {
+        if batch.count > positions || shared.isEmpty {
+            shared = []
+            blocks = []
+            let T = WorkspaceShape.roomy(batch.count)
+            positions = T
             shared = shape.shared.map { FloatBuffer(T * $0) }
             blocks = (0..<shape.layers).map { _ in shape.block.map { FloatBuffer(T * $0) } }
         }
-        if attention > self.attention || blockPairs.isEmpty {
-            self.attention = WorkspaceShape.roomy(attention)
-            sharedPairs = (0..<shape.sharedPairs).map { _ in FloatBuffer(self.attention) }
-            blockPairs = (0..<shape.layers).map { _ in FloatBuffer(self.attention * shape.blockPairs) }
+        let pairs = batch.attentionFloats
+        if pairs > attention || blockPairs.isEmpty {
+            sharedPairs = []
+            blockPairs = []
+            attention = WorkspaceShape.roomy(pairs)
+            sharedPairs = (0..<shape.sharedPairs).map { _ in FloatBuffer(attention) }
+            blockPairs = (0..<shape.layers).map { _ in FloatBuffer(attention * shape.blockPairs) }
         }
     }
 

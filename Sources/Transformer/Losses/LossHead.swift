@@ -41,14 +41,12 @@ extension Loss {
         }
     }
 
-    /// Floats that the objective holds beside parameters and activations, for T positions.
+    /// Words that the objective and its negatives hold beside parameters and activations, for batches of `positions`.
     func headFloats(dim: Int, items: Int, positions: Int, negatives: Int) -> Int {
         switch self {
-        case .cce, .ce:
-            Kernels.crossEntropyScratch(dim: dim, items: items)
-                + (self == .ce ? 2 * positions * dim : 0)
-        case .bce: 0
-        case .bpr, .top1, .bprMax, .top1Max, .gbce: PairwiseLoss.floats(negatives: negatives)
+        case .cce, .ce: Kernels.crossEntropyScratch(dim: dim, items: items)
+        case .bce: positions * negatives
+        case .bpr, .top1, .bprMax, .top1Max, .gbce: PairwiseLoss.floats(negatives: negatives) + positions * negatives
         case .sampledSoftmax:
             SampledSoftmaxLoss.floats(dim: dim, negatives: negatives) + ItemProposal.floats(items: items)
         }

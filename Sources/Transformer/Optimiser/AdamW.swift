@@ -100,7 +100,10 @@ final class AdamW {
     private func bringUpToDate(_ rows: [Int32]) {
         catchUp?.move(to: steps)
         var late: [Int32] = []
+        // Growing would take as much again.
+        late.reserveCapacity(rows.count)
         factors.removeAll(keepingCapacity: true)
+        factors.reserveCapacity(5 * rows.count)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: 5) { five in
             guard let f = five.baseAddress else { return }
             for row in rows {

@@ -17,9 +17,10 @@ package struct FullRanking {
     private let items: Int
     private let dim: Int
 
-    /// Positions of a block of users: enough for good products, small beside a training batch.
-    private static let blockPositions = 2_048
-    private static let rows = 96
+    /// Users whose targets are counted at once, and positions after which a batch of their contexts ends: enough for good
+    /// products, and less than a training batch needs.
+    package static let rows = 96
+    package static let batchPositions = 2_048
 
     package init(_ data: TrainingData, mask: CandidateMask, dim: Int, kernels: Kernels = .best) {
         self.data = data
@@ -33,22 +34,29 @@ package struct FullRanking {
     package func ranks(_ model: any SequenceModel, test: Bool, users: [Int32]? = nil) throws -> [UInt32] {
         let users = users ?? data.evaluatedUsers
         let e = UnsafePointer(model.parameters.p + model.table.item)
+        let rows = min(Self.rows, users.count)
+        let scratch = FloatBuffer(Kernels.rankScratch(rows: rows, dim: dim))
+        let thresholds = FloatBuffer(rows)
+        var greater = [Int32](repeating: 0, count: rows)
+        var equal = greater
+        var masked: [Int32] = []
         var ranks: [UInt32] = []
         ranks.reserveCapacity(users.count)
-        var batch = JaggedBatch()
-        var start = 0
-        while start < users.count {
-            batch.removeAll()
-            var end = start
-            while end < users.count, batch.count < Self.blockPositions || end == start {
-                batch.addContext(
-                    data.context(users[end], test: test).items, times: data.times(users[end]),
-                    maxLength: data.maxLength)
-                end += 1
+        try eachBlock(model, users, test: test) { users, h in
+            for (row, user) in users.enumerated() {
+                let target = data.context(user, test: test).target
+                withUnsafePointer(to: target) { kernels.itemScores(h + row * dim, dim, e, $0, 1, thresholds.p + row) }
+                guard thresholds.p[row].isFinite else { throw NonFiniteScore() }
             }
-            let hidden = model.forward(batch, dropoutKey: nil)
-            try rank(users[start..<end], batch, hidden, e, test: test, into: &ranks)
-            start = end
+            guard
+                kernels.rankCounts(
+                    h, users.count, dim, e, items, thresholds.p, &greater, &equal, scratch.p)
+            else { throw NonFiniteScore() }
+            for (row, user) in users.enumerated() {
+                let above = maskedAtLeast(user, h + row * dim, e, threshold: thresholds.p[row], test: test, &masked)
+                // The target is among the equal ones, which makes up for the 1 that ranks begin with.
+                ranks.append(UInt32(Int(greater[row]) + Int(equal[row]) - above))
+            }
         }
         return ranks
     }
@@ -57,77 +65,66 @@ package struct FullRanking {
     func ranks(_ model: any SequenceModel, test: Bool, among candidates: DrawnCandidates) throws -> [UInt32] {
         let e = UnsafePointer(model.parameters.p + model.table.item)
         let scores = FloatBuffer(candidates.count + 1)
-        var batch = JaggedBatch()
         var ranks: [UInt32] = []
-        var start = 0
-        let users = data.evaluatedUsers
-        while start < users.count {
-            batch.removeAll()
-            var end = start
-            while end < users.count, batch.count < Self.blockPositions || end == start {
-                batch.addContext(data.context(users[end], test: test).items, maxLength: data.maxLength)
-                end += 1
-            }
-            let hidden = model.forward(batch, dropoutKey: nil)
-            for place in start..<end {
-                let which = candidates.items(users[place]) + [data.context(users[place], test: test).target]
-                let last = batch.offsets[place - start + 1] - 1
-                kernels.itemScores(hidden + last * dim, dim, e, which, which.count, scores.p)
+        try eachBlock(model, data.evaluatedUsers, test: test) { users, h in
+            for (row, user) in users.enumerated() {
+                let which = candidates.items(user) + [data.context(user, test: test).target]
+                kernels.itemScores(h + row * dim, dim, e, which, which.count, scores.p)
                 guard (0..<which.count).allSatisfy({ scores.p[$0].isFinite }) else { throw NonFiniteScore() }
                 let own = scores.p[which.count - 1]
                 ranks.append(UInt32(1 + (0..<which.count - 1).count { scores.p[$0] >= own }))
             }
-            start = end
         }
         return ranks
     }
 
-    private func rank(
-        _ users: ArraySlice<Int32>, _ batch: JaggedBatch, _ hidden: UnsafePointer<Float>, _ e: UnsafePointer<Float>,
-        test: Bool, into ranks: inout [UInt32]
+    /// Hands out the hidden states [users, d] of at most `rows` users at a time, in order.
+    private func eachBlock(
+        _ model: any SequenceModel, _ users: [Int32], test: Bool,
+        _ body: (_ users: ArraySlice<Int32>, _ h: UnsafePointer<Float>) throws -> Void
     ) throws {
-        let rows = Self.rows
-        let h = FloatBuffer(rows * dim)
-        let scratch = FloatBuffer(Kernels.rankScratch(rows: rows, dim: dim))
-        let thresholds = FloatBuffer(rows)
-        var greater = [Int32](repeating: 0, count: rows)
-        var equal = greater
-        var first = users.startIndex
-        while first < users.endIndex {
-            let count = min(rows, users.endIndex - first)
-            for r in 0..<count {
-                let last = batch.offsets[first - users.startIndex + r + 1] - 1
-                (h.p + r * dim).update(from: hidden + last * dim, count: dim)
-                let target = [data.context(users[first + r], test: test).target]
-                kernels.itemScores(h.p + r * dim, dim, e, target, 1, thresholds.p + r)
-                guard thresholds.p[r].isFinite else { throw NonFiniteScore() }
+        let h = FloatBuffer(min(Self.rows, users.count) * dim)
+        var batch = JaggedBatch()
+        for first in stride(from: 0, to: users.count, by: Self.rows) {
+            let last = min(first + Self.rows, users.count)
+            var start = first
+            while start < last {
+                batch.removeAll()
+                var end = start
+                while end < last, batch.count < Self.batchPositions {
+                    batch.addContext(
+                        data.context(users[end], test: test).items, times: data.times(users[end]),
+                        maxLength: data.maxLength)
+                    end += 1
+                }
+                (h.p + (start - first) * dim).update(from: model.newest(batch), count: (end - start) * dim)
+                start = end
             }
-            guard
-                kernels.rankCounts(
-                    h.p, count, dim, e, items, thresholds.p, &greater, &equal, scratch.p)
-            else { throw NonFiniteScore() }
-            for r in 0..<count {
-                let masked = maskedAtLeast(
-                    users[first + r], h.p + r * dim, e, threshold: thresholds.p[r], test: test)
-                // The target is among the equal ones, which makes up for the 1 that ranks begin with.
-                ranks.append(UInt32(Int(greater[r]) + Int(equal[r]) - masked))
-            }
-            first += count
+            try body(users[first..<last], h.p)
         }
     }
 
-    /// How many masked items score at least as high as the target; the target itself is never masked.
+    /// How many masked items score at least as high as the target; the target itself is never masked. `masked` is scratch.
     private func maskedAtLeast(
-        _ user: Int32, _ h: UnsafePointer<Float>, _ e: UnsafePointer<Float>, threshold: Float, test: Bool
+        _ user: Int32, _ h: UnsafePointer<Float>, _ e: UnsafePointer<Float>, threshold: Float, test: Bool,
+        _ masked: inout [Int32]
     ) -> Int {
         guard mask != .none else { return 0 }
         let (context, target) = data.context(user, test: test)
-        let seen = mask == .window ? context.suffix(data.maxLength) : context[...]
-        let masked = Array(Set(seen).subtracting([target]))
-        return withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, masked.count)) { scores in
+        masked.removeAll(keepingCapacity: true)
+        masked.append(contentsOf: mask == .window ? context.suffix(data.maxLength) : context[...])
+        masked.sort()
+        var distinct = 0
+        for i in masked.indices {
+            let item = masked[i]
+            if item == target || distinct > 0 && item == masked[distinct - 1] { continue }
+            masked[distinct] = item
+            distinct += 1
+        }
+        return withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, distinct)) { scores in
             guard let base = scores.baseAddress else { return 0 }
-            kernels.itemScores(h, dim, e, masked, masked.count, base)
-            return (0..<masked.count).filter { base[$0] >= threshold }.count
+            kernels.itemScores(h, dim, e, masked, distinct, base)
+            return (0..<distinct).count { base[$0] >= threshold }
         }
     }
 }

@@ -18,37 +18,50 @@ package enum MemoryUse {
         return 0
     }
 
-    /// Resident bytes of the program itself and its libraries, measured on an empty training.
-    package static let programBytes = 14 << 20
+    /// Resident bytes of the program itself and its libraries, with the scratch of kernels: measured on a training of almost
+    /// nothing.
+    package static let programBytes = 17_000_000
 
-    /// Predicted peak bytes of a training.
-    ///
-    /// program + corpus + 4 bytes x (5 P: parameters, gradient, two moments, best copy) + activations of the largest batch +
-    /// what the loss holds (for cce a chunk of probabilities) + for losses over sampled items three words an item.
+    /// Predicted peak bytes of a training on one thread; the formula and its terms are in docs/costs.md.
     package static func predictedBytes(_ configuration: Configuration, data: TrainingData, options: TrainingOptions)
         -> Int
     {
         let items = data.corpus.itemCount
         let parameters = ParameterTable(configuration, items: items).count
-        // The largest batch is taken as the mean batch and four standard deviations of its sum.
-        let lengths = data.trainingUsers.map { Double(min(data.trainingItems($0).count - 1, data.maxLength)) }
-        let users = Double(min(options.batchUsers, lengths.count))
-        func largest(_ values: [Double]) -> Int {
-            let n = Double(max(1, values.count))
-            let mean = values.reduce(0, +) / n
-            let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n
-            return Int(min(values.reduce(0, +), users * mean + 4 * (users * variance).squareRoot()))
-        }
-        let positions = max(largest(lengths), min(2_048 + data.maxLength, data.tokens))
-        let attention = largest(lengths.map { $0 * $0 })
-        let activations = configuration.backbone.model.workspace(configuration)
-            .bytes(positions: positions, attention: attention)
-        let d = configuration.dim
+        let lengths = data.trainingUsers.map { min(data.trainingItems($0).count - 1, data.maxLength) }
+        let contexts = data.evaluatedUsers.map { min(data.corpus.length(of: Int($0)) - 1, data.maxLength) }
+        let shape = configuration.backbone.model.workspace(configuration)
+        let positions = largest(lengths, users: options.batchUsers)
+        let training = shape.bytes(
+            positions: positions, attention: largest(lengths.map { $0 * $0 }, users: options.batchUsers),
+            blocks: configuration.layers)
+        // Rankings between them use the buffers of one block.
+        let ranked = min(largest(contexts, users: FullRanking.rows), FullRanking.batchPositions + data.maxLength)
+        let ranking = shape.bytes(
+            positions: ranked,
+            attention: min(
+                largest(contexts.map { $0 * $0 }, users: FullRanking.rows), ranked * (contexts.max() ?? 0)),
+            blocks: 1)
         let head = configuration.loss.headFloats(
-            dim: d, items: items, positions: positions, negatives: options.negatives)
-        // The step of each row, the mark of the batch, and the mark of the sampler.
-        let rows = configuration.loss.scoresCatalogue ? 0 : 3 * items
-        let corpus = 4 * data.corpus.interactionCount
-        return programBytes + corpus + 4 * (5 * parameters + head + rows + positions * d) + activations
+            dim: configuration.dim, items: items, positions: positions, negatives: options.negatives)
+        // For each row its step, its marks, and the five factors by which it catches up before a ranking.
+        let rows = configuration.loss.scoresCatalogue ? 0 : 10 * items
+        // Of the corpus its numbers and times; order, ranks and popularity beside it.
+        let corpus =
+            (data.times(0) == nil ? 4 : 12) * data.corpus.interactionCount + 40 * data.corpus.userCount + 24 * items
+        return programBytes + corpus + 4 * (5 * parameters + head + rows + positions * (configuration.dim + 4))
+            + max(training, ranking)
+    }
+
+    /// The largest sum over a batch of so many users: that of a mean batch and four standard deviations, at most everything.
+    private static func largest(_ values: [Int], users: Int) -> Int {
+        let count = Double(max(1, values.count))
+        let users = min(Double(users), count)
+        let total = values.reduce(0.0) { $0 + Double($1) }
+        let mean = total / count
+        let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
+        // Users are drawn without repetition, so that the sum over all of them varies no more.
+        let deviation = (users * variance * (1 - users / count)).squareRoot()
+        return Int(min(total, users * mean + 4 * deviation))
     }
 }
