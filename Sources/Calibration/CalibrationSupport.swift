@@ -8,5 +8,5 @@ extension Duration {
 
 extension EntropyReport {
     /// The entropy that D' divides by: pooled ApEn with m = 1; where it is 0 the smallest positive number that keeps D' finite.
-    package var dataApEn: Double { max(pooledApEn.first { $0.m == 1 }?.value ?? 0, 1e-9) }
+    package var dataApEn: Double { max(pooled(m: 1)?.value ?? 0, 1e-9) }
 }

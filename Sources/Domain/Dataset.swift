@@ -106,6 +106,9 @@ package struct EntropyReport: Codable, Sendable, Hashable {
         }
     }
 
+    /// Pooled ApEn of one m, where the report has it.
+    package func pooled(m: Int) -> Pooled? { pooledApEn.first { $0.m == m } }
+
     package struct PerUser: Codable, Sendable, Hashable {
         package var m: Int
         package var r: Double

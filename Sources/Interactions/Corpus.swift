@@ -137,7 +137,8 @@ package final class Corpus: @unchecked Sendable {
     /// A user's identifier as written in the file.
     package func userName(_ user: Int) -> String { name(user, userNameEnds, userNameBytes, userCount) }
 
-    private func range(of user: Int) -> Range<Int> {
+    /// Where a user's items lie in `allItems`.
+    package func range(of user: Int) -> Range<Int> {
         precondition(user >= 0 && user < userCount, "user out of range")
         return Int(offsets[user])..<Int(offsets[user + 1])
     }

@@ -7,16 +7,16 @@ package struct EntropyError: Error, Sendable, CustomStringConvertible {
 }
 
 extension EntropyReport {
-    /// Measures a corpus: pooled ApEn (m = 1, 2), per-user ApEn (m, r, L), Shannon, Lempel-Ziv, compression, D'.
+    /// Measures a corpus: pooled ApEn (m = 0 to 8), per-user ApEn (m, r, L), Shannon, Lempel-Ziv, compression, D'.
     ///
     ///     let report = try EntropyReport.measure(corpus, maxLength: 50)
-    ///     print(report.pooledApEn[0].value, report.effectiveTokens)
+    ///     print(report.pooled(m: 1)?.value ?? 0, report.effectiveTokens)
     ///
     /// Errors: `EntropyError` for r >= 1 where item identifiers are not all integers.
     package static func measure(
         _ corpus: Corpus, m: Int = 2, r: Double = 0.2, maxLength: Int = 50
     ) throws -> EntropyReport {
-        let pooled = [1, 2].map { PooledApEn.compute(m: $0, corpus: corpus) }
+        let pooled = PooledApEn.measure(upTo: longestContext, corpus: corpus)
         let numbers = itemNumbers(corpus)
         if r >= 1, numbers == nil {
             throw EntropyError(
@@ -29,7 +29,7 @@ extension EntropyReport {
         let tokens = (0..<corpus.userCount).reduce(0) {
             $0 + Split.trainingPositions(length: corpus.length(of: $1), maxLength: maxLength)
         }
-        var notes = notes(corpus, pooled: pooled, perUser: perUser)
+        var notes = notes(corpus, pooled: pooled[1], perUser: perUser)
         if lempelZiv.used < corpus.interactionCount {
             notes.append(
                 "Lempel-Ziv rests on the first \(lempelZiv.used) interactions: the data repeats itself too much for more"
@@ -41,8 +41,11 @@ extension EntropyReport {
             lempelZiv: lempelZiv.value,
             compressionRatio: Comparators.compressionRatio(corpus.allItems) { item in
                 written.map { UInt32($0[Int(item)]) } ?? UInt32(item) + 1
-            }, tokens: tokens, effectiveTokens: Double(tokens) / max(pooled[0].value, 1e-9), notes: notes)
+            }, tokens: tokens, effectiveTokens: Double(tokens) / max(pooled[1].value, 1e-9), notes: notes)
     }
+
+    /// Longest context whose pooled ApEn is reported.
+    package static let longestContext = 8
 
     private static func perUser(
         _ corpus: Corpus, numbers: [Int64]?, m: Int, r: Double, maxLength: Int
@@ -73,7 +76,7 @@ extension EntropyReport {
         (0..<corpus.itemCount).lazy.map { corpus.itemName($0) }.first { Int64($0) == nil } ?? ""
     }
 
-    private static func notes(_ corpus: Corpus, pooled: [Pooled], perUser: PerUser) -> [String] {
+    private static func notes(_ corpus: Corpus, pooled: Pooled, perUser: PerUser) -> [String] {
         var notes: [String] = []
         var seen = [Int32](repeating: -1, count: corpus.itemCount)
         var repeats = false
@@ -92,12 +95,12 @@ extension EntropyReport {
             notes.append("r >= 1 compares item identifiers as numbers: the value depends on how items are numbered")
         }
         if perUser.r < 0 { notes.append("r < 0 matches no template: per-user ApEn is 0 by definition") }
-        if pooled[0].value == 0 {
+        if pooled.value == 0 {
             notes.append("pooled ApEn is 0: each item has only one successor; D' is not meaningful")
         }
-        if pooled[0].singletonShare > 0.5 {
+        if pooled.singletonShare > 0.5 {
             notes.append(
-                "\(Int((pooled[0].singletonShare * 100).rounded())) % of the items have one successor seen once: pooled ApEn "
+                "\(Int((pooled.singletonShare * 100).rounded())) % of the items have one successor seen once: pooled ApEn "
                     + "is biased low")
         }
         return notes

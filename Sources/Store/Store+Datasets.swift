@@ -58,7 +58,7 @@ extension Store {
                 let info = try decodeJSON(DatasetInfo.self, row["info"])
                 return DatasetSummary(
                     name: info.name, users: info.users, items: info.items, interactions: info.interactions,
-                    createdAt: info.createdAt, pooledApEn: info.entropy.pooledApEn.first?.value ?? 0,
+                    createdAt: info.createdAt, pooledApEn: info.entropy.pooled(m: 1)?.value ?? 0,
                     observations: row["observations"], laws: row["laws"])
             }
         }

@@ -48,8 +48,8 @@ func directApEn(_ x: [Int64], m: Int, r: Double) -> Double {
     return x.count < m + 1 ? 0 : abs(phi(m) - phi(m + 1))
 }
 
-/// Conditional entropy by counting substrings in dictionaries.
-func directPooled(_ sequences: [[Int32]], m: Int) -> Double {
+/// Conditional entropy, its correction and the share of contexts seen once, by counting substrings in dictionaries.
+func directPooled(_ sequences: [[Int32]], m: Int) -> (value: Double, biasCorrected: Double, singletonShare: Double) {
     var contexts: [[Int32]: Int] = [:]
     var joints: [[Int32]: Int] = [:]
     var n = 0
@@ -60,15 +60,25 @@ func directPooled(_ sequences: [[Int32]], m: Int) -> Double {
             n += 1
         }
     }
-    return joints.reduce(0) { sum, entry in
+    guard n > 0 else { return (0, 0, 0) }
+    let value = joints.reduce(0) { sum, entry in
         let context = Double(contexts[Array(entry.key.dropLast())] ?? 0)
         return sum - Double(entry.value) / Double(n) * log(Double(entry.value) / context)
     }
+    return (
+        value, value + Double(joints.count - contexts.count) / Double(2 * n),
+        Double(contexts.values.count { $0 == 1 }) / Double(contexts.count)
+    )
 }
 
 func pooled(_ sequences: [[Int32]], m: Int) -> EntropyReport.Pooled {
-    PooledApEn.compute(m: m, interactions: sequences.reduce(0) { $0 + $1.count }, itemCount: 1_000) { visit in
-        for sequence in sequences { sequence.withUnsafeBufferPointer { visit($0) } }
+    var start = 0
+    let users = sequences.map { sequence in
+        defer { start += sequence.count }
+        return start..<start + sequence.count
+    }
+    return sequences.flatMap { $0 }.withUnsafeBufferPointer {
+        PooledApEn.measure(upTo: m, items: $0, itemCount: 1_000, users: users)[m]
     }
 }
 
@@ -88,7 +98,7 @@ struct EntropyTests {
         }
     }
 
-    @Test("pooled ApEn equals counting by hand, user boundaries never crossed", arguments: 0...4)
+    @Test("pooled ApEn equals counting by hand, user boundaries never crossed", arguments: 0...8)
     func pooledByCounting(m: Int) {
         var random = SplitMix(state: 99)
         for alphabet in [1, 2, 7, 40] {
@@ -97,7 +107,10 @@ struct EntropyTests {
                     Int32.random(in: 0..<Int32(alphabet), using: &random)
                 }
             }
-            #expect(abs(pooled(sequences, m: m).value - directPooled(sequences, m: m)) < 1e-12)
+            let (found, expected) = (pooled(sequences, m: m), directPooled(sequences, m: m))
+            #expect(abs(found.value - expected.value) < 1e-12)
+            #expect(abs(found.biasCorrected - expected.biasCorrected) < 1e-12)
+            #expect(found.singletonShare == expected.singletonShare)
         }
     }
 

@@ -40,11 +40,7 @@ import Testing
             let source = SyntheticInteractions(users: users, items: 60, meanLength: 20, clusters: 6, seed: 7)
             var sequences: [[Int32]] = []
             source.forEachUser { _, items in sequences.append(items.map { Int32($0) }) }
-            let pooled = PooledApEn.compute(
-                m: 1, interactions: sequences.reduce(0) { $0 + $1.count }, itemCount: 60
-            ) { visit in
-                for sequence in sequences { sequence.withUnsafeBufferPointer(visit) }
-            }
+            let pooled = pooled(sequences, m: 1)
             let error = abs(pooled.value - source.entropyRate)
             #expect(error < previous)
             #expect(abs(pooled.biasCorrected - source.entropyRate) < error)

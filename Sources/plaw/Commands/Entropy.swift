@@ -13,6 +13,6 @@ struct Entropy: AsyncParsableCommand {
 
     func run() async throws {
         let params = DatasetEntropyParams(name: name, m: m, r: r, maxLength: maxLength)
-        try await common.show(DatasetEntropy.self, params) { DatasetDisplay.printEntropy($0.entropy) }
+        try await common.show(DatasetEntropy.self, params) { DatasetDisplay.printEntropy($0.entropy, all: true) }
     }
 }

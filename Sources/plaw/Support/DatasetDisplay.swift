@@ -31,10 +31,11 @@ struct DatasetDisplay {
 
     func printEntropy() { Self.printEntropy(dataset.entropy) }
 
-    static func printEntropy(_ e: EntropyReport) {
+    /// - Parameter all: every m of pooled ApEn, not only 1 and 2.
+    static func printEntropy(_ e: EntropyReport, all: Bool = false) {
         var table = Table("entropy")
         table.leftAligned = [0, 1]
-        for pooled in e.pooledApEn {
+        for pooled in e.pooledApEn where all || (1...2).contains(pooled.m) {
             table.add(
                 "  pooled ApEn, m = \(pooled.m)",
                 "\(Format.fixed(pooled.value, 4)) nats (bias corrected \(Format.fixed(pooled.biasCorrected, 4)); "
