@@ -119,6 +119,23 @@ package struct Kernels: Sendable {
             _ dv: Out, _ scratch: Out
         ) -> Void
 
+    /// `attention` of short sequences in packs, all heads: q, k and v have `ld` floats between rows and a head's `width`
+    /// columns beside the next head's. Nothing is kept for the backward pass. The scale is positive.
+    /// scratch: `shortAttentionScratch` floats.
+    package var shortAttention:
+        @Sendable (
+            _ q: In, _ k: In, _ v: In, _ ld: Int, _ heads: Int, _ width: Int, _ packs: ShortPacks.Part,
+            _ scale: Float, _ rate: Float, _ stream: UInt64, _ out: Out, _ ldOut: Int, _ scratch: Out
+        ) -> Void
+
+    /// Gradients of `shortAttention`: dq, dk, dv (ld floats between rows) are overwritten.
+    package var shortAttentionBackward:
+        @Sendable (
+            _ q: In, _ k: In, _ v: In, _ ld: Int, _ heads: Int, _ width: Int, _ packs: ShortPacks.Part,
+            _ scale: Float, _ rate: Float, _ stream: UInt64, _ dOut: In, _ ldOut: Int, _ dq: Out, _ dk: Out,
+            _ dv: Out, _ scratch: Out
+        ) -> Void
+
     /// Softmax cross-entropy of logits = h Eᵀ, fused by row chunks, its work shared by `team`: returns Σ_r -ln p(target_r), writes
     /// dh[rows,dim] = `gradientScale` * dLoss/dh and adds the same scale's gradient to de[items,dim].
     /// scratch: `crossEntropyScratch` floats for the team's threads. A NaN or infinity in gives a NaN out.
@@ -231,6 +248,21 @@ package struct Kernels: Sendable {
         @Sendable (
             _ q: In, _ k: In, _ v: In, _ ld: Int, _ length: Int, _ width: Int, _ bias: In, _ scale: Float, _ out: Out,
             _ scratch: Out
+        ) -> Void
+
+    /// `pointwiseAttention` of short sequences in packs, as `shortAttention`. bias[pack, distance, position] has
+    /// `ShortPacks.plane` floats a pack, of which those within reach are read.
+    package var shortPointwiseAttention:
+        @Sendable (
+            _ q: In, _ k: In, _ v: In, _ ld: Int, _ heads: Int, _ width: Int, _ packs: ShortPacks.Part, _ bias: In,
+            _ scale: Float, _ out: Out, _ ldOut: Int, _ scratch: Out
+        ) -> Void
+
+    /// Gradients of `shortPointwiseAttention`: dq, dk, dv and, within reach, dBias (laid out as bias) are overwritten.
+    package var shortPointwiseAttentionBackward:
+        @Sendable (
+            _ q: In, _ k: In, _ v: In, _ ld: Int, _ heads: Int, _ width: Int, _ packs: ShortPacks.Part, _ bias: In,
+            _ scale: Float, _ dOut: In, _ ldOut: Int, _ dq: Out, _ dk: Out, _ dv: Out, _ dBias: Out, _ scratch: Out
         ) -> Void
 
     /// targetScores[r] = <h_r, e[targets[r]]>; scores[r, j] = <h_r, e[negatives[r, j]]>, `stride` floats between rows, which is

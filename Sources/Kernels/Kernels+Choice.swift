@@ -34,6 +34,12 @@ extension Kernels {
         return gemmScratch + 49 * stride + 128 * (length + 31)
     }
 
+    /// Floats of scratch that `shortAttention` and its like need.
+    package static func shortAttentionScratch(width: Int) -> Int {
+        // Seven matrices of the heads turned over at once, weights, slopes and 16 more, each column with its margins.
+        96 * (7 * max(16, width) + 48)
+    }
+
     /// Most rows of a cross-entropy chunk, in whole groups: enough that a pass over the items and their gradient is small
     /// beside the products, while the probabilities stay near 8 MB a thread.
     package static func crossEntropyRows(items: Int, threads: Int = 1) -> Int {

@@ -29,6 +29,17 @@ extension Kernels {
                 q, k, v, ld, length, width, scale, Dropout.threshold(rate), 1 / (1 - rate), stream, counter,
                 probabilities, dOut, ldOut, dq, dk, dv, scratch)
         },
+        shortAttention: { q, k, v, ld, heads, width, packs, scale, rate, stream, out, ldOut, scratch in
+            KernelsV3.shortAttention(
+                q, k, v, ld, heads, width, packs.count, packs.sizes, packs.numbers, scale, Dropout.threshold(rate),
+                1 / (1 - rate), stream, out, ldOut, scratch)
+        },
+        shortAttentionBackward: {
+            q, k, v, ld, heads, width, packs, scale, rate, stream, dOut, ldOut, dq, dk, dv, scratch in
+            KernelsV3.shortAttentionBackward(
+                q, k, v, ld, heads, width, packs.count, packs.sizes, packs.numbers, scale, Dropout.threshold(rate),
+                1 / (1 - rate), stream, dOut, ldOut, dq, dk, dv, scratch)
+        },
         linearCrossEntropy: { team, h, rows, dim, e, items, targets, scale, dh, de, scratch in
             CrossEntropyPlan(dim: dim, items: items, team: team, scratch: scratch).run(
                 h, rows, e, targets, dh, largestNorm: KernelsV3.largestNorm,
@@ -72,6 +83,16 @@ extension Kernels {
         },
         newestAttention: { KernelsV3.newestAttention($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         newestPointwiseAttention: { KernelsV3.newestPointwiseAttention($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
+        shortPointwiseAttention: { q, k, v, ld, heads, width, packs, bias, scale, out, ldOut, scratch in
+            KernelsV3.shortPointwiseAttention(
+                q, k, v, ld, heads, width, packs.count, packs.sizes, packs.numbers, bias, scale, out, ldOut, scratch)
+        },
+        shortPointwiseAttentionBackward: {
+            q, k, v, ld, heads, width, packs, bias, scale, dOut, ldOut, dq, dk, dv, dBias, scratch in
+            KernelsV3.shortPointwiseAttentionBackward(
+                q, k, v, ld, heads, width, packs.count, packs.sizes, packs.numbers, bias, scale, dOut, ldOut, dq, dk,
+                dv, dBias, scratch)
+        },
         gatherScores: { KernelsV3.gatherScores($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
         pairSlopes: { loss, beta, targetScores, scores, rows, perRow, stride, scratch in
             switch loss {

@@ -122,6 +122,14 @@ extension Kernels {
             Naive.attentionBackward(
                 q, k, v, ld, length, width, scale, rate, stream, counter, probabilities, dOut, ldOut, dq, dk, dv)
         },
+        shortAttention: { q, k, v, ld, heads, width, packs, scale, rate, stream, out, ldOut, _ in
+            Naive.shortAttention(q, k, v, ld, heads, width, packs, scale, rate, stream, out, ldOut)
+        },
+        shortAttentionBackward: {
+            q, k, v, ld, heads, width, packs, scale, rate, stream, dOut, ldOut, dq, dk, dv, _ in
+            Naive.shortAttentionBackward(
+                q, k, v, ld, heads, width, packs, scale, rate, stream, dOut, ldOut, dq, dk, dv)
+        },
         linearCrossEntropy: { _, h, rows, dim, e, items, targets, scale, dh, de, _ in
             Naive.linearCrossEntropy(h, rows, dim, e, items, targets, scale, dh, de)
         },
@@ -155,6 +163,14 @@ extension Kernels {
         },
         newestPointwiseAttention: { q, k, v, ld, length, width, bias, scale, out, _ in
             Naive.newestPointwiseAttention(q, k, v, ld, length, width, bias, scale, out)
+        },
+        shortPointwiseAttention: { q, k, v, ld, heads, width, packs, bias, scale, out, ldOut, _ in
+            Naive.shortPointwiseAttention(q, k, v, ld, heads, width, packs, bias, scale, out, ldOut)
+        },
+        shortPointwiseAttentionBackward: {
+            q, k, v, ld, heads, width, packs, bias, scale, dOut, ldOut, dq, dk, dv, dBias, _ in
+            Naive.shortPointwiseAttentionBackward(
+                q, k, v, ld, heads, width, packs, bias, scale, dOut, ldOut, dq, dk, dv, dBias)
         },
         gatherScores: Naive.gatherScores,
         pairSlopes: { loss, beta, targetScores, scores, rows, perRow, stride, _ in

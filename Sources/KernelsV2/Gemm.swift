@@ -19,6 +19,14 @@ private let blockRows = 192
 /// Floats of scratch that `gemm` needs: packed panels of a block and a tile's spill.
 package let gemmScratch = 384 * 256 + 12 * 32
 
+@inline(__always) private func load8(_ p: UnsafePointer<Float>) -> SIMD8<Float> {
+    UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Float>.self)
+}
+
+@inline(__always) private func store8(_ v: SIMD8<Float>, _ p: UnsafeMutablePointer<Float>) {
+    UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD8<Float>.self)
+}
+
 /// Runs the tiles that cover `rows` rows of one panel of `vectors` vectors.
 @inline(__always)
 private func column(
@@ -195,6 +203,10 @@ private func packPanel(
     while k < block {
         let row = b + (start &+ k) &* ldb + j
         var column = 0
+        while column &+ 8 <= width {
+            store8(load8(row + column), panel + (k &* full &+ column))
+            column &+= 8
+        }
         while column < width {
             panel[k &* full &+ column] = row[column]
             column &+= 1
@@ -223,6 +235,10 @@ private func edge(
             let ci = c + (i &+ row) &* ldc
             let si = spill + row &* full
             var j = 0
+            while j &+ 8 <= width {
+                store8(add ? load8(ci + j) + load8(si + j) : load8(si + j), ci + j)
+                j &+= 8
+            }
             while j < width {
                 ci[j] = add ? ci[j] + si[j] : si[j]
                 j &+= 1

@@ -4,6 +4,7 @@
 // groupTile: c += the same, aStep 1, over groups of columns of a that lie aGroup apart.
 // expTile: c = 2^(the same - shift), aStep 1; sums += the columns of c.
 // countTile: how many of the same are above a column's limit, and equal to it, aStep 1.
+// transpose16, gather16, scatter16: 16 x 16 numbers turned over in registers.
 
 private import CKernels
 

@@ -4,6 +4,7 @@
 // groupTile: c += the same, aStep 1, over groups of columns of a that lie aGroup apart.
 // expTile: c = 2^(the same - shift), aStep 1; sums += the columns of c.
 // countTile: how many of the same are above a column's limit, and equal to it, aStep 1.
+// transpose16, gather16, scatter16: 16 x 16 numbers turned over in registers.
 
 private import CKernels
 
@@ -18,15 +19,6 @@ private typealias I = SIMD16<Int32>
 @inline(__always) private func store(_ v: V, _ p: UnsafeMutablePointer<Float>) {
     UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
 }
-
-/// 8 floats and 8 zeros.
-@inline(__always) private func load8(_ p: UnsafePointer<Float>) -> V {
-    V(lowHalf: UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Float>.self), highHalf: .zero)
-}
-
-@inline(__always) private func even(_ a: V, _ b: V) -> V { V(lowHalf: a.evenHalf, highHalf: b.evenHalf) }
-
-@inline(__always) private func odd(_ a: V, _ b: V) -> V { V(lowHalf: a.oddHalf, highHalf: b.oddHalf) }
 
 @inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
 
@@ -655,143 +647,4 @@ func tile1x1(
         k &+= 1
     }
     store(c0x, c + 0)
-}
-
-/// out[c * stride + r] = x[r * ld + c] for 16 rows, those from `rows` on zero, and 16 columns, or 8 where `half`.
-@inline(never)
-func transpose16(
-    _ x: UnsafePointer<Float>, _ ld: Int, _ rows: Int, _ half: Bool, _ out: UnsafeMutablePointer<Float>, _ stride: Int
-) {
-    var r0 = V.zero
-    var r1 = V.zero
-    var r2 = V.zero
-    var r3 = V.zero
-    var r4 = V.zero
-    var r5 = V.zero
-    var r6 = V.zero
-    var r7 = V.zero
-    var r8 = V.zero
-    var r9 = V.zero
-    var r10 = V.zero
-    var r11 = V.zero
-    var r12 = V.zero
-    var r13 = V.zero
-    var r14 = V.zero
-    var r15 = V.zero
-    if half {
-        if rows > 0 { r0 = load8(x + 0 &* ld) }
-        if rows > 1 { r1 = load8(x + 1 &* ld) }
-        if rows > 2 { r2 = load8(x + 2 &* ld) }
-        if rows > 3 { r3 = load8(x + 3 &* ld) }
-        if rows > 4 { r4 = load8(x + 4 &* ld) }
-        if rows > 5 { r5 = load8(x + 5 &* ld) }
-        if rows > 6 { r6 = load8(x + 6 &* ld) }
-        if rows > 7 { r7 = load8(x + 7 &* ld) }
-        if rows > 8 { r8 = load8(x + 8 &* ld) }
-        if rows > 9 { r9 = load8(x + 9 &* ld) }
-        if rows > 10 { r10 = load8(x + 10 &* ld) }
-        if rows > 11 { r11 = load8(x + 11 &* ld) }
-        if rows > 12 { r12 = load8(x + 12 &* ld) }
-        if rows > 13 { r13 = load8(x + 13 &* ld) }
-        if rows > 14 { r14 = load8(x + 14 &* ld) }
-        if rows > 15 { r15 = load8(x + 15 &* ld) }
-    } else {
-        if rows > 0 { r0 = load(x + 0 &* ld) }
-        if rows > 1 { r1 = load(x + 1 &* ld) }
-        if rows > 2 { r2 = load(x + 2 &* ld) }
-        if rows > 3 { r3 = load(x + 3 &* ld) }
-        if rows > 4 { r4 = load(x + 4 &* ld) }
-        if rows > 5 { r5 = load(x + 5 &* ld) }
-        if rows > 6 { r6 = load(x + 6 &* ld) }
-        if rows > 7 { r7 = load(x + 7 &* ld) }
-        if rows > 8 { r8 = load(x + 8 &* ld) }
-        if rows > 9 { r9 = load(x + 9 &* ld) }
-        if rows > 10 { r10 = load(x + 10 &* ld) }
-        if rows > 11 { r11 = load(x + 11 &* ld) }
-        if rows > 12 { r12 = load(x + 12 &* ld) }
-        if rows > 13 { r13 = load(x + 13 &* ld) }
-        if rows > 14 { r14 = load(x + 14 &* ld) }
-        if rows > 15 { r15 = load(x + 15 &* ld) }
-    }
-    let s0 = even(r0, r1)
-    let s1 = even(r2, r3)
-    let s2 = even(r4, r5)
-    let s3 = even(r6, r7)
-    let s4 = even(r8, r9)
-    let s5 = even(r10, r11)
-    let s6 = even(r12, r13)
-    let s7 = even(r14, r15)
-    let s8 = odd(r0, r1)
-    let s9 = odd(r2, r3)
-    let s10 = odd(r4, r5)
-    let s11 = odd(r6, r7)
-    let s12 = odd(r8, r9)
-    let s13 = odd(r10, r11)
-    let s14 = odd(r12, r13)
-    let s15 = odd(r14, r15)
-    let t0 = even(s0, s1)
-    let t1 = even(s2, s3)
-    let t2 = even(s4, s5)
-    let t3 = even(s6, s7)
-    let t4 = even(s8, s9)
-    let t5 = even(s10, s11)
-    let t6 = even(s12, s13)
-    let t7 = even(s14, s15)
-    let t8 = odd(s0, s1)
-    let t9 = odd(s2, s3)
-    let t10 = odd(s4, s5)
-    let t11 = odd(s6, s7)
-    let t12 = odd(s8, s9)
-    let t13 = odd(s10, s11)
-    let t14 = odd(s12, s13)
-    let t15 = odd(s14, s15)
-    let u0 = even(t0, t1)
-    let u1 = even(t2, t3)
-    let u2 = even(t4, t5)
-    let u3 = even(t6, t7)
-    let u4 = even(t8, t9)
-    let u5 = even(t10, t11)
-    let u6 = even(t12, t13)
-    let u7 = even(t14, t15)
-    let u8 = odd(t0, t1)
-    let u9 = odd(t2, t3)
-    let u10 = odd(t4, t5)
-    let u11 = odd(t6, t7)
-    let u12 = odd(t8, t9)
-    let u13 = odd(t10, t11)
-    let u14 = odd(t12, t13)
-    let u15 = odd(t14, t15)
-    let v0 = even(u0, u1)
-    let v1 = even(u2, u3)
-    let v2 = even(u4, u5)
-    let v3 = even(u6, u7)
-    let v4 = even(u8, u9)
-    let v5 = even(u10, u11)
-    let v6 = even(u12, u13)
-    let v7 = even(u14, u15)
-    let v8 = odd(u0, u1)
-    let v9 = odd(u2, u3)
-    let v10 = odd(u4, u5)
-    let v11 = odd(u6, u7)
-    let v12 = odd(u8, u9)
-    let v13 = odd(u10, u11)
-    let v14 = odd(u12, u13)
-    let v15 = odd(u14, u15)
-    store(v0, out)
-    store(v1, out + 1 &* stride)
-    store(v2, out + 2 &* stride)
-    store(v3, out + 3 &* stride)
-    store(v4, out + 4 &* stride)
-    store(v5, out + 5 &* stride)
-    store(v6, out + 6 &* stride)
-    store(v7, out + 7 &* stride)
-    if half { return }
-    store(v8, out + 8 &* stride)
-    store(v9, out + 9 &* stride)
-    store(v10, out + 10 &* stride)
-    store(v11, out + 11 &* stride)
-    store(v12, out + 12 &* stride)
-    store(v13, out + 13 &* stride)
-    store(v14, out + 14 &* stride)
-    store(v15, out + 15 &* stride)
 }

@@ -76,7 +76,7 @@ func headCases(_ kernels: Kernels) -> [Case] {
 
 /// Causal attention, forward and backward: the floor counts the lower triangle of six products.
 func attentionCases(_ kernels: Kernels) -> [Case] {
-    [(6, 32), (20, 32), (50, 8), (50, 32), (50, 64), (200, 8), (200, 32), (200, 64)].map { length, width in
+    [(20, 32), (50, 8), (50, 32), (50, 64), (200, 8), (200, 32), (200, 64)].map { length, width in
         let sequences = max(1, 1_000 / length)
         let ld = 3 * width
         let qkv = Floats(sequences * length * ld)
@@ -148,4 +148,67 @@ func rowCases(_ kernels: Kernels) -> [Case] {
             name: "column sums, 1455 x 256", bytes: 4 * floats,
             run: { kernels.addColumnSums(x.p, rows, 4 * columns, columns, gamma.p) }),
     ]
+}
+
+/// Attention of the short sequences of a batch of amazon-beauty in packs: 2 heads, dropout, and hstu's beside it. The floor
+/// counts the lower triangle of six products.
+func shortAttentionCases(_ kernels: Kernels) -> [Case] {
+    // How many of 250 sequences have 2, 3, ... 15 positions.
+    let counts = [80, 47, 30, 20, 15, 10, 8, 6, 5, 4, 3, 2, 2, 2]
+    let lengths = counts.enumerated().flatMap { [Int](repeating: $0.offset + 2, count: $0.element) }
+    let offsets = lengths.indices.reduce(into: [0]) { $0.append($0[$0.count - 1] + lengths[$1 * 7 % lengths.count]) }
+    let positions = offsets[offsets.count - 1]
+    let pairs = Double(lengths.reduce(0) { $0 + $1 * ($1 + 1) / 2 })
+    let packs = ShortPacks()
+    packs.fill(offsets, heads: 2)
+    return [8, 16, 32, 64].flatMap { width in
+        let d = 2 * width
+        let (qkv, out, grad) = (Floats(positions * 3 * d), Floats(positions * d), Floats(positions * 3 * d))
+        let p = Floats(offsets.count * 225 * 2)
+        let (bias, slopes) = (Floats(packs.count * ShortPacks.plane), Floats(packs.count * ShortPacks.plane))
+        let scratch = Floats(
+            max(Kernels.attentionScratch(length: 15), Kernels.shortAttentionScratch(width: width)))
+        let flops = 12 * pairs * Double(d)
+        return [
+            Case(
+                name: "short attention one by one, width \(width)", flops: flops,
+                run: {
+                    var place = 0
+                    let (q, k, v) = (qkv.p, qkv.p + d, qkv.p + 2 * d)
+                    let (dq, dk, dv) = (grad.p, grad.p + d, grad.p + 2 * d)
+                    for (start, end) in zip(offsets, offsets.dropFirst()) {
+                        let n = end - start
+                        for head in 0..<2 {
+                            let at = start * 3 * d + head * width
+                            let to = start * d + head * width
+                            kernels.attention(
+                                q + at, k + at, v + at, 3 * d, n, width, 0.2, 0.5, 7, UInt64(place), p.p + place,
+                                out.p + to, d, scratch.p)
+                            kernels.attentionBackward(
+                                q + at, k + at, v + at, 3 * d, n, width, 0.2, 0.5, 7, UInt64(place), p.p + place,
+                                out.p + to, d, dq + at, dk + at, dv + at, scratch.p)
+                            place += n * n
+                        }
+                    }
+                }),
+            Case(
+                name: "short attention in packs, width \(width)", flops: flops,
+                run: {
+                    kernels.shortAttention(
+                        qkv.p, qkv.p + d, qkv.p + 2 * d, 3 * d, 2, width, packs.all, 0.2, 0.5, 7, out.p, d, scratch.p)
+                    kernels.shortAttentionBackward(
+                        qkv.p, qkv.p + d, qkv.p + 2 * d, 3 * d, 2, width, packs.all, 0.2, 0.5, 7, out.p, d, grad.p,
+                        grad.p + d, grad.p + 2 * d, scratch.p)
+                }),
+            Case(
+                name: "short pointwise attention in packs, width \(width)", flops: flops,
+                run: {
+                    kernels.shortPointwiseAttention(
+                        qkv.p, qkv.p + d, qkv.p + 2 * d, 3 * d, 2, width, packs.all, bias.p, 0.02, out.p, d, scratch.p)
+                    kernels.shortPointwiseAttentionBackward(
+                        qkv.p, qkv.p + d, qkv.p + 2 * d, 3 * d, 2, width, packs.all, bias.p, 0.02, out.p, d, grad.p,
+                        grad.p + d, grad.p + 2 * d, slopes.p, scratch.p)
+                }),
+        ]
+    }
 }

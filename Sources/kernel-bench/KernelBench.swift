@@ -62,7 +62,7 @@ struct KernelBench {
         // Cases are made group by group: each holds its matrices.
         let groups: [(String, () -> [Case])] = [
             ("gemm", { productCases(kernels, blas) }), ("head", { headCases(kernels) }),
-            ("attention", { attentionCases(kernels) }), ("rows", { rowCases(kernels) }),
+            ("attention", { attentionCases(kernels) + shortAttentionCases(kernels) }), ("rows", { rowCases(kernels) }),
         ]
         var ratios: [Double] = []
         for (name, cases) in groups where only == nil || only == name {

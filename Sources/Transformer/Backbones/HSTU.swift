@@ -18,6 +18,10 @@ package final class HSTU: SequenceModel {
     private let blocks: [Block]
     private let outputNorm: Norm
     private var workspace: Workspace
+    /// Of the short sequences, by pack, distance and position: bias of a layer, its gradient, and bucket of the times.
+    private var shortBias = FloatBuffer(0)
+    private var shortSlopes = FloatBuffer(0)
+    private var shortBuckets = FloatBuffer(0)
 
     private struct Block {
         var norm1: Norm, gateValueQueryKey: Linear
@@ -133,6 +137,7 @@ package final class HSTU: SequenceModel {
             kernels.multiply(branch, d, s(.normed2), d, T, d, dWide, 4 * d)
             kernels.multiply(branch, d, s(.activated), 4 * d, T, d, s(.gated), d)
             layers.normBackward(s(.gated), T, b.norm2, s(.hat2), s(.scale2), g, s(.gated))
+            addShortBiases(batch, b)
             attendBackward(batch, s(.activated), layer, s(.gated), into: dWide)
             scatterBiases(batch, b, g)
             kernels.siluBackward(dWide, s(.wide), T * 4 * d, dWide)
@@ -154,7 +159,13 @@ package final class HSTU: SequenceModel {
         let (d, width, scale) = (d, width, scale)
         let scores = workspace.blockPairs(layer)
         let bias = pairs(.bias)
-        layers.eachHead(batch) { start, n, head, place, scratch in
+        layers.eachPack(batch) { packs, first, scratch in
+            let v = activated + d
+            kernels.shortPointwiseAttention(
+                v + d, v + 2 * d, v, 4 * d, configuration.heads, width, packs, shortBias.p + first * ShortPacks.plane,
+                scale, attended, d, scratch)
+        }
+        layers.eachLongHead(batch) { start, n, head, place, scratch in
             let v = activated + start * 4 * d + d + head * width
             kernels.pointwiseAttention(
                 v + d, v + 2 * d, v, 4 * d, n, width, bias + (place - head * n * n) / configuration.heads, scale,
@@ -209,7 +220,14 @@ package final class HSTU: SequenceModel {
         let scores = workspace.blockPairs(layer)
         let dBias = pairs(.bias)
         dBias.update(repeating: 0, count: batch.attentionFloats)
-        layers.eachHead(batch) { start, n, head, place, scratch in
+        layers.eachPack(batch) { packs, first, scratch in
+            let (v, dv) = (activated + d, dWide + d)
+            let plane = first * ShortPacks.plane
+            kernels.shortPointwiseAttentionBackward(
+                v + d, v + 2 * d, v, 4 * d, configuration.heads, width, packs, shortBias.p + plane, scale, dAttended,
+                d, dv + d, dv + 2 * d, dv, shortSlopes.p + plane, scratch)
+        }
+        layers.eachLongHead(batch) { start, n, head, place, scratch in
             let v = activated + start * 4 * d + d + head * width
             let dv = dWide + start * 4 * d + d + head * width
             kernels.pointwiseAttentionBackward(
@@ -235,11 +253,16 @@ package final class HSTU: SequenceModel {
 
     /// The bucket of every pair, once for all layers.
     private func findBuckets(_ batch: JaggedBatch) {
-        guard batch.hasTimes else { return }
-        let buckets = pairs(.buckets)
-        eachPair(batch) { place, i, j in
-            buckets[place] = Float(Self.bucket(batch.distance(i, j)))
+        let floats = layers.packs(of: batch).count * ShortPacks.plane
+        if shortBias.count < floats {
+            (shortBias, shortSlopes) = (FloatBuffer(floats), FloatBuffer(floats))
         }
+        guard batch.hasTimes else { return }
+        if shortBuckets.count < floats { shortBuckets = FloatBuffer(floats) }
+        let buckets = pairs(.buckets)
+        func bucket(_ i: Int, _ j: Int) -> Float { Float(Self.bucket(batch.distance(i, j))) }
+        eachLongPair(batch) { place, i, j in buckets[place] = bucket(i, j) }
+        eachShortPair(batch) { place, m, row in shortBuckets.p[place] = bucket(row, row - m) }
     }
 
     private func addBiases(_ batch: JaggedBatch, _ b: Block) {
@@ -247,33 +270,70 @@ package final class HSTU: SequenceModel {
         let position = UnsafePointer(parameters.p + b.positionBias)
         let time = UnsafePointer(parameters.p + b.timeBias)
         if batch.hasTimes {
-            eachPair(batch) { place, i, j in bias[place] = position[i - j] + time[Int(buckets[place])] }
+            eachLongPair(batch) { place, i, j in bias[place] = position[i - j] + time[Int(buckets[place])] }
         } else {
-            eachPair(batch) { place, i, j in bias[place] = position[i - j] }
+            eachLongPair(batch) { place, i, j in bias[place] = position[i - j] }
+        }
+        addShortBiases(batch, b)
+    }
+
+    /// Those of the packs, which the backward pass needs again: scores of short sequences are not kept.
+    private func addShortBiases(_ batch: JaggedBatch, _ b: Block) {
+        let position = UnsafePointer(parameters.p + b.positionBias)
+        let time = UnsafePointer(parameters.p + b.timeBias)
+        let (bias, buckets) = (shortBias.p, shortBuckets.p)
+        if batch.hasTimes {
+            eachShortPair(batch) { place, m, _ in bias[place] = position[m] + time[Int(buckets[place])] }
+        } else {
+            eachShortPair(batch) { place, m, _ in bias[place] = position[m] }
         }
     }
 
     private func scatterBiases(_ batch: JaggedBatch, _ b: Block, _ g: UnsafeMutablePointer<Float>) {
         let (dBias, buckets) = (pairs(.bias), pairs(.buckets))
         let (position, time) = (g + b.positionBias, g + b.timeBias)
+        let (short, shortBuckets) = (shortSlopes.p, shortBuckets.p)
         let hasTimes = batch.hasTimes
-        eachPair(batch) { place, i, j in
+        eachLongPair(batch) { place, i, j in
             position[i - j] += dBias[place]
             if hasTimes { time[Int(buckets[place])] += dBias[place] }
         }
+        eachShortPair(batch) { place, m, _ in
+            position[m] += short[place]
+            if hasTimes { time[Int(shortBuckets[place])] += short[place] }
+        }
     }
 
-    /// Visits the causal pairs of positions of every sequence, and where their number stands among the pairs.
+    /// Visits the causal pairs of positions of every sequence that no pack has, and where their number stands among the pairs.
     @inline(__always)
-    private func eachPair(_ batch: JaggedBatch, _ body: (_ place: Int, _ i: Int, _ j: Int) -> Void) {
+    private func eachLongPair(_ batch: JaggedBatch, _ body: (_ place: Int, _ i: Int, _ j: Int) -> Void) {
         var first = 0
         for sequence in 0..<batch.sequences {
             let start = batch.offsets[sequence]
             let n = batch.length(sequence)
-            for i in 0..<n {
-                for j in 0...i { body(first + i * n + j, start + i, start + j) }
+            if !layers.isPacked(n) {
+                for i in 0..<n {
+                    for j in 0...i { body(first + i * n + j, start + i, start + j) }
+                }
             }
             first += n * n
+        }
+    }
+
+    /// Visits the causal pairs of the packs: where their number stands in the planes, distance, and the later position.
+    @inline(__always)
+    private func eachShortPair(_ batch: JaggedBatch, _ body: (_ place: Int, _ distance: Int, _ row: Int) -> Void) {
+        let packs = layers.packs(of: batch)
+        for pack in 0..<packs.count {
+            let rows = packs.numbers + pack * 4 * ShortPacks.lanes
+            let reaches = rows + ShortPacks.lanes
+            let positions = packs.positions(pack)
+            for m in 0..<packs.distances(pack) {
+                let place = pack * ShortPacks.plane + m * ShortPacks.lanes
+                for lane in 0..<positions where m <= reaches[lane] {
+                    body(place + lane, m, Int(rows[lane]))
+                }
+            }
         }
     }
 }

@@ -21,6 +21,9 @@ final class Layers {
     private let epsilon: Float
     private let gemmScratch = FloatBuffer(Kernels.gemmScratch)
     private var attentionScratch = FloatBuffer(0)
+    /// The short sequences of the batch whose offsets `packed` are.
+    private let packs = ShortPacks()
+    private var packed: [Int] = [0]
 
     init(
         _ configuration: Configuration, _ parameters: FloatBuffer, dropout: Double, epsilon: Float, kernels: Kernels
@@ -188,10 +191,16 @@ final class Layers {
         weights: UnsafeMutablePointer<Float>, into attended: UnsafeMutablePointer<Float>
     ) {
         let (d, width, stream) = (d, width, dropping.stream(layer, site))
-        eachHead(batch) { start, n, head, place, scratch in
+        let (scale, heads) = (1 / Float(width).squareRoot(), configuration.heads)
+        eachPack(batch) { packs, _, scratch in
+            kernels.shortAttention(
+                queryKeyValue, queryKeyValue + d, queryKeyValue + 2 * d, 3 * d, heads, width, packs, scale,
+                dropping.rate, stream, attended, d, scratch)
+        }
+        eachLongHead(batch) { start, n, head, place, scratch in
             let q = queryKeyValue + start * 3 * d + head * width
             kernels.attention(
-                q, q + d, q + 2 * d, 3 * d, n, width, 1 / Float(width).squareRoot(), dropping.rate, stream,
+                q, q + d, q + 2 * d, 3 * d, n, width, scale, dropping.rate, stream,
                 UInt64(place), weights + place, attended + start * d + head * width, d, scratch)
         }
     }
@@ -242,30 +251,73 @@ final class Layers {
         into dQueryKeyValue: UnsafeMutablePointer<Float>
     ) {
         let (d, width, stream) = (d, width, dropping.stream(layer, site))
-        eachHead(batch) { start, n, head, place, scratch in
+        let (scale, heads) = (1 / Float(width).squareRoot(), configuration.heads)
+        eachPack(batch) { packs, _, scratch in
+            kernels.shortAttentionBackward(
+                queryKeyValue, queryKeyValue + d, queryKeyValue + 2 * d, 3 * d, heads, width, packs, scale,
+                dropping.rate, stream, dAttended, d, dQueryKeyValue, dQueryKeyValue + d, dQueryKeyValue + 2 * d,
+                scratch)
+        }
+        eachLongHead(batch) { start, n, head, place, scratch in
             let q = queryKeyValue + start * 3 * d + head * width
             let dq = dQueryKeyValue + start * 3 * d + head * width
             kernels.attentionBackward(
-                q, q + d, q + 2 * d, 3 * d, n, width, 1 / Float(width).squareRoot(), dropping.rate, stream,
+                q, q + d, q + 2 * d, 3 * d, n, width, scale, dropping.rate, stream,
                 UInt64(place), weights + place, dAttended + start * d + head * width, d, dq, dq + d, dq + 2 * d,
                 scratch)
         }
     }
 
-    /// Visits every sequence's heads: first position, length, head, and where the head's n² numbers begin. The heads of a
-    /// sequence are visited one after the other by the same thread.
+    /// Whether a sequence of n positions is in a pack.
+    func isPacked(_ n: Int) -> Bool { n <= ShortPacks.longest && width <= ShortPacks.widest }
+
+    /// The packs of the short sequences of a batch.
+    func packs(of batch: JaggedBatch) -> ShortPacks.Part {
+        if packed != batch.offsets {
+            packed = batch.offsets
+            packs.fill(width <= ShortPacks.widest ? packed : [0], heads: configuration.heads)
+        }
+        return packs.all
+    }
+
+    /// Hands out the packs of the short sequences: some of them, and the number of their first.
     @inline(__always)
-    func eachHead(
+    func eachPack(
+        _ batch: JaggedBatch,
+        _ body: (_ packs: ShortPacks.Part, _ first: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
+    ) {
+        let packs = packs(of: batch)
+        let (scratch, needed) = scratchOfThreads(batch)
+        kernels.team.ranges(packs.count, unit: 1, least: 1) { range, worker in
+            body(packs.part(range), range.lowerBound, scratch + worker * needed)
+        }
+    }
+
+    /// Scratch for attention, and how many floats of it a thread may use.
+    private func scratchOfThreads(_ batch: JaggedBatch) -> (UnsafeMutablePointer<Float>, Int) {
+        let needed = max(
+            Kernels.attentionScratch(length: batch.longest), Kernels.shortAttentionScratch(width: width))
+        reserveScratch(needed)
+        return (attentionScratch.p, needed)
+    }
+
+    /// Visits the heads of every sequence that no pack has: first position, length, head, and where the head's n² numbers
+    /// begin. The heads of a sequence are visited one after the other by the same thread.
+    @inline(__always)
+    func eachLongHead(
         _ batch: JaggedBatch,
         _ body: (_ start: Int, _ n: Int, _ head: Int, _ place: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
     ) {
-        let needed = Kernels.attentionScratch(length: batch.longest)
-        reserveScratch(needed)
-        let (scratch, heads) = (attentionScratch.p, configuration.heads)
+        let heads = configuration.heads
+        let (scratch, needed) = scratchOfThreads(batch)
         kernels.team.ranges(batch.sequences, unit: 1, least: Self.leastSequences) { sequences, worker in
             var place = batch.pairsBefore(sequences.lowerBound) * heads
             for sequence in sequences {
                 let n = batch.length(sequence)
+                if isPacked(n) {
+                    place += heads * n * n
+                    continue
+                }
                 for head in 0..<heads {
                     body(batch.offsets[sequence], n, head, place, scratch + worker * needed)
                     place += n * n
