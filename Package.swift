@@ -176,6 +176,9 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(name: "kernel-bench", dependencies: ["Kernels"], swiftSettings: fast),
         .executableTarget(
+            name: "entropy-bench",
+            dependencies: ["Domain", "Interactions", "SequenceEntropy", argumentParser], swiftSettings: strict),
+        .executableTarget(
             name: "plaw-trial",
             dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],
             swiftSettings: strict),

@@ -47,8 +47,11 @@ extension EntropyReport {
     /// Longest context whose pooled ApEn is reported.
     package static let longestContext = 8
 
-    private static func perUser(
-        _ corpus: Corpus, numbers: [Int64]?, m: Int, r: Double, maxLength: Int
+    /// Mean per-user ApEn over the last `maxLength` items of each user.
+    ///
+    /// - Parameter numbers: identifiers as integers, for r >= 1; item numbers are compared without.
+    package static func perUser(
+        _ corpus: Corpus, numbers: [Int64]? = nil, m: Int, r: Double, maxLength: Int
     ) -> PerUser {
         var apen = ApEn(m: m, r: r)
         var sum = 0.0

@@ -1,0 +1,105 @@
+import ArgumentParser
+import Domain
+import Glibc
+import Interactions
+import SequenceEntropy
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Times the measures of disorder on a file, or pooled ApEn on a corpus as large as asked for; one thread.
+@main
+struct EntropyBench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "entropy-bench", abstract: "Time entropy measures; prints one JSON line each.")
+
+    @Option(help: "File of interactions: the whole report is timed.") var data: String?
+    @Option(help: "Interactions to generate: pooled ApEn is timed.") var interactions = 50_000_000
+    @Option(help: "Items to generate.") var items = 100_000
+    @Option(help: "Longest context of pooled ApEn.") var m = 1
+    @Option(help: "Times that each is measured; the median is shown.") var rounds = 3
+
+    func run() throws {
+        if let data { try report(of: data) } else { generated() }
+    }
+
+    private struct Line: Encodable {
+        var name: String
+        var interactions: Int
+        /// CPU seconds of this thread.
+        var seconds: Double
+        var perSecond: Double
+        /// Growth of the peak of resident memory over what held the interactions.
+        var bytesPerInteraction: Double?
+        var values: [Double]
+    }
+
+    private func report(of file: String) throws {
+        let path = FileManager.default.temporaryDirectory.path + "/entropy-bench-\(getpid()).corpus"
+        defer { unlink(path) }
+        _ = try InteractionReader(path: file, options: ReadOptions()).buildCorpus(at: path)
+        let corpus = try Corpus(path: path)
+        let n = corpus.interactionCount
+        try measure("report", n) {
+            let report = try EntropyReport.measure(corpus)
+            return report.pooledApEn.map(\.value) + [report.perUserApEn.mean, report.shannonBits, report.lempelZiv]
+        }
+        measure("pooled, m = 0 to 8", n) { PooledApEn.measure(upTo: 8, corpus: corpus).map(\.value) }
+        measure("per-user, m = 2, r = 0.2", n) { [EntropyReport.perUser(corpus, m: 2, r: 0.2, maxLength: 50).mean] }
+        measure("Lempel-Ziv", n) { [Comparators.lempelZiv(corpus.allItems).value] }
+    }
+
+    /// Users of 50 interactions who stay in one of many groups of 50 items four times in five.
+    private func generated() {
+        var state: UInt64 = 1
+        func random(_ limit: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int((state >> 33) % UInt64(limit))
+        }
+        let groups = max(1, items / 50)
+        var group = 0
+        let all = (0..<interactions).map { position -> Int32 in
+            if position % 50 == 0 { group = random(groups) }
+            return Int32(random(5) == 0 ? random(items) : min(items - 1, group * 50 + random(50)))
+        }
+        let before = peakBytes()
+        all.withUnsafeBufferPointer { all in
+            measure("pooled, m = \(m)", all.count, before) {
+                let users = stride(from: 0, to: all.count, by: 50).lazy.map { $0..<min($0 + 50, all.count) }
+                return PooledApEn.measure(upTo: m, items: all, itemCount: items, users: users).map(\.value)
+            }
+        }
+    }
+
+    private func measure(
+        _ name: String, _ interactions: Int, _ before: Int? = nil, _ body: () throws -> [Double]
+    ) rethrows {
+        var values: [Double] = []
+        let seconds = try (0..<max(1, rounds)).map { _ in
+            let start = cpuSeconds()
+            values = try body()
+            return cpuSeconds() - start
+        }.sorted()[max(1, rounds) / 2]
+        let line = Line(
+            name: name, interactions: interactions, seconds: seconds, perSecond: Double(interactions) / seconds,
+            bytesPerInteraction: before.map { Double(peakBytes() - $0) / Double(interactions) }, values: values)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        if let text = try? encoder.encode(line) { print(String(decoding: text, as: UTF8.self)) }
+    }
+}
+
+private func cpuSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+}
+
+private func peakBytes() -> Int {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+    return (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
+}
