@@ -19,6 +19,8 @@ func kernels(_ march: String?, _ define: String?) -> [SwiftSetting] {
     if let march { settings.append(.unsafeFlags(["-Xcc", "-march=\(march)"])) }
     #endif
     if let define { settings.append(.define(define)) }
+    // As one module in debug builds too: else nothing is inlined from one file into another.
+    settings.append(.unsafeFlags(["-whole-module-optimization", "-num-threads", "1", "-disable-batch-mode"]))
     return settings
 }
 

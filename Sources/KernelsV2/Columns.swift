@@ -2,22 +2,6 @@
 //
 // A column is summed from its first row to its last whoever asks for it, so that columns can be handed out to threads.
 
-private typealias V = SIMD16<Float>
-
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
-
-@inline(__always) private func store(_ v: V, _ p: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
-}
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
 /// sum[c] += x[0, c] + x[1, c] + ...; ld floats between rows.
 @inline(never)
 package func addColumnSums(

@@ -4,26 +4,6 @@
 // so scores are summed in any order first, which is as fast as the items can be read, and in that order only where the
 // first sum is too near to the threshold to decide.
 
-private typealias V = SIMD16<Float>
-private typealias I = SIMD16<Int32>
-
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
-@inline(__always) private func total(_ v: V) -> Float {
-    let a = v.lowHalf + v.highHalf
-    let b = a.lowHalf + a.highHalf
-    let c = b.lowHalf + b.highHalf
-    return c.x + c.y
-}
-
 @inline(__always) private func total(_ v: I) -> Int32 {
     let a = v.lowHalf &+ v.highHalf
     let b = a.lowHalf &+ a.highHalf

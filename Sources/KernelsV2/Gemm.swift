@@ -19,14 +19,6 @@ private let blockRows = 192
 /// Floats of scratch that `gemm` needs: packed panels of a block and a tile's spill.
 package let gemmScratch = 384 * 256 + 12 * 32
 
-@inline(__always) private func load8(_ p: UnsafePointer<Float>) -> SIMD8<Float> {
-    UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Float>.self)
-}
-
-@inline(__always) private func store8(_ v: SIMD8<Float>, _ p: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD8<Float>.self)
-}
-
 /// Runs the tiles that cover `rows` rows of one panel of `vectors` vectors.
 @inline(__always)
 private func column(
@@ -170,6 +162,40 @@ package func gemm(
     }
 }
 
+/// panels[panel][width][panelWidth] = the transpose of x[rows, width], zeros past the last row.
+@inline(never)
+func transposePanels(
+    _ x: UnsafePointer<Float>, _ ld: Int, _ rows: Int, _ width: Int, _ panelWidth: Int,
+    _ panels: UnsafeMutablePointer<Float>
+) {
+    let end = (rows &+ panelWidth &- 1) / panelWidth &* panelWidth
+    var j = 0
+    while j < end {
+        let panel = panels + (j / panelWidth &* panelWidth &* width &+ j % panelWidth)
+        let left = rows &- j
+        let count = left < 0 ? 0 : left < 16 ? left : 16
+        let x = x + (count > 0 ? j &* ld : 0)
+        var c = 0
+        while c &+ 16 <= width {
+            transpose16(x + c, ld, count, false, panel + c &* panelWidth, panelWidth)
+            c &+= 16
+        }
+        if c &+ 8 <= width {
+            transpose16(x + c, ld, count, true, panel + c &* panelWidth, panelWidth)
+            c &+= 8
+        }
+        while c < width {
+            var r = 0
+            while r < 16 {
+                panel[c &* panelWidth &+ r] = r < count ? x[r &* ld &+ c] : 0
+                r &+= 1
+            }
+            c &+= 1
+        }
+        j &+= 16
+    }
+}
+
 /// Copies `width` columns of `block` rows of op(B) next to each other, zeros up to `full`.
 @inline(__always)
 private func packPanel(
@@ -177,26 +203,7 @@ private func packPanel(
     _ full: Int, _ panel: UnsafeMutablePointer<Float>
 ) {
     if layout == 1 {
-        var column = 0
-        while column < full {
-            let left = width &- column
-            let rows = left < 0 ? 0 : left < 16 ? left : 16
-            let x = b + (j &+ (rows > 0 ? column : 0)) &* ldb + start
-            var k = 0
-            while k &+ 16 <= block {
-                transpose16(x + k, ldb, rows, false, panel + (k &* full &+ column), full)
-                k &+= 16
-            }
-            while k < block {
-                var r = 0
-                while r < 16 {
-                    panel[k &* full &+ column &+ r] = r < rows ? x[r &* ldb &+ k] : 0
-                    r &+= 1
-                }
-                k &+= 1
-            }
-            column &+= 16
-        }
+        transposePanels(b + (j &* ldb &+ start), ldb, width, block, full, panel)
         return
     }
     var k = 0

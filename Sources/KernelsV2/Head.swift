@@ -1,81 +1,7 @@
-// The output layer: softmax and binary cross-entropy over tied item embeddings, and rank counting. Rules as in Gemm.swift.
+// The output layer: softmax cross-entropy over tied item embeddings. Rules as in Gemm.swift.
 //
 // Scores are computed with items as rows and positions as columns: then the embeddings and their gradient are read and
 // written as they lie, and what is summed over items is summed lane by lane.
-
-private typealias V = SIMD16<Float>
-private typealias U = SIMD16<UInt32>
-
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
-
-@inline(__always) private func store(_ v: V, _ p: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
-}
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
-@inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
-
-@inline(__always) private func total(_ v: V) -> Float {
-    let a = v.lowHalf + v.highHalf
-    let b = a.lowHalf + a.highHalf
-    let c = b.lowHalf + b.highHalf
-    return c.x + c.y
-}
-
-/// e^x to 1e-7 relative, x clamped to [-87, 88] (Cephes).
-@inline(__always) private func exp(_ x: V) -> V {
-    var x = x.replacing(with: splat(-87), where: x .< splat(-87))
-    x = x.replacing(with: splat(88), where: x .> splat(88))
-    let magic = splat(12_582_912)
-    let t = fma(magic, x, splat(1.442_695_04))
-    let n = t - magic
-    var r = fma(x, n, splat(-0.693_359_375))
-    r = fma(r, n, splat(2.121_944_40e-4))
-    var p = splat(1.987_569_15e-4)
-    p = fma(splat(1.398_199_95e-3), p, r)
-    p = fma(splat(8.333_451_91e-3), p, r)
-    p = fma(splat(4.166_579_59e-2), p, r)
-    p = fma(splat(1.666_666_55e-1), p, r)
-    p = fma(splat(5.000_000_12e-1), p, r)
-    let y = fma(r + splat(1), p, r * r)
-    let bits = (unsafeBitCast(t, to: U.self) &<< U(repeating: 23)) &+ U(repeating: 0x3f80_0000)
-    return y * unsafeBitCast(bits, to: V.self)
-}
-
-@inline(__always) private func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ width: Int) -> Float {
-    var s = V.zero
-    var c = 0
-    while c &+ 16 <= width {
-        s = fma(s, load(a + c), load(b + c))
-        c &+= 16
-    }
-    var sum = total(s)
-    while c < width {
-        sum += a[c] * b[c]
-        c &+= 1
-    }
-    return sum
-}
-
-@inline(__always)
-private func accumulate(_ w: Float, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ width: Int) {
-    var c = 0
-    while c &+ 16 <= width {
-        store(fma(load(y + c), splat(w), load(x + c)), y + c)
-        c &+= 16
-    }
-    while c < width {
-        y[c] += w * x[c]
-        c &+= 1
-    }
-}
 
 /// Largest norm of the rows of x.
 @inline(never)
@@ -93,43 +19,22 @@ package func largestNorm(_ x: UnsafePointer<Float>, _ rows: Int, _ dim: Int) -> 
 }
 
 /// Items between which the products change: their scores for a group of positions stay in the first-level cache.
-private let blockItems = 240
+let blockItems = 240
 
 /// Positions rounded up to whole groups.
 @inline(__always) private func whole(_ rows: Int) -> Int {
     (rows &+ panelWidth &- 1) / panelWidth &* panelWidth
 }
 
-/// hT[group][dim][width] = factor * h, zeros past the last row.
+/// hT[group][dim][panelWidth] = factor * h, zeros past the last row.
 @inline(__always)
 private func transposeGroups(
-    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ width: Int, _ factor: Float, _ hT: UnsafeMutablePointer<Float>
+    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ factor: Float, _ hT: UnsafeMutablePointer<Float>
 ) {
-    let columns = (rows &+ width &- 1) / width &* width
-    var r = 0
-    while r < columns {
-        let column = hT + (r / width &* width &* dim &+ r % width)
-        let left = rows &- r
-        let count = left < 0 ? 0 : left < 16 ? left : 16
-        let x = h + (count > 0 ? r &* dim : 0)
-        var k = 0
-        while k &+ 16 <= dim {
-            transpose16(x + k, dim, count, false, column + k &* width, width)
-            k &+= 16
-        }
-        while k < dim {
-            var i = 0
-            while i < 16 {
-                column[k &* width &+ i] = i < count ? x[i &* dim &+ k] : 0
-                i &+= 1
-            }
-            k &+= 1
-        }
-        r &+= 16
-    }
-    if factor == 1 { return }
+    transposePanels(h, dim, rows, dim, panelWidth, hT)
+    let count = whole(rows) &* dim
     var i = 0
-    while i < columns &* dim {
+    while i < count {
         store(load(hT + i) * splat(factor), hT + i)
         i &+= 16
     }
@@ -281,7 +186,7 @@ package func crossEntropyPositions(
     let first = start / panelWidth
     let end = whole(endRow)
     let last = end / panelWidth
-    transposeGroups(h + start &* dim, endRow &- start, dim, panelWidth, log2e, hT + start &* dim)
+    transposeGroups(h + start &* dim, endRow &- start, dim, log2e, hT + start &* dim)
     var r = start
     while r < end {
         sums[r] = 0
@@ -399,164 +304,5 @@ package func subtractTargets(
         let target = Int(targets[r])
         if target >= first, target < last { accumulate(-scale, h + r &* dim, de + target &* dim, dim) }
         r &+= 1
-    }
-}
-
-/// ln u for u in [1, 2] (Cephes).
-@inline(__always) private func logUpTo2(_ u: Float) -> Float {
-    let large = u > 1.414_213_56
-    let f = (large ? u * 0.5 : u) - 1
-    var p: Float = 7.037_683_629e-2
-    p = p * f - 1.151_461_031e-1
-    p = p * f + 1.167_699_874e-1
-    p = p * f - 1.242_014_085e-1
-    p = p * f + 1.424_932_279e-1
-    p = p * f - 1.666_805_767e-1
-    p = p * f + 2.000_071_477e-1
-    p = p * f - 2.499_999_399e-1
-    p = p * f + 3.333_333_117e-1
-    let z = f * f
-    return p * f * z - 0.5 * z + f + (large ? 0.693_147_18 : 0)
-}
-
-/// Σ softplus over one target and `negatives` sampled items a row; see `Kernels.linearBinaryCrossEntropy`.
-@inline(never)
-package func binaryCrossEntropy(
-    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ targets: UnsafePointer<Int32>,
-    _ negatives: UnsafePointer<Int32>, _ perRow: Int, _ scale: Float, _ dh: UnsafeMutablePointer<Float>,
-    _ de: UnsafeMutablePointer<Float>
-) -> Double {
-    var loss = 0.0
-    var r = 0
-    while r < rows {
-        let hr = h + r &* dim
-        let out = dh + r &* dim
-        var k = 0
-        while k < dim {
-            out[k] = 0
-            k &+= 1
-        }
-        var n = -1
-        while n < perRow {
-            let item = Int(n < 0 ? targets[r] : negatives[r &* perRow &+ n])
-            let s = dot(hr, e + item &* dim, dim)
-            // The loss is softplus(-s) for the target and softplus(s) for a negative.
-            let x = n < 0 ? -s : s
-            let magnitude = x < 0 ? -x : x
-            let small = exp(splat(-magnitude))[0]
-            loss += Double(logUpTo2(1 + small) + (x > 0 ? x : 0))
-            let sigmoid = x > 0 ? 1 / (1 + small) : small / (1 + small)
-            let slope = (n < 0 ? -sigmoid : sigmoid) * scale
-            accumulate(slope, e + item &* dim, out, dim)
-            accumulate(slope, hr, de + item &* dim, dim)
-            n &+= 1
-        }
-        r &+= 1
-    }
-    return loss
-}
-
-/// scores[i] = <h, e[which[i]]>, summed in the order of the panels, so that equal products compare equal.
-@inline(never)
-package func itemScores(
-    _ h: UnsafePointer<Float>, _ dim: Int, _ e: UnsafePointer<Float>, _ which: UnsafePointer<Int32>, _ count: Int,
-    _ scores: UnsafeMutablePointer<Float>
-) {
-    var i = 0
-    while i < count {
-        let row = e + Int(which[i]) &* dim
-        var s: Float = 0
-        var k = 0
-        while k < dim {
-            #if K_NOFMA && arch(x86_64)
-            s = s + h[k] * row[k]
-            #else
-            s = s.addingProduct(h[k], row[k])
-            #endif
-            k &+= 1
-        }
-        scores[i] = s
-        i &+= 1
-    }
-}
-
-/// For each row the items that score above its threshold and those equal to it; false when a score is not finite.
-/// scratch: whole(rows) * (dim + 3) + 16 floats.
-@inline(never)
-package func rankCounts(
-    _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ items: Int,
-    _ thresholds: UnsafePointer<Float>, _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>,
-    _ scratch: UnsafeMutablePointer<Float>
-) -> Bool {
-    if rows == 1 { return countOne(h, dim, e, items, thresholds[0], greater, equal, scratch) }
-    // Few rows: one vector of them.
-    let width = rows <= 16 ? 16 : panelWidth
-    let columns = (rows &+ width &- 1) / width &* width
-    let hT = scratch
-    let limits = hT + columns &* dim
-    let finite = limits + columns
-    let counts = UnsafeMutableRawPointer(finite + 16).assumingMemoryBound(to: Int32.self)
-    transposeGroups(h, rows, dim, width, 1, hT)
-    store(V.zero, finite)
-    var r = 0
-    while r < columns {
-        limits[r] = r < rows ? thresholds[r] : 0
-        counts[r] = 0
-        counts[columns &+ r] = 0
-        r &+= 1
-    }
-    var start = 0
-    while start < items {
-        let count = items &- start < blockItems ? items &- start : blockItems
-        var g = 0
-        while g < columns {
-            countColumn(
-                count, width, dim, e + start &* dim, hT + g &* dim, limits + g, counts + g, counts + (columns &+ g),
-                finite)
-            g &+= width
-        }
-        start &+= count
-    }
-    r = 0
-    while r < rows {
-        greater[r] = counts[r]
-        equal[r] = counts[columns &+ r]
-        r &+= 1
-    }
-    return total(load(finite)) == 0
-}
-
-@inline(__always)
-private func countColumn(
-    _ items: Int, _ width: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ hT: UnsafePointer<Float>,
-    _ limits: UnsafePointer<Float>, _ greater: UnsafeMutablePointer<Int32>, _ equal: UnsafeMutablePointer<Int32>,
-    _ finite: UnsafeMutablePointer<Float>
-) {
-    var i = 0
-    #if K_AVX512
-    if width == 32 {
-        while i &+ 12 <= items {
-            countTile12x2(dim, e + i &* dim, dim, hT, 32, limits, greater, equal, finite)
-            i &+= 12
-        }
-        while i < items {
-            countTile1x2(dim, e + i &* dim, dim, hT, 32, limits, greater, equal, finite)
-            i &+= 1
-        }
-        return
-    }
-    while i &+ 12 <= items {
-        countTile12x1(dim, e + i &* dim, dim, hT, 16, limits, greater, equal, finite)
-        i &+= 12
-    }
-    #else
-    while i &+ 6 <= items {
-        countTile6x1(dim, e + i &* dim, dim, hT, 16, limits, greater, equal, finite)
-        i &+= 6
-    }
-    #endif
-    while i < items {
-        countTile1x1(dim, e + i &* dim, dim, hT, 16, limits, greater, equal, finite)
-        i &+= 1
     }
 }

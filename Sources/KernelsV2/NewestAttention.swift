@@ -1,56 +1,5 @@
 // Attention of one query over the positions of its sequence, as evaluation asks for. Rules as in Gemm.swift.
 
-private typealias V = SIMD16<Float>
-private typealias U = SIMD16<UInt32>
-
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
-
-@inline(__always) private func store(_ v: V, _ p: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
-}
-
-@inline(__always) private func load8(_ p: UnsafePointer<Float>) -> SIMD8<Float> {
-    UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Float>.self)
-}
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
-@inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
-
-@inline(__always) private func total(_ v: V) -> Float { total8(v.lowHalf + v.highHalf) }
-
-@inline(__always) private func total8(_ v: SIMD8<Float>) -> Float {
-    let b = v.lowHalf + v.highHalf
-    let c = b.lowHalf + b.highHalf
-    return c.x + c.y
-}
-
-/// e^x to 1e-7 relative, x clamped to [-87, 88] (Cephes).
-@inline(__always) private func exp(_ x: V) -> V {
-    var x = x.replacing(with: splat(-87), where: x .< splat(-87))
-    x = x.replacing(with: splat(88), where: x .> splat(88))
-    let magic = splat(12_582_912)
-    let t = fma(magic, x, splat(1.442_695_04))
-    let n = t - magic
-    var r = fma(x, n, splat(-0.693_359_375))
-    r = fma(r, n, splat(2.121_944_40e-4))
-    var p = splat(1.987_569_15e-4)
-    p = fma(splat(1.398_199_95e-3), p, r)
-    p = fma(splat(8.333_451_91e-3), p, r)
-    p = fma(splat(4.166_579_59e-2), p, r)
-    p = fma(splat(1.666_666_55e-1), p, r)
-    p = fma(splat(5.000_000_12e-1), p, r)
-    let y = fma(r + splat(1), p, r * r)
-    let bits = (unsafeBitCast(t, to: U.self) &<< U(repeating: 23)) &+ U(repeating: 0x3f80_0000)
-    return y * unsafeBitCast(bits, to: V.self)
-}
-
 /// The first lanes of a vector, zeros in the others.
 @inline(__always) private func first(_ count: Int, _ v: V) -> V {
     let lane = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)

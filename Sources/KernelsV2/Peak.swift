@@ -1,15 +1,5 @@
 // What the CPU can do at most, for benchmarks. Rules as in Gemm.swift.
 
-private typealias V = SIMD16<Float>
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
 /// Vectors that `peak` keeps in flight: more than latency times units, fewer than registers.
 #if K_AVX512
 package let peakVectors = 12

@@ -1,30 +1,5 @@
 // Root-mean-square norm and rotary positions, of llama. Rules as in Gemm.swift.
 
-private typealias V = SIMD16<Float>
-
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
-
-@inline(__always) private func store(_ v: V, _ p: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
-}
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
-@inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
-
-@inline(__always) private func total(_ v: V) -> Float {
-    let a = v.lowHalf + v.highHalf
-    let b = a.lowHalf + a.highHalf
-    let c = b.lowHalf + b.highHalf
-    return c.x + c.y
-}
-
 @inline(never)
 package func rmsNorm(
     _ x: UnsafePointer<Float>, _ gamma: UnsafePointer<Float>, _ epsilon: Float, _ rows: Int, _ columns: Int,

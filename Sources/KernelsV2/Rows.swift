@@ -1,51 +1,5 @@
 // Kernels over rows of numbers: norms, activations, dropout, optimiser. Rules as in Gemm.swift.
 
-private typealias V = SIMD16<Float>
-private typealias U = SIMD16<UInt32>
-
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
-
-@inline(__always) private func store(_ v: V, _ p: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
-}
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
-@inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
-
-@inline(__always) private func total(_ v: V) -> Float {
-    let a = v.lowHalf + v.highHalf
-    let b = a.lowHalf + a.highHalf
-    let c = b.lowHalf + b.highHalf
-    return c.x + c.y
-}
-
-/// e^x to 1e-7 relative, x clamped to [-87, 88] (Cephes).
-@inline(__always) private func exp(_ x: V) -> V {
-    var x = x.replacing(with: splat(-87), where: x .< splat(-87))
-    x = x.replacing(with: splat(88), where: x .> splat(88))
-    let magic = splat(12_582_912)
-    let t = fma(magic, x, splat(1.442_695_04))
-    let n = t - magic
-    var r = fma(x, n, splat(-0.693_359_375))
-    r = fma(r, n, splat(2.121_944_40e-4))
-    var p = splat(1.987_569_15e-4)
-    p = fma(splat(1.398_199_95e-3), p, r)
-    p = fma(splat(8.333_451_91e-3), p, r)
-    p = fma(splat(4.166_579_59e-2), p, r)
-    p = fma(splat(1.666_666_55e-1), p, r)
-    p = fma(splat(5.000_000_12e-1), p, r)
-    let y = fma(r + splat(1), p, r * r)
-    let bits = (unsafeBitCast(t, to: U.self) &<< U(repeating: 23)) &+ U(repeating: 0x3f80_0000)
-    return y * unsafeBitCast(bits, to: V.self)
-}
-
 /// erf(|x|) complement terms (Abramowitz and Stegun 7.1.26, absolute error 1.5e-7), given e^(-x²).
 @inline(__always) private func cumulative(_ x: V, _ gauss: V) -> V {
     // Φ(x) = 1 - ½ poly(t) e^(-x²/2) for x >= 0, mirrored below; t = 1 / (1 + 0.3275911 |x| / √2).
@@ -66,25 +20,6 @@ private typealias U = SIMD16<UInt32>
 @inline(__always) private func geluSlope(_ x: V) -> V {
     let gauss = exp(splat(-0.5) * x * x)
     return fma(cumulative(x, gauss), x, gauss * splat(0.398_942_280_4))
-}
-
-/// Copies the last `count` numbers of a row into a whole vector; the rest is `filler`.
-@inline(__always) private func loadPart(_ p: UnsafePointer<Float>, _ count: Int, _ filler: Float = 0) -> V {
-    var v = splat(filler)
-    var i = 0
-    while i < count {
-        v[i] = p[i]
-        i &+= 1
-    }
-    return v
-}
-
-@inline(__always) private func storePart(_ v: V, _ p: UnsafeMutablePointer<Float>, _ count: Int) {
-    var i = 0
-    while i < count {
-        p[i] = v[i]
-        i &+= 1
-    }
 }
 
 @inline(never)
@@ -253,19 +188,6 @@ package func geluBackward(
         let v = loadPart(dy + i, count &- i) * geluSlope(loadPart(x + i, count &- i))
         storePart(v, dx + i, count &- i)
     }
-}
-
-/// The keep decisions of 16 elements from `first` on: see `Dropout`.
-@inline(__always) private func hash(_ first: UInt32, _ low: UInt32, _ high: UInt32) -> U {
-    let lane = U(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-    var z = ((U(repeating: first) &+ lane) &* U(repeating: 0x9e37_79b1)) ^ U(repeating: low)
-    z = z &+ U(repeating: high)
-    z ^= z &>> U(repeating: 16)
-    z = z &* U(repeating: 0x7feb_352d)
-    z ^= z &>> U(repeating: 15)
-    z = z &* U(repeating: 0x846c_a68b)
-    z ^= z &>> U(repeating: 16)
-    return z
 }
 
 @inline(never)

@@ -1,51 +1,6 @@
 // Losses over sampled items: scores of a few items a row, slopes of the losses, and their way back. Rules as in Gemm.swift.
 
-private typealias V = SIMD16<Float>
-private typealias U = SIMD16<UInt32>
 private typealias Lanes = SIMDMask<SIMD16<Int32>>
-
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
-
-@inline(__always) private func store(_ v: V, _ p: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
-}
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
-@inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
-
-@inline(__always) private func total(_ v: V) -> Float {
-    let a = v.lowHalf + v.highHalf
-    let b = a.lowHalf + a.highHalf
-    let c = b.lowHalf + b.highHalf
-    return c.x + c.y
-}
-
-/// e^x to 1e-7 relative, x clamped to [-87, 88] (Cephes).
-@inline(__always) private func exp(_ x: V) -> V {
-    var x = x.replacing(with: splat(-87), where: x .< splat(-87))
-    x = x.replacing(with: splat(88), where: x .> splat(88))
-    let magic = splat(12_582_912)
-    let t = fma(magic, x, splat(1.442_695_04))
-    let n = t - magic
-    var r = fma(x, n, splat(-0.693_359_375))
-    r = fma(r, n, splat(2.121_944_40e-4))
-    var p = splat(1.987_569_15e-4)
-    p = fma(splat(1.398_199_95e-3), p, r)
-    p = fma(splat(8.333_451_91e-3), p, r)
-    p = fma(splat(4.166_579_59e-2), p, r)
-    p = fma(splat(1.666_666_55e-1), p, r)
-    p = fma(splat(5.000_000_12e-1), p, r)
-    let y = fma(r + splat(1), p, r * r)
-    let bits = (unsafeBitCast(t, to: U.self) &<< U(repeating: 23)) &+ U(repeating: 0x3f80_0000)
-    return y * unsafeBitCast(bits, to: V.self)
-}
 
 /// ln u for u in [1, 2] (Cephes).
 @inline(__always) private func logUpTo2(_ u: V) -> V {
@@ -68,7 +23,7 @@ private typealias Lanes = SIMDMask<SIMD16<Int32>>
 @inline(__always) private func magnitude(_ x: V) -> V { x.replacing(with: V.zero - x, where: x .< V.zero) }
 
 /// 1 / (1 + e^-x).
-@inline(__always) private func sigmoid(_ x: V) -> V {
+@inline(__always) private func stableSigmoid(_ x: V) -> V {
     let small = exp(V.zero - magnitude(x))
     let tail = small / (splat(1) + small)
     return tail.replacing(with: splat(1) / (splat(1) + small), where: x .> V.zero)
@@ -78,34 +33,6 @@ private typealias Lanes = SIMDMask<SIMD16<Int32>>
 @inline(__always) private func softplus(_ x: V) -> V {
     let rest = logUpTo2(splat(1) + exp(V.zero - magnitude(x)))
     return rest + V.zero.replacing(with: x, where: x .> V.zero)
-}
-
-@inline(__always) private func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ width: Int) -> Float {
-    var s = V.zero
-    var c = 0
-    while c &+ 16 <= width {
-        s = fma(s, load(a + c), load(b + c))
-        c &+= 16
-    }
-    var sum = total(s)
-    while c < width {
-        sum += a[c] * b[c]
-        c &+= 1
-    }
-    return sum
-}
-
-@inline(__always)
-private func accumulate(_ w: Float, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ width: Int) {
-    var c = 0
-    while c &+ 16 <= width {
-        store(fma(load(y + c), splat(w), load(x + c)), y + c)
-        c &+= 16
-    }
-    while c < width {
-        y[c] += w * x[c]
-        c &+= 1
-    }
 }
 
 /// Lanes of a vector that lie below `count`.
@@ -187,12 +114,12 @@ package func calibratedSlopes(
             let s = load(row + c)
             let live = lanes(perRow &- c)
             sum += V.zero.replacing(with: softplus(s), where: live)
-            store(V.zero.replacing(with: sigmoid(s), where: live), row + c)
+            store(V.zero.replacing(with: stableSigmoid(s), where: live), row + c)
             c &+= 16
         }
         let t = splat(targetScores[r])
         loss += Double(total(sum)) + Double(beta * softplus(V.zero - t)[0])
-        targetScores[r] = -beta * sigmoid(V.zero - t)[0]
+        targetScores[r] = -beta * stableSigmoid(V.zero - t)[0]
         r &+= 1
     }
     return loss
@@ -217,7 +144,7 @@ package func bprSlopes(
             let x = load(row + c) - t
             let live = lanes(perRow &- c)
             sum += V.zero.replacing(with: softplus(x), where: live)
-            let s = V.zero.replacing(with: sigmoid(x) * splat(share), where: live)
+            let s = V.zero.replacing(with: stableSigmoid(x) * splat(share), where: live)
             slope += s
             store(s, row + c)
             c &+= 16
@@ -247,8 +174,8 @@ package func top1Slopes(
         while c < perRow {
             let s = load(row + c)
             let live = lanes(perRow &- c)
-            let above = sigmoid(s - t)
-            let large = sigmoid(s * s)
+            let above = stableSigmoid(s - t)
+            let large = stableSigmoid(s * s)
             let pull = above * (splat(1) - above) * share
             let push = splat(2) * s * large * (splat(1) - large) * share
             sum += V.zero.replacing(with: (above + large) * share, where: live)
@@ -292,7 +219,7 @@ package func top1MaxSlopes(
             let s = load(row + c)
             let w = V.zero.replacing(with: exp(s - top), where: lanes(perRow &- c))
             weights += w
-            weighted = fma(weighted, w, sigmoid(s - t) + sigmoid(s * s))
+            weighted = fma(weighted, w, stableSigmoid(s - t) + stableSigmoid(s * s))
             c &+= 16
         }
         let norm = 1 / total(weights)
@@ -302,8 +229,8 @@ package func top1MaxSlopes(
         while c < perRow {
             let s = load(row + c)
             let w = V.zero.replacing(with: exp(s - top), where: lanes(perRow &- c)) * splat(norm)
-            let above = sigmoid(s - t)
-            let large = sigmoid(s * s)
+            let above = stableSigmoid(s - t)
+            let large = stableSigmoid(s * s)
             let pull = above * (splat(1) - above)
             let push = splat(2) * s * large * (splat(1) - large)
             slope = fma(slope, w, pull)
@@ -336,7 +263,7 @@ package func bprMaxSlopes(
             let s = load(row + c)
             let w = V.zero.replacing(with: exp(s - top), where: lanes(perRow &- c))
             weights += w
-            weighted = fma(weighted, w, sigmoid(t - s))
+            weighted = fma(weighted, w, stableSigmoid(t - s))
             c &+= 16
         }
         let norm = 1 / total(weights)
@@ -348,8 +275,8 @@ package func bprMaxSlopes(
         while c < perRow {
             let s = load(row + c)
             let w = V.zero.replacing(with: exp(s - top), where: lanes(perRow &- c)) * factor
-            let below = sigmoid(t - s)
-            let pull = below * sigmoid(s - t)
+            let below = stableSigmoid(t - s)
+            let pull = below * stableSigmoid(s - t)
             slope = fma(slope, w, pull)
             store(w * (splat(value) - below + pull), row + c)
             c &+= 16

@@ -5,10 +5,6 @@
 // and softmax needs no sum across lanes. Only distances below the longest sequence of a pack are visited. Both kinds of
 // attention are in one file because they share the products.
 
-private typealias V = SIMD16<Float>
-private typealias U = SIMD16<UInt32>
-private typealias I = SIMD16<Int32>
-
 /// Positions of a pack, and what a column of them takes with 16 zeros before and after.
 private let lanes = 64
 private let margin = 16
@@ -20,58 +16,19 @@ private let mostDistances = 16
 /// Numbers that describe a pack: rows, reaches, counters, squares of the length.
 private let packNumbers = 256
 
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
-
-@inline(__always) private func store(_ v: V, _ p: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
+/// `exp2` for any x: clamped to [-126, 126].
+@_transparent private func anyExp2(_ x: V) -> V {
+    let x = x.replacing(with: splat(-126), where: x .< splat(-126))
+    return exp2(x.replacing(with: splat(126), where: x .> splat(126)))
 }
 
-@inline(__always) private func loadInt(_ p: UnsafePointer<Int32>) -> I {
-    UnsafeRawPointer(p).loadUnaligned(as: I.self)
-}
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
-@inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
-
-/// 2^x to 8e-8 relative, x clamped to [-126, 126]; the polynomial is that of the tiles.
-@_transparent private func exp2(_ x: V) -> V {
-    var x = x.replacing(with: splat(-126), where: x .< splat(-126))
-    x = x.replacing(with: splat(126), where: x .> splat(126))
-    let magic = splat(12_582_912)
-    let t = x + magic
-    let r = x - (t - magic)
-    var p = splat(1.535_336_2e-4)
-    p = fma(splat(1.339_887_4e-3), p, r)
-    p = fma(splat(9.618_437e-3), p, r)
-    p = fma(splat(5.550_332_4e-2), p, r)
-    p = fma(splat(2.402_264_8e-1), p, r)
-    p = fma(splat(6.931_472e-1), p, r)
-    p = fma(splat(1), p, r)
-    return unsafeBitCast(
-        unsafeBitCast(p, to: U.self) &+ (unsafeBitCast(t, to: U.self) &<< U(repeating: 23)), to: V.self)
-}
-
-/// 1 / (1 + e^-x).
-@_transparent private func sigmoid(_ x: V) -> V { splat(1) / (splat(1) + exp2(x * splat(-1.442_695_04))) }
+/// `sigmoid` by powers of 2.
+@_transparent private func sigmoid2(_ x: V) -> V { splat(1) / (splat(1) + anyExp2(x * splat(-1.442_695_04))) }
 
 /// scale where the element of a counter is kept, else 0: see `Dropout`.
 @_transparent
 private func keepFactor(_ counter: U, _ low: UInt32, _ high: UInt32, _ threshold: UInt32, _ scale: Float) -> V {
-    var z = (counter &* U(repeating: 0x9e37_79b1)) ^ U(repeating: low)
-    z = z &+ U(repeating: high)
-    z ^= z &>> U(repeating: 16)
-    z = z &* U(repeating: 0x7feb_352d)
-    z ^= z &>> U(repeating: 15)
-    z = z &* U(repeating: 0x846c_a68b)
-    z ^= z &>> U(repeating: 16)
-    return V.zero.replacing(with: splat(scale), where: z .>= U(repeating: threshold))
+    V.zero.replacing(with: splat(scale), where: hash(counter, low, high) .>= U(repeating: threshold))
 }
 
 /// v where the distance is within reach, else 0.
@@ -264,7 +221,7 @@ private func softmax(
     var sum = V.zero
     m = 0
     while m < distances {
-        let e = within(reach, m, exp2((load(s + m &* stride) - most) * splat(factor)))
+        let e = within(reach, m, anyExp2((load(s + m &* stride) - most) * splat(factor)))
         store(e, s + m &* stride)
         sum += e
         m &+= 1
@@ -513,7 +470,7 @@ package func shortPointwiseAttention(
                     var m = 0
                     while m < distances {
                         let x = load(s + m &* stride) + load(biases + m &* lanes)
-                        store(within(reach, m, x * sigmoid(x) * splat(scale)), s + m &* stride)
+                        store(within(reach, m, x * sigmoid2(x) * splat(scale)), s + m &* stride)
                         m &+= 1
                     }
                     // The queries are needed no more.
@@ -591,7 +548,7 @@ private func pointwiseSlopes(
     var m = 0
     while m < distances {
         let x = load(w + m &* stride) + load(bias + m &* lanes)
-        let sigma = sigmoid(x)
+        let sigma = sigmoid2(x)
         let g = sigma * splat(scale)
         store(within(reach, m, x * g), w + m &* stride)
         let slope = within(reach, m, load(s + m &* stride) * g * fma(splat(1), x, splat(1) - sigma))

@@ -1,23 +1,5 @@
 // The optimiser on chosen rows of a matrix: what a step costs then depends on the rows it touched. Rules as in Gemm.swift.
 
-private typealias V = SIMD16<Float>
-
-@inline(__always) private func load(_ p: UnsafePointer<Float>) -> V { UnsafeRawPointer(p).loadUnaligned(as: V.self) }
-
-@inline(__always) private func store(_ v: V, _ p: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(p).storeBytes(of: v, as: V.self)
-}
-
-@inline(__always) private func fma(_ c: V, _ a: V, _ b: V) -> V {
-    #if K_NOFMA && arch(x86_64)
-    return c + a * b
-    #else
-    return c.addingProduct(a, b)
-    #endif
-}
-
-@inline(__always) private func splat(_ x: Float) -> V { V(repeating: x) }
-
 /// AdamW on rows; the arguments after `count` as in `adamW`.
 @inline(never)
 package func adamWRows(
