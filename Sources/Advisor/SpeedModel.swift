@@ -21,12 +21,13 @@ package struct SpeedModel: Sendable, Hashable {
         tokenSeconds = Quantity(probes) { 1 / $0.tokensPerSecond }
         userSeconds = Quantity(probes) { 1 / $0.evaluatedUsersPerSecond }
         latency = Quantity(probes) { $0.latencySeconds }
-        // What a training holds beside five words a parameter grows with all parts but the last.
-        memory = Quantity(probes, parts: 4) { max(1, $0.memoryBytes - Self.bytesPerParameter * Double($0.parameters)) }
+        // What a training holds beside its parameters and their like grows with all parts but the last.
+        memory = Quantity(probes, parts: 4) { max(1, $0.memoryBytes - Self.parameterBytes($0.parameters)) }
     }
 
-    /// Parameter, gradient, two moments, best copy.
-    private static let bytesPerParameter = 20.0
+    private static func parameterBytes(_ parameters: Int) -> Double {
+        Double(TrainingOptions.bytesPerParameter * parameters)
+    }
 
     /// The probe of a configuration, measured or predicted.
     package func estimate(_ c: Configuration, facts: DatasetFacts) -> ThroughputProbe {
@@ -38,7 +39,7 @@ package struct SpeedModel: Sendable, Hashable {
             layers: c.layers, dim: c.dim, heads: c.heads, tokensPerSecond: 1 / tokenSeconds.value(c.layers, c.dim),
             evaluatedUsersPerSecond: 1 / userSeconds.value(c.layers, c.dim),
             latencySeconds: latency.value(c.layers, c.dim),
-            memoryBytes: memory.value(c.layers, c.dim) + Self.bytesPerParameter * Double(parameters),
+            memoryBytes: memory.value(c.layers, c.dim) + Self.parameterBytes(parameters),
             parameters: parameters)
     }
 

@@ -323,27 +323,6 @@ package actor CalibrationSupervisor {
         try? FileManager.default.removeItem(atPath: TrialDirectory(path: directory).checkpointPath)
     }
 
-    private static func message(_ result: TrialResult) -> String? {
-        switch result.status {
-        case .converged: nil
-        case .stoppedByBudget:
-            "stopped by the budget after \(result.epochs) epochs, before it converged; not used in the fit"
-        case .diverged, .failed: result.message ?? result.status.rawValue
-        }
-    }
-
-    private func observation(of result: TrialResult, trial: StoredTrial, job: Job) async throws -> Observation? {
-        guard result.status == .converged || result.status == .stoppedByBudget else { return nil }
-        let dataset = try await store.dataset(job.dataset)
-        let spec = trial.spec
-        return Observation(
-            id: 0, dataset: job.dataset, key: spec.lawKey(datasetVersion: dataset.info.version),
-            configuration: spec.configuration, tokens: result.tokens, apen: dataset.info.entropy.dataApEn,
-            userFraction: spec.userFraction, seed: spec.seed, users: result.users, metrics: result.test,
-            epochs: result.epochs, seconds: result.seconds, converged: result.status == .converged, job: job.id,
-            trial: trial.id)
-    }
-
     // MARK: - The end
 
     /// Ends a job: leaves no trial unfinished, fits the laws, stores the final state and tells everybody.
@@ -396,17 +375,5 @@ package actor CalibrationSupervisor {
         } catch {
             logger.error("cannot tell the followers of a job", metadata: ["job": "\(id)", "error": "\(error)"])
         }
-    }
-
-    /// Seconds until the end: what the queued and running trials still need, spread over the workers, within the budget.
-    private static func remaining(_ job: Job, workers: Int) -> Double {
-        let needed = (job.trials ?? []).reduce(0.0) { sum, trial in
-            switch trial.state {
-            case .queued: sum + trial.predictedSeconds
-            case .running: sum + max(0, trial.predictedSeconds - trial.seconds)
-            case .finished, .failed, .cancelled: sum
-            }
-        }
-        return max(0, min(needed / Double(max(1, workers)), job.budgetSeconds - job.activeSeconds))
     }
 }

@@ -147,6 +147,9 @@ package struct Configuration: Codable, Sendable, Hashable {
 
 /// Hyperparameters of a training run that a law holds constant over its observations.
 package struct TrainingOptions: Codable, Sendable, Hashable {
+    /// What a training holds for each parameter: itself, its gradient, two moments, and the copy of the best epoch.
+    package static let bytesPerParameter = 20
+
     package var learningRate: Double
     package var weightDecay: Double
     package var beta1: Double

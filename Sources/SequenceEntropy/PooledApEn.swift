@@ -114,16 +114,15 @@ private struct Refinement {
         var place = 0
         for item in 0..<itemCount {
             let group = followed[item]
+            // From here on the place of the item's next position.
             counts[item] = group > 1 ? UInt32(place) : .max
             if group > 1 {
                 groups.append(group)
                 place += Int(group)
             }
         }
-        let (count, next) = (place, counts)
-        var places = next
-        positions = [UInt32](unsafeUninitializedCapacity: count) { buffer, initialized in
-            places.withUnsafeMutableBufferPointer { places in
+        positions = [UInt32](unsafeUninitializedCapacity: place) { buffer, initialized in
+            counts.withUnsafeMutableBufferPointer { places in
                 for user in users {
                     for position in user.dropLast() {
                         let item = Int(items[position])
@@ -133,7 +132,7 @@ private struct Refinement {
                     }
                 }
             }
-            initialized = count
+            initialized = place
         }
     }
 

@@ -10,6 +10,7 @@ package final class FloatBuffer: @unchecked Sendable {
     package init(_ count: Int) {
         self.count = count
         // The C library knows which memory is zero as it comes from the kernel, and leaves that untouched.
+        // Not an error to handle: the kernel promises memory beyond what there is, so calloc fails only on sizes that never fit.
         guard let allocation = calloc(1, max(count, 1) * 4 + 64) else { fatalError("no memory for \(count) floats") }
         self.allocation = allocation
         p = allocation.alignedUp(toMultipleOf: 64).bindMemory(to: Float.self, capacity: max(count, 1))

@@ -49,8 +49,8 @@ package enum MemoryUse {
         // Of the corpus its numbers and times; order, ranks and popularity beside it.
         let corpus =
             (data.times(0) == nil ? 4 : 12) * data.corpus.interactionCount + 40 * data.corpus.userCount + 24 * items
-        return programBytes + corpus + 4 * (5 * parameters + head + rows + positions * (configuration.dim + 4))
-            + max(training, ranking)
+        return programBytes + corpus + TrainingOptions.bytesPerParameter * parameters
+            + 4 * (head + rows + positions * (configuration.dim + 4)) + max(training, ranking)
     }
 
     /// The largest sum over a batch of so many users: that of a mean batch and four standard deviations, at most everything.

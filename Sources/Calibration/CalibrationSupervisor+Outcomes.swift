@@ -1,0 +1,43 @@
+internal import Domain
+internal import PlawProtocol
+internal import Store
+internal import Trials
+
+/// What the supervisor says of trials: messages, observations, and the time that jobs still need.
+extension CalibrationSupervisor {
+    /// What is told of a trial that has ended; nil where its metrics say all.
+    static func message(_ result: TrialResult) -> String? {
+        switch result.status {
+        case .converged: nil
+        case .stoppedByBudget:
+            "stopped by the budget after \(result.epochs) epochs, before it converged; not used in the fit"
+        case .diverged, .failed: result.message ?? result.status.rawValue
+        }
+    }
+
+    /// What a trial adds to the laws; nil when it gave no metrics.
+    /// Errors: `StoreError`.
+    func observation(of result: TrialResult, trial: StoredTrial, job: Job) async throws -> Observation? {
+        guard result.status == .converged || result.status == .stoppedByBudget else { return nil }
+        let dataset = try await store.dataset(job.dataset)
+        let spec = trial.spec
+        return Observation(
+            id: 0, dataset: job.dataset, key: spec.lawKey(datasetVersion: dataset.info.version),
+            configuration: spec.configuration, tokens: result.tokens, apen: dataset.info.entropy.dataApEn,
+            userFraction: spec.userFraction, seed: spec.seed, users: result.users, metrics: result.test,
+            epochs: result.epochs, seconds: result.seconds, converged: result.status == .converged, job: job.id,
+            trial: trial.id)
+    }
+
+    /// Seconds until the end: what the queued and running trials still need, spread over the workers, within the budget.
+    static func remaining(_ job: Job, workers: Int) -> Double {
+        let needed = (job.trials ?? []).reduce(0.0) { sum, trial in
+            switch trial.state {
+            case .queued: sum + trial.predictedSeconds
+            case .running: sum + max(0, trial.predictedSeconds - trial.seconds)
+            case .finished, .failed, .cancelled: sum
+            }
+        }
+        return max(0, min(needed / Double(max(1, workers)), job.budgetSeconds - job.activeSeconds))
+    }
+}
