@@ -25,7 +25,7 @@ extension Kernels {
     }
 
     /// Floats of scratch that `gemm` needs, whatever the shape.
-    package static let gemmScratch = 384 * 256 + 12 * 32
+    package static let gemmScratch = 384 * 256 + 12 * 32 + 384 * 96
 
     /// Floats of scratch that `attention` and its backward pass need.
     package static func attentionScratch(length: Int) -> Int {

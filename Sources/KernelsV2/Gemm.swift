@@ -16,8 +16,12 @@ private let innerBlock = 384
 private let blockColumns = 256
 private let blockRows = 192
 
-/// Floats of scratch that `gemm` needs: packed panels of a block and a tile's spill.
-package let gemmScratch = 384 * 256 + 12 * 32
+/// Columns of A that are copied together where A is transposed and lies badly: beside the block of B they leave room in the
+/// second-level cache.
+private let copiedColumns = 96
+
+/// Floats of scratch that `gemm` needs: packed panels of a block, a tile's spill, and copied columns of A.
+package let gemmScratch = 384 * 256 + 12 * 32 + 384 * 96
 
 /// Runs the tiles that cover `rows` rows of one panel of `vectors` vectors.
 @inline(__always)
@@ -106,59 +110,108 @@ package func gemm(
     _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ accumulate: Bool,
     _ scratch: UnsafeMutablePointer<Float>
 ) {
-    let aRow = layout == 2 ? 1 : lda
-    let aStep = layout == 2 ? lda : 1
     if k == 0 {
-        if accumulate { return }
-        var i = 0
-        while i < m {
-            var j = 0
-            while j < n {
-                c[i &* ldc &+ j] = 0
-                j &+= 1
-            }
-            i &+= 1
-        }
+        if !accumulate { clearResult(m, n, c, ldc) }
         return
     }
-    let spill = scratch + innerBlock &* blockColumns
+    // A tile reads 12 numbers of each row of a transposed A. Where rows lie a multiple of 1 KB apart, their lines fight for few
+    // sets of the caches and are gone before the next tile wants the rest of them.
+    let copies = layout == 2 && n >= 64 && lda & 255 == 0
+    let copy = scratch + (innerBlock &* blockColumns &+ 12 &* 32)
+    let mostRows = copies ? copiedColumns : blockRows
     var start = 0
     while start < k {
         let block = k &- start < innerBlock ? k &- start : innerBlock
         let add = accumulate || start > 0
-        let ak = a + start &* aStep
         var first = 0
         while first < n {
             let end = n &- first < blockColumns ? n : first &+ blockColumns
             var i = 0
             while i < m {
-                let rows = m &- i < blockRows ? m &- i : blockRows
-                let ai = ak + i &* aRow
-                var j = first
-                while j < end {
-                    let left = n &- j
-                    let width = left < panelWidth ? left : panelWidth
-                    let vectors = width > 16 ? 2 : 1
-                    let full = vectors &* 16
-                    let to = c + (i &* ldc &+ j)
-                    if layout != 1 && width == full {
-                        column(rows, vectors, block, ai, aRow, aStep, b + start &* ldb + j, ldb, to, ldc, add)
-                    } else {
-                        let panel = scratch + (j &- first) &* block
-                        if i == 0 { packPanel(layout, b, ldb, start, block, j, width, full, panel) }
-                        if width == full {
-                            column(rows, vectors, block, ai, aRow, aStep, panel, full, to, ldc, add)
-                        } else {
-                            edge(rows, vectors, width, block, ai, aRow, aStep, panel, full, to, ldc, add, spill)
-                        }
-                    }
-                    j &+= width
+                let rows = m &- i < mostRows ? m &- i : mostRows
+                var ai = a + (layout == 2 ? start &* lda &+ i : i &* lda &+ start)
+                let aRow = layout == 2 ? 1 : lda
+                var aStep = layout == 2 ? lda : 1
+                if copies {
+                    copyRows(block, rows, ai, lda, copy, copiedColumns)
+                    ai = UnsafePointer(copy)
+                    aStep = copiedColumns
                 }
+                panels(
+                    layout, rows, n, first, end, block, ai, aRow, aStep, b, ldb, start, i == 0, c + i &* ldc, ldc, add,
+                    scratch)
                 i &+= rows
             }
             first = end
         }
         start &+= block
+    }
+}
+
+/// `rows` rows of the result in the columns from `first` to `end` of n, for one inner block from `start` on; `packs`: the first
+/// rows, for which the panels that need it are packed.
+@inline(__always)
+private func panels(
+    _ layout: Int, _ rows: Int, _ n: Int, _ first: Int, _ end: Int, _ block: Int, _ a: UnsafePointer<Float>,
+    _ aRow: Int, _ aStep: Int, _ b: UnsafePointer<Float>, _ ldb: Int, _ start: Int, _ packs: Bool,
+    _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ add: Bool, _ scratch: UnsafeMutablePointer<Float>
+) {
+    let spill = scratch + innerBlock &* blockColumns
+    var next = first
+    while next < end {
+        var j = next
+        let left = n &- j
+        var width = left < panelWidth ? left : panelWidth
+        let vectors = width > 16 ? 2 : 1
+        let full = vectors &* 16
+        let packed = scratch + (next &- first) &* block
+        next &+= width
+        if width < full && !add && n >= full {
+            // Once more some columns of the panel before, with the same result, rather than columns that do not exist.
+            j = n &- full
+            width = full
+        }
+        if layout != 1 && width == full {
+            column(rows, vectors, block, a, aRow, aStep, b + start &* ldb + j, ldb, c + j, ldc, add)
+            continue
+        }
+        if packs { packPanel(layout, b, ldb, start, block, j, width, full, packed) }
+        if width == full {
+            column(rows, vectors, block, a, aRow, aStep, packed, full, c + j, ldc, add)
+        } else {
+            edge(rows, vectors, width, block, a, aRow, aStep, packed, full, c + j, ldc, add, spill)
+        }
+    }
+}
+
+/// Clears rows of `columns` floats.
+@inline(__always) private func clearResult(_ rows: Int, _ columns: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int) {
+    var i = 0
+    while i < rows {
+        clear(c + i &* ldc, columns)
+        i &+= 1
+    }
+}
+
+/// Copies rows of some columns.
+@inline(__always)
+private func copyRows(
+    _ rows: Int, _ columns: Int, _ x: UnsafePointer<Float>, _ ld: Int, _ out: UnsafeMutablePointer<Float>, _ ldOut: Int
+) {
+    var i = 0
+    while i < rows {
+        let from = x + i &* ld
+        let to = out + i &* ldOut
+        var j = 0
+        while j &+ 16 <= columns {
+            store(load(from + j), to + j)
+            j &+= 16
+        }
+        while j < columns {
+            to[j] = from[j]
+            j &+= 1
+        }
+        i &+= 1
     }
 }
 
