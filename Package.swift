@@ -65,6 +65,8 @@ let package = Package(
         .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
         .testTarget(
             name: "PerformanceLawsTests", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: strict),
+        .target(name: "Observations", dependencies: ["Domain"], swiftSettings: fast),
+        .testTarget(name: "ObservationsTests", dependencies: ["Domain", "Observations"], swiftSettings: strict),
         .target(name: "Trials", dependencies: ["Domain"], swiftSettings: fast),
         .target(name: "PlawProtocol", dependencies: ["Domain", "Trials"], swiftSettings: strict),
 
@@ -75,12 +77,17 @@ let package = Package(
         .target(name: "Advisor", dependencies: ["Domain", "PerformanceLaws", "Trials"], swiftSettings: fast),
         .testTarget(
             name: "AdvisorTests",
-            dependencies: ["Advisor", "Domain", "Interactions", "PerformanceLaws", "Transformer", "Trials"],
+            dependencies: ["Advisor", "Domain", "Interactions", "Kernels", "PerformanceLaws", "Transformer", "Trials"],
             swiftSettings: strict),
-        .target(
-            name: "SequenceEntropy", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: fast),
+        .target(name: "SequentialDesign", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: fast),
         .testTarget(
-            name: "SequenceEntropyTests", dependencies: ["Domain", "Interactions", "SequenceEntropy"],
+            name: "SequentialDesignTests", dependencies: ["Domain", "PerformanceLaws", "SequentialDesign"],
+            swiftSettings: fast),
+        .target(
+            name: "SequenceEntropy", dependencies: ["CZlib", "Domain", "Interactions", "Trials"], swiftSettings: fast),
+        .testTarget(
+            name: "SequenceEntropyTests", dependencies: ["Domain", "Interactions", "SequenceEntropy", "Trials"],
+            exclude: ["Fixtures"],
             swiftSettings: strict),
         .target(
             name: "Transformer", dependencies: ["Domain", "Interactions", "Kernels", "Trials"], swiftSettings: fast),
@@ -88,8 +95,12 @@ let package = Package(
             name: "TransformerTests", dependencies: ["Domain", "Interactions", "Kernels", "Transformer", "Trials"],
             exclude: ["Fixtures"],
             swiftSettings: fast),
+        .target(name: "Reports", dependencies: ["Domain", "PlawProtocol"], swiftSettings: strict),
+        .testTarget(
+            name: "ReportsTests", dependencies: ["Domain", "PlawProtocol", "Reports"], swiftSettings: strict),
         .target(
-            name: "Store", dependencies: ["Domain", "PlawProtocol", "Trials", grdb], swiftSettings: strict),
+            name: "Store", dependencies: ["Domain", "Observations", "PlawProtocol", "Trials", grdb],
+            swiftSettings: strict),
 
         .target(
             name: "PlawTransport",
@@ -111,7 +122,7 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Domain", "PlawProtocol", "Store", "Trials", logging,
+                "Domain", "PlawProtocol", "SequentialDesign", "Store", "Trials", logging,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),
@@ -120,8 +131,9 @@ let package = Package(
         .target(
             name: "PlawService",
             dependencies: [
-                "Advisor", "Calibration", "Domain", "Interactions", "PerformanceLaws", "PlawProtocol", "PlawTransport",
-                "SequenceEntropy", "Store", "Systemd", "Trials", logging,
+                "Advisor", "Calibration", "Domain", "Interactions", "Observations", "PerformanceLaws", "PlawProtocol",
+                "PlawTransport",
+                "Reports", "SequenceEntropy", "SequentialDesign", "Store", "Systemd", "Trials", logging,
             ], swiftSettings: strict),
 
         // For tests
@@ -153,7 +165,8 @@ let package = Package(
         .testTarget(
             name: "CalibrationTests",
             dependencies: [
-                "Calibration", "Domain", "Interactions", "PlawProtocol", "PlawTesting", "Store", "Trials", "plaw-trial",
+                "Calibration", "Domain", "Interactions", "PlawProtocol", "PlawTesting", "SequentialDesign", "Store",
+                "Trials", "plaw-trial",
                 logging,
             ], swiftSettings: strict),
         .testTarget(
@@ -172,14 +185,25 @@ let package = Package(
         .executableTarget(
             name: "plaw",
             dependencies: [
-                "Domain", "PlawClient", "PlawProtocol", "PlawTransport", "Trials", argumentParser,
+                "Domain", "Observations", "PlawClient", "PlawProtocol", "PlawTransport", "Trials", argumentParser,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
         .executableTarget(name: "kernel-bench", dependencies: ["Kernels"], swiftSettings: fast),
         .executableTarget(
+            name: "cost-bench", dependencies: ["Advisor", "Domain", "Trials", argumentParser], swiftSettings: strict),
+        .executableTarget(
+            name: "law-study",
+            dependencies: ["Domain", "Observations", "PerformanceLaws", "Trials", argumentParser], swiftSettings: strict
+        ),
+        .executableTarget(
             name: "entropy-bench",
             dependencies: ["Domain", "Interactions", "SequenceEntropy", argumentParser], swiftSettings: strict),
+        .executableTarget(
+            name: "law-bench", dependencies: ["Domain", "PerformanceLaws", argumentParser], swiftSettings: strict),
+        .executableTarget(
+            name: "design-replay",
+            dependencies: ["Domain", "PerformanceLaws", "SequentialDesign", argumentParser], swiftSettings: fast),
         .executableTarget(
             name: "plaw-trial",
             dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],

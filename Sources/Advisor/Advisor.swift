@@ -2,182 +2,135 @@ package import Domain
 internal import Glibc
 internal import PerformanceLaws
 
-/// Why no answer can be given.
-package struct AdvisorError: Error, Sendable, CustomStringConvertible {
-    package enum Kind: Sendable {
-        /// No configuration keeps the budget.
-        case infeasible
-        /// The configuration asked about lies too far outside the observations.
-        case outsideDomain
-        /// There is no law for the metric.
-        case noLaw
-    }
-
-    package var kind: Kind
-    package var description: String
-    /// The currency that was exceeded, its limit, and what the cheapest configuration costs in it.
-    package var currency: String?
-    package var limit: Double?
-    package var cheapest: Double?
-}
-
 /// Answers "how many layers, which dimension" from fitted laws and costs: pure, prepared once per set of laws.
 ///
 /// Every configuration of the search space is priced and predicted when the advisor is made, so that an answer is one pass
-/// over a table. The search space is each axis of the observations extended by a factor of 2.
+/// over a table. The search space of each branch is each axis of its observations extended by a factor of 2.
 package struct Advisor: Sendable {
     package let dataset: String
-    package let base: Configuration
-    package let laws: [String: LawFit]
-    package let lawNumbers: [String: Int64]
-    package let costs: CostModel
-    /// All configurations of the search space with their predictions, in order of layers, then dim.
+    /// Comparable with each other: equal dataset version, split, mask and candidates.
+    package let branches: [Branch]
+    /// All configurations with their predictions, branch by branch, in order of layers, then dim.
     package let table: [Candidate]
-    private let observations: [Observation]
+    /// Branch of each entry of the table.
+    let branchOf: [Int]
 
-    /// - Parameters:
-    ///   - laws: fitted laws by metric (`ndcg@10`), all of one key.
-    ///   - base: backbone, heads, maximum length and loss of the calibration.
-    package init(
-        dataset: String, base: Configuration, laws: [String: LawFit], lawNumbers: [String: Int64], costs: CostModel,
-        observations: [Observation]
-    ) {
+    package init(dataset: String, branches: [Branch]) {
         self.dataset = dataset
-        self.base = base
-        self.laws = laws
-        self.lawNumbers = lawNumbers
-        self.costs = costs
-        self.observations = observations.filter(\.converged)
+        self.branches = branches
         var table: [Candidate] = []
-        if let law = laws.values.first {
-            for layers in Self.layers(law) {
-                for dim in Self.dims(law, multiplesOf: base.dimStep) {
-                    var configuration = base
-                    (configuration.layers, configuration.dim) = (layers, dim)
-                    table.append(Self.candidate(configuration, laws: laws, costs: costs))
+        var branchOf: [Int] = []
+        for (place, branch) in branches.enumerated() {
+            guard let law = branch.laws.values.first?.fit else { continue }
+            for layers in branch.layers(law) {
+                for dim in branch.dims(law) {
+                    let c = branch.configuration(layers: layers, dim: dim)
+                    guard c.problem == nil else { continue }
+                    table.append(branch.candidate(c))
+                    branchOf.append(place)
                 }
             }
         }
         self.table = table
+        self.branchOf = branchOf
     }
 
-    // MARK: - Search space
-
-    /// Half the smallest up to twice the largest observed number of layers.
-    static func layers(_ law: LawFit) -> [Int] {
-        Array(max(1, law.layersRange[0] / 2)...min(128, law.layersRange[1] * 2))
-    }
-
-    /// Even steps that suit the size and the observed dimensions, multiples of what the heads need, from half the smallest to twice
-    /// the largest observed dimension.
-    static func dims(_ law: LawFit, multiplesOf unit: Int) -> [Int] {
-        let (low, high) = (max(unit, law.dimRange[0] / 2), min(4_096, law.dimRange[1] * 2))
-        let step = high <= 64 ? 2 : high <= 256 ? 4 : 8
-        var dims = Set(law.points.map(\.dim))
-        for dim in stride(from: (low + step - 1) / step * step, through: high, by: step) { dims.insert(dim) }
-        return dims.filter { $0 % unit == 0 && $0 >= low }.sorted()
-    }
-
-    private static func candidate(_ c: Configuration, laws: [String: LawFit], costs: CostModel) -> Candidate {
-        let data = costs.facts.effectiveTokens
-        var predicted: [String: Double] = [:]
-        var interval: [String: Interval] = [:]
-        for (metric, law) in laws {
-            let value = law.predict(layers: c.layers, dim: c.dim, effectiveTokens: data)
-            predicted[metric] = min(1, max(0, value))
-            interval[metric] = law.interval(layers: c.layers, dim: c.dim, effectiveTokens: data)
-        }
-        return Candidate(configuration: c, predicted: predicted, interval: interval, cost: costs.cost(c))
-    }
+    package var lawNumbers: [String: Int64] { branches.first?.lawNumbers ?? [:] }
 
     // MARK: - Answers
 
-    /// The best configuration within a budget, with runners-up. Errors: `AdvisorError`.
+    /// The best configuration within a budget, with what cannot be told apart from it. Errors: `AdvisorError`.
     package func recommend(_ budget: Budget, metric: Metric = Metric(.ndcg, 10)) throws -> Recommendation {
         let name = metric.description
-        guard let law = laws[name] else { throw noLaw(name) }
-        let feasible = table.filter { Self.violation($0.cost, budget) == nil }
-        guard !feasible.isEmpty else { throw infeasible(budget) }
-        func value(_ candidate: Candidate) -> Double { candidate.predicted[name] ?? 0 }
+        let usable = try usable(name)
+        func value(_ i: Int) -> Double { table[i].predicted[name] ?? 0 }
+        let feasible = usable.filter { Self.violation(table[$0].cost, budget) == nil }
         // Equal predictions go to the cheaper configuration.
         let ranked = feasible.sorted {
-            (value($0), -$0.cost.parameters) > (value($1), -$1.cost.parameters)
+            (value($0), -table[$0].cost.parameters) > (value($1), -table[$1].cost.parameters)
         }
-        var best = ranked[0]
-        var warnings = standing(law)
-        if let trained = bestTrained(name, budget: budget) {
-            // A measured configuration is worth its measurement shrunk towards the law; the answer is never worse than it.
-            if trained.worth > value(best) {
-                if trained.configuration != best.configuration {
-                    warnings.append(
-                        Warning(
-                            code: "trained-is-best",
-                            message: "the trained configuration of \(trained.configuration.layers) layers, dim "
-                                + "\(trained.configuration.dim) measured better than any prediction within the budget"))
-                }
-                best =
-                    table.first { $0.configuration == trained.configuration }
-                    ?? Self.candidate(trained.configuration, laws: laws, costs: costs)
+        guard let highest = ranked.first else { throw infeasible(budget, usable) }
+        let best = sure(ranked, metric: name)
+        let branch = branches[branchOf[best]]
+        guard let law = branch.laws[name] else { throw noLaw(name) }
+        let resolution = law.fit.noise.training
+        let rivals = Rivals(self, ranked: ranked, best: best, metric: name)
+        // E[max - f(c)] = E[max - f(best)] + E[f(best)] - E[f(c)]: one number serves all.
+        func regret(_ i: Int) -> Double { max(0, rivals.expectedRegret + value(best) - value(i)) }
+        func candidate(_ i: Int) -> Candidate {
+            var candidate = table[i]
+            candidate.expectedRegret = regret(i)
+            return candidate
+        }
+        let cheapest =
+            ranked.filter {
+                value($0) >= value(best) - resolution
+                    && (branches[branchOf[$0]].grade(table[$0].configuration) == .inside || $0 == best)
             }
+            .min { table[$0].cost.parameters < table[$1].cost.parameters } ?? best
+        let bestTrained = ranked.first { table[$0].trained > 0 }
+        let grade = branch.grade(table[best].configuration)
+        var warnings = standing(law.fit, branch) + around(table[best].configuration, law.fit, grade)
+        if highest != best {
+            let c = table[highest].configuration
+            warnings.append(
+                Warning(
+                    code: "more-beyond",
+                    message: "\(c.layers) x \(c.dim) (layers x dim), outside the observations, is expected to have "
+                        + "\(Self.rounded(value(highest) - value(best))) more, which is not sure: calibrate there to find out"
+                ))
         }
-        warnings += around(best.configuration, law)
-        // What a measurement could not tell from the best, where the law was observed.
-        let resolution = measurementError(name)
-        let equivalent = ranked.filter {
-            value($0) >= value(best) - resolution && $0.cost.parameters < best.cost.parameters
-                && Self.distance($0.configuration.layers, law.layersRange) == 0
-                && Self.distance($0.configuration.dim, law.dimRange) == 0
-        }
-        .min { $0.cost.parameters < $1.cost.parameters }
-        var runnersUp: [Candidate] = []
-        if let equivalent, equivalent.cost.parameters < 0.8 * best.cost.parameters {
-            runnersUp.append(equivalent)
+        warnings += branchWarnings(branch)
+        if cheapest != best, table[cheapest].cost.parameters < 0.8 * table[best].cost.parameters {
+            let c = table[cheapest].configuration
+            let share = Int((table[cheapest].cost.parameters / table[best].cost.parameters * 100).rounded())
             warnings.append(
                 Warning(
                     code: "cheaper-equivalent",
                     message:
-                        "\(equivalent.configuration.layers) x \(equivalent.configuration.dim) (layers x dim) is predicted "
-                        + "within one standard error of a measurement (\(Self.rounded(resolution))) of the best, at "
-                        + "\(Int((equivalent.cost.parameters / best.cost.parameters * 100).rounded())) % of its parameters"
-                ))
+                        "\(c.layers) x \(c.dim) (layers x dim) is predicted within one standard error of a training "
+                        + "(\(Self.rounded(resolution))) of the best, at \(share) % of its parameters"))
         }
-        runnersUp += distinct(ranked, from: [best] + runnersUp, count: 4 - runnersUp.count)
+        let chosen = [best] + (cheapest == best ? [] : [cheapest])
         return Recommendation(
-            dataset: dataset, best: best, runnersUp: runnersUp, warnings: warnings, laws: lawNumbers)
+            dataset: dataset, metric: metric, best: candidate(best), expectedRegret: rivals.expectedRegret,
+            grade: grade,
+            reasons: reasons(best, ranked, budget, usable, name, rivals, bestTrained, resolution),
+            cheapest: candidate(cheapest), indistinguishable: rivals.indistinguishable.map(candidate),
+            runnersUp: distinct(ranked, from: chosen, count: 4).map(candidate),
+            bestTrained: bestTrained.map(candidate), warnings: warnings, laws: branch.lawNumbers)
     }
 
-    /// What the laws expect of one configuration. Errors: `AdvisorError` more than 2 e-folds outside the observations.
-    package func predict(layers: Int, dim: Int, heads: Int?) throws -> (candidate: Candidate, warnings: [Warning]) {
-        guard let law = laws["ndcg@10"] ?? laws.values.first else { throw noLaw("any metric") }
-        var configuration = base
-        (configuration.layers, configuration.dim) = (layers, dim)
-        if let heads { configuration.heads = heads }
-        if let problem = configuration.problem { throw AdvisorError(kind: .outsideDomain, description: problem) }
-        let distance = max(
-            Self.distance(layers, law.layersRange), Self.distance(dim, law.dimRange))
-        guard distance <= 2 else {
+    /// What the laws expect of one configuration. Errors: `AdvisorError` more than 2 e-folds outside the observations, unless forced.
+    package func predict(
+        layers: Int, dim: Int, heads: Int?, isForced: Bool = false
+    ) throws -> (candidate: Candidate, grade: ExtrapolationGrade, warnings: [Warning]) {
+        guard let branch = branches.first, let law = (branch.laws["ndcg@10"] ?? branch.laws.values.first)?.fit else {
+            throw noLaw("any metric")
+        }
+        var c = branch.configuration(layers: layers, dim: dim)
+        if let heads { c.heads = heads }
+        if let problem = c.problem { throw AdvisorError(kind: .outsideDomain, description: problem) }
+        let grade = branch.grade(c)
+        guard grade != .refused || isForced else {
             throw AdvisorError(
                 kind: .outsideDomain,
                 description:
-                    "layers \(layers), dim \(dim) lies \(Self.rounded(distance)) e-folds outside the observations "
-                    + "(layers \(law.layersRange[0]) to \(law.layersRange[1]), dim \(law.dimRange[0]) to "
-                    + "\(law.dimRange[1])); a law says nothing beyond 2")
+                    "layers \(layers), dim \(dim) lies \(Self.rounded(branch.hull.distance(layers: layers, dim: dim))) e-folds "
+                    + "outside the observations (layers \(law.layersRange[0]) to \(law.layersRange[1]), dim "
+                    + "\(law.dimRange[0]) to \(law.dimRange[1])); a law says nothing beyond 2")
         }
-        let candidate = Self.candidate(configuration, laws: laws, costs: costs)
-        return (candidate, standing(law) + around(configuration, law))
+        return (
+            branch.candidate(c), grade, standing(law, branch) + around(c, law, grade) + branchWarnings(branch)
+        )
     }
 
-    /// The configurations that no other beats in both quality and a currency, cheapest first; only those between the
-    /// smallest and largest observed layers and dimension, since a front shows no warnings point by point.
+    /// The configurations that no other beats in both quality and a currency, cheapest first; only those inside the hull of the
+    /// observations, since a front shows no warnings point by point.
     package func pareto(_ currency: KeyPath<Cost, Double>, metric: Metric = Metric(.ndcg, 10)) throws -> [Candidate] {
         let name = metric.description
-        guard let law = laws[name] else { throw noLaw(name) }
-        func isInside(_ value: Int, _ range: [Int]) -> Bool {
-            value >= (range.first ?? value) && value <= (range.last ?? value)
-        }
-        let inside = table.filter {
-            isInside($0.configuration.layers, law.layersRange) && isInside($0.configuration.dim, law.dimRange)
-        }
+        let inside = try usable(name).filter { branches[branchOf[$0]].grade(table[$0].configuration) == .inside }
+            .map { table[$0] }
         var front: [Candidate] = []
         for candidate in inside.sorted(by: {
             ($0.cost[keyPath: currency], -($0.predicted[name] ?? 0)) < (
@@ -189,17 +142,42 @@ package struct Advisor: Sendable {
         return front
     }
 
+    /// The best predicted entry; where that lies outside the observations, only if it surely beats the best inside, else that.
+    private func sure(_ ranked: [Int], metric name: String) -> Int {
+        func grade(_ i: Int) -> ExtrapolationGrade { branches[branchOf[i]].grade(table[i].configuration) }
+        guard grade(ranked[0]) != .inside, let inside = ranked.first(where: { grade($0) == .inside }) else {
+            return ranked[0]
+        }
+        let (a, b) = (branches[branchOf[inside]], branches[branchOf[ranked[0]]])
+        guard let from = a.laws[name], let to = b.laws[name] else { return ranked[0] }
+        let (p, q) = (a.place(table[inside].configuration), b.place(table[ranked[0]].configuration))
+        let change: (mean: Double, deviation: Double)
+        if branchOf[inside] == branchOf[ranked[0]] {
+            change = from.difference(p, q)
+        } else {
+            let (x, y) = (from.predict(p), to.predict(q))
+            let variance = x.lawDeviation * x.lawDeviation + y.lawDeviation * y.lawDeviation
+            change = (y.mean - x.mean, variance.squareRoot())
+        }
+        return change.mean > 1.645 * change.deviation ? ranked[0] : inside
+    }
+
     // MARK: - Parts of an answer
 
-    private func noLaw(_ name: String) -> AdvisorError {
-        AdvisorError(
-            kind: .noLaw,
-            description: "no law for \(name) of \"\(dataset)\"; there are \(laws.keys.sorted().joined(separator: ", "))"
-        )
+    /// Entries of the table whose branch has a law for the metric. Errors: `AdvisorError` where there is none.
+    func usable(_ name: String) throws -> [Int] {
+        let usable = table.indices.filter { branches[branchOf[$0]].laws[name] != nil }
+        guard !usable.isEmpty else { throw noLaw(name) }
+        return usable
+    }
+
+    func noLaw(_ name: String) -> AdvisorError {
+        let known = Set(branches.flatMap(\.laws.keys)).sorted().joined(separator: ", ")
+        return AdvisorError(kind: .noLaw, description: "no law for \(name) of \"\(dataset)\"; there are \(known)")
     }
 
     /// Name, limit and cost of the first exceeded currency.
-    static func violation(_ cost: Cost, _ budget: Budget) -> (name: String, limit: Double, cost: Double)? {
+    package static func violation(_ cost: Cost, _ budget: Budget) -> (name: String, limit: Double, cost: Double)? {
         let checks: [(String, Double?, Double)] = [
             ("parameters", budget.maxParameters, cost.parameters),
             ("trainingFlops", budget.maxTrainingFlops, cost.trainingFlops),
@@ -214,152 +192,117 @@ package struct Advisor: Sendable {
     }
 
     /// The budget's limits one by one, in the order of `violation`.
-    private static func limits(_ budget: Budget) -> [Budget?] {
+    private static func limits(_ budget: Budget) -> [(name: String, budget: Budget)] {
         [
-            budget.maxParameters.map { Budget(maxParameters: $0) },
-            budget.maxTrainingFlops.map { Budget(maxTrainingFlops: $0) },
-            budget.maxLatencySeconds.map { Budget(maxLatencySeconds: $0) },
-            budget.maxMemoryBytes.map { Budget(maxMemoryBytes: $0) },
-            budget.maxTrainingSeconds.map { Budget(maxTrainingSeconds: $0) },
-        ]
+            budget.maxParameters.map { ("parameters", Budget(maxParameters: $0)) },
+            budget.maxTrainingFlops.map { ("training FLOPs", Budget(maxTrainingFlops: $0)) },
+            budget.maxLatencySeconds.map { ("latency", Budget(maxLatencySeconds: $0)) },
+            budget.maxMemoryBytes.map { ("memory", Budget(maxMemoryBytes: $0)) },
+            budget.maxTrainingSeconds.map { ("training time", Budget(maxTrainingSeconds: $0)) },
+        ].compactMap { $0 }
     }
 
-    private func infeasible(_ budget: Budget) -> AdvisorError {
+    private func infeasible(_ budget: Budget, _ usable: [Int]) -> AdvisorError {
         // The first currency in which even the cheapest configuration is too dear; there may be none.
-        let currencies: [KeyPath<Cost, Double>] = [
-            \.parameters, \.trainingFlops, \.latencySeconds, \.memoryBytes, \.trainingSeconds,
-        ]
-        let cheapest = currencies.compactMap { currency in
-            table.min { $0.cost[keyPath: currency] < $1.cost[keyPath: currency] }
-        }
-        let found = zip(cheapest, Self.limits(budget)).lazy.compactMap { candidate, limit in
-            limit.flatMap { limit in Self.violation(candidate.cost, limit).map { (candidate.configuration, $0) } }
-        }.first
-        guard let (c, violation) = found else {
-            return AdvisorError(kind: .infeasible, description: "no configuration keeps all limits together")
-        }
-        return AdvisorError(
-            kind: .infeasible,
-            description:
-                "no configuration keeps the budget: \(violation.name) is limited to \(Self.rounded(violation.limit)), "
-                + "the cheapest configuration (\(c.layers) layers, dim \(c.dim)) needs \(Self.rounded(violation.cost))",
-            currency: violation.name, limit: violation.limit, cheapest: violation.cost)
-    }
-
-    /// The trained configuration within the budget that is worth most: law plus the share of its residual that is signal,
-    /// that share being the residual scatter beyond the measurement error. Seeds of one configuration are averaged.
-    private func bestTrained(_ name: String, budget: Budget) -> (configuration: Configuration, worth: Double)? {
-        guard let law = laws[name] else { return nil }
-        let groups = Dictionary(grouping: observations.filter { $0.userFraction >= 1 }, by: \.configuration)
-        var best: (Configuration, Double)?
-        for (configuration, group) in groups {
-            guard Self.violation(costs.cost(configuration), budget) == nil else { continue }
-            let measured = group.compactMap { $0.metrics[name] }
-            guard !measured.isEmpty else { continue }
-            let mean = measured.reduce(0) { $0 + $1.value } / Double(measured.count)
-            let noise =
-                measured.reduce(0) { $0 + $1.standardError * $1.standardError }
-                / Double(measured.count * measured.count)
-            let predicted = law.predict(
-                layers: configuration.layers, dim: configuration.dim, effectiveTokens: costs.facts.effectiveTokens)
-            let scatter = law.residualDeviation * law.residualDeviation
-            let share = max(0, scatter - noise) / max(scatter, 1e-300)
-            let worth = predicted + share * (mean - predicted)
-            if worth > best?.1 ?? -.infinity || (worth == best?.1 && configuration.dim < best?.0.dim ?? 0) {
-                best = (configuration, worth)
+        for (_, limit) in Self.limits(budget) {
+            let violations = usable.compactMap { i in
+                Self.violation(table[i].cost, limit).map { (configuration: table[i].configuration, violation: $0) }
             }
+            guard violations.count == usable.count,
+                let (c, violation) = violations.min(by: { $0.violation.cost < $1.violation.cost })
+            else { continue }
+            return AdvisorError(
+                kind: .infeasible,
+                description:
+                    "no configuration keeps the budget: \(violation.name) is limited to \(Self.rounded(violation.limit)), "
+                    + "the cheapest configuration (\(c.layers) layers, dim \(c.dim)) needs \(Self.rounded(violation.cost))",
+                currency: violation.name, limit: violation.limit, cheapest: violation.cost)
         }
-        return best
+        return AdvisorError(kind: .infeasible, description: "no configuration keeps all limits together")
     }
 
-    /// Median standard error of a metric over the test users, among the observations.
-    private func measurementError(_ name: String) -> Double {
-        let errors = observations.compactMap { $0.metrics[name]?.standardError }.sorted()
-        return errors.isEmpty ? 0 : errors[errors.count / 2]
-    }
-
-    /// The next best that differ from those chosen by at least a tenth in layers or dim.
-    private func distinct(_ ranked: [Candidate], from chosen: [Candidate], count: Int) -> [Candidate] {
+    /// The next best that differ from those chosen by at least a tenth in layers or a fifth in dim.
+    func distinct(_ ranked: [Int], from chosen: [Int], count: Int) -> [Int] {
         var chosen = chosen
-        var found: [Candidate] = []
-        for candidate in ranked where found.count < count {
+        var found: [Int] = []
+        for i in ranked where found.count < count {
+            let c = table[i].configuration
             let near = chosen.contains {
-                abs(log(Double($0.configuration.layers) / Double(candidate.configuration.layers))) < 0.1
-                    && abs(log(Double($0.configuration.dim) / Double(candidate.configuration.dim))) < 0.2
+                let other = table[$0].configuration
+                return branchOf[$0] == branchOf[i] && abs(log(Double(other.layers) / Double(c.layers))) < 0.1
+                    && abs(log(Double(other.dim) / Double(c.dim))) < 0.2
             }
             if near { continue }
-            chosen.append(candidate)
-            found.append(candidate)
+            chosen.append(i)
+            found.append(i)
         }
         return found
     }
 
-    /// Warnings about the law itself.
-    private func standing(_ law: LawFit) -> [Warning] {
-        var warnings: [Warning] = []
-        if law.points.count < 9 {
-            warnings.append(
-                Warning(
-                    code: "few-observations",
-                    message:
-                        "the law rests on \(law.points.count) observations; 9 or more, 3 levels of each axis, make it "
-                        + "trustworthy"))
-        }
-        let free = Set(law.covarianceParameters).subtracting(law.identified)
-        if !free.isEmpty {
-            warnings.append(
-                Warning(
-                    code: "not-identified",
-                    message:
-                        "the observations fix \(law.rank) of the law's \(law.covarianceParameters.count) parameters: it "
-                        + "may hold among them, its optimum and what lies beyond are a guess"))
-        }
-        if law.optimum.layers == nil && law.optimum.dim == nil {
-            warnings.append(Warning(code: "no-interior-optimum", message: "the law has no maximum in layers or dim"))
-        }
-        if law.r2 < 0.5 {
-            warnings.append(
-                Warning(
-                    code: "poor-fit",
-                    message: "the law explains only \(Int((law.r2 * 100).rounded())) % of the variance"))
-        }
-        if !law.covarianceParameters.contains("slopeData") {
-            warnings.append(
-                Warning(
-                    code: "one-data-size",
-                    message: "all observations have one data size: nothing is known about more data"))
-        }
-        return warnings
-    }
+    // MARK: - Words
 
-    /// Warnings about a configuration's place among the observations.
-    private func around(_ c: Configuration, _ law: LawFit) -> [Warning] {
-        var warnings: [Warning] = []
-        for (axis, value, range) in [("layers", c.layers, law.layersRange), ("dim", c.dim, law.dimRange)] {
-            let distance = Self.distance(value, range)
-            if distance > 0 {
-                warnings.append(
-                    Warning(
-                        code: "outside-range",
-                        message: "\(axis) \(value) lies outside the observed \(range[0]) to \(range[1]), by "
-                            + "\(Self.rounded(distance)) e-folds"))
-            } else if range[0] < range[1], value == range[1] || (value == range[0] && value > 1) {
-                warnings.append(
-                    Warning(
-                        code: "optimum-at-edge",
-                        message:
-                            "\(axis) \(value) is the edge of what was observed (\(range[0]) to \(range[1])); the best may "
-                            + "lie beyond"))
+    private func reasons(
+        _ best: Int, _ ranked: [Int], _ budget: Budget, _ usable: [Int], _ name: String, _ rivals: Rivals,
+        _ bestTrained: Int?, _ resolution: Double
+    ) -> [String] {
+        func value(_ i: Int) -> Double { table[i].predicted[name] ?? 0 }
+        func shape(_ i: Int) -> String {
+            let c = table[i].configuration
+            return (branches.count > 1 ? c.backbone.rawValue + " " : "") + "\(c.layers) x \(c.dim)"
+        }
+        var reasons = [
+            "the highest expected \(name) of \(ranked.count) configurations"
+                + (best == ranked[0] ? "" : " of those among the observations")
+                + (ranked.count < usable.count ? " within the budget, of \(usable.count) in all" : "")
+        ]
+        if let bestTrained {
+            if bestTrained == best {
+                reasons.append("it was trained: nothing untrained is expected to do better")
+            } else {
+                reasons.append(
+                    "expected to be \(Self.rounded(value(best) - value(bestTrained))) above the best that was trained, "
+                        + shape(bestTrained))
             }
         }
-        return warnings
+        if ranked.count < usable.count, let free = usable.max(by: { value($0) < value($1) }), value(free) > value(best)
+        {
+            // The limit without which the answer would be best.
+            let gains = Self.limits(budget).map { limit -> (name: String, gain: Double, entry: Int) in
+                var rest = budget
+                switch limit.name {
+                case "parameters": rest.maxParameters = nil
+                case "training FLOPs": rest.maxTrainingFlops = nil
+                case "latency": rest.maxLatencySeconds = nil
+                case "memory": rest.maxMemoryBytes = nil
+                default: rest.maxTrainingSeconds = nil
+                }
+                let entry = usable.filter { Self.violation(table[$0].cost, rest) == nil }.max { value($0) < value($1) }
+                return (limit.name, value(entry ?? best) - value(best), entry ?? best)
+            }
+            if let binding = gains.max(by: { $0.gain < $1.gain }), binding.gain > 0 {
+                reasons.append(
+                    "\(binding.name) is the limit that binds: without it \(shape(binding.entry)) would be expected to have "
+                        + "\(Self.rounded(binding.gain)) more")
+            } else {
+                reasons.append("several limits bind together: giving up any one of them gains nothing")
+            }
+        }
+        reasons.append(
+            "the best choice of all within the budget is expected to have \(Self.rounded(rivals.expectedRegret)) more than it "
+                + "(\(Self.rounded(rivals.expectedRegret / max(value(best), 1e-12) * 100)) %); "
+                + "one training alone varies by \(Self.rounded(resolution))")
+        return reasons
     }
 
-    private static func distance(_ value: Int, _ range: [Int]) -> Double {
+    static func distance(_ value: Int, _ range: [Int]) -> Double {
         max(0, log(Double(value) / Double(range[1])), log(Double(range[0]) / Double(value)))
     }
 
-    private static func rounded(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String((value * 1000).rounded() / 1000)
+    /// Three significant digits.
+    static func rounded(_ value: Double) -> String {
+        guard value != 0, value.isFinite else { return "\(Int(value.isFinite ? value : 0))" }
+        let scale = pow(10, 2 - floor(log10(abs(value))))
+        let short = (value * scale).rounded() / scale
+        return abs(short) >= 1_000 ? "\(Int(short))" : "\(short)"
     }
 }

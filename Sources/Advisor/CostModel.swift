@@ -11,13 +11,22 @@ package struct DatasetFacts: Codable, Sendable, Hashable {
     package var apen: Double
     /// Mean squared training length over mean length: the positions that a position attends to, doubled.
     package var meanContext: Double
+    /// Items before the test target of the user with most; the longest sequence of the model where unknown.
+    package var longestHistory: Int?
+    /// Largest sum of squared training lengths in a batch: what attention keeps for each head; nil where unknown.
+    package var batchPairs: Double?
 
-    package init(items: Int, evaluatedUsers: Int, tokens: Int, apen: Double, meanContext: Double) {
+    package init(
+        items: Int, evaluatedUsers: Int, tokens: Int, apen: Double, meanContext: Double, longestHistory: Int? = nil,
+        batchPairs: Double? = nil
+    ) {
         self.items = items
         self.evaluatedUsers = evaluatedUsers
         self.tokens = tokens
         self.apen = apen
         self.meanContext = meanContext
+        self.longestHistory = longestHistory
+        self.batchPairs = batchPairs
     }
 
     package var effectiveTokens: Double { Double(tokens) / apen }
@@ -28,15 +37,27 @@ package struct CostModel: Sendable {
     package var facts: DatasetFacts
     package var speed: SpeedModel
     /// Epochs until the stopping rule ends training.
-    package var epochs: Double
+    package var epochs: EpochModel
     /// Negatives of the losses that draw some.
     package var negatives: Int
+    /// Latency by a benchmark of its own; where there is none, that of the speeds' probes.
+    package var latency: LatencyModel?
 
-    package init(facts: DatasetFacts, speed: SpeedModel, epochs: Double, negatives: Int) {
+    package init(
+        facts: DatasetFacts, speed: SpeedModel, epochs: Double, negatives: Int, latency: LatencyModel? = nil
+    ) {
+        self.init(
+            facts: facts, speed: speed, epochs: EpochModel(constant: epochs), negatives: negatives, latency: latency)
+    }
+
+    package init(
+        facts: DatasetFacts, speed: SpeedModel, epochs: EpochModel, negatives: Int, latency: LatencyModel? = nil
+    ) {
         self.facts = facts
         self.speed = speed
         self.epochs = epochs
         self.negatives = negatives
+        self.latency = latency
     }
 
     /// Trainable parameters, tied output; F the feed-forward width:
@@ -78,15 +99,49 @@ package struct CostModel: Sendable {
         return 6 * (scored * d + Double(c.layers * blockProducts(c))) + 6 * Double(c.layers) * d * facts.meanContext
     }
 
+    /// Multiply-adds of the linear layers up to the hidden state of the newest of `length` items: the last block computes keys and
+    /// values of all positions, and everything else of the newest.
+    static func newestProducts(_ c: Configuration, length: Int) -> Double {
+        let (n, block, keysAndValues) = (length, blockProducts(c), 2 * c.dim * c.dim)
+        return Double((c.layers - 1) * n * block + n * keysAndValues + block - keysAndValues)
+    }
+
+    /// Multiply-adds of attention, scores and weighted values, on the way there.
+    static func newestAttentionProducts(_ c: Configuration, length: Int) -> Double {
+        Double(((c.layers - 1) * length * (length + 1) + 2 * length) * c.dim)
+    }
+
+    /// FLOPs of one position through all blocks, forward: 2 N (W + d s), s the mean attended positions x 2. The scores of the items,
+    /// once a request, are not included.
+    package static func inferenceFlopsPerToken(_ c: Configuration, facts: DatasetFacts) -> Double {
+        2 * Double(c.layers) * (Double(blockProducts(c)) + Double(c.dim) * facts.meanContext)
+    }
+
+    /// FLOPs of one request: the hidden state of the newest of `length` items, and the scores of all items.
+    package static func inferenceFlops(_ c: Configuration, items: Int, length: Int) -> Double {
+        2 * (newestProducts(c, length: length) + newestAttentionProducts(c, length: length) + Double(items * c.dim))
+    }
+
+    /// Items in view of the user with most.
+    func length(_ c: Configuration) -> Int { min(c.maxLength, facts.longestHistory ?? c.maxLength) }
+
     package func cost(_ c: Configuration) -> Cost {
-        let flops = Self.trainingFlopsPerToken(c, facts: facts, negatives: negatives) * Double(facts.tokens)
+        let token = Self.trainingFlopsPerToken(c, facts: facts, negatives: negatives)
         let estimate = speed.estimate(c, facts: facts)
         let epoch =
             Double(facts.tokens) / estimate.tokensPerSecond
             + Double(facts.evaluatedUsers) / estimate.evaluatedUsersPerSecond
+        let epochs = epochs.expected(layers: c.layers, dim: c.dim).epochs
+        let length = length(c)
+        let waiting = latency?.seconds(c, items: facts.items, length: length)
         return Cost(
-            parameters: Double(Self.parameters(c, items: facts.items)), trainingFlops: flops * epochs,
-            latencySeconds: estimate.latencySeconds, memoryBytes: estimate.memoryBytes,
+            parameters: Double(Self.parameters(c, items: facts.items)),
+            embeddingParameters: Double(facts.items * c.dim),
+            trainingFlops: token * Double(facts.tokens) * epochs, trainingFlopsPerToken: token,
+            inferenceFlopsPerToken: Self.inferenceFlopsPerToken(c, facts: facts),
+            inferenceFlops: Self.inferenceFlops(c, items: facts.items, length: length),
+            latencySeconds: waiting?.p50 ?? estimate.latencySeconds, latencyP95Seconds: waiting?.p95,
+            memoryBytes: estimate.memoryBytes,
             trainingSeconds: epoch * epochs + 2 * Double(facts.evaluatedUsers) / estimate.evaluatedUsersPerSecond)
     }
 }

@@ -6,14 +6,13 @@ package struct CalibrationPlanner {
     package var settings: CalibrationSettings
     /// Predicted seconds of one epoch (training and validation) and of the final ranking on one worker, all users.
     package var price: (_ configuration: Configuration, _ userFraction: Double) -> (epoch: Double, ending: Double)
-    /// Epochs a training is expected to take, from earlier trials or `defaultEpochs`.
+    /// Epochs a training is expected to take, at the middle of the search space.
     package var epochs: Double
+    /// Epochs of one shape where they depend on it, at most those allowed, and the standard deviation of ln(seconds) of such a trial.
+    package var expected:
+        (_ configuration: Configuration, _ userFraction: Double) -> (epochs: Double, deviation: Double)?
     /// Trials of these settings that have been measured before; they cost nothing, and are not trained again.
     package var isKnown: (_ configuration: Configuration, _ userFraction: Double) -> Bool
-
-    /// Expected epochs before anything was trained here: the published runs on the Amazon sets stop after 34 to 47
-    /// with a patience of 10.
-    package static let defaultEpochs = 40.0
 
     /// Share of the budget the plan may promise; the rest absorbs what the prediction gets wrong.
     static let fill = 0.9
@@ -22,11 +21,16 @@ package struct CalibrationPlanner {
 
     package init(
         settings: CalibrationSettings, epochs: Double,
+        expected:
+            @escaping (_ configuration: Configuration, _ userFraction: Double) -> (
+                epochs: Double, deviation: Double
+            )? = { _, _ in nil },
         isKnown: @escaping (_ configuration: Configuration, _ userFraction: Double) -> Bool = { _, _ in false },
         price: @escaping (_ configuration: Configuration, _ userFraction: Double) -> (epoch: Double, ending: Double)
     ) {
         self.settings = settings
         self.epochs = min(epochs, Double(settings.options.maxEpochs))
+        self.expected = expected
         self.isKnown = isKnown
         self.price = price
     }
@@ -49,7 +53,7 @@ package struct CalibrationPlanner {
     /// The plan. It never promises more than the budget; what it leaves out stands in its notes.
     package func plan() -> CalibrationPlanResult {
         let capacity = capacity
-        var notes = ["expecting \(rounded(epochs)) epochs a trial"]
+        var notes: [String] = []
         var chosen: [PlannedTrial] = []
         if let design = bestDesign(capacity: capacity) {
             chosen = design
@@ -80,6 +84,7 @@ package struct CalibrationPlanner {
             chosen.removeAll { isKnown($0.configuration, $0.userFraction) }
         }
         chosen.sort { $0.predictedSeconds < $1.predictedSeconds }
+        notes.insert(expectation(chosen), at: 0)
         if !chosen.isEmpty {
             let layers = Set(chosen.map(\.configuration.layers)).sorted()
             let dims = Set(chosen.map(\.configuration.dim)).sorted()
@@ -153,7 +158,8 @@ package struct CalibrationPlanner {
 
     /// The middle shape on 1/2, 1/4 and 1/8 of the users, when at least 9 trials stand and all three fit as well.
     private func dataSizeTrials(beside chosen: [PlannedTrial], capacity: Double) -> [PlannedTrial] {
-        guard chosen.count >= 9 else { return [] }
+        // A grid asked for by name is trained as it is.
+        guard chosen.count >= 9, settings.grid == nil else { return [] }
         let layers = Set(chosen.map(\.configuration.layers)).sorted()
         let dims = Set(chosen.map(\.configuration.dim)).sorted()
         let middle = settings.configuration(layers: layers[(layers.count - 1) / 2], dim: dims[dims.count / 2])
@@ -165,9 +171,17 @@ package struct CalibrationPlanner {
 
     private func trial(_ configuration: Configuration, userFraction: Double = 1) -> PlannedTrial {
         let price = isKnown(configuration, userFraction) ? (epoch: 0, ending: 0) : price(configuration, userFraction)
+        let expected = expected(configuration, userFraction)
+        let epochs = min(expected?.epochs ?? epochs, Double(settings.options.maxEpochs))
         return PlannedTrial(
             configuration: configuration, userFraction: userFraction, seed: settings.seed, predictedEpochs: epochs,
-            predictedSeconds: price.epoch * epochs + price.ending)
+            predictedSeconds: price.epoch * epochs + price.ending, predictedLogDeviation: expected?.deviation)
+    }
+
+    private func expectation(_ trials: [PlannedTrial]) -> String {
+        let all = trials.map(\.predictedEpochs)
+        let (least, most) = (rounded(all.min() ?? epochs), rounded(all.max() ?? epochs))
+        return "expecting \(least == most ? least : "\(least) to \(most)") epochs a trial"
     }
 
     /// Wall-clock seconds when each worker takes the next trial, cheapest first.

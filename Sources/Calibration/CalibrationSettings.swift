@@ -17,6 +17,15 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     package var workers: Int
     package var mask: CandidateMask
     package var options: TrainingOptions
+    /// A grid asked for by name; its levels stand in `layers` and `dims`.
+    package var grid: CalibrationGrid?
+    /// What the answer must keep.
+    package var asked: Budget
+    /// Expected regret over the predicted metric at which trials chosen one at a time end.
+    package var tolerance: Double
+
+    /// Whether trials are chosen one at a time: nobody asked for levels.
+    package var isSequential: Bool { layers == nil && dims == nil }
 
     /// Resolves a request. Errors: `RPCError.invalidParams` naming the member, what was found and what was expected.
     package init(_ params: CalibrationParams, mask: CandidateMask, availableWorkers: Int) throws(RPCError) {
@@ -32,8 +41,14 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         loss = params.loss ?? .cce
         maxLength = params.maxLength ?? 50
         heads = params.heads ?? 2
-        layers = params.layers.map { Array(Set($0)).sorted() }
-        dims = params.dims.map { Array(Set($0)).sorted() }
+        grid = params.grid
+        layers = (params.grid?.layers ?? params.layers).map { Array(Set($0)).sorted() }
+        dims = (params.grid?.dims ?? params.dims).map { Array(Set($0)).sorted() }
+        asked = Budget(
+            maxParameters: params.maxParams, maxTrainingFlops: params.maxFlops,
+            maxLatencySeconds: params.maxLatencySeconds, maxMemoryBytes: params.maxMemoryBytes,
+            maxTrainingSeconds: params.maxTrainSeconds)
+        tolerance = params.tolerance ?? 0.01
         workers = min(params.workers ?? availableWorkers, availableWorkers)
         self.mask = mask
         let standard = TrainingOptions()
@@ -51,6 +66,17 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         self.seed = UInt64(max(0, seed))
         try check(
             "budgetSeconds", budgetSeconds >= 1 && budgetSeconds <= 30 * 86_400, budgetSeconds, "1 to 2592000 seconds")
+        try check(
+            "grid", grid == nil || (params.layers == nil && params.dims == nil), "levels beside it",
+            "none: a grid has its own")
+        try check("tolerance", tolerance >= 0 && tolerance <= 1, tolerance, "0 to 1")
+        for (field, limit) in [
+            ("maxParams", params.maxParams), ("maxFlops", params.maxFlops),
+            ("maxMemoryBytes", params.maxMemoryBytes), ("maxLatencySeconds", params.maxLatencySeconds),
+            ("maxTrainSeconds", params.maxTrainSeconds),
+        ] {
+            if let limit { try check(field, limit > 0, limit, "more than 0") }
+        }
         try check("workers", (params.workers ?? 1) >= 1, params.workers ?? 1, "1 or more")
         try check(
             "learningRate", options.learningRate > 0 && options.learningRate <= 1, options.learningRate,
@@ -65,7 +91,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         for value in layers ?? [] { try check("layers", (1...128).contains(value), value, "1 to 128") }
         for value in dims ?? [] {
             try check("dims", (1...4_096).contains(value), value, "1 to 4096")
-            try check("heads", value % heads == 0, heads, "a divisor of dim \(value)")
+            try check("heads", grid != nil || value % heads == 0, heads, "a divisor of dim \(value)")
             if let problem = configuration(layers: 1, dim: value).problem {
                 throw RPCError(.invalidParams, problem, ["field": .string("heads")])
             }
@@ -73,13 +99,19 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     }
 
     /// The configuration of one shape.
+    ///
+    /// In a grid asked for by name, dimensions that the heads do not divide get as many heads as fit.
     package func configuration(layers: Int, dim: Int) -> Configuration {
-        Configuration(
-            backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss)
+        func configuration(_ heads: Int) -> Configuration {
+            Configuration(
+                backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss)
+        }
+        guard grid != nil else { return configuration(heads) }
+        return (1...heads).reversed().lazy.map(configuration).first { $0.problem == nil } ?? configuration(heads)
     }
 
     /// What dimensions must be multiples of.
-    package var dimStep: Int { configuration(layers: 1, dim: heads).dimStep }
+    package var dimStep: Int { Configuration(backbone: backbone, layers: 1, dim: heads, heads: heads).dimStep }
 
     /// Everything but the shape that training speed depends on.
     package var speedSetting: String {
@@ -98,18 +130,18 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     package func spec(corpus: String, _ trial: PlannedTrial) -> TrialSpec {
         TrialSpec(
             corpus: corpus, configuration: trial.configuration, options: options, seed: trial.seed, threads: 1,
-            userFraction: trial.userFraction, mask: mask)
+            userFraction: trial.userFraction, mask: mask, mostHeads: grid == nil ? nil : heads)
     }
 }
 
 extension TrialSpec {
     /// What makes the observation of this trial comparable with others.
-    package func lawKey(datasetVersion: String) -> LawKey {
+    package func lawKey(datasetVersion: String, filter: String) -> LawKey {
         let o = options
         let c = configuration
         var policy =
             "adamw lr=\(o.learningRate) wd=\(o.weightDecay) betas=\(o.beta1),\(o.beta2) clip=\(o.clipNorm) "
-            + "batch=\(o.batchUsers) dropout=\(o.dropout) heads=\(c.heads) stop=\(o.stopMetric) "
+            + "batch=\(o.batchUsers) dropout=\(o.dropout) heads\(mostHeads.map { "<=\($0)" } ?? "=\(c.heads)") stop=\(o.stopMetric) "
             + "patience=\(o.patience) epochs<=\(o.maxEpochs)"
         // Only where they differ from what training did before there was a choice, so that older observations stay comparable.
         if o.warmup > 0 || o.schedule != .constant {
@@ -120,7 +152,7 @@ extension TrialSpec {
         if c.loss == .gbce { policy += " t=\(o.calibration)" }
         if c.loss == .sampledSoftmax { policy += " sampling=\(o.sampling.rawValue)" }
         return LawKey(
-            datasetVersion: datasetVersion, split: "leave-two-out", mask: mask,
+            datasetVersion: datasetVersion, filter: filter, split: "leave-two-out", mask: mask,
             candidates: sampledRanking.map { "sampled-\($0)" } ?? "all", backbone: c.backbone, loss: c.loss,
             negatives: c.loss.scoresCatalogue ? 0 : o.negatives, maxLength: c.maxLength, policy: policy,
             codeVersion: trainingCodeVersion)

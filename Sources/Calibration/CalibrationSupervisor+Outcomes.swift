@@ -15,15 +15,31 @@ extension CalibrationSupervisor {
         }
     }
 
+    /// Why a calibration whose trials are chosen one at a time has ended.
+    static func message(_ outlook: CalibrationOutlook) -> String {
+        func percent(_ share: Double) -> String { "\((share * 1_000).rounded() / 10) %" }
+        let regret = percent(outlook.predicted > 0 ? outlook.expectedRegret / outlook.predicted : 0)
+        let price =
+            outlook.halvingSeconds.map { "halving it takes about \(Int($0.rounded(.up))) s of training more" }
+            ?? "no further training is known to halve it"
+        let about = "the expected regret is \(regret) of \(outlook.metric)"
+        return outlook.isReached
+            ? "tolerance reached: \(about), \(percent(outlook.tolerance)) are tolerated; \(price)"
+            : "budget spent: \(about), above the tolerance of \(percent(outlook.tolerance)); \(price)"
+    }
+
     /// What a trial adds to the laws; nil when it gave no metrics.
     /// Errors: `StoreError`.
     func observation(of result: TrialResult, trial: StoredTrial, job: Job) async throws -> Observation? {
         guard result.status == .converged || result.status == .stoppedByBudget else { return nil }
         let dataset = try await store.dataset(job.dataset)
+        // Only datasets with interactions, and so with entropy, have trials.
+        guard let entropy = dataset.info.entropy else { return nil }
         let spec = trial.spec
         return Observation(
-            id: 0, dataset: job.dataset, key: spec.lawKey(datasetVersion: dataset.info.version),
-            configuration: spec.configuration, tokens: result.tokens, apen: dataset.info.entropy.dataApEn,
+            id: 0, dataset: job.dataset,
+            key: spec.lawKey(datasetVersion: dataset.info.version, filter: dataset.info.options.filter),
+            configuration: spec.configuration, tokens: result.tokens, apen: entropy.dataApEn,
             userFraction: spec.userFraction, seed: spec.seed, users: result.users, metrics: result.test,
             epochs: result.epochs, seconds: result.seconds, converged: result.status == .converged, job: job.id,
             trial: trial.id)

@@ -22,6 +22,9 @@ package actor CalibrationSupervisor {
     /// Fits the laws of a dataset from its stored observations of one key; called when a calibration has ended.
     let fitLaws: @Sendable (_ dataset: String, _ key: LawKey) async throws -> [Int64]
 
+    /// Chooses the next trial of a job whose trials are chosen one at a time.
+    let choose: @Sendable (_ request: DesignRequest) async throws -> DesignAnswer
+
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
     /// The job in work and the way to stop it.
@@ -37,8 +40,10 @@ package actor CalibrationSupervisor {
 
     package init(
         store: Store, executor: any TrialExecutor, trialsFolder: String, hub: JobHub, logger: Logger,
+        choose: @escaping @Sendable (_ request: DesignRequest) async throws -> DesignAnswer = { _ in .end(nil) },
         fitLaws: @escaping @Sendable (_ dataset: String, _ key: LawKey) async throws -> [Int64]
     ) {
+        self.choose = choose
         self.store = store
         self.executor = executor
         self.trialsFolder = trialsFolder
@@ -60,10 +65,12 @@ package actor CalibrationSupervisor {
 
     /// Queues a calibration and returns its job number. Errors: `StoreError`.
     package func enqueue(
-        dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial]
+        dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial],
+        design: SequentialPlan? = nil
     ) async throws -> Int64 {
         let job = try await store.insertJob(
-            dataset: dataset, budgetSeconds: budgetSeconds, workers: workers, message: message, trials: trials)
+            dataset: dataset, budgetSeconds: budgetSeconds, workers: workers, message: message, trials: trials,
+            design: try design.map { try $0.text })
         wakeUp.yield()
         return job
     }
@@ -179,7 +186,7 @@ package actor CalibrationSupervisor {
     private func pause(milliseconds: Int) async { try? await Task.sleep(for: .milliseconds(milliseconds)) }
 
     private enum Event: Sendable {
-        case trialEnded
+        case trialEnded(Int64)
         case tick
         case stopped
     }
@@ -190,7 +197,9 @@ package actor CalibrationSupervisor {
         var queue = try await store.trials(of: job.id).filter { !$0.state.isFinal }
         // A trial that was running when the daemon died goes on from its checkpoint before others start.
         queue.sort { ($0.state == .running ? 0 : 1, $0.place) < ($1.state == .running ? 0 : 1, $1.place) }
+        let design = try await store.design(of: job.id).map { try SequentialPlan(text: $0) }
         var inFlight = 0
+        var running: [Int64: StoredTrial] = [:]
         await withTaskGroup(of: Event.self) { group in
             group.addTask {
                 for await _ in stops { return .stopped }
@@ -199,16 +208,24 @@ package actor CalibrationSupervisor {
             group.addTask { await Self.tick() }
             var stopping = false
             while true {
-                while !stopping, inFlight < workers, let trial = await self.nextTrial(&queue, of: job) {
+                while !stopping, inFlight < workers {
+                    var next = await self.nextTrial(&queue, of: job)
+                    if next == nil, let design {
+                        next = await self.chosenTrial(design, of: job, running: Array(running.values))
+                    }
+                    guard let trial = next else { break }
                     inFlight += 1
+                    running[trial.id] = trial
                     group.addTask {
                         await self.run(trial, of: job)
-                        return .trialEnded
+                        return .trialEnded(trial.id)
                     }
                 }
                 if inFlight == 0 { break }
                 switch await group.next() {
-                case .trialEnded: inFlight -= 1
+                case .trialEnded(let id):
+                    inFlight -= 1
+                    running[id] = nil
                 case .tick:
                     await self.persistClock(job.id)
                     // Once the group is cancelled a tick would come at once, and the next one too.
@@ -256,6 +273,27 @@ package actor CalibrationSupervisor {
             }
         }
         return nil
+    }
+
+    /// Asks for one more trial of a job whose trials are chosen one at a time, and stores it before it starts; nil where there is
+    /// none now.
+    private func chosenTrial(_ design: SequentialPlan, of job: Job, running: [StoredTrial]) async -> StoredTrial? {
+        do {
+            let request = DesignRequest(
+                plan: design, job: job.id, running: running, trials: try await store.trials(of: job.id),
+                remainingSeconds: max(0, job.budgetSeconds - activeSeconds))
+            switch try await choose(request) {
+            case .train(let trial, let outlook):
+                return try await store.appendTrial(trial, to: job.id, outlook: outlook)
+            case .wait: return nil
+            case .end(let outlook):
+                if let outlook { try await store.updateOutlook(outlook, of: job.id) }
+                return nil
+            }
+        } catch {
+            logger.error("no further trial can be chosen", metadata: ["job": "\(job.id)", "error": "\(error)"])
+            return nil
+        }
     }
 
     /// How much longer the finished trials of a job took than was predicted: what the remaining predictions are corrected by.
@@ -349,8 +387,9 @@ package actor CalibrationSupervisor {
             var message = job.message
             if measured > 0, let spec = trials.first?.spec {
                 do {
-                    let version = try await store.dataset(job.dataset).info.version
-                    laws = try await fitLaws(job.dataset, spec.lawKey(datasetVersion: version))
+                    let info = try await store.dataset(job.dataset).info
+                    laws = try await fitLaws(
+                        job.dataset, spec.lawKey(datasetVersion: info.version, filter: info.options.filter))
                 } catch {
                     message = "no law was fitted: \(error)"
                     logger.warning("no law was fitted", metadata: ["job": "\(id)", "error": "\(error)"])
@@ -358,6 +397,7 @@ package actor CalibrationSupervisor {
             } else if !wasCancelled {
                 message = trials.compactMap(\.message).first ?? "no trial finished"
             }
+            if message == nil, !wasCancelled, let outlook = job.outlook { message = Self.message(outlook) }
             let state: JobState = wasCancelled ? .cancelled : measured > 0 ? .finished : .failed
             try await store.updateJob(id, state: state, activeSeconds: activeSeconds, message: message, laws: laws)
             logger.notice("calibration ended", metadata: ["job": "\(id)", "state": "\(state.rawValue)"])

@@ -68,17 +68,31 @@ package struct LocalExecutor: TrialExecutor {
             "--parent", String(getpid()),
         ]
         for shape in request.shapes { arguments += ["--shape", "\(shape.layers)x\(shape.dim)"] }
+        return try await lines(arguments)
+    }
+
+    package func latency(_ request: LatencyRequest) async throws -> [LatencyProbe] {
+        var arguments = [
+            "latency", "--backbone", request.backbone.rawValue, "--heads", String(request.heads), "--parent",
+            String(getpid()),
+        ]
+        for shape in request.shapes { arguments += ["--shape", shape.text] }
+        return try await lines(arguments)
+    }
+
+    /// What the program prints, a value a line. Errors: `WorkerError`.
+    private func lines<T: Decodable>(_ arguments: [String]) async throws -> [T] {
         let outcome = try await Subprocess.run(
             .path(FilePath(program)), arguments: Arguments(arguments), environment: Self.environment,
             platformOptions: Self.options, input: .none, output: .string(limit: 1 << 20),
             error: .string(limit: 1 << 20))
         guard case .exited(0) = outcome.terminationStatus else {
             let words = (outcome.standardError).suffix(500)
-            throw WorkerError("plaw-trial probe ended with \(outcome.terminationStatus): \(words)")
+            throw WorkerError("plaw-trial \(arguments[0]) ended with \(outcome.terminationStatus): \(words)")
         }
         let decoder = JSONDecoder()
         return try (outcome.standardOutput).split(separator: "\n").map { line in
-            try decoder.decode(ThroughputProbe.self, from: Data(line.utf8))
+            try decoder.decode(T.self, from: Data(line.utf8))
         }
     }
 

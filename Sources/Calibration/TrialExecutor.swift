@@ -1,3 +1,4 @@
+package import Domain
 package import Trials
 
 /// How a worker's run of a trial ended.
@@ -20,6 +21,36 @@ package protocol TrialExecutor: Sendable {
 
     /// Measures the speed of shapes on a corpus.
     func probe(_ request: ProbeRequest) async throws -> [ThroughputProbe]
+
+    /// Measures how long one user waits for ten items.
+    func latency(_ request: LatencyRequest) async throws -> [LatencyProbe]
+}
+
+/// Which shapes to measure the latency of; no corpus is needed.
+package struct LatencyRequest: Sendable {
+    package var backbone: Backbone
+    package var heads: Int
+    package var shapes: [LatencyShape]
+
+    /// Shapes from which those of a catalogue and a length are priced, wide ones only as far as a catalogue fits 256 MB; two smaller
+    /// catalogues and two other lengths tell the parts of the time apart.
+    package init(backbone: Backbone, heads: Int, dimStep: Int, items: Int, length: Int) {
+        self.backbone = backbone
+        self.heads = heads
+        func shape(_ layers: Int, _ dim: Int, _ items: Int, _ length: Int) -> LatencyShape {
+            let widest = max(dimStep, (1 << 26) / max(1, items) / dimStep * dimStep)
+            return LatencyShape(
+                layers: layers, dim: min(widest, (dim + dimStep - 1) / dimStep * dimStep), items: items,
+                length: max(1, min(4_096, length)))
+        }
+        let fewer = max(1, items / 4)
+        shapes = [
+            shape(1, 16, items, length), shape(4, 16, items, length), shape(1, 64, items, length),
+            shape(4, 64, items, length), shape(2, 128, items, length), shape(1, 256, items, length),
+            shape(2, 64, fewer, (length + 1) / 2), shape(2, 64, fewer, 2 * length), shape(4, 128, items, length),
+            shape(4, 256, items, length), shape(1, 512, items, length),
+        ]
+    }
 }
 
 /// What to measure.

@@ -86,71 +86,10 @@ package struct ReadOptions: Codable, Sendable, Hashable {
         self.kCore = kCore
         self.deduplicate = deduplicate
     }
-}
 
-/// Entropy figures of a corpus. Pooled and per-user ApEn in nats, Shannon in bits, Lempel-Ziv in nats.
-package struct EntropyReport: Codable, Sendable, Hashable {
-    package struct Pooled: Codable, Sendable, Hashable {
-        package var m: Int
-        /// Plug-in conditional entropy of the next item given the last m, nats.
-        package var value: Double
-        package var biasCorrected: Double
-        /// Share of contexts of length m that occur once.
-        package var singletonShare: Double
-
-        package init(m: Int, value: Double, biasCorrected: Double, singletonShare: Double) {
-            self.m = m
-            self.value = value
-            self.biasCorrected = biasCorrected
-            self.singletonShare = singletonShare
-        }
-    }
-
-    /// Pooled ApEn of one m, where the report has it.
-    package func pooled(m: Int) -> Pooled? { pooledApEn.first { $0.m == m } }
-
-    package struct PerUser: Codable, Sendable, Hashable {
-        package var m: Int
-        package var r: Double
-        package var maxLength: Int
-        package var mean: Double
-        package var users: Int
-        /// Users whose sequence has no template of length m + 1; they count as 0, as published.
-        package var tooShort: Int
-
-        package init(m: Int, r: Double, maxLength: Int, mean: Double, users: Int, tooShort: Int) {
-            self.m = m
-            self.r = r
-            self.maxLength = maxLength
-            self.mean = mean
-            self.users = users
-            self.tooShort = tooShort
-        }
-    }
-
-    package var pooledApEn: [Pooled]
-    package var perUserApEn: PerUser
-    package var shannonBits: Double
-    package var lempelZiv: Double
-    package var compressionRatio: Double
-    /// Training positions after truncation to `perUserApEn.maxLength`.
-    package var tokens: Int
-    /// D' = tokens / pooled ApEn (m = 1).
-    package var effectiveTokens: Double
-    /// Degenerate cases in words, empty when there are none.
-    package var notes: [String]
-
-    package init(
-        pooledApEn: [Pooled], perUserApEn: PerUser, shannonBits: Double, lempelZiv: Double, compressionRatio: Double,
-        tokens: Int, effectiveTokens: Double, notes: [String]
-    ) {
-        self.pooledApEn = pooledApEn
-        self.perUserApEn = perUserApEn
-        self.shannonBits = shannonBits
-        self.lempelZiv = lempelZiv
-        self.compressionRatio = compressionRatio
-        self.tokens = tokens
-        self.effectiveTokens = effectiveTokens
-        self.notes = notes
+    /// The filters in words, as they stand in the key of observations: `none`, `k-core=5`, `k-core=5 deduplicate=pairs`.
+    package var filter: String {
+        let words = [kCore.map { "k-core=\($0)" }, deduplicate.map { "deduplicate=\($0.rawValue)" }].compactMap { $0 }
+        return words.isEmpty ? "none" : words.joined(separator: " ")
     }
 }

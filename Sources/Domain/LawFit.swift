@@ -1,17 +1,19 @@
-/// A fitted law for one metric, with every choice that produced it: enough to predict without refitting.
+/// A fitted law for one metric: every family with its scores, how they are weighted, and every choice that produced them;
+/// enough to predict without refitting.
 package struct LawFit: Codable, Sendable, Hashable {
     /// One observation as the law saw it.
     package struct Point: Codable, Sendable, Hashable {
         package var observation: Int64
         package var layers: Int
         package var dim: Int
-        /// D' = tokens / ApEn.
+        /// D' = tokens / ApEn; 0 where it is not known.
         package var effectiveTokens: Double
         package var observed: Double
+        /// What the leading family's formula gives.
         package var fitted: Double
         /// observed - fitted, in metric units.
         package var residual: Double
-        /// Weight in the least-squares sum.
+        /// Weight in the least-squares sum: 1 / variance, less for an outlier.
         package var weight: Double
 
         package init(
@@ -29,6 +31,120 @@ package struct LawFit: Codable, Sendable, Hashable {
         }
     }
 
+    /// A distinct place with what was measured there: what predictions rest on.
+    package struct Place: Codable, Sendable, Hashable {
+        /// ln N, ln d, ln D'.
+        package var x: [Double]
+        /// Mean of the trainings there.
+        package var value: Double
+        package var variance: Double
+
+        package init(x: [Double], value: Double, variance: Double) {
+            self.x = x
+            self.value = value
+            self.variance = variance
+        }
+    }
+
+    /// Where the noise of one training comes from, as standard deviations in metric units.
+    package struct Noise: Codable, Sendable, Hashable {
+        /// Standard error of a mean over the test users (median of the observations).
+        package var evaluation: Double
+        /// Mean correlation over users between the gains of two trainings; nil where ranks are not stored. What is common to all
+        /// trainings moves them together and does not tell configurations apart.
+        package var correlation: Double?
+        /// A new training on the same test users: seed, and the users' part that is not common.
+        package var training: Double
+        /// Trainings that repeat another one's configuration and data.
+        package var replicates: Int
+
+        package init(evaluation: Double, correlation: Double?, training: Double, replicates: Int) {
+            self.evaluation = evaluation
+            self.correlation = correlation
+            self.training = training
+            self.replicates = replicates
+        }
+    }
+
+    package var metric: Metric
+    /// The family that stands out in cross-validation, or `weighted`.
+    package var family: String
+    /// The family with the largest weight: whose formula, R² and optimum are shown.
+    package var leading: LawFamily
+    /// Every family, in the order of `LawFamily`.
+    package var fits: [FamilyFit]
+    package var noise: Noise
+    package var points: [Point]
+    package var places: [Place]
+    /// Error of answering with the nearest observation, on the largest ones left out: the least a law must beat.
+    package var nearestNeighbour: FoldScore?
+    /// Smallest and largest layers, dim and D' among the observations.
+    package var layersRange: [Int]
+    package var dimRange: [Int]
+    package var effectiveTokensRange: [Double]
+    /// Fixed factor p; nil where it was profiled.
+    package var fixedP: Double?
+    /// Every choice of the fit in words: the checklist of arXiv 2502.18969.
+    package var choices: [String: String]
+
+    package init(
+        metric: Metric, family: String, leading: LawFamily, fits: [FamilyFit], noise: Noise, points: [Point],
+        places: [Place], nearestNeighbour: FoldScore?, layersRange: [Int], dimRange: [Int],
+        effectiveTokensRange: [Double],
+        fixedP: Double?, choices: [String: String]
+    ) {
+        self.metric = metric
+        self.family = family
+        self.leading = leading
+        self.fits = fits
+        self.noise = noise
+        self.points = points
+        self.places = places
+        self.nearestNeighbour = nearestNeighbour
+        self.layersRange = layersRange
+        self.dimRange = dimRange
+        self.effectiveTokensRange = effectiveTokensRange
+        self.fixedP = fixedP
+        self.choices = choices
+    }
+
+    /// The fit of the leading family.
+    package var lead: FamilyFit? { fits.first { $0.family == leading } }
+}
+
+extension FamilyFit {
+    /// The parameters in the order of the formula.
+    package var orderedParameters: [(name: String, value: Double)] {
+        let order = [
+            "p", "w1", "a1", "w11", "w2", "a2", "w22", "w12", "rho", "A", "alpha", "B", "beta", "C", "gamma", "w3",
+            "w33",
+            "kappa", "b",
+        ]
+        return order.compactMap { name in parameters[name].map { (name, $0) } }
+    }
+}
+
+/// One family fitted to the observations of a law.
+package struct FamilyFit: Codable, Sendable, Hashable {
+    /// One axis of a performance law, a LINEX curve in ln x.
+    package struct AxisShape: Codable, Sendable, Hashable {
+        /// x*, where the axis peaks.
+        package var optimum: Double
+        /// Second derivative of the metric by ln x at the optimum; negative.
+        package var curvature: Double
+        /// q: positive where the metric falls faster beyond the optimum than before it.
+        package var skew: Double
+        /// Which of `optimum`, `curvature`, `skew` the observations determine.
+        package var identified: [String]
+
+        package init(optimum: Double, curvature: Double, skew: Double, identified: [String]) {
+            self.optimum = optimum
+            self.curvature = curvature
+            self.skew = skew
+            self.identified = identified
+        }
+    }
+
     /// Closed-form optimum of each axis, nil where the law has no interior maximum there.
     package struct Optimum: Codable, Sendable, Hashable {
         package var layers: Double?
@@ -40,58 +156,117 @@ package struct LawFit: Codable, Sendable, Hashable {
         }
     }
 
+    /// The family as the mean of a Gaussian process: what predictions are made with.
+    package struct Process: Codable, Sendable, Hashable {
+        /// The most probable parameters, in the order of `names`.
+        package var parameters: [Double]
+        /// Standard deviation of the smooth residual, in metric units.
+        package var amplitude: Double
+        /// Its length scale in e-folds of N and d; 1.5 times that in D'.
+        package var length: Double
+        /// Variance of a training over its measured variance.
+        package var noiseFactor: Double
+        /// Standard deviation of a process along D' alone, 0 at the largest D'.
+        package var dataAmplitude: Double
+
+        package init(
+            parameters: [Double], amplitude: Double, length: Double, noiseFactor: Double, dataAmplitude: Double = 0
+        ) {
+            self.parameters = parameters
+            self.amplitude = amplitude
+            self.length = length
+            self.noiseFactor = noiseFactor
+            self.dataAmplitude = dataAmplitude
+        }
+    }
+
+    package var family: LawFamily
     package var metric: Metric
-    /// `performance-law`.
-    package var family: String
-    /// Named as in the formula (`choices.form`): `p`, `w1`, `a1`, `w2`, `a2`, `w3`, `b`, a term the data cannot determine
-    /// being absent; and the coordinates of the fit, named in `covarianceParameters`.
+    /// The formula with the terms that the observations allow.
+    package var form: String
+    /// Named as in the formula; a parameter in a null direction is absent.
     package var parameters: [String: Double]
-    /// Names of the parameters the data determines.
+    /// 90 % bootstrap intervals of the parameters and of the optimum (`layers`, `dim`).
+    package var intervals: [String: Interval]
+    /// Coordinates of the fit, and which of them the observations determine.
+    package var names: [String]
     package var identified: [String]
     package var rank: Int
     package var conditionNumber: Double
     /// 1 - SS_res / SS_tot, unweighted, in metric units.
     package var r2: Double
     package var adjustedR2: Double?
-    package var optimum: Optimum
-    /// Standard deviation of a new observation around the law, in metric units.
-    package var residualDeviation: Double
-    /// Covariance of the parameters named in `covarianceParameters`, row major, for prediction intervals.
-    package var covariance: [Double]
-    package var covarianceParameters: [String]
-    /// Degrees of freedom behind `residualDeviation`.
+    /// Observations less the rank.
     package var degreesOfFreedom: Int
-    /// Smallest and largest layers, dim and D' among the observations.
-    package var layersRange: [Int]
-    package var dimRange: [Int]
-    package var effectiveTokensRange: [Double]
-    package var points: [Point]
-    /// Every choice of the fit in words: estimator, weights, grid, whether p was profiled.
-    package var choices: [String: String]
+    /// Standard deviation of the residuals, in metric units; nil without degrees of freedom.
+    package var residualDeviation: Double?
+    package var optimum: Optimum
+    /// `layers` and `dim` of a performance law, where the axis is curved.
+    package var axes: [String: AxisShape]
+    package var crossValidation: CrossValidation
+    package var process: Process
 
     package init(
-        metric: Metric, family: String, parameters: [String: Double], identified: [String], rank: Int,
-        conditionNumber: Double, r2: Double, adjustedR2: Double?, optimum: Optimum, residualDeviation: Double,
-        covariance: [Double], covarianceParameters: [String], degreesOfFreedom: Int, layersRange: [Int],
-        dimRange: [Int], effectiveTokensRange: [Double], points: [Point], choices: [String: String]
+        family: LawFamily, metric: Metric, form: String, parameters: [String: Double], intervals: [String: Interval],
+        names: [String], identified: [String], rank: Int, conditionNumber: Double, r2: Double, adjustedR2: Double?,
+        degreesOfFreedom: Int, residualDeviation: Double?, optimum: Optimum, axes: [String: AxisShape],
+        crossValidation: CrossValidation, process: Process
     ) {
-        self.metric = metric
         self.family = family
+        self.metric = metric
+        self.form = form
         self.parameters = parameters
+        self.intervals = intervals
+        self.names = names
         self.identified = identified
         self.rank = rank
         self.conditionNumber = conditionNumber
         self.r2 = r2
         self.adjustedR2 = adjustedR2
-        self.optimum = optimum
-        self.residualDeviation = residualDeviation
-        self.covariance = covariance
-        self.covarianceParameters = covarianceParameters
         self.degreesOfFreedom = degreesOfFreedom
-        self.layersRange = layersRange
-        self.dimRange = dimRange
-        self.effectiveTokensRange = effectiveTokensRange
+        self.residualDeviation = residualDeviation
+        self.optimum = optimum
+        self.axes = axes
+        self.crossValidation = crossValidation
+        self.process = process
+    }
+}
+
+/// Scores of a family on observations it was not fitted to.
+package struct CrossValidation: Codable, Sendable, Hashable {
+    /// Each point left out in turn, the family with its process.
+    package var leaveOneOut: FoldScore
+    /// The largest N, the largest d and the dearest quarter left out in turn; nil where too few points would remain.
+    package var leaveLargestOut: FoldScore?
+    /// The same of the formula alone, without the process.
+    package var leaveLargestOutAlone: FoldScore?
+    /// Share of the family in the predictions.
+    package var weight: Double
+
+    package init(
+        leaveOneOut: FoldScore, leaveLargestOut: FoldScore?, leaveLargestOutAlone: FoldScore?, weight: Double
+    ) {
+        self.leaveOneOut = leaveOneOut
+        self.leaveLargestOut = leaveLargestOut
+        self.leaveLargestOutAlone = leaveLargestOutAlone
+        self.weight = weight
+    }
+}
+
+/// Errors on points left out.
+package struct FoldScore: Codable, Sendable, Hashable {
+    /// Mean of |predicted - observed| / observed.
+    package var relativeError: Double
+    /// Root mean squared error, in metric units.
+    package var deviation: Double
+    /// Mean log predictive density; nil for a prediction without one.
+    package var logDensity: Double?
+    package var points: Int
+
+    package init(relativeError: Double, deviation: Double, logDensity: Double?, points: Int) {
+        self.relativeError = relativeError
+        self.deviation = deviation
+        self.logDensity = logDensity
         self.points = points
-        self.choices = choices
     }
 }

@@ -41,11 +41,29 @@ package struct Metric: Codable, Sendable, Hashable, CustomStringConvertible {
 /// A mean over users and its standard error.
 package struct Measurement: Codable, Sendable, Hashable {
     package var value: Double
+    /// 0 where nobody said it; absent on the wire then.
     package var standardError: Double
 
     package init(value: Double, standardError: Double) {
         self.value = value
         self.standardError = standardError
+    }
+
+    /// True where the standard error is not known: a mean above 0 has none of 0 unless all users earned the same.
+    package var lacksError: Bool { standardError == 0 && value > 0 && value < 1 }
+
+    private enum CodingKeys: CodingKey { case value, standardError }
+
+    package init(from decoder: any Decoder) throws {
+        let c = try decoder.container(keyedBy: CodingKeys.self)
+        value = try c.decode(Double.self, forKey: .value)
+        standardError = try c.decodeIfPresent(Double.self, forKey: .standardError) ?? 0
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var c = encoder.container(keyedBy: CodingKeys.self)
+        try c.encode(value, forKey: .value)
+        if !lacksError { try c.encode(standardError, forKey: .standardError) }
     }
 }
 

@@ -21,23 +21,87 @@ package struct Budget: Codable, Sendable, Hashable {
     }
 }
 
-/// What a configuration costs, in the five currencies of a budget.
+/// What a configuration costs, in the five currencies of a budget and what they are made of. What is not known is infinite
+/// here, so that it keeps no limit, and absent on the wire.
 package struct Cost: Codable, Sendable, Hashable {
     /// Trainable parameters, item embeddings included.
     package var parameters: Double
+    /// Those of the item embeddings, which are the output layer too, and all others.
+    package var embeddingParameters: Double
+    package var bodyParameters: Double
     package var trainingFlops: Double
+    /// Floating-point operations of one training position, forward and backward.
+    package var trainingFlopsPerToken: Double
+    /// Of one position through all blocks, forward; the scores of the items, once a request, not included.
+    package var inferenceFlopsPerToken: Double
+    /// Of one request: the newest hidden state of a history of full length, and the scores of all items.
+    package var inferenceFlops: Double
+    /// Seconds to rank all items for one user on one core: the median request.
     package var latencySeconds: Double
+    /// What 95 of 100 requests do not exceed; absent where latency was measured by an older version.
+    package var latencyP95Seconds: Double?
     package var memoryBytes: Double
     package var trainingSeconds: Double
 
     package init(
-        parameters: Double, trainingFlops: Double, latencySeconds: Double, memoryBytes: Double, trainingSeconds: Double
+        parameters: Double, embeddingParameters: Double, trainingFlops: Double, trainingFlopsPerToken: Double,
+        inferenceFlopsPerToken: Double, inferenceFlops: Double, latencySeconds: Double, latencyP95Seconds: Double?,
+        memoryBytes: Double, trainingSeconds: Double
     ) {
         self.parameters = parameters
+        self.embeddingParameters = embeddingParameters
+        self.bodyParameters = parameters - embeddingParameters
         self.trainingFlops = trainingFlops
+        self.trainingFlopsPerToken = trainingFlopsPerToken
+        self.inferenceFlopsPerToken = inferenceFlopsPerToken
+        self.inferenceFlops = inferenceFlops
         self.latencySeconds = latencySeconds
+        self.latencyP95Seconds = latencyP95Seconds
         self.memoryBytes = memoryBytes
         self.trainingSeconds = trainingSeconds
+    }
+
+    private enum CodingKeys: CodingKey, CaseIterable {
+        case parameters, embeddingParameters, bodyParameters, trainingFlops, trainingFlopsPerToken
+        case inferenceFlopsPerToken, inferenceFlops, latencySeconds, latencyP95Seconds, memoryBytes, trainingSeconds
+
+        var path: WritableKeyPath<Cost, Double>? {
+            switch self {
+            case .parameters: \.parameters
+            case .embeddingParameters: \.embeddingParameters
+            case .bodyParameters: \.bodyParameters
+            case .trainingFlops: \.trainingFlops
+            case .trainingFlopsPerToken: \.trainingFlopsPerToken
+            case .inferenceFlopsPerToken: \.inferenceFlopsPerToken
+            case .inferenceFlops: \.inferenceFlops
+            case .latencySeconds: \.latencySeconds
+            case .latencyP95Seconds: nil
+            case .memoryBytes: \.memoryBytes
+            case .trainingSeconds: \.trainingSeconds
+            }
+        }
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let c = try decoder.container(keyedBy: CodingKeys.self)
+        let unknown = Double.infinity
+        self.init(
+            parameters: unknown, embeddingParameters: 0, trainingFlops: unknown, trainingFlopsPerToken: unknown,
+            inferenceFlopsPerToken: unknown, inferenceFlops: unknown, latencySeconds: unknown,
+            latencyP95Seconds: try c.decodeIfPresent(Double.self, forKey: .latencyP95Seconds), memoryBytes: unknown,
+            trainingSeconds: unknown)
+        for key in CodingKeys.allCases {
+            guard let path = key.path else { continue }
+            self[keyPath: path] = try c.decodeIfPresent(Double.self, forKey: key) ?? unknown
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var c = encoder.container(keyedBy: CodingKeys.self)
+        for key in CodingKeys.allCases {
+            if let path = key.path, self[keyPath: path] < .infinity { try c.encode(self[keyPath: path], forKey: key) }
+        }
+        try c.encodeIfPresent(latencyP95Seconds, forKey: .latencyP95Seconds)
     }
 }
 
@@ -60,14 +124,21 @@ package struct Candidate: Codable, Sendable, Hashable {
     /// 90 % prediction interval of each predicted metric.
     package var interval: [String: Interval]
     package var cost: Cost
+    /// What the best choice within the budget is expected to have more of the metric asked for; nil where none was asked for.
+    package var expectedRegret: Double?
+    /// Trainings of it on all users that the laws rest on.
+    package var trained: Int
 
     package init(
-        configuration: Configuration, predicted: [String: Double], interval: [String: Interval], cost: Cost
+        configuration: Configuration, predicted: [String: Double], interval: [String: Interval], cost: Cost,
+        expectedRegret: Double? = nil, trained: Int = 0
     ) {
         self.configuration = configuration
         self.predicted = predicted
         self.interval = interval
         self.cost = cost
+        self.expectedRegret = expectedRegret
+        self.trained = trained
     }
 }
 
@@ -83,29 +154,86 @@ package struct Warning: Codable, Sendable, Hashable {
     }
 }
 
+/// How far a configuration lies outside the convex hull of the observations in (ln N, ln d).
+package enum ExtrapolationGrade: String, Codable, Sendable, Hashable, CaseIterable {
+    case inside
+    /// Up to one e-fold outside.
+    case warn
+    /// Up to two.
+    case strong
+    /// Farther: answered only when forced.
+    case refused
+}
+
 /// The advisor's answer: the best configuration within a budget.
 package struct Recommendation: Codable, Sendable, Hashable {
     package var dataset: String
+    package var metric: Metric
     package var configuration: Configuration
     package var predicted: [String: Double]
     package var interval: [String: Interval]
     package var cost: Cost
+    /// What the best choice within the budget is expected to have more than this one, in metric units.
+    package var expectedRegret: Double
+    package var grade: ExtrapolationGrade
+    /// Why this one, in words.
+    package var reasons: [String]
+    /// The cheapest configuration whose expected regret is within one standard error of a training of the best.
+    package var cheapest: Candidate
+    /// Configurations that the laws cannot tell from the best, best first.
+    package var indistinguishable: [Candidate]
     /// Next best configurations within the same budget, best first.
     package var runnersUp: [Candidate]
+    /// The best that was trained within the budget.
+    package var bestTrained: Candidate?
     package var warnings: [Warning]
     /// The laws the answer rests on, by metric.
     package var laws: [String: Int64]
 
     package init(
-        dataset: String, best: Candidate, runnersUp: [Candidate], warnings: [Warning], laws: [String: Int64]
+        dataset: String, metric: Metric, best: Candidate, expectedRegret: Double, grade: ExtrapolationGrade,
+        reasons: [String], cheapest: Candidate, indistinguishable: [Candidate], runnersUp: [Candidate],
+        bestTrained: Candidate?, warnings: [Warning], laws: [String: Int64]
     ) {
         self.dataset = dataset
+        self.metric = metric
         self.configuration = best.configuration
         self.predicted = best.predicted
         self.interval = best.interval
         self.cost = best.cost
+        self.expectedRegret = expectedRegret
+        self.grade = grade
+        self.reasons = reasons
+        self.cheapest = cheapest
+        self.indistinguishable = indistinguishable
         self.runnersUp = runnersUp
+        self.bestTrained = bestTrained
         self.warnings = warnings
         self.laws = laws
+    }
+}
+
+/// One way to scale a model, and what is left to gain by it.
+package struct Lever: Codable, Sendable, Hashable {
+    /// `depth`, `width`, `depth and width`, `data x 2`, or a backbone.
+    package var name: String
+    /// Where the lever leads: the best along it.
+    package var configuration: Configuration
+    /// Expected change of the metric, and its 90 % interval.
+    package var gain: Double
+    package var interval: Interval
+    /// gain over what is there now.
+    package var relativeGain: Double
+    package var cost: Cost
+
+    package init(
+        name: String, configuration: Configuration, gain: Double, interval: Interval, relativeGain: Double, cost: Cost
+    ) {
+        self.name = name
+        self.configuration = configuration
+        self.gain = gain
+        self.interval = interval
+        self.relativeGain = relativeGain
+        self.cost = cost
     }
 }

@@ -8,14 +8,15 @@ package struct LawError: Error, Sendable, Hashable, CustomStringConvertible {
     package var reason: String
 }
 
-/// Fits the performance law of arXiv 2412.00430 to observations of one key.
+/// Fits every law family to observations of one key, scores them on what they were not fitted to, and weights them.
 ///
 ///     let law = try LawFitter(metric: Metric(.ndcg, 10)).fit(observations)
-///     print(law.optimum.layers, law.predict(layers: 4, dim: 96, effectiveTokens: 60_000))
+///     let predictor = LawPredictor(law)
+///     print(predictor.predict(layers: 4, dim: 96, effectiveTokens: 60_000).mean)
 ///
-/// metric = w1 g(N; a1) + w2 g(d; a2) + w3 ln D' + b, g(x; a) = -1/(p x^a) - a ln x. For given optima and p the rest is a
-/// weighted linear least-squares problem (variable projection): a dense grid over optima and p finds the basin, and
-/// Levenberg-Marquardt steps with analytic derivatives polish the best cells. There are no start values and no randomness.
+/// Each family is fitted twice. As a formula, by plain (or Huber) weighted least squares: its parameters, R² and optimum are
+/// shown. And as the mean of a Gaussian process, with priors on what few trainings determine badly: that predicts. Nothing has a
+/// start value and nothing is random but the seeded bootstrap.
 package struct LawFitter {
     package enum Estimator: String, Sendable, CaseIterable {
         case huber
@@ -26,18 +27,32 @@ package struct LawFitter {
     package var estimator: Estimator
     /// Fixes the factor p; nil profiles it.
     package var fixedP: Double?
+    /// Bootstrap refits behind the intervals of parameters; 0 leaves them out.
+    package var draws: Int
+    package var families: [LawFamily]
 
     /// Fewest observations a law is fitted to.
     package static let fewest = 3
+    /// A family of at least this weight stands out.
+    static let standsOut = 0.6
+    /// Smallest standard error taken for true: a metric that happened to be 0 has none and would decide the fit.
+    static let leastError = 1e-4
 
-    package init(metric: Metric, estimator: Estimator = .huber, fixedP: Double? = nil) {
+    package init(
+        metric: Metric, estimator: Estimator = .huber, fixedP: Double? = nil, draws: Int = 200,
+        families: [LawFamily] = LawFamily.allCases
+    ) {
         self.metric = metric
         self.estimator = estimator
         self.fixedP = fixedP
+        self.draws = draws
+        self.families = families
     }
 
+    /// - Parameter gains: what every test user earned, where ranks are stored: paired errors instead of independent ones.
+    ///
     /// Errors: `LawError` for observations of different keys (naming the first difference) or too few of them.
-    package func fit(_ observations: [Observation]) throws -> LawFit {
+    package func fit(_ observations: [Observation], gains: UserGains? = nil) throws -> LawFit {
         if let first = observations.first, let other = observations.first(where: { $0.key != first.key }) {
             throw LawError(
                 description: "observations \(first.id) and \(other.id) are not comparable: "
@@ -50,38 +65,10 @@ package struct LawFitter {
                     "found \(usable.count) converged observations of \(metric), expected at least \(Self.fewest)",
                 reason: "too-few")
         }
-        let points = usable.map { point($0) }
-        var model = chooseForms(points)
-        var weights = points.map(\.weight)
-        // Huber: an observation far from the law counts less, by iteratively reweighted least squares.
-        for round in 0..<(estimator == .huber ? 8 : 1) {
-            let weighted = zip(points, weights).map { p, w in
-                var p = p
-                p.weight = w
-                return p
-            }
-            // The basin is found once; new weights only move its bottom.
-            model = round == 0 ? search(model, weighted) : polish(model, project(&model, weighted), weighted).model
-            if estimator == .leastSquares { break }
-            let next = huberWeights(model, points)
-            let change = zip(next, weights).map { abs($0 - $1) / max($1, 1e-300) }.max() ?? 0
-            weights = next
-            if change < 1e-6 { break }
-        }
-        return Summary(fitter: self, model: model, points: points, weights: weights, observations: usable)
-            .fit(left: observations.count - usable.count)
+        return Fitting(fitter: self, observations: usable, left: observations.count - usable.count, gains: gains).law()
     }
 
-    private func point(_ observation: Observation) -> LawModel.Point {
-        let measured = observation.metrics[metric.description] ?? Measurement(value: 0, standardError: 0)
-        // A floor keeps a metric that happened to be 0, whose standard error is then 0, from deciding the fit.
-        let error = max(measured.standardError, 1e-4)
-        return LawModel.Point(
-            lnLayers: log(Double(observation.configuration.layers)), lnDim: log(Double(observation.configuration.dim)),
-            lnData: log(observation.effectiveTokens), value: measured.value, weight: 1 / (error * error))
-    }
-
-    private static func difference(_ a: LawKey, _ b: LawKey) -> String {
+    static func difference(_ a: LawKey, _ b: LawKey) -> String {
         let fields: [(String, String, String)] = [
             ("datasetVersion", a.datasetVersion, b.datasetVersion), ("split", a.split, b.split),
             ("mask", a.mask.rawValue, b.mask.rawValue), ("candidates", a.candidates, b.candidates),
@@ -91,146 +78,219 @@ package struct LawFitter {
         ]
         return fields.first { $0.1 != $0.2 }.map { "\($0.0) is \($0.1) and \($0.2)" } ?? "their keys differ"
     }
+}
 
-    // MARK: - Form
+/// Observations as points, and what is known of their noise.
+struct Design {
+    /// One a training.
+    let trainings: [LawPoint]
+    /// Distinct places, repeats averaged, at most `mostPoints`.
+    let points: [LawPoint]
+    let noise: ProcessModel.NoisePrior
+    let correlation: Double?
+    let evaluation: Double
+    let replicates: Int
 
-    /// What the observations can determine: levels of each axis, and no more parameters than observations.
-    private func chooseForms(_ points: [LawModel.Point]) -> LawModel {
-        func form(_ levels: Int) -> AxisForm { levels >= 3 ? .linex : levels == 2 ? .log : .none }
-        func levels(_ values: [Double]) -> Int { Set(values.map { ($0 * 1e9).rounded() }).count }
-        var model = LawModel(
-            layersForm: form(levels(points.map(\.lnLayers))), dimForm: form(levels(points.map(\.lnDim))),
-            hasData: levels(points.map(\.lnData)) >= 2, profilesP: fixedP == nil)
-        model.lnP = log(fixedP ?? 2)
-        if abs(model.lnP) < 1e-6 { model.lnP = 1e-6 }
-        if model.layersForm != .linex && model.dimForm != .linex { model.profilesP = false }
-        // One degree of freedom is kept where it can be, given up in this order.
-        if model.parameterNames.count >= points.count { model.profilesP = false }
-        if model.parameterNames.count > points.count, model.layersForm == .linex { model.layersForm = .log }
-        if model.parameterNames.count > points.count, model.dimForm == .linex { model.dimForm = .log }
-        if model.parameterNames.count > points.count { model.hasData = false }
-        if model.parameterNames.count > points.count { model.layersForm = .none }
-        return model
+    /// The process takes the cube of it in time; more points than these lie so close that they are averaged.
+    static let mostPoints = 160
+
+    /// ln D' of an observation; 0 where the data size is not known.
+    static func lnData(_ effectiveTokens: Double) -> Double {
+        effectiveTokens.isFinite && effectiveTokens > 0 ? log(effectiveTokens) : 0
     }
 
-    private func huberWeights(_ model: LawModel, _ points: [LawModel.Point]) -> [Double] {
-        let standardised = points.map { ($0.value - model.value($0)) * $0.weight.squareRoot() }
-        // The scale is robust too: the median absolute residual, but never below what the measurement itself leaves.
-        let sorted = standardised.map(abs).sorted()
-        let scale = max(1, sorted[sorted.count / 2] * 1.4826)
-        return zip(points, standardised).map { point, r in
-            point.weight * min(1, 1.345 * scale / max(abs(r), 1e-300))
+    static func place(_ layers: Int, _ dim: Int, _ effectiveTokens: Double) -> SIMD3<Double> {
+        SIMD3(log(Double(layers)), log(Double(dim)), lnData(effectiveTokens))
+    }
+
+    init(_ trainings: [(x: SIMD3<Double>, value: Double, error: Double)], correlation: Double?) {
+        self.correlation = correlation
+        let own = 1 - (correlation ?? 0)
+        self.trainings = trainings.map {
+            let error = max($0.error, LawFitter.leastError)
+            return LawPoint(x: $0.x, value: $0.value, variance: own * error * error)
+        }
+        evaluation = trainings.map { max($0.error, LawFitter.leastError) }.sorted()[trainings.count / 2]
+        var step = 1e-9
+        var merged = Self.merge(self.trainings, step: step)
+        let repeats = merged
+        while merged.points.count > Self.mostPoints {
+            step = max(0.02, step * 1.5)
+            merged = Self.merge(self.trainings, step: step)
+        }
+        points = merged.points
+        replicates = repeats.degrees
+        // With ranks the users' own part is known, and a seed can only add to it. Without, trainings on the same users may
+        // differ far less than their standard errors say.
+        let factors: [Double] =
+            correlation != nil ? [0.7, 1, 1.4, 2, 2.8, 4, 6] : [0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.4, 2, 2.8, 4]
+        let (center, width) = correlation != nil ? (0.3, 0.5) : (-0.4, 0.9)
+        noise = ProcessModel.NoisePrior(
+            factors: factors.map { ($0, -pow((log($0) - center) / width, 2) / 2) }, squares: repeats.squares,
+            degrees: repeats.degrees)
+    }
+
+    /// Points of equal places averaged, and how they differ from their averages.
+    private static func merge(_ points: [LawPoint], step: Double) -> (points: [LawPoint], squares: Double, degrees: Int)
+    {
+        var order: [SIMD3<Double>] = []
+        var groups: [SIMD3<Double>: [LawPoint]] = [:]
+        for point in points {
+            let place = (point.x / step).rounded(.toNearestOrAwayFromZero)
+            if groups[place] == nil { order.append(place) }
+            groups[place, default: []].append(point)
+        }
+        var squares = 0.0
+        var degrees = 0
+        let merged = order.map { place -> LawPoint in
+            let group = groups[place] ?? []
+            let weight = group.reduce(0) { $0 + 1 / $1.variance }
+            let value = group.reduce(0) { $0 + $1.value / $1.variance } / weight
+            for point in group { squares += (point.value - value) * (point.value - value) / point.variance }
+            degrees += group.count - 1
+            let x = group.reduce(SIMD3<Double>()) { $0 + $1.x } / Double(group.count)
+            return LawPoint(x: group.count == 1 ? group[0].x : x, value: value, variance: 1 / weight)
+        }
+        return (merged, squares, degrees)
+    }
+}
+
+/// One fit in progress.
+private struct Fitting {
+    let fitter: LawFitter
+    let observations: [Observation]
+    let left: Int
+    let gains: UserGains?
+
+    private var known: UserGains? {
+        guard let gains, observations.contains(where: { gains.rows[$0.id] != nil }) else { return nil }
+        return gains
+    }
+
+    func law() -> LawFit {
+        let gains = known
+        let measured = observations.map { o -> (x: SIMD3<Double>, value: Double, error: Double) in
+            let m = o.metrics[fitter.metric.description] ?? Measurement(value: 0, standardError: 0)
+            return (
+                Design.place(o.configuration.layers, o.configuration.dim, o.effectiveTokens), m.value, m.standardError
+            )
+        }
+        let design = Design(measured, correlation: gains?.correlation())
+        let points = robust(design)
+        let models = fitter.families.map {
+            FamilyModel($0, points: points, noise: design.noise, fixedP: fitter.fixedP)
+        }
+        let scores = FamilyScores(
+            fitter.families, models: models, points: points, noise: design.noise, fixedP: fitter.fixedP)
+        let noiseFactor = zip(scores.weights, models).reduce(0) {
+            $0 + $1.0 * ($1.1?.process.settings.noiseFactor ?? 1)
+        }
+        let own = 1 - (design.correlation ?? 0)
+        let training = (noiseFactor * own).squareRoot() * design.evaluation
+        let rows = Resampler(
+            observations: observations.map(\.id), values: measured.map(\.value),
+            variances: design.trainings.map { $0.variance * noiseFactor }, gains: gains
+        ).rows(
+            fitter.draws, seed: 1, seedVariance: design.trainings.map { $0.variance * max(0, noiseFactor - 1) })
+        var fits: [FamilyFit] = []
+        for (place, family) in fitter.families.enumerated() {
+            guard let model = models[place], let score = scores.scores[place] else { continue }
+            let formula = Formula(
+                family, trainings: design.trainings, points: design.points.count, fixedP: fitter.fixedP,
+                isHuber: fitter.estimator == .huber)
+            fits.append(formula.fit(metric: fitter.metric, model: model, score: score, rows: rows))
+        }
+        let lead = zip(fitter.families, scores.weights).max { $0.1 < $1.1 }?.0 ?? .constant
+        let leadFormula = Formula(
+            lead, trainings: design.trainings, points: design.points.count, fixedP: fitter.fixedP,
+            isHuber: fitter.estimator == .huber)
+        let fitted = design.trainings.map { leadFormula.value($0.x) }
+        let standsOut = (scores.weights.max() ?? 0) >= LawFitter.standsOut
+        return LawFit(
+            metric: fitter.metric, family: standsOut ? lead.rawValue : "weighted", leading: lead, fits: fits,
+            noise: LawFit.Noise(
+                evaluation: design.evaluation, correlation: design.correlation, training: training,
+                replicates: design.replicates),
+            points: observations.indices.map { i in
+                LawFit.Point(
+                    observation: observations[i].id, layers: observations[i].configuration.layers,
+                    dim: observations[i].configuration.dim,
+                    effectiveTokens: known(observations[i].effectiveTokens),
+                    observed: measured[i].value, fitted: fitted[i], residual: measured[i].value - fitted[i],
+                    weight: weight(design.trainings[i], points))
+            },
+            places: points.map {
+                LawFit.Place(x: [$0.x[0], $0.x[1], $0.x[2]], value: $0.value, variance: $0.variance)
+            },
+            nearestNeighbour: scores.nearest, layersRange: range(observations.map(\.configuration.layers)),
+            dimRange: range(observations.map(\.configuration.dim)),
+            effectiveTokensRange: [
+                observations.map { known($0.effectiveTokens) }.min() ?? 0,
+                observations.map { known($0.effectiveTokens) }.max() ?? 0,
+            ], fixedP: fitter.fixedP, choices: choices(design, hasGains: gains != nil))
+    }
+
+    private func known(_ effectiveTokens: Double) -> Double {
+        effectiveTokens.isFinite && effectiveTokens > 0 ? effectiveTokens : 0
+    }
+
+    private func range(_ values: [Int]) -> [Int] { [values.min() ?? 0, values.max() ?? 0] }
+
+    /// 1 / variance, less by as much as the point's place was found to be an outlier.
+    private func weight(_ training: LawPoint, _ points: [LawPoint]) -> Double {
+        let nearest = points.min { distance($0.x, training.x) < distance($1.x, training.x) }
+        return 1 / (training.variance * (nearest?.inflation ?? 1))
+    }
+
+    private func distance(_ a: SIMD3<Double>, _ b: SIMD3<Double>) -> Double { ((a - b) * (a - b)).sum() }
+
+    /// With the Huber estimator, points that all others find impossible count less: their variance grows by the square of how
+    /// far beyond 2.5 standard deviations they lie, judged by a surface with a process, which is no law's friend.
+    private func robust(_ design: Design) -> [LawPoint] {
+        guard fitter.estimator == .huber, design.points.count >= 8,
+            let model = FamilyModel(.logQuadratic, points: design.points, noise: design.noise, fixedP: nil)
+        else { return design.points }
+        return zip(design.points, model.process.leaveOneOut()).map { point, other in
+            let z = abs(point.value - other.mean) / other.variance.squareRoot()
+            var point = point
+            let factor = pow(max(1, z / 2.5), 2) * (z > 2.5 ? z * z : 1)
+            point.variance *= factor
+            point.inflation = factor
+            return point
         }
     }
 
-    // MARK: - Search
-
-    /// The global weighted least-squares fit.
-    private func search(_ form: LawModel, _ points: [LawModel.Point]) -> LawModel {
-        func grid(_ values: [Double]) -> [Double] {
-            let low = max(0.03, (values.min() ?? 0) - 1)
-            let high = (values.max() ?? 0) + 1.5
-            return (0..<28).map { low + (high - low) * Double($0) / 27 }
-        }
-        let layers = form.layersForm == .linex ? grid(points.map(\.lnLayers)) : [1]
-        let dims = form.dimForm == .linex ? grid(points.map(\.lnDim)) : [1]
-        let factors = form.profilesP ? [0.05, 0.2, 0.5, 0.9, 1.5, 2.2, 3.2, 4.5].flatMap { [$0, -$0] } : [form.lnP]
-        var best: [(cost: Double, model: LawModel)] = []
-        for lnP in factors {
-            for t1 in layers {
-                for t2 in dims {
-                    var model = form
-                    (model.lnP, model.layersOptimum, model.dimOptimum) = (lnP, t1, t2)
-                    let cost = project(&model, points)
-                    if best.count < 12 || cost < best[best.count - 1].cost {
-                        best.append((cost, model))
-                        best.sort { $0.cost < $1.cost }
-                        if best.count > 12 { best.removeLast() }
-                    }
-                }
-            }
-        }
-        let polished = best.map { polish($0.model, $0.cost, points) }
-        return polished.min { $0.cost < $1.cost }?.model ?? form
+    private func choices(_ design: Design, hasGains: Bool) -> [String: String] {
+        let key = observations[0].key
+        func list(_ values: [Int]) -> String { Set(values).sorted().map(String.init).joined(separator: ", ") }
+        let fractions = Set(observations.map(\.userFraction)).sorted()
+        return [
+            "families": fitter.families.map(\.rawValue).joined(separator: ", "),
+            "p": fitter.fixedP.map { "fixed at \($0)" } ?? "profiled where a curve uses it",
+            "estimator": fitter.estimator == .huber ? "Huber, 1.345 robust standard deviations" : "least squares",
+            "weights": "1 / variance of a training: its standard error over users squared"
+                + (design.correlation.map { " times 1 - \(rounded($0)), the correlation between trainings" } ?? "")
+                + ", at least \(LawFitter.leastError)²",
+            "search":
+                "variable projection; grid of 28 x 28 optima and 16 values of p, or 16 exponents an axis; Levenberg-Marquardt "
+                + "with analytic derivatives from the lowest cells",
+            "bounds": "no axis of a performance law may have a minimum, no axis of a scaling law may fall",
+            "prediction": "families weighted by cross-validation, each the mean of a Gaussian process (Matérn 5/2)",
+            "uncertainty": hasGains
+                ? "users and seeds resampled \(fitter.draws) times from stored ranks; process variance, seed variance"
+                : "noise resampled \(fitter.draws) times from its normal distribution; process variance, training variance",
+            "holdOut": "leave-one-out; largest N, largest d and dearest quarter left out in turn",
+            "observations": "\(observations.count) converged, \(left) left out",
+            "layers": list(observations.map(\.configuration.layers)),
+            "dims": list(observations.map(\.configuration.dim)),
+            "userFractions": fractions.map { rounded($0) }.joined(separator: ", "),
+            "seeds": "\(Set(observations.map(\.seed)).count), \(design.replicates) repeats",
+            "N": "layers", "d": "embedding dimension, tied input and output", "D'": "tokens / ApEn, measured",
+            "metric": "\(fitter.metric) of the test targets, raw", "split": key.split, "mask": key.mask.rawValue,
+            "candidates": key.candidates, "loss": key.loss.rawValue, "policy": key.policy,
+            "checkpoints": "final weights of the best validation epoch only", "codeVersion": key.codeVersion,
+        ]
     }
 
-    /// Solves the linear coefficients for the model's shape; curvatures stay at or below 0. Returns the weighted cost.
-    private func project(_ model: inout LawModel, _ points: [LawModel.Point]) -> Double {
-        let rows = points.map { model.basis($0) }
-        let count = rows[0].count
-        var bounded: [Bool] = [false]
-        if model.layersForm != .none { bounded.append(model.layersForm == .linex) }
-        if model.dimForm != .none { bounded.append(model.dimForm == .linex) }
-        if model.hasData { bounded.append(false) }
-        var active = Array(0..<count)
-        while true {
-            var normal = [[Double]](repeating: [Double](repeating: 0, count: active.count), count: active.count)
-            var right = [Double](repeating: 0, count: active.count)
-            for (row, point) in zip(rows, points) {
-                for (i, a) in active.enumerated() {
-                    right[i] += point.weight * row[a] * point.value
-                    for (j, b) in active.enumerated() { normal[i][j] += point.weight * row[a] * row[b] }
-                }
-            }
-            guard let solution = solveDefinite(normal, right) else { return .infinity }
-            // A curvature that wants to be positive, which would be a minimum, is held at 0.
-            if let offender = active.indices.first(where: { bounded[active[$0]] && solution[$0] > 0 }) {
-                active.remove(at: offender)
-                continue
-            }
-            var coefficients = [Double](repeating: 0, count: count)
-            for (i, a) in active.enumerated() { coefficients[a] = solution[i] }
-            model.coefficients = coefficients
-            return zip(rows, points).reduce(0) { sum, item in
-                let residual = item.1.value - zip(item.0, coefficients).reduce(0) { $0 + $1.0 * $1.1 }
-                return sum + item.1.weight * residual * residual
-            }
-        }
-    }
-
-    /// Levenberg-Marquardt over the shape, coefficients projected out after each step.
-    private func polish(
-        _ start: LawModel, _ startCost: Double, _ points: [LawModel.Point]
-    ) -> (cost: Double, model: LawModel) {
-        var model = start
-        var cost = startCost
-        var damping = 1e-3
-        guard cost.isFinite, !model.shape.isEmpty else { return (cost, model) }
-        for _ in 0..<120 {
-            let gradients = points.map { model.gradient($0) }
-            let n = gradients[0].count
-            var normal = [[Double]](repeating: [Double](repeating: 0, count: n), count: n)
-            var right = [Double](repeating: 0, count: n)
-            for (row, point) in zip(gradients, points) {
-                let residual = point.value - model.value(point)
-                for i in 0..<n {
-                    right[i] += point.weight * row[i] * residual
-                    for j in 0..<n { normal[i][j] += point.weight * row[i] * row[j] }
-                }
-            }
-            for i in 0..<n { normal[i][i] = normal[i][i] * (1 + damping) + 1e-12 * (normal[i][i] + 1e-12) }
-            guard let step = solveDefinite(normal, right) else {
-                damping *= 10
-                if damping > 1e8 { break }
-                continue
-            }
-            var next = model
-            let shape = zip(model.shape, step.suffix(model.shape.count)).map { $0 + $1 }
-            next.setShape(shape)
-            let sane =
-                next.layersOptimum > 0.01 && next.dimOptimum > 0.01 && abs(next.lnP) > 1e-4
-                && next.layersOptimum < 12 && next.dimOptimum < 16 && abs(next.lnP) < 8
-            let nextCost = sane ? project(&next, points) : .infinity
-            if nextCost < cost {
-                let gain = (cost - nextCost) / max(cost, 1e-300)
-                (model, cost) = (next, nextCost)
-                damping = max(damping / 5, 1e-12)
-                if gain < 1e-14 { break }
-            } else {
-                damping *= 4
-                if damping > 1e8 { break }
-            }
-        }
-        return (cost, model)
-    }
+    private func rounded(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
 }

@@ -1,4 +1,125 @@
-/// A small dense symmetric problem: eigenvalues and eigenvectors by Jacobi rotations.
+internal import Glibc
+
+/// A dense symmetric positive definite matrix, factored as L Lᵀ: row major, n x n.
+struct Cholesky: Sendable {
+    let n: Int
+    /// The lower triangle L; what stands above the diagonal means nothing.
+    private(set) var lower: [Double]
+
+    /// nil where the matrix is not (numerically) positive definite.
+    init?(_ matrix: [Double], n: Int) {
+        self.n = n
+        lower = matrix
+        let isDefinite = lower.withUnsafeMutableBufferPointer { buffer -> Bool in
+            guard let l = buffer.baseAddress else { return n == 0 }
+            return factor(l, n)
+        }
+        if !isDefinite { return nil }
+    }
+
+    /// ln det of the matrix.
+    var logDeterminant: Double { (0..<n).reduce(0) { $0 + 2 * log(lower[$1 * n + $1]) } }
+
+    /// L⁻¹ y.
+    func forward(_ y: [Double]) -> [Double] {
+        var x = y
+        lower.withUnsafeBufferPointer { l in
+            for i in 0..<n {
+                var sum = x[i]
+                for k in 0..<i { sum -= l[i * n + k] * x[k] }
+                x[i] = sum / l[i * n + i]
+            }
+        }
+        return x
+    }
+
+    /// L⁻¹ y in place, for `n` numbers.
+    func forward(_ x: UnsafeMutablePointer<Double>) {
+        lower.withUnsafeBufferPointer { l in
+            for i in 0..<n {
+                var sum = x[i]
+                for k in 0..<i { sum -= l[i * n + k] * x[k] }
+                x[i] = sum / l[i * n + i]
+            }
+        }
+    }
+
+    /// L⁻ᵀ y.
+    func backward(_ y: [Double]) -> [Double] {
+        var x = y
+        lower.withUnsafeBufferPointer { l in
+            for i in (0..<n).reversed() {
+                x[i] /= l[i * n + i]
+                for k in 0..<i { x[k] -= l[i * n + k] * x[i] }
+            }
+        }
+        return x
+    }
+
+    func solve(_ y: [Double]) -> [Double] { backward(forward(y)) }
+
+    /// The inverse of the matrix, row major.
+    func inverse() -> [Double] {
+        var result = [Double](repeating: 0, count: n * n)
+        for column in 0..<n {
+            var unit = [Double](repeating: 0, count: n)
+            unit[column] = 1
+            let x = solve(unit)
+            for row in 0..<n { result[row * n + column] = x[row] }
+        }
+        return result
+    }
+}
+
+/// Factors the n x n matrix at `l` in place; false where it is not positive definite.
+func factor(_ l: UnsafeMutablePointer<Double>, _ n: Int) -> Bool {
+    for j in 0..<n {
+        let row = l + j * n
+        var diagonal = row[j]
+        let before = diagonal
+        for k in 0..<j { diagonal -= row[k] * row[k] }
+        guard diagonal > 1e-13 * before, before > 0 else { return false }
+        diagonal.formSquareRoot()
+        row[j] = diagonal
+        let inverse = 1 / diagonal
+        for i in (j + 1)..<max(n, j + 1) {
+            let other = l + i * n
+            var sum = other[j]
+            for k in 0..<j { sum -= other[k] * row[k] }
+            other[j] = sum * inverse
+        }
+    }
+    return true
+}
+
+/// Solves for `x` in place after `factor`.
+func substitute(_ l: UnsafePointer<Double>, _ x: UnsafeMutablePointer<Double>, _ n: Int) {
+    for i in 0..<n {
+        var sum = x[i]
+        for k in 0..<i { sum -= l[i * n + k] * x[k] }
+        x[i] = sum / l[i * n + i]
+    }
+    for i in (0..<n).reversed() {
+        x[i] /= l[i * n + i]
+        for k in 0..<i { x[k] -= l[i * n + k] * x[i] }
+    }
+}
+
+/// Σ a b over `count` numbers, a multiple of 4.
+@inline(__always)
+func dot(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ count: Int) -> Double {
+    var sum = SIMD4<Double>()
+    var i = 0
+    while i < count {
+        sum +=
+            UnsafeRawPointer(a + i).loadUnaligned(as: SIMD4<Double>.self)
+            * UnsafeRawPointer(b + i).loadUnaligned(as: SIMD4<Double>.self)
+        i += 4
+    }
+    return sum.sum()
+}
+
+/// Eigenvalues and eigenvectors of a small dense symmetric matrix by Jacobi rotations.
 struct SymmetricEigen {
     /// Ascending.
     private(set) var values: [Double]
@@ -9,10 +130,11 @@ struct SymmetricEigen {
         let n = matrix.count
         var a = matrix
         var v = (0..<n).map { i in (0..<n).map { $0 == i ? 1.0 : 0 } }
+        let total = matrix.reduce(0) { $0 + $1.reduce(0) { $0 + $1 * $1 } }
         for _ in 0..<60 {
             var off = 0.0
             for i in 0..<n { for j in 0..<i { off += a[i][j] * a[i][j] } }
-            if off < 1e-300 { break }
+            if off <= 1e-34 * total { break }
             for p in 0..<n {
                 for q in (p + 1)..<max(n, p + 1) where a[p][q] != 0 {
                     let theta = (a[q][q] - a[p][p]) / (2 * a[p][q])
@@ -35,40 +157,35 @@ struct SymmetricEigen {
     }
 }
 
-/// Solves A x = y for a symmetric positive definite A by Cholesky; nil where A is not (numerically) definite.
-func solveDefinite(_ a: [[Double]], _ y: [Double]) -> [Double]? {
-    let n = y.count
-    var l = a
-    for j in 0..<n {
-        for k in 0..<j { l[j][j] -= l[j][k] * l[j][k] }
-        guard l[j][j] > 1e-13 * max(a[j][j], 1e-300) else { return nil }
-        l[j][j] = l[j][j].squareRoot()
-        for i in (j + 1)..<max(n, j + 1) {
-            for k in 0..<j { l[i][j] -= l[i][k] * l[j][k] }
-            l[i][j] /= l[j][j]
-        }
-    }
-    var x = y
-    for i in 0..<n {
-        for k in 0..<i { x[i] -= l[i][k] * x[k] }
-        x[i] /= l[i][i]
-    }
-    for i in (0..<n).reversed() {
-        for k in (i + 1)..<max(n, i + 1) { x[i] -= l[k][i] * x[k] }
-        x[i] /= l[i][i]
-    }
-    return x
-}
-
 /// The 95 % quantile of Student's t, for two-sided 90 % intervals.
-func studentQuantile95(_ degrees: Int) -> Double {
+func studentQuantile95(_ degrees: Double) -> Double {
     let table = [
         6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771, 1.761, 1.753, 1.746,
         1.740, 1.734, 1.729, 1.725, 1.721, 1.717, 1.714, 1.711, 1.708, 1.706, 1.703, 1.701, 1.699, 1.697,
     ]
-    if degrees < 1 { return table[0] }
-    if degrees <= table.count { return table[degrees - 1] }
+    if degrees <= 1 { return table[0] }
+    if degrees < Double(table.count) {
+        let low = Int(degrees)
+        return table[low - 1] + (table[low] - table[low - 1]) * (degrees - Double(low))
+    }
     // Cornish-Fisher: within 0.001 beyond 30 degrees.
     let z = 1.644_854
-    return z + (z * z * z + z) / (4 * Double(degrees))
+    return z + (z * z * z + z) / (4 * degrees)
+}
+
+/// A generator with a fixed sequence for a fixed seed: splitmix64.
+package struct SeededRandom: Sendable {
+    private var state: UInt64
+
+    package init(_ seed: UInt64) { state = seed }
+
+    package mutating func uniform() -> Double {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return Double((z ^ z >> 31) >> 11) * 0x1p-53
+    }
+
+    package mutating func normal() -> Double { (-2 * log(1 - uniform())).squareRoot() * cos(2 * Double.pi * uniform()) }
 }

@@ -6,9 +6,10 @@ package enum Catalog {
         DatasetEntropy.self,
         CalibrationPlan.self, CalibrationStart.self,
         JobList.self, JobGet.self, JobWait.self, JobCancel.self, JobSubscribe.self,
-        ObservationList.self,
+        ObservationImport.self, ObservationList.self,
         LawFitMethod.self, LawList.self, LawGet.self, LawPredict.self,
-        AdvisorRecommend.self, AdvisorPareto.self,
+        AdvisorRecommend.self, AdvisorPareto.self, AdvisorPotential.self, AdvisorWhatIf.self,
+        ReportRender.self,
     ]
 
     /// The notification that `job.subscribe` sends; its params are a `Job`.

@@ -20,6 +20,7 @@ package enum ErrorCode: Int, Sendable, Hashable, CaseIterable {
     case shuttingDown = -32011
     case storeFailed = -32012
     case workerFailed = -32013
+    case noInteractions = -32014
 
     /// The stable word carried in `data.reason`.
     package var reason: String {
@@ -44,6 +45,7 @@ package enum ErrorCode: Int, Sendable, Hashable, CaseIterable {
         case .shuttingDown: "shutting-down"
         case .storeFailed: "store-failed"
         case .workerFailed: "worker-failed"
+        case .noInteractions: "no-interactions"
         }
     }
 }

@@ -15,6 +15,7 @@ func answering<T: Sendable>(_ body: () async throws -> T) async throws -> T {
             case .unknownJob: .jobUnknown
             case .unknownLaw: .lawUnknown
             case .unfinishedJob: .busy
+            case .conflict: .invalidInput
             }
         throw RPCError(code, error.description)
     } catch let error as LawError {

@@ -13,12 +13,15 @@ actor CalibrationService {
     private let layout: StateLayout
     private let executor: any TrialExecutor
     private let supervisor: CalibrationSupervisor
+    private let chooser: TrialChooser
     private let workers: Int
     private let offload = Offload()
 
     init(
-        store: Store, layout: StateLayout, executor: any TrialExecutor, supervisor: CalibrationSupervisor, workers: Int
+        store: Store, layout: StateLayout, executor: any TrialExecutor, supervisor: CalibrationSupervisor,
+        chooser: TrialChooser, workers: Int
     ) {
+        self.chooser = chooser
         self.store = store
         self.layout = layout
         self.executor = executor
@@ -31,8 +34,9 @@ actor CalibrationService {
     }
 
     func start(_ params: CalibrationParams) async throws -> CalibrationStartResult {
-        let (settings, plan, corpus) = try await prepare(params)
-        guard !plan.trials.isEmpty else {
+        let prepared = try await prepare(params)
+        let (settings, plan, corpus) = (prepared.settings, prepared.plan, prepared.corpus)
+        guard !plan.trials.isEmpty || (plan.openSeconds ?? 0) > 0 else {
             throw RPCError(
                 .infeasible,
                 "the budget of \(Int(settings.budgetSeconds)) s pays no new trial: "
@@ -40,75 +44,91 @@ actor CalibrationService {
                 ["budgetSeconds": .number(settings.budgetSeconds)])
         }
         let trials = plan.trials.map { trial in
-            NewTrial(
-                spec: settings.spec(corpus: corpus, trial), predictedSeconds: trial.predictedSeconds,
-                predictedEpochs: trial.predictedEpochs)
+            NewTrial(trial, settings: settings, corpus: corpus)
         }
         let id = try await supervisor.enqueue(
             dataset: params.name, budgetSeconds: settings.budgetSeconds, workers: settings.workers, message: nil,
-            trials: trials)
+            trials: trials, design: prepared.design)
         return CalibrationStartResult(job: try await store.job(id), plan: plan)
     }
 
     private func prepare(
         _ params: CalibrationParams
-    ) async throws -> (settings: CalibrationSettings, plan: CalibrationPlanResult, corpus: String) {
+    ) async throws -> Prepared {
         let dataset = try await store.dataset(params.name)
-        let settings = try CalibrationSettings(params, mask: dataset.info.mask, availableWorkers: workers)
+        guard let mask = dataset.info.mask, !dataset.corpusFile.isEmpty else {
+            throw DatasetService.noInteractions(params.name, "there is nothing to train on")
+        }
+        let settings = try CalibrationSettings(params, mask: mask, availableWorkers: workers)
         let corpus = layout.corpora + "/" + dataset.corpusFile
         let facts = try await offload.run {
-            try DatasetFacts(corpus: Corpus(path: corpus), info: dataset.info, maxLength: settings.maxLength)
+            try DatasetFacts(
+                corpus: Corpus(path: corpus), info: dataset.info, maxLength: settings.maxLength,
+                batchUsers: settings.options.batchUsers)
         }
         guard facts.tokens > 0, facts.evaluatedUsers > 0 else {
             throw RPCError(
                 .invalidInput, "\"\(params.name)\" has no user with 4 or more interactions: nothing to train on",
                 ["dataset": .string(params.name)])
         }
-        let planner = try await planner(settings, dataset.info.version, facts, corpus: corpus)
-        guard params.loss == nil, facts.items >= LossChoice.largeCatalogue else {
-            return (settings, planner.plan(), corpus)
+        var pricing = try await pricing(settings, dataset.info, facts, corpus: corpus)
+        var plan = CalibrationPlanResult(
+            dataset: params.name, trials: [], workers: settings.workers, budgetSeconds: settings.budgetSeconds,
+            predictedSeconds: 0, notes: [])
+        if params.loss == nil, facts.items >= LossChoice.largeCatalogue {
+            var sampled = params
+            sampled.loss = .sampledSoftmax
+            let other = try await self.pricing(
+                CalibrationSettings(sampled, mask: mask, availableWorkers: workers), dataset.info, facts, corpus: corpus
+            )
+            let choice = LossChoice(full: pricing.planner, sampled: other.planner, items: facts.items)
+            if choice.settings == other.settings { pricing = other }
+            plan = choice.plan
+        } else if !settings.isSequential {
+            plan = pricing.planner.plan()
         }
-        var sampled = params
-        sampled.loss = .sampledSoftmax
-        let other = try await self.planner(
-            CalibrationSettings(sampled, mask: dataset.info.mask, availableWorkers: workers), dataset.info.version,
-            facts, corpus: corpus)
-        let choice = LossChoice(full: planner, sampled: other, items: facts.items)
-        return (choice.settings, choice.plan, corpus)
+        var design: SequentialPlan?
+        if settings.isSequential {
+            (plan, design) = try pricing.sequentialPlan(
+                corpus: corpus, note: facts.items >= LossChoice.largeCatalogue ? plan.notes.first : nil,
+                latencies: try await store.latencies(settings.backbone, heads: settings.heads))
+        }
+        plan.smallestDifference = try await chooser.smallestDifference(pricing)
+        return Prepared(settings: pricing.settings, plan: plan, corpus: corpus, design: design)
     }
 
-    /// The planner of these settings, with prices from probes and expected epochs from what was trained before.
-    private func planner(
-        _ settings: CalibrationSettings, _ datasetVersion: String, _ facts: DatasetFacts, corpus: String
-    ) async throws -> CalibrationPlanner {
+    private struct Prepared {
+        var settings: CalibrationSettings
+        var plan: CalibrationPlanResult
+        var corpus: String
+        /// What further trials are chosen by; nil for a grid.
+        var design: SequentialPlan?
+    }
+
+    /// The prices of these settings; what they need and nobody has measured yet is measured.
+    private func pricing(
+        _ settings: CalibrationSettings, _ dataset: DatasetInfo, _ facts: DatasetFacts, corpus: String
+    ) async throws -> CalibrationPricing {
         let probes = try await probes(settings, corpus: corpus)
-        let key = settings.spec(
-            corpus: corpus,
-            PlannedTrial(
-                configuration: settings.configuration(layers: 1, dim: settings.heads), userFraction: 1,
-                seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
-        ).lawKey(datasetVersion: datasetVersion)
-        let before = try await store.observations(of: settings.dataset).filter { $0.key == key && $0.converged }
-        let done = before.map { Double($0.epochs) }.sorted()
-        let speed = SpeedModel(probes)
-        return CalibrationPlanner(
-            settings: settings, epochs: done.isEmpty ? CalibrationPlanner.defaultEpochs : done[done.count / 2],
-            isKnown: { configuration, userFraction in
-                before.contains {
-                    $0.configuration == configuration && $0.userFraction == userFraction && $0.seed == settings.seed
-                }
-            }
-        ) { configuration, userFraction in
-            let estimate = speed.estimate(configuration, facts: facts)
-            let ranking = Double(facts.evaluatedUsers) / estimate.evaluatedUsersPerSecond
-            // A quarter more than the probe says: two trainings side by side share caches and memory.
-            let epoch = 1.25 * (Double(facts.tokens) * userFraction / estimate.tokensPerSecond + ranking)
-            return (epoch, 2 * ranking + Self.startSeconds)
-        }
+        try await measureLatency(settings, facts)
+        return try await CalibrationPricing(
+            settings, probes: probes, store, dataset: dataset, facts: facts, corpus: corpus)
     }
 
-    /// Seconds a worker needs besides training: to start, map the corpus and write its results.
-    private static let startSeconds = 0.3
+    /// Measures how long one user waits, for the advisor; once on this machine for a catalogue and length.
+    private func measureLatency(_ settings: CalibrationSettings, _ facts: DatasetFacts) async throws {
+        let length = min(settings.maxLength, facts.longestHistory ?? settings.maxLength)
+        let known = try await store.latencies(settings.backbone, heads: settings.heads)
+        guard !known.contains(where: { $0.items == facts.items && $0.length == length }) else { return }
+        let request = LatencyRequest(
+            backbone: settings.backbone, heads: settings.heads, dimStep: settings.dimStep, items: facts.items,
+            length: length)
+        do {
+            try await store.insertLatencies(try await executor.latency(request))
+        } catch let error as WorkerError {
+            throw RPCError(.workerFailed, "latency cannot be measured: \(error)")
+        }
+    }
 
     /// Measured speeds of enough shapes to price the others; measured once per dataset and setting.
     private func probes(_ settings: CalibrationSettings, corpus: String) async throws -> [ThroughputProbe] {
@@ -144,30 +164,97 @@ actor CalibrationService {
 struct SpeedSetting {
     let text: String
 
+    /// A number that stands in the policy of a key.
+    private static func number(_ name: String, _ key: LawKey) -> Int? {
+        key.policy.split(separator: " ").first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }
+    }
+
+    static func batchUsers(_ key: LawKey) -> Int { number("batch=", key) ?? 256 }
+
+    /// Epochs after which a training of this key ends in any case.
+    static func mostEpochs(_ key: LawKey) -> Double { number("epochs<=", key).map(Double.init) ?? .infinity }
+
     init(observationKey key: LawKey, heads: Int) {
-        let batch =
-            key.policy.split(separator: " ").first { $0.hasPrefix("batch=") }.flatMap { Int($0.dropFirst(6)) } ?? 256
+        let batch = Self.batchUsers(key)
+        let heads = Self.number("heads<=", key) ?? heads
         text = CalibrationSettings.speedSetting(
             backbone: key.backbone, loss: key.loss, maxLength: key.maxLength, heads: heads, batchUsers: batch,
             negatives: max(1, key.negatives))
     }
 }
 
+extension EpochModel {
+    /// Learnt from what is stored: the key's own trials, and those of its backbone and loss on other data or by other rules.
+    init(_ store: Store, key: LawKey, limit: Double) async throws {
+        var samples: [LawKey: [Sample]] = [:]
+        var keys: [LawKey] = []
+        for observation in try await store.observations(key.backbone, key.loss) where observation.converged {
+            let c = observation.configuration
+            if samples[observation.key] == nil { keys.append(observation.key) }
+            samples[observation.key, default: []].append(
+                Sample(
+                    layers: c.layers, dim: c.dim, userFraction: observation.userFraction, epochs: observation.epochs))
+        }
+        // A few dozen other keys say all that others can say.
+        let others = keys.filter { $0 != key }.suffix(24).compactMap { samples[$0] }
+        self.init(own: samples[key] ?? [], others: others, limit: limit)
+    }
+}
+
+extension SpeedModel {
+    /// Probes of a dataset in a setting, with the trials that were trained there in the same setting.
+    init(_ probes: [ThroughputProbe], _ store: Store, dataset: String, setting: String) async throws {
+        guard let first = setting.split(separator: " ").first, let backbone = Backbone(rawValue: String(first)) else {
+            self.init(probes)
+            return
+        }
+        let loss = setting.split(separator: " ").dropFirst().first.flatMap { Loss(rawValue: String($0)) } ?? .cce
+        let trials = try await store.timings(of: dataset, backbone, loss).filter { trial in
+            let c = trial.configuration
+            return trial.threads == 1
+                && setting
+                    == CalibrationSettings.speedSetting(
+                        backbone: c.backbone, loss: c.loss, maxLength: c.maxLength, heads: c.heads,
+                        batchUsers: trial.batchUsers, negatives: c.loss.scoresCatalogue ? 1 : trial.negatives)
+        }
+        self.init(probes, trials: Array(trials.suffix(200)))
+    }
+}
+
 extension DatasetFacts {
     /// Counts a corpus as training with this maximum length sees it.
-    init(corpus: Corpus, info: DatasetInfo, maxLength: Int) {
+    init(corpus: Corpus, info: DatasetInfo, maxLength: Int, batchUsers: Int) {
         var tokens = 0
         var squares = 0
+        var (fourths, trained) = (0.0, 0.0)
         var evaluated = 0
+        var longest = 1
         for user in 0..<corpus.userCount {
             let length = corpus.length(of: user)
             let positions = Split.trainingPositions(length: length, maxLength: maxLength)
             tokens += positions
             squares += positions * positions
-            if Split.isEvaluated(length: length) { evaluated += 1 }
+            if positions > 0 {
+                let square = Double(positions * positions)
+                (fourths, trained) = (fourths + square * square, trained + 1)
+            }
+            if Split.isEvaluated(length: length) {
+                evaluated += 1
+                longest = max(longest, length - 1)
+            }
         }
         self.init(
-            items: corpus.itemCount, evaluatedUsers: evaluated, tokens: tokens, apen: info.entropy.dataApEn,
-            meanContext: Double(squares) / Double(max(1, tokens)))
+            items: corpus.itemCount, evaluatedUsers: evaluated, tokens: tokens, apen: info.entropy?.dataApEn ?? 1,
+            meanContext: Double(squares) / Double(max(1, tokens)), longestHistory: longest,
+            batchPairs: Self.largest(
+                total: Double(squares), squares: fourths, count: max(1, trained), chosen: Double(batchUsers)))
+    }
+
+    /// The largest sum over a batch as the memory of a training counts it: the mean one and four standard deviations, at most everything.
+    private static func largest(total: Double, squares: Double, count: Double, chosen: Double) -> Double {
+        let chosen = min(chosen, count)
+        let mean = total / count
+        let variance = max(0, squares / count - mean * mean)
+        return min(total, chosen * mean + 4 * (chosen * variance * (1 - chosen / count)).squareRoot())
     }
 }

@@ -41,6 +41,7 @@ package final class Daemon: Sendable {
     /// The parts that handlers call.
     struct Services: Sendable {
         var datasets: DatasetService
+        var observations: ObservationService
         var calibrations: CalibrationService
         var laws: LawService
     }
@@ -56,17 +57,21 @@ package final class Daemon: Sendable {
         try layout.removeLeftovers(corpora: try await store.corpusFiles(), trials: try await store.trialIDs())
         let laws = LawService(store: store, layout: layout, logger: logger)
         let workers = settings.configuration.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        let chooser = TrialChooser(store: store, layout: layout)
         supervisor = CalibrationSupervisor(
-            store: store, executor: executor, trialsFolder: layout.trials, hub: JobHub(), logger: logger
+            store: store, executor: executor, trialsFolder: layout.trials, hub: JobHub(), logger: logger,
+            choose: { try await chooser.next($0) }
         ) { dataset, key in
             try await laws.fit(LawFitParams(name: dataset), key: key).map(\.id)
         }
+        let uploads = Uploads(
+            folder: layout.uploads, maximumBytes: settings.configuration.maxUploadBytes ?? 4 << 30)
         services = Services(
-            datasets: DatasetService(
-                store: store, layout: layout,
-                maximumUploadBytes: settings.configuration.maxUploadBytes ?? 4 << 30, logger: logger),
+            datasets: DatasetService(store: store, layout: layout, uploads: uploads, logger: logger),
+            observations: ObservationService(store: store, uploads: uploads, laws: laws, logger: logger),
             calibrations: CalibrationService(
-                store: store, layout: layout, executor: executor, supervisor: supervisor, workers: workers),
+                store: store, layout: layout, executor: executor, supervisor: supervisor, chooser: chooser,
+                workers: workers),
             laws: laws)
     }
 
@@ -105,6 +110,10 @@ package final class Daemon: Sendable {
                 await self.feedWatchdog()
                 return .watchdog
             }
+            group.addTask {
+                await self.services.laws.refitStale()
+                return .upkeep
+            }
             // Server and supervisor end after `stop`, each in its own time; an error ends everything at once.
             var working: Set<Part> = [.server, .supervisor]
             while !working.isEmpty, let ended = try await group.next() { working.remove(ended) }
@@ -114,7 +123,7 @@ package final class Daemon: Sendable {
         logger.notice("stopped")
     }
 
-    private enum Part { case server, supervisor, signals, watchdog }
+    private enum Part { case server, supervisor, signals, watchdog, upkeep }
 
     /// Runs the supervisor until the daemon stops, then stops it: its workers write their checkpoints.
     private func superviseUntil(_ end: AsyncStream<Void>) async {
@@ -162,6 +171,9 @@ package final class Daemon: Sendable {
         let calibrations = services.calibrations
         router.on(CalibrationPlan.self) { params, _ in try await answering { try await calibrations.plan(params) } }
         router.on(CalibrationStart.self) { params, _ in try await answering { try await calibrations.start(params) } }
+        let observations = services.observations
+        router.on(ObservationImport.self) { params, _ in try await answering { try await observations.take(params) } }
+        router.on(ObservationList.self) { params, _ in try await answering { try await observations.list(params) } }
         addJobs(to: &router)
         addLaws(to: &router)
         return router
@@ -206,9 +218,6 @@ package final class Daemon: Sendable {
                 throw error
             }
         }
-        router.on(ObservationList.self) { params, _ in
-            ObservationListResult(observations: try await answering { try await store.observations(of: params.name) })
-        }
     }
 
     private func addLaws(to router: inout Router) {
@@ -216,11 +225,15 @@ package final class Daemon: Sendable {
         router.on(LawFitMethod.self) { params, _ in
             LawListResult(laws: try await answering { try await laws.fit(params) })
         }
-        router.on(LawList.self) { params, _ in try await answering { try await laws.list(params.name) } }
+        router.on(LawList.self) { params, _ in try await answering { try await laws.list(params) } }
         router.on(LawGet.self) { params, _ in try await answering { try await laws.get(params) } }
         router.on(LawPredict.self) { params, _ in try await answering { try await laws.predict(params) } }
         router.on(AdvisorRecommend.self) { params, _ in try await answering { try await laws.recommend(params) } }
         router.on(AdvisorPareto.self) { params, _ in try await answering { try await laws.pareto(params) } }
+        router.on(AdvisorPotential.self) { params, _ in try await answering { try await laws.potential(params) } }
+        router.on(AdvisorWhatIf.self) { params, _ in try await answering { try await laws.whatIf(params) } }
+        let reports = ReportService(store: store, datasets: services.datasets, laws: laws)
+        router.on(ReportRender.self) { params, _ in try await answering { try await reports.render(params) } }
     }
 
     private func info() async throws -> ServerInfoResult {

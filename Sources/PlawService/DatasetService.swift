@@ -20,11 +20,23 @@ actor DatasetService {
     private let logger: Logger
     /// Names being registered at this moment.
     private var inWork: Set<String> = []
+    /// Entropies asked for last, oldest first: they cost a pass over the corpus each.
+    private var measured: [(key: EntropyKey, figures: (EntropyReport, EntropyMovement))] = []
 
-    init(store: Store, layout: StateLayout, maximumUploadBytes: Int, logger: Logger) {
+    private static let remembered = 32
+
+    /// A corpus file's name is never used twice.
+    private struct EntropyKey: Equatable {
+        var corpusFile: String
+        var m: Int
+        var r: Double
+        var maxLength: Int
+    }
+
+    init(store: Store, layout: StateLayout, uploads: Uploads, logger: Logger) {
         self.store = store
         self.layout = layout
-        self.uploads = Uploads(folder: layout.uploads, maximumBytes: maximumUploadBytes)
+        self.uploads = uploads
         self.logger = logger
     }
 
@@ -95,7 +107,7 @@ actor DatasetService {
             try await store.insertDataset(info, corpusFile: corpusFile)
             logger.notice(
                 "dataset registered",
-                metadata: ["dataset": "\(info.name)", "interactions": "\(info.interactions)"])
+                metadata: ["dataset": "\(info.name)", "interactions": "\(statistics.interactions)"])
             return DatasetRegisterResult(decision: decision, dataset: info)
         } catch {
             // Nothing half-registered stays behind; the file may not exist yet.
@@ -116,7 +128,10 @@ actor DatasetService {
                 .busy, "job \(job) of \"\(name)\" has not ended; cancel it first", ["job": .integer(job)])
         }
         let removed = try await store.removeDataset(name)
-        try? FileManager.default.removeItem(atPath: layout.corpora + "/" + removed.corpusFile)
+        // Without the check a dataset without a corpus would take the folder with it.
+        if !removed.corpusFile.isEmpty {
+            try? FileManager.default.removeItem(atPath: layout.corpora + "/" + removed.corpusFile)
+        }
         for trial in removed.trials { try? FileManager.default.removeItem(atPath: "\(layout.trials)/\(trial)") }
         logger.notice("dataset removed", metadata: ["dataset": "\(name)"])
         return DatasetRemoveResult(name: name, observations: removed.observations, laws: removed.laws)
@@ -124,7 +139,9 @@ actor DatasetService {
 
     func entropy(_ params: DatasetEntropyParams) async throws -> DatasetEntropyResult {
         let dataset = try await store.dataset(params.name)
-        let stored = dataset.info.entropy
+        guard let stored = dataset.info.entropy else {
+            throw Self.noInteractions(params.name, "it has no sequences to measure")
+        }
         let m = params.m ?? stored.perUserApEn.m
         let r = params.r ?? stored.perUserApEn.r
         let maxLength = params.maxLength ?? stored.perUserApEn.maxLength
@@ -133,14 +150,20 @@ actor DatasetService {
         guard (1...4096).contains(maxLength) else {
             throw RPCError(.invalidParams, "maxLength: found \(maxLength), expected 1 to 4096")
         }
+        let key = EntropyKey(corpusFile: dataset.corpusFile, m: m, r: r, maxLength: maxLength)
+        if let (entropy, movement) = measured.first(where: { $0.key == key })?.figures {
+            return DatasetEntropyResult(name: params.name, entropy: entropy, movement: movement)
+        }
         let same = stored.perUserApEn.m == m && stored.perUserApEn.r == r && stored.perUserApEn.maxLength == maxLength
-        if same { return DatasetEntropyResult(name: params.name, entropy: stored) }
         let path = layout.corpora + "/" + dataset.corpusFile
         do {
-            let entropy = try await offload.run {
-                try EntropyReport.measure(try Corpus(path: path), m: m, r: r, maxLength: maxLength)
+            let (entropy, movement) = try await offload.run {
+                let corpus = try Corpus(path: path)
+                let entropy = same ? stored : try EntropyReport.measure(corpus, m: m, r: r, maxLength: maxLength)
+                return (entropy, try EntropyMovement.measure(corpus, m: m, r: r, maxLength: maxLength))
             }
-            return DatasetEntropyResult(name: params.name, entropy: entropy)
+            measured = measured.suffix(Self.remembered - 1) + [(key, (entropy, movement))]
+            return DatasetEntropyResult(name: params.name, entropy: entropy, movement: movement)
         } catch let error as EntropyError {
             throw RPCError(.invalidParams, error.description)
         }
@@ -165,7 +188,16 @@ actor DatasetService {
         }
     }
 
-    private static func taken(_ name: String) -> RPCError {
+    /// Of a dataset made of observations alone.
+    static func noInteractions(_ name: String, _ consequence: String) -> RPCError {
+        RPCError(
+            .noInteractions,
+            "\"\(name)\" is made of imported observations alone: \(consequence); register a file of interactions under "
+                + "another name and import the observations there (plaw export, plaw import)",
+            ["dataset": .string(name)])
+    }
+
+    static func taken(_ name: String) -> RPCError {
         RPCError(
             .datasetExists, "a dataset is already named \"\(name)\"; remove it or choose another name",
             ["name": .string(name)])

@@ -9,12 +9,12 @@ internal import Trials
 
 /// Fits laws, and answers questions from them with an advisor prepared once per set of laws.
 actor LawService {
-    private let store: Store
-    private let layout: StateLayout
-    private let offload = Offload()
-    private let logger: Logger
+    let store: Store
+    let layout: StateLayout
+    let offload = Offload()
+    let logger: Logger
     /// Prepared advisors by dataset and loss, valid while the laws they rest on are being served.
-    private var advisors: [String: (laws: [Int64], advisor: Advisor)] = [:]
+    var advisors: [String: (laws: [Int64], prepared: Prepared)] = [:]
 
     /// Metrics that are fitted unless others are asked for.
     static let metrics = [Metric(.hr, 10), Metric(.ndcg, 10)]
@@ -27,8 +27,9 @@ actor LawService {
 
     // MARK: - Laws
 
-    /// Fits the laws of each loss asked for and serves them from now on: those of `key`, else of the newest key whose
-    /// observations are enough, so that a calibration that was given up hides none before it.
+    /// Fits the laws of each loss asked for and serves them from now on: those of `key`, else of the newest key of each
+    /// backbone whose observations are enough, so that a calibration that was given up hides none before it, and imports
+    /// that leave things unsaid hide none at all.
     func fit(_ params: LawFitParams, key only: LawKey? = nil) async throws -> [Law] {
         guard let estimator = LawFitter.Estimator(rawValue: params.estimator ?? "huber") else {
             throw RPCError(
@@ -49,18 +50,23 @@ actor LawService {
         }
         guard !keys.isEmpty else {
             throw RPCError(
-                .lawUnknown, "\"\(params.name)\" has no observations to fit; run `plaw calibrate \(params.name)`",
+                .lawUnknown,
+                "\"\(params.name)\" has no observations to fit; run `plaw calibrate \(params.name)` or `plaw import \(params.name) FILE`",
                 ["dataset": .string(params.name)])
         }
         var laws: [Law] = []
         var refusal: (any Error)?
-        for key in keys where !laws.contains(where: { $0.key.loss == key.loss }) {
-            let comparable = Self.distinct(observations.filter { $0.key == key })
-            let metrics = params.metrics ?? Self.metrics
+        func group(_ key: LawKey) -> [String] { [key.loss.rawValue, key.backbone.rawValue] + key.undeclared }
+        for key in keys where !laws.contains(where: { group($0.key) == group(key) }) {
+            let comparable = Self.comparable(observations, key)
+            let metrics = params.metrics ?? Self.metrics(of: comparable)
             do {
+                let ranks = layout.trials
                 let fits = try await offload.run {
-                    try metrics.map {
-                        try LawFitter(metric: $0, estimator: estimator, fixedP: params.p).fit(comparable)
+                    let stored = StoredRanks(comparable, trialsFolder: ranks)
+                    return try metrics.map {
+                        try LawFitter(metric: $0, estimator: estimator, fixedP: params.p)
+                            .fit(comparable, gains: stored.gains($0))
                     }
                 }
                 laws += try await store.insertLaws(dataset: params.name, key: key, fits: fits)
@@ -71,6 +77,11 @@ actor LawService {
         if laws.isEmpty, let refusal { throw refusal }
         logger.info("laws fitted", metadata: ["dataset": "\(params.name)", "laws": "\(laws.map(\.id))"])
         return laws
+    }
+
+    /// The observations that a law of the key is fitted to.
+    static func comparable(_ observations: [Observation], _ key: LawKey) -> [Observation] {
+        withErrors(distinct(observations.filter { $0.key == key }))
     }
 
     /// Training is deterministic: a trial that was repeated measured the same thing, and counts once.
@@ -90,15 +101,66 @@ actor LawService {
         }
     }
 
+    /// The metrics fitted unless others are asked for; of imports without them, those there are.
+    private static func metrics(of observations: [Observation]) -> [Metric] {
+        let names = Set(observations.filter(\.converged).flatMap(\.metrics.keys))
+        let usual = metrics.filter { names.contains($0.description) }
+        if !usual.isEmpty || names.isEmpty { return usual.isEmpty ? metrics : usual }
+        return names.compactMap { Metric($0) }.sorted { ($0.k, $0.kind.rawValue) < ($1.k, $1.kind.rawValue) }
+    }
+
+    /// A measurement that came without a standard error counts as much as the least certain one.
+    private static func withErrors(_ observations: [Observation]) -> [Observation] {
+        var largest: [String: Double] = [:]
+        for (name, measurement) in observations.flatMap(\.metrics) {
+            largest[name] = max(largest[name] ?? 0, measurement.standardError)
+        }
+        return observations.map { observation in
+            var observation = observation
+            for (name, measurement) in observation.metrics where measurement.lacksError {
+                observation.metrics[name]?.standardError = largest[name] ?? 0
+            }
+            return observation
+        }
+    }
+
     /// Laws of the key that answers are given from, best first: the newest whose laws have observations to spare, so that a
-    /// calibration that was given up or had no time does not hide a good one before it.
-    private static func served(_ laws: [Law], loss: Loss?) -> [Law] {
+    /// calibration that was given up or had no time does not hide a good one before it. Those that leave something unsaid
+    /// answer only where there are no others.
+    static func served(_ laws: [Law], loss: Loss?) -> [Law] {
         let laws = laws.filter { loss == nil || $0.key.loss == loss }
-        let chosen = laws.first { $0.fit.degreesOfFreedom > 0 } ?? laws.first
+        let declared = laws.filter(\.key.undeclared.isEmpty)
+        let chosen =
+            declared.first(where: hasSpare) ?? laws.first(where: hasSpare) ?? laws.first
         return laws.filter { $0.key == chosen?.key }
     }
 
-    func list(_ name: String?) async throws -> LawListResult { LawListResult(laws: try await store.laws(of: name)) }
+    private static func hasSpare(_ law: Law) -> Bool { (law.fit.lead?.degreesOfFreedom ?? 0) > 0 }
+
+    func list(_ params: LawListParams) async throws -> LawListResult {
+        let laws = try await store.laws(of: params.name).filter { law in
+            (params.metric == nil || law.fit.metric == params.metric)
+                && (params.loss == nil || law.key.loss == params.loss)
+        }
+        return LawListResult(laws: laws, family: params.family)
+    }
+
+    /// Fits anew what a former version fitted in a form that answers are no longer given from.
+    func refitStale() async {
+        do {
+            for (dataset, key) in try await store.staleLaws() {
+                do {
+                    _ = try await fit(LawFitParams(name: dataset), key: key)
+                } catch {
+                    logger.warning(
+                        "laws of a former version were not fitted anew",
+                        metadata: ["dataset": "\(dataset)", "error": "\(error)"])
+                }
+            }
+        } catch {
+            logger.error("cannot look for laws of former versions", metadata: ["error": "\(error)"])
+        }
+    }
 
     func get(_ params: LawGetParams) async throws -> Law {
         guard params.id == nil || (params.name == nil && params.metric == nil && params.loss == nil) else {
@@ -115,118 +177,7 @@ actor LawService {
         return law
     }
 
-    // MARK: - Answers
-
-    func recommend(_ params: AdvisorRecommendParams) async throws -> Recommendation {
-        for (field, value) in [
-            ("maxParams", params.maxParams), ("maxFlops", params.maxFlops), ("maxMemoryBytes", params.maxMemoryBytes),
-            ("maxLatencySeconds", params.maxLatencySeconds), ("maxTrainSeconds", params.maxTrainSeconds),
-        ] {
-            if let value, !(value > 0) {
-                throw RPCError(
-                    .invalidParams, "\(field): found \(value), expected more than 0", ["field": .string(field)])
-            }
-        }
-        let advisor = try await advisor(params.name, loss: params.loss)
-        let budget = Budget(
-            maxParameters: params.maxParams, maxTrainingFlops: params.maxFlops,
-            maxLatencySeconds: params.maxLatencySeconds, maxMemoryBytes: params.maxMemoryBytes,
-            maxTrainingSeconds: params.maxTrainSeconds)
-        return try answering { try advisor.recommend(budget, metric: params.metric ?? Metric(.ndcg, 10)) }
-    }
-
-    func predict(_ params: LawPredictParams) async throws -> LawPredictResult {
-        guard params.layers > 0, params.dim > 0 else {
-            throw RPCError(
-                .invalidParams, "layers, dim: found \(params.layers), \(params.dim), expected positive numbers")
-        }
-        let advisor = try await advisor(params.name, loss: params.loss)
-        let (candidate, warnings) = try answering {
-            try advisor.predict(layers: params.layers, dim: params.dim, heads: params.heads)
-        }
-        return LawPredictResult(
-            dataset: params.name, configuration: candidate.configuration, predicted: candidate.predicted,
-            interval: candidate.interval, cost: candidate.cost, warnings: warnings, laws: advisor.lawNumbers)
-    }
-
-    func pareto(_ params: AdvisorParetoParams) async throws -> AdvisorParetoResult {
-        let currencies: [String: any KeyPath<Cost, Double> & Sendable] = [
-            "parameters": \.parameters, "trainingFlops": \.trainingFlops, "memoryBytes": \.memoryBytes,
-            "latencySeconds": \.latencySeconds, "trainingSeconds": \.trainingSeconds,
-        ]
-        let currency = params.currency ?? "parameters"
-        guard let path = currencies[currency] else {
-            throw RPCError(
-                .invalidParams,
-                "currency: found \"\(currency)\", expected one of \(currencies.keys.sorted().joined(separator: ", "))")
-        }
-        let advisor = try await advisor(params.name, loss: params.loss)
-        let points = try answering { try advisor.pareto(path, metric: params.metric ?? Metric(.ndcg, 10)) }
-        return AdvisorParetoResult(dataset: params.name, currency: currency, points: points)
-    }
-
-    private func answering<T>(_ body: () throws -> T) throws -> T {
-        do {
-            return try body()
-        } catch let error as AdvisorError {
-            var fields: [String: JSONValue] = [:]
-            if let currency = error.currency { fields["currency"] = .string(currency) }
-            if let limit = error.limit { fields["limit"] = .number(limit) }
-            if let cheapest = error.cheapest { fields["cheapest"] = .number(cheapest) }
-            let code: ErrorCode =
-                switch error.kind {
-                case .infeasible: .infeasible
-                case .outsideDomain: .outsideDomain
-                case .noLaw: .lawUnknown
-                }
-            throw RPCError(code, error.description, fields)
-        }
-    }
-
-    // MARK: - Advisors
-
-    /// The advisor of the laws being served for a dataset: of the loss asked for, else of the one fitted last.
-    private func advisor(_ name: String, loss: Loss?) async throws -> Advisor {
-        let laws = Self.served(try await store.laws(of: name), loss: loss)
-        guard let first = laws.first else { throw Self.noLaw(name, metric: nil, loss: loss) }
-        let numbers = laws.map(\.id)
-        let place = "\(name) \(first.key.loss.rawValue)"
-        if let prepared = advisors[place], prepared.laws == numbers { return prepared.advisor }
-        let advisor = try await prepare(name, laws)
-        advisors[place] = (numbers, advisor)
-        return advisor
-    }
-
-    private func prepare(_ name: String, _ laws: [Law]) async throws -> Advisor {
-        let dataset = try await store.dataset(name)
-        let key = laws[0].key
-        let observations = try await store.observations(of: name).filter { $0.key == key }
-        guard let base = observations.last?.configuration else { throw Self.noLaw(name, metric: nil, loss: key.loss) }
-        let settings = SpeedSetting(observationKey: key, heads: base.heads)
-        let probes = try await store.probes(ThroughputProbe.self, dataset: name, setting: settings.text)
-        guard !probes.isEmpty else {
-            throw RPCError(.lawUnknown, "no speed was measured for \"\(name)\"; run `plaw calibrate \(name)`")
-        }
-        let path = layout.corpora + "/" + dataset.corpusFile
-        let facts = try await offload.run {
-            try DatasetFacts(corpus: Corpus(path: path), info: dataset.info, maxLength: key.maxLength)
-        }
-        let epochs = observations.filter { $0.converged && $0.userFraction >= 1 }.map { Double($0.epochs) }.sorted()
-        let costs = CostModel(
-            facts: facts, speed: SpeedModel(probes), epochs: epochs.isEmpty ? 1 : epochs[epochs.count / 2],
-            negatives: key.negatives)
-        return try await offload.run {
-            Advisor(
-                dataset: name, base: base,
-                laws: Dictionary(
-                    laws.map { ($0.fit.metric.description, $0.fit) }, uniquingKeysWith: { first, _ in first }),
-                lawNumbers: Dictionary(
-                    laws.map { ($0.fit.metric.description, $0.id) }, uniquingKeysWith: { first, _ in first }),
-                costs: costs, observations: observations)
-        }
-    }
-
-    private static func noLaw(_ name: String, metric: Metric?, loss: Loss?) -> RPCError {
+    static func noLaw(_ name: String, metric: Metric?, loss: Loss?) -> RPCError {
         let what = [metric?.description, loss.map { "loss \($0.rawValue)" }].compactMap { $0 }.joined(separator: ", ")
         return RPCError(
             .lawUnknown,

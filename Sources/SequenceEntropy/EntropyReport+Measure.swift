@@ -7,105 +7,124 @@ package struct EntropyError: Error, Sendable, CustomStringConvertible {
 }
 
 extension EntropyReport {
-    /// Measures a corpus: pooled ApEn (m = 0 to 8), per-user ApEn (m, r, L), Shannon, Lempel-Ziv, compression, D'.
+    /// Measures a corpus, or a share of its users: pooled ApEn (m = 0 to 8), per-user ApEn (m, r, L), Shannon, Lempel-Ziv,
+    /// compression, D'.
     ///
     ///     let report = try EntropyReport.measure(corpus, maxLength: 50)
     ///     print(report.pooled(m: 1)?.value ?? 0, report.effectiveTokens)
     ///
     /// Errors: `EntropyError` for r >= 1 where item identifiers are not all integers.
     package static func measure(
-        _ corpus: Corpus, m: Int = 2, r: Double = 0.2, maxLength: Int = 50
+        _ corpus: Corpus, m: Int = 2, r: Double = 0.2, maxLength: Int = 50, userFraction: Double = 1
     ) throws -> EntropyReport {
-        let pooled = PooledApEn.measure(upTo: longestContext, corpus: corpus)
+        let part = CorpusPart(corpus, userFraction: userFraction)
         let numbers = itemNumbers(corpus)
-        if r >= 1, numbers == nil {
-            throw EntropyError(
-                description: "r: found \(r), which compares item identifiers as numbers, but not all of them are "
-                    + "integers (such as \"\(firstNonInteger(corpus))\"); expected r less than 1")
-        }
-        let perUser = perUser(corpus, numbers: numbers, m: m, r: r, maxLength: maxLength)
-        let lempelZiv = Comparators.lempelZiv(corpus.allItems)
+        if r >= 1 { try requireNumbers(corpus, numbers, r) }
+        let pooled = PooledApEn.measure(upTo: longestContext, part)
+        let perUser = perUser(part, numbers: numbers, m: m, r: r, maxLength: maxLength)
+        let tokens = part.tokens(maxLength: maxLength)
         let written = numbers.flatMap { $0.allSatisfy { (0...Int64(UInt32.max)).contains($0) } ? $0 : nil }
-        let tokens = (0..<corpus.userCount).reduce(0) {
-            $0 + Split.trainingPositions(length: corpus.length(of: $1), maxLength: maxLength)
+        var notes = EntropyNotes.of(part, pooled: pooled, perUser: perUser, tokens: tokens)
+        let (shannon, lempelZiv, compression) = part.withItems { items in
+            (
+                Comparators.shannonBits(items, itemCount: corpus.itemCount), Comparators.lempelZiv(items),
+                Comparators.compressionRatio(items) { item in
+                    written.map { UInt32($0[Int(item)]) } ?? UInt32(item) + 1
+                }
+            )
         }
-        var notes = notes(corpus, pooled: pooled[1], perUser: perUser)
-        if lempelZiv.used < corpus.interactionCount {
+        if lempelZiv.used < part.interactionCount {
             notes.append(
                 "Lempel-Ziv rests on the first \(lempelZiv.used) interactions: the data repeats itself too much for more"
             )
         }
         return EntropyReport(
-            pooledApEn: pooled, perUserApEn: perUser,
-            shannonBits: Comparators.shannonBits(corpus.allItems, itemCount: corpus.itemCount),
-            lempelZiv: lempelZiv.value,
-            compressionRatio: Comparators.compressionRatio(corpus.allItems) { item in
-                written.map { UInt32($0[Int(item)]) } ?? UInt32(item) + 1
-            }, tokens: tokens, effectiveTokens: Double(tokens) / max(pooled[1].value, 1e-9), notes: notes)
+            pooledApEn: pooled, perUserApEn: perUser, shannonBits: shannon, lempelZiv: lempelZiv.value,
+            compressionRatio: compression, tokens: tokens, effectiveTokens: effectiveTokens(tokens, pooled[1].value),
+            notes: notes)
     }
 
     /// Longest context whose pooled ApEn is reported.
     package static let longestContext = 8
 
+    /// D' = tokens / ApEn; where the entropy is 0 the smallest positive number keeps it finite.
+    static func effectiveTokens(_ tokens: Int, _ apen: Double) -> Double { Double(tokens) / max(apen, 1e-9) }
+
     /// Mean per-user ApEn over the last `maxLength` items of each user.
     ///
     /// - Parameter numbers: identifiers as integers, for r >= 1; item numbers are compared without.
     package static func perUser(
-        _ corpus: Corpus, numbers: [Int64]? = nil, m: Int, r: Double, maxLength: Int
+        _ part: CorpusPart, numbers: [Int64]? = nil, m: Int, r: Double, maxLength: Int
     ) -> PerUser {
-        var apen = ApEn(m: m, r: r)
+        var apen = ApEn(m: m, r: r, itemCount: part.corpus.itemCount)
+        let items = part.corpus.allItems
+        let byEquality = r >= 0 && r < 1
         var sum = 0.0
         var tooShort = 0
         var sequence: [Int64] = []
-        for user in 0..<corpus.userCount {
-            sequence.removeAll(keepingCapacity: true)
-            for item in corpus.items(of: user).suffix(maxLength) {
-                sequence.append(r < 1 ? Int64(item) : numbers?[Int(item)] ?? Int64(item))
+        for user in part.users {
+            let recent = UnsafeBufferPointer(rebasing: items[user.suffix(maxLength)])
+            let value: Double?
+            if byEquality {
+                value = apen.equal(recent)
+            } else {
+                sequence.removeAll(keepingCapacity: true)
+                for item in recent { sequence.append(numbers?[Int(item)] ?? Int64(item)) }
+                value = sequence.withUnsafeBufferPointer { apen.near($0) }
             }
-            if let value = sequence.withUnsafeBufferPointer({ apen($0) }) { sum += value } else { tooShort += 1 }
+            if let value { sum += value } else { tooShort += 1 }
         }
         return PerUser(
-            m: m, r: r, maxLength: maxLength, mean: sum / Double(max(1, corpus.userCount)), users: corpus.userCount,
+            m: m, r: r, maxLength: maxLength, mean: sum / Double(max(1, part.users.count)), users: part.users.count,
             tooShort: tooShort)
     }
 
     /// Item identifiers as the integers they are written as; nil where one is no integer.
-    private static func itemNumbers(_ corpus: Corpus) -> [Int64]? {
+    package static func itemNumbers(_ corpus: Corpus) -> [Int64]? {
         guard corpus.itemsAreIntegers else { return nil }
         return (0..<corpus.itemCount).map { Int64(corpus.itemName($0)) ?? 0 }
     }
 
-    private static func firstNonInteger(_ corpus: Corpus) -> String {
-        (0..<corpus.itemCount).lazy.map { corpus.itemName($0) }.first { Int64($0) == nil } ?? ""
+    static func requireNumbers(_ corpus: Corpus, _ numbers: [Int64]?, _ r: Double) throws(EntropyError) {
+        guard numbers == nil else { return }
+        let name = (0..<corpus.itemCount).lazy.map { corpus.itemName($0) }.first { Int64($0) == nil } ?? ""
+        throw EntropyError(
+            description: "r: found \(r), which compares item identifiers as numbers, but not all of them are "
+                + "integers (such as \"\(name)\"); expected r less than 1")
     }
+}
 
-    private static func notes(_ corpus: Corpus, pooled: Pooled, perUser: PerUser) -> [String] {
-        var notes: [String] = []
-        var seen = [Int32](repeating: -1, count: corpus.itemCount)
-        var repeats = false
-        for user in 0..<corpus.userCount where !repeats {
-            for item in corpus.items(of: user) {
-                if seen[Int(item)] == Int32(user) { repeats = true }
-                seen[Int(item)] = Int32(user)
-            }
+extension EntropyMovement {
+    /// Lengths looked at, as far as the data reaches.
+    static let lengths = [10, 20, 50, 100, 200]
+    static let fractions = [0.125, 0.25, 0.5, 1]
+
+    /// Measures shorter histories and fewer users of a corpus.
+    ///
+    /// - Parameter maxLength: the L of the tokens of `byUserFraction`; among the lengths too.
+    /// Errors: `EntropyError` for r >= 1 where item identifiers are not all integers.
+    package static func measure(_ corpus: Corpus, m: Int, r: Double, maxLength: Int) throws -> EntropyMovement {
+        let numbers = r >= 1 ? EntropyReport.itemNumbers(corpus) : nil
+        if r >= 1 { try EntropyReport.requireNumbers(corpus, numbers, r) }
+        func point(_ fraction: Double, history: Int, _ length: Int) -> EntropyPoint {
+            let part = CorpusPart(corpus, userFraction: fraction, maxLength: history)
+            let pooled = PooledApEn.measure(upTo: 1, part)[1]
+            // Targets are cut off the whole sequences, as training does, and only then the most recent positions are taken.
+            let whole = history == .max ? part : CorpusPart(corpus, userFraction: fraction)
+            let tokens = whole.tokens(maxLength: length)
+            return EntropyPoint(
+                userFraction: fraction, maxLength: length, users: part.users.count,
+                interactions: part.interactionCount, tokens: tokens, pooledApEn: pooled.value,
+                biasCorrected: pooled.biasCorrected, singletonShare: pooled.singletonShare,
+                perUserApEn: EntropyReport.perUser(part, numbers: numbers, m: m, r: r, maxLength: length).mean,
+                effectiveTokens: EntropyReport.effectiveTokens(tokens, pooled.value))
         }
-        if !repeats, perUser.r >= 0, perUser.r < 1 {
-            notes.append(
-                "no user repeats an item: per-user ApEn depends on the sequence lengths alone and says nothing about "
-                    + "quality; pooled ApEn is used for D'")
-        }
-        if perUser.r >= 1 {
-            notes.append("r >= 1 compares item identifiers as numbers: the value depends on how items are numbered")
-        }
-        if perUser.r < 0 { notes.append("r < 0 matches no template: per-user ApEn is 0 by definition") }
-        if pooled.value == 0 {
-            notes.append("pooled ApEn is 0: each item has only one successor; D' is not meaningful")
-        }
-        if pooled.singletonShare > 0.5 {
-            notes.append(
-                "\(Int((pooled.singletonShare * 100).rounded())) % of the items have one successor seen once: pooled ApEn "
-                    + "is biased low")
-        }
-        return notes
+        let longest = (0..<corpus.userCount).lazy.map { corpus.length(of: $0) }.max() ?? 0
+        let candidates = Set(lengths + [maxLength]).sorted()
+        // The first length that holds every sequence whole says what longer ones would.
+        let enough = candidates.firstIndex { $0 >= longest } ?? candidates.count - 1
+        return EntropyMovement(
+            byMaxLength: candidates[...enough].map { point(1, history: $0, $0) },
+            byUserFraction: fractions.map { point($0, history: .max, maxLength) }.filter { $0.users > 0 })
     }
 }

@@ -1,5 +1,5 @@
 package import Domain
-package import Interactions
+internal import Interactions
 internal import Glibc
 
 /// Pooled ApEn: templates of all users together, exact equality, never crossing from one user to the next.
@@ -25,13 +25,9 @@ package struct PooledApEn {
         return (0...longest).map { refinement.next(last: $0 == longest) }
     }
 
-    /// Of a corpus; with `includes`, of the users it holds for.
-    package static func measure(
-        upTo longest: Int, corpus: Corpus, includes: (Int) -> Bool = { _ in true }
-    ) -> [EntropyReport.Pooled] {
-        measure(
-            upTo: longest, items: corpus.allItems, itemCount: corpus.itemCount,
-            users: (0..<corpus.userCount).lazy.filter(includes).map { corpus.range(of: $0) })
+    /// Of some users of a corpus.
+    package static func measure(upTo longest: Int, _ part: CorpusPart) -> [EntropyReport.Pooled] {
+        measure(upTo: longest, items: part.corpus.allItems, itemCount: part.corpus.itemCount, users: part.users)
     }
 }
 

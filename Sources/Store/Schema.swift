@@ -1,4 +1,6 @@
+internal import Domain
 internal import GRDB
+internal import PlawProtocol
 
 /// The schema's history. A released migration is never edited: a change is a new migration.
 enum Schema {
@@ -73,6 +75,98 @@ enum Schema {
                     ) STRICT;
                     """)
         }
+        migrator.registerMigration("2-latency") { db in
+            // Of the machine, not of a dataset: nothing but the shape and the sizes goes into it.
+            try db.execute(
+                sql: """
+                    CREATE TABLE latency (
+                        id INTEGER PRIMARY KEY,
+                        backbone TEXT NOT NULL,
+                        heads INTEGER NOT NULL,
+                        layers INTEGER NOT NULL,
+                        dim INTEGER NOT NULL,
+                        items INTEGER NOT NULL,
+                        length INTEGER NOT NULL,
+                        body TEXT NOT NULL,
+                        UNIQUE (backbone, heads, layers, dim, items, length)
+                    ) STRICT;
+                    """)
+        }
+        migrator.registerMigration("3-timings") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE timing (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT,
+                        datasetId INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+                        trialId INTEGER UNIQUE REFERENCES trial(id) ON DELETE SET NULL,
+                        backbone TEXT NOT NULL,
+                        loss TEXT NOT NULL,
+                        body TEXT NOT NULL
+                    ) STRICT;
+                    CREATE INDEX timingByDataset ON timing(datasetId, backbone, loss, id);
+                    ALTER TABLE trial ADD COLUMN predictedLogDeviation REAL;
+                    """)
+            // What was trained before is known as well.
+            try db.execute(
+                sql: """
+                    INSERT INTO timing (datasetId, trialId, backbone, loss, body)
+                    SELECT job.datasetId, trial.id, json_extract(spec, '$.configuration.backbone'),
+                        json_extract(spec, '$.configuration.loss'),
+                        json_object(
+                            'configuration', json_extract(spec, '$.configuration'),
+                            'batchUsers', json_extract(spec, '$.options.batchUsers'),
+                            'negatives', json_extract(spec, '$.options.negatives'),
+                            'threads', json_extract(spec, '$.threads'), 'atOnce', job.workers,
+                            'tokens', json_extract(result, '$.tokens'), 'users', json_extract(result, '$.users'),
+                            'userFraction', json_extract(spec, '$.userFraction'),
+                            'epochs', json_extract(result, '$.epochs'),
+                            'secondsPerEpoch', json_extract(result, '$.secondsPerEpoch'),
+                            'secondsPerValidation', json_extract(result, '$.secondsPerValidation'),
+                            'seconds', json_extract(result, '$.seconds'),
+                            'converged',
+                            json(CASE json_extract(result, '$.status') WHEN 'converged' THEN 'true' ELSE 'false' END))
+                    FROM trial JOIN job ON job.id = jobId
+                    WHERE trial.state = 'finished' AND json_extract(result, '$.epochs') > 0
+                        AND json_extract(result, '$.secondsPerEpoch') > 0
+                        AND json_extract(result, '$.secondsPerValidation') > 0 AND json_extract(result, '$.tokens') > 0
+                    ORDER BY trial.id
+                    """)
+        }
+        migrator.registerMigration("4-keys-with-filters", migrate: writeFilters)
+        migrator.registerMigration("5-laws-of-all-families") { db in
+            // Laws of former versions had one family; their observations are there and are fitted anew.
+            try db.execute(
+                sql: "ALTER TABLE law ADD COLUMN format INTEGER NOT NULL DEFAULT 1; UPDATE law SET current = 0;")
+        }
+        migrator.registerMigration("6-trials-one-at-a-time") { db in
+            // What a job's trials are chosen by, so that it goes on after a crash, and what they have shown so far.
+            try db.execute(sql: "ALTER TABLE job ADD COLUMN design TEXT; ALTER TABLE job ADD COLUMN outlook TEXT;")
+        }
         return migrator
+    }
+
+    /// Keys say which filters made the dataset, and what an import left unsaid. What is there was all measured here: its
+    /// filters are those of its dataset, and nothing is undeclared.
+    private static func writeFilters(_ db: Database) throws {
+        for row in try Row.fetchAll(db, sql: "SELECT id, info FROM dataset") {
+            let id: Int64 = row["id"]
+            let info = try decodeJSON([String: JSONValue].self, row["info"])
+            let options = info["options"] ?? .object([:])
+            let filter = try decodeJSON(ReadOptions.self, encodeJSON(options)).filter
+            try db.execute(
+                sql: """
+                    UPDATE observation SET body = json_set(body, '$.key.filter', ?, '$.key.undeclared', json('[]'))
+                    WHERE datasetId = ?
+                    """, arguments: [filter, id])
+            // Laws are found by the text of their key: sorted members, as `encodeJSON` writes them.
+            for law in try Row.fetchAll(db, sql: "SELECT id, key FROM law WHERE datasetId = ?", arguments: [id]) {
+                var key = try decodeJSON([String: JSONValue].self, law["key"])
+                key["filter"] = .string(filter)
+                key["undeclared"] = .array([])
+                try db.execute(
+                    sql: "UPDATE law SET key = ? WHERE id = ?",
+                    arguments: [try encodeJSON(key), law["id"] as Int64])
+            }
+        }
     }
 }

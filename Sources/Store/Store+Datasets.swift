@@ -6,7 +6,7 @@ package import PlawProtocol
 package struct StoredDataset: Sendable {
     package var id: Int64
     package var info: DatasetInfo
-    /// File name inside the corpora folder.
+    /// File name inside the corpora folder; empty where the dataset is made of observations alone.
     package var corpusFile: String
 }
 
@@ -14,15 +14,19 @@ extension Store {
     /// Stores a new dataset. Errors: `datasetExists` when the name is taken.
     package func insertDataset(_ info: DatasetInfo, corpusFile: String) async throws(StoreError) {
         try await write("store dataset \(info.name)") { db in
-            if try Int.fetchOne(db, sql: "SELECT 1 FROM dataset WHERE name = ?", arguments: [info.name]) != nil {
-                throw StoreError(
-                    "register", "a dataset is already named \"\(info.name)\"; remove it or choose another name",
-                    kind: .datasetExists)
-            }
-            try db.execute(
-                sql: "INSERT INTO dataset (name, version, corpusFile, info) VALUES (?, ?, ?, ?)",
-                arguments: [info.name, info.version, corpusFile, try encodeJSON(info)])
+            try Self.insertDataset(db, info, corpusFile: corpusFile)
         }
+    }
+
+    static func insertDataset(_ db: Database, _ info: DatasetInfo, corpusFile: String) throws {
+        if try Int.fetchOne(db, sql: "SELECT 1 FROM dataset WHERE name = ?", arguments: [info.name]) != nil {
+            throw StoreError(
+                "register", "a dataset is already named \"\(info.name)\"; remove it or choose another name",
+                kind: .datasetExists)
+        }
+        try db.execute(
+            sql: "INSERT INTO dataset (name, version, corpusFile, info) VALUES (?, ?, ?, ?)",
+            arguments: [info.name, info.version, corpusFile, try encodeJSON(info)])
     }
 
     /// The dataset of that name. Errors: `unknownDataset`.
@@ -58,13 +62,13 @@ extension Store {
                 let info = try decodeJSON(DatasetInfo.self, row["info"])
                 return DatasetSummary(
                     name: info.name, users: info.users, items: info.items, interactions: info.interactions,
-                    createdAt: info.createdAt, pooledApEn: info.entropy.pooled(m: 1)?.value ?? 0,
+                    createdAt: info.createdAt, pooledApEn: info.entropy.map { $0.pooled(m: 1)?.value ?? 0 },
                     observations: row["observations"], laws: row["laws"])
             }
         }
     }
 
-    /// Corpus files that datasets refer to; anything else in the folder is left over from a crash.
+    /// Corpus files that datasets refer to (an empty name is that of those without); anything else in the folder is left over from a crash.
     package func corpusFiles() async throws(StoreError) -> Set<String> {
         try await read("list corpora") { db in
             Set(try String.fetchAll(db, sql: "SELECT corpusFile FROM dataset"))

@@ -12,6 +12,8 @@ package struct StoredTrial: Sendable {
     package var spec: TrialSpec
     package var predictedSeconds: Double
     package var predictedEpochs: Double
+    /// Standard deviation of ln(seconds) around the prediction, where the plan said.
+    package var predictedLogDeviation: Double?
     package var seconds: Double
     package var result: TrialResult?
     package var message: String?
@@ -22,8 +24,12 @@ package struct NewTrial: Sendable {
     package var spec: TrialSpec
     package var predictedSeconds: Double
     package var predictedEpochs: Double
+    package var predictedLogDeviation: Double?
 
-    package init(spec: TrialSpec, predictedSeconds: Double, predictedEpochs: Double) {
+    package init(
+        spec: TrialSpec, predictedSeconds: Double, predictedEpochs: Double, predictedLogDeviation: Double? = nil
+    ) {
+        self.predictedLogDeviation = predictedLogDeviation
         self.spec = spec
         self.predictedSeconds = predictedSeconds
         self.predictedEpochs = predictedEpochs
@@ -32,28 +38,72 @@ package struct NewTrial: Sendable {
 
 extension Store {
     /// Queues a calibration with its trials. Errors: `unknownDataset`.
+    ///
+    /// - Parameter design: what further trials are chosen by, as JSON; nil for none but these.
     package func insertJob(
-        dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial]
+        dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial],
+        design: String? = nil
     ) async throws(StoreError) -> Int64 {
         try await write("store a calibration of \(dataset)") { db in
             let datasetID = try Self.datasetID(db, dataset)
             try db.execute(
                 sql: """
-                    INSERT INTO job (datasetId, kind, state, createdAt, budgetSeconds, workers, message)
-                    VALUES (?, 'calibration', 'queued', ?, ?, ?, ?)
-                    """, arguments: [datasetID, timestamp(), budgetSeconds, workers, message])
+                    INSERT INTO job (datasetId, kind, state, createdAt, budgetSeconds, workers, message, design)
+                    VALUES (?, 'calibration', 'queued', ?, ?, ?, ?, ?)
+                    """, arguments: [datasetID, timestamp(), budgetSeconds, workers, message, design])
             let job = db.lastInsertedRowID
             for (place, trial) in trials.enumerated() {
-                try db.execute(
-                    sql: """
-                        INSERT INTO trial (jobId, place, state, spec, predictedSeconds, predictedEpochs)
-                        VALUES (?, ?, 'queued', ?, ?, ?)
-                        """,
-                    arguments: [
-                        job, place + 1, try encodeJSON(trial.spec), trial.predictedSeconds, trial.predictedEpochs,
-                    ])
+                try Self.insertTrial(db, trial, job: job, place: place + 1)
             }
             return job
+        }
+    }
+
+    private static func insertTrial(_ db: Database, _ trial: NewTrial, job: Int64, place: Int) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO trial
+                    (jobId, place, state, spec, predictedSeconds, predictedEpochs, predictedLogDeviation)
+                VALUES (?, ?, 'queued', ?, ?, ?, ?)
+                """,
+            arguments: [
+                job, place, try encodeJSON(trial.spec), trial.predictedSeconds, trial.predictedEpochs,
+                trial.predictedLogDeviation,
+            ])
+    }
+
+    /// Adds a trial to the end of a job's plan with what it was chosen by, in one transaction. Errors: `unknownJob`.
+    package func appendTrial(
+        _ trial: NewTrial, to job: Int64, outlook: CalibrationOutlook?
+    ) async throws(StoreError) -> StoredTrial {
+        try await write("add a trial to job \(job)") { db in
+            let last = try Int.fetchOne(db, sql: "SELECT MAX(place) FROM trial WHERE jobId = ?", arguments: [job]) ?? 0
+            try Self.insertTrial(db, trial, job: job, place: last + 1)
+            let id = db.lastInsertedRowID
+            try Self.writeOutlook(db, outlook, of: job)
+            return StoredTrial(
+                id: id, job: job, place: last + 1, state: .queued, spec: trial.spec,
+                predictedSeconds: trial.predictedSeconds, predictedEpochs: trial.predictedEpochs,
+                predictedLogDeviation: trial.predictedLogDeviation, seconds: 0)
+        }
+    }
+
+    /// Keeps what a job's trials have shown so far.
+    package func updateOutlook(_ outlook: CalibrationOutlook, of job: Int64) async throws(StoreError) {
+        try await write("store the outlook of job \(job)") { db in try Self.writeOutlook(db, outlook, of: job) }
+    }
+
+    private static func writeOutlook(_ db: Database, _ outlook: CalibrationOutlook?, of job: Int64) throws {
+        try db.execute(
+            sql: "UPDATE job SET sequence = sequence + 1, outlook = COALESCE(?, outlook) WHERE id = ?",
+            arguments: [try outlook.map { try encodeJSON($0) }, job])
+        if db.changesCount == 0 { throw unknownJob(job) }
+    }
+
+    /// What the further trials of a job are chosen by; nil for a job of a fixed plan.
+    package func design(of job: Int64) async throws(StoreError) -> String? {
+        try await read("read job \(job)") { db in
+            try String.fetchOne(db, sql: "SELECT design FROM job WHERE id = ?", arguments: [job])
         }
     }
 
@@ -172,6 +222,7 @@ extension Store {
                 arguments: [
                     datasetID, id, observation.configuration.loss.rawValue, try encodeJSON(observation),
                 ])
+            try Self.insertTiming(db, trial: id, result, datasetID: datasetID)
         }
     }
 
@@ -194,7 +245,8 @@ extension Store {
             createdAt: row["createdAt"], endedAt: row["endedAt"], budgetSeconds: row["budgetSeconds"],
             activeSeconds: row["activeSeconds"], sequence: row["sequence"], trialCount: row["trialCount"],
             finishedTrials: row["finishedTrials"], message: row["message"],
-            laws: try decodeJSON([Int64].self, row["laws"]), trials: trials.map { $0.map(trialState) })
+            laws: try decodeJSON([Int64].self, row["laws"]), trials: trials.map { $0.map(trialState) },
+            outlook: try (row["outlook"] as String?).map { try decodeJSON(CalibrationOutlook.self, $0) })
     }
 
     private static func state(_ text: String) throws -> JobState {
@@ -210,7 +262,8 @@ extension Store {
             return StoredTrial(
                 id: row["id"], job: row["jobId"], place: row["place"], state: try state(row["state"]),
                 spec: try decodeJSON(TrialSpec.self, row["spec"]), predictedSeconds: row["predictedSeconds"],
-                predictedEpochs: row["predictedEpochs"], seconds: row["seconds"],
+                predictedEpochs: row["predictedEpochs"], predictedLogDeviation: row["predictedLogDeviation"],
+                seconds: row["seconds"],
                 result: try result.map { try decodeJSON(TrialResult.self, $0) }, message: row["message"])
         }
     }
@@ -218,7 +271,9 @@ extension Store {
     private static func trialState(_ trial: StoredTrial) -> TrialState {
         TrialState(
             id: trial.id, index: trial.place, state: trial.state, configuration: trial.spec.configuration,
-            userFraction: trial.spec.userFraction, predictedSeconds: trial.predictedSeconds, seconds: trial.seconds,
+            userFraction: trial.spec.userFraction, predictedSeconds: trial.predictedSeconds,
+            predictedEpochs: trial.predictedEpochs, predictedLogDeviation: trial.predictedLogDeviation,
+            seconds: trial.seconds, epochs: trial.result?.epochs,
             converged: trial.result.map { $0.status == .converged }, metrics: trial.result?.test,
             message: trial.message)
     }

@@ -3,20 +3,6 @@ internal import GRDB
 package import PlawProtocol
 
 extension Store {
-    /// What a dataset's trials measured, oldest first. Errors: `unknownDataset`.
-    package func observations(of dataset: String) async throws(StoreError) -> [Observation] {
-        try await read("read the observations of \(dataset)") { db in
-            let id = try Self.datasetID(db, dataset)
-            return try Row.fetchAll(
-                db, sql: "SELECT id, body FROM observation WHERE datasetId = ? ORDER BY id", arguments: [id]
-            ).map { row in
-                var observation = try decodeJSON(Observation.self, row["body"])
-                observation.id = row["id"]
-                return observation
-            }
-        }
-    }
-
     /// Stores laws fitted together and serves them from now on in place of older ones of the same key and metric.
     package func insertLaws(
         dataset: String, key: LawKey, fits: [LawFit]
@@ -31,8 +17,8 @@ extension Store {
                     arguments: [datasetID, keyText, fit.metric.description])
                 try db.execute(
                     sql: """
-                        INSERT INTO law (datasetId, key, metric, loss, createdAt, current, fit)
-                        VALUES (?, ?, ?, ?, ?, 1, ?)
+                        INSERT INTO law (datasetId, key, metric, loss, createdAt, current, format, fit)
+                        VALUES (?, ?, ?, ?, ?, 1, 2, ?)
                         """,
                     arguments: [
                         datasetID, keyText, fit.metric.description, key.loss.rawValue, now, try encodeJSON(fit),
@@ -61,7 +47,28 @@ extension Store {
             guard let row = try Row.fetchOne(db, sql: Self.lawSQL + " WHERE law.id = ?", arguments: [id]) else {
                 throw StoreError("find law", "no law has the number \(id)", kind: .unknownLaw)
             }
+            let format: Int = row["format"]
+            guard format == 2 else {
+                throw StoreError(
+                    "read law", "law \(id) was fitted by a former version; its observations are fitted anew",
+                    kind: .unknownLaw)
+            }
             return try Self.law(row)
+        }
+    }
+
+    /// Datasets and keys with laws of a former version and none of this one.
+    package func staleLaws() async throws(StoreError) -> [(dataset: String, key: LawKey)] {
+        try await read("find laws of former versions") { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT DISTINCT dataset.name AS dataset, law.key AS key FROM law JOIN dataset ON dataset.id = datasetId
+                    WHERE format = 1 AND NOT EXISTS
+                        (SELECT 1 FROM law AS other
+                            WHERE other.datasetId = law.datasetId AND other.key = law.key AND other.format = 2)
+                    """
+            ).map { ($0["dataset"], try decodeJSON(LawKey.self, $0["key"])) }
         }
     }
 

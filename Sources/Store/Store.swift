@@ -123,16 +123,21 @@ package final class Store: Sendable {
 
 /// Why the store refused or failed.
 package struct StoreError: Error, Sendable, CustomStringConvertible {
-    package enum Kind: Sendable { case failed, unknownDataset, datasetExists, unknownJob, unknownLaw, unfinishedJob }
+    package enum Kind: Sendable {
+        case failed, unknownDataset, datasetExists, unknownJob, unknownLaw, unfinishedJob, conflict
+    }
 
     package var kind: Kind
+    /// The line of an import that is in conflict.
+    package var line: Int?
     /// What was tried.
     package var action: String
     /// What SQLite or the check said.
     package var cause: String
 
-    init(_ action: String, _ cause: String, kind: Kind = .failed) {
+    init(_ action: String, _ cause: String, kind: Kind = .failed, line: Int? = nil) {
         self.kind = kind
+        self.line = line
         self.action = action
         self.cause = cause
     }

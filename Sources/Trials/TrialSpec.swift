@@ -17,12 +17,15 @@ package struct TrialSpec: Codable, Sendable, Hashable {
     package var checkpointSeconds: Double
     /// Drawn items that each target is ranked against instead of all; nil for the full ranking.
     package var sampledRanking: Int?
+    /// Heads asked for, where the configuration has the most of at most these that fit its dimension; nil where it has them.
+    package var mostHeads: Int?
 
     package init(
         corpus: String, configuration: Configuration, options: TrainingOptions, seed: UInt64, threads: Int = 1,
         userFraction: Double = 1, mask: CandidateMask, maxSeconds: Double? = nil, checkpointSeconds: Double = 10,
-        sampledRanking: Int? = nil
+        sampledRanking: Int? = nil, mostHeads: Int? = nil
     ) {
+        self.mostHeads = mostHeads
         self.corpus = corpus
         self.configuration = configuration
         self.options = options

@@ -21,9 +21,43 @@ struct EntropyBench: ParsableCommand {
     @Option(help: "Items to generate.") var items = 100_000
     @Option(help: "Longest context of pooled ApEn.") var m = 1
     @Option(help: "Times that each is measured; the median is shown.") var rounds = 3
+    @Option(help: "With --data, per-user ApEn alone, for m,r,L such as 2,0.2,50.") var perUser: [String] = []
+    @Option(help: "With --data, the figures of that share of the users instead of times.") var userFraction: [Double] =
+        []
 
     func run() throws {
-        if let data { try report(of: data) } else { generated() }
+        guard let data else { return generated() }
+        let path = FileManager.default.temporaryDirectory.path + "/entropy-bench-\(getpid()).corpus"
+        defer { unlink(path) }
+        _ = try InteractionReader(path: data, options: ReadOptions()).buildCorpus(at: path)
+        let corpus = try Corpus(path: path)
+        if !userFraction.isEmpty {
+            for fraction in userFraction {
+                show(
+                    try Figures(
+                        userFraction: fraction, report: EntropyReport.measure(corpus, userFraction: fraction)))
+            }
+        } else if !perUser.isEmpty {
+            for setting in perUser { try perUser(setting, corpus) }
+        } else {
+            try report(of: corpus)
+        }
+    }
+
+    private struct Figures: Encodable {
+        var userFraction: Double
+        var report: EntropyReport
+    }
+
+    private func perUser(_ setting: String, _ corpus: Corpus) throws {
+        let parts = setting.split(separator: ",").compactMap { Double($0) }
+        guard parts.count == 3, let m = Int(exactly: parts[0]), let length = Int(exactly: parts[2]), m > 0, length > 0
+        else { throw ValidationError("--per-user: found \(setting), expected m,r,L such as 2,0.2,50") }
+        let part = CorpusPart(corpus)
+        let numbers = EntropyReport.itemNumbers(corpus)
+        measure("per-user, m = \(m), r = \(parts[1]), L = \(length)", corpus.interactionCount) {
+            [EntropyReport.perUser(part, numbers: numbers, m: m, r: parts[1], maxLength: length).mean]
+        }
     }
 
     private struct Line: Encodable {
@@ -37,18 +71,18 @@ struct EntropyBench: ParsableCommand {
         var values: [Double]
     }
 
-    private func report(of file: String) throws {
-        let path = FileManager.default.temporaryDirectory.path + "/entropy-bench-\(getpid()).corpus"
-        defer { unlink(path) }
-        _ = try InteractionReader(path: file, options: ReadOptions()).buildCorpus(at: path)
-        let corpus = try Corpus(path: path)
+    private func report(of corpus: Corpus) throws {
+        let part = CorpusPart(corpus)
         let n = corpus.interactionCount
         try measure("report", n) {
             let report = try EntropyReport.measure(corpus)
             return report.pooledApEn.map(\.value) + [report.perUserApEn.mean, report.shannonBits, report.lempelZiv]
         }
-        measure("pooled, m = 0 to 8", n) { PooledApEn.measure(upTo: 8, corpus: corpus).map(\.value) }
-        measure("per-user, m = 2, r = 0.2", n) { [EntropyReport.perUser(corpus, m: 2, r: 0.2, maxLength: 50).mean] }
+        measure("pooled, m = 0 to 8", n) { PooledApEn.measure(upTo: 8, part).map(\.value) }
+        measure("per-user, m = 2, r = 0.2", n) { [EntropyReport.perUser(part, m: 2, r: 0.2, maxLength: 50).mean] }
+        try measure("movement", n) {
+            try EntropyMovement.measure(corpus, m: 2, r: 0.2, maxLength: 50).byUserFraction.map(\.pooledApEn)
+        }
         measure("Lempel-Ziv", n) { [Comparators.lempelZiv(corpus.allItems).value] }
     }
 
@@ -86,6 +120,10 @@ struct EntropyBench: ParsableCommand {
         let line = Line(
             name: name, interactions: interactions, seconds: seconds, perSecond: Double(interactions) / seconds,
             bytesPerInteraction: before.map { Double(peakBytes() - $0) / Double(interactions) }, values: values)
+        show(line)
+    }
+
+    private func show(_ line: some Encodable) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if let text = try? encoder.encode(line) { print(String(decoding: text, as: UTF8.self)) }

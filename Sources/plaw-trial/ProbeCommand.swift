@@ -39,6 +39,41 @@ struct Probe: ParsableCommand {
     }
 }
 
+/// Measures what a user waits for, for the advisor's latencies.
+struct Latency: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure how long one user waits for the ten best of all items; prints one JSON line a shape.",
+        discussion: "Models have random weights and need no data. One core, one request at a time.")
+
+    @OptionGroup var model: ModelOptions
+    @Option(
+        name: .customLong("shape"),
+        help: "LAYERSxDIM, or LAYERSxDIMxITEMSxLENGTH; may be given many times.")
+    var shapes: [String]
+    @Option(help: "Items of the catalogue, for shapes that do not say.") var items = 10_000
+    @Option(help: "Items of a history in view, for shapes that do not say; --max-length unless told.") var length: Int?
+    @Option(help: "Seconds of requests to time, for each shape.") var seconds = 0.06
+    @OptionGroup var worker: WorkerOptions
+
+    func run() throws {
+        try worker.apply()
+        for text in shapes {
+            guard
+                let shape = LatencyShape(text, items: items, length: length ?? model.maxLength), shape.length <= 4_096,
+                shape.items <= 1 << 30
+            else {
+                throw ValidationError(
+                    "--shape: found \"\(text)\", expected LAYERSxDIM such as 2x64, or LAYERSxDIMxITEMSxLENGTH")
+            }
+            let configuration = try model.configuration(layers: shape.layers, dim: shape.dim)
+            printLine(
+                try json(
+                    try LatencyMeasurement.measure(
+                        configuration, items: shape.items, length: shape.length, seconds: seconds)))
+        }
+    }
+}
+
 /// Tokens a second without evaluation, for benchmarks.
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(

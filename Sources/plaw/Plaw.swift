@@ -23,10 +23,15 @@ struct Plaw: AsyncParsableCommand {
             CommandGroup(
                 name: "Datasets",
                 subcommands: [Register.self, Datasets.self, Show.self, Entropy.self, Remove.self]),
+            CommandGroup(name: "Observations", subcommands: [Import.self, Export.self]),
             CommandGroup(
                 name: "Calibration", subcommands: [Calibrate.self, Jobs.self, Watch.self, Cancel.self, Fit.self]),
             CommandGroup(
-                name: "Answers", subcommands: [Recommend.self, Predict.self, Pareto.self, LawCommand.self]),
+                name: "Answers",
+                subcommands: [
+                    Recommend.self, Predict.self, Pareto.self, Potential.self, WhatIf.self, LawCommand.self,
+                    ReportCommand.self,
+                ]),
             CommandGroup(name: "Daemon", subcommands: [Status.self, Raw.self]),
         ])
 }

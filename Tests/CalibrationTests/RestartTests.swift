@@ -105,7 +105,8 @@ import Trials
                 dataset: "books", budgetSeconds: 100, workers: 1, message: nil, trials: Sample.trials([1]))
             let spec = Sample.spec(1)
             let observation = Observation(
-                id: 0, dataset: "books", key: spec.lawKey(datasetVersion: "v1"), configuration: spec.configuration,
+                id: 0, dataset: "books", key: spec.lawKey(datasetVersion: "v1", filter: "none"),
+                configuration: spec.configuration,
                 tokens: 700, apen: 0.5, userFraction: 1, seed: 3, users: 100, metrics: [:], epochs: 1, seconds: 1,
                 converged: true, job: id, trial: try await store.trials(of: id)[0].id)
             try await store.updateJob(id, state: .running, activeSeconds: 12)

@@ -48,6 +48,47 @@ import Trials
         #expect(try Self.settings(CalibrationParams(name: "books", workers: 2)).workers == 2)
     }
 
+    @Test("the paper's grid has its 24 points, and as many heads as fit each dimension, in one key of its own")
+    func paper() throws {
+        let settings = try Self.settings(CalibrationParams(name: "b", heads: 8, grid: .paper))
+        #expect(settings.layers == [4, 8, 12, 16, 24, 32])
+        #expect(settings.dims == [25, 50, 75, 100])
+        #expect(!settings.isSequential)
+        let shapes = [25, 50, 75, 100].map { settings.configuration(layers: 4, dim: $0) }
+        #expect(shapes.map(\.heads) == [5, 5, 5, 5])
+        #expect(shapes.allSatisfy { $0.problem == nil })
+        let two = try Self.settings(CalibrationParams(name: "b", grid: .paper))
+        #expect([25, 50, 75, 100].map { two.configuration(layers: 4, dim: $0).heads } == [1, 2, 1, 2])
+        func key(_ settings: CalibrationSettings, _ dim: Int) -> LawKey {
+            settings.spec(
+                corpus: "c",
+                PlannedTrial(
+                    configuration: settings.configuration(layers: 4, dim: dim), userFraction: 1, seed: 1,
+                    predictedEpochs: 1, predictedSeconds: 1)
+            ).lawKey(datasetVersion: "v", filter: "")
+        }
+        #expect(key(two, 25) == key(two, 50))
+        #expect(key(two, 25).policy.contains("heads<=2"))
+        #expect(key(two, 50) != key(try Self.settings(CalibrationParams(name: "b", dims: [50])), 50))
+        let planner = CalibrationPlanner(settings: settings, epochs: 1) { _, _ in (1, 0) }
+        let plan = planner.plan()
+        #expect(plan.trials.count == 24)
+        #expect(Set(plan.trials.map { [$0.configuration.layers, $0.configuration.dim] }).count == 24)
+        #expect(plan.trials.allSatisfy { $0.userFraction == 1 })
+    }
+
+    @Test("without levels trials are chosen one at a time, for the limits and the tolerance that are asked for")
+    func sequential() throws {
+        let settings = try Self.settings(
+            CalibrationParams(name: "b", maxParams: 2e6, maxLatencySeconds: 0.005, tolerance: 0.02))
+        #expect(settings.isSequential)
+        #expect(settings.asked == Budget(maxParameters: 2e6, maxLatencySeconds: 0.005))
+        #expect(settings.tolerance == 0.02)
+        #expect(try Self.settings(CalibrationParams(name: "b")).tolerance == 0.01)
+        #expect(try !Self.settings(CalibrationParams(name: "b", layers: [1, 2])).isSequential)
+        #expect(try !Self.settings(CalibrationParams(name: "b", dims: [16])).isSequential)
+    }
+
     private static let refused: [(field: String, found: String, params: CalibrationParams)] = [
         ("budgetSeconds", "0.5", CalibrationParams(name: "b", budgetSeconds: 0.5)),
         ("budgetSeconds", "-600.0", CalibrationParams(name: "b", budgetSeconds: -600)),
@@ -68,6 +109,11 @@ import Trials
         ("dims", "0", CalibrationParams(name: "b", dims: [0, 16])),
         ("dims", "-16", CalibrationParams(name: "b", dims: [-16])),
         ("dims", "4098", CalibrationParams(name: "b", dims: [16, 4_098])),
+        ("grid", "levels beside it", CalibrationParams(name: "b", layers: [1], grid: .paper)),
+        ("tolerance", "-0.1", CalibrationParams(name: "b", tolerance: -0.1)),
+        ("tolerance", "1.5", CalibrationParams(name: "b", tolerance: 1.5)),
+        ("maxParams", "0.0", CalibrationParams(name: "b", maxParams: 0)),
+        ("maxTrainSeconds", "-1.0", CalibrationParams(name: "b", maxTrainSeconds: -1)),
         ("seed", "-1", CalibrationParams(name: "b", seed: -1)),
         ("workers", "0", CalibrationParams(name: "b", workers: 0)),
         ("workers", "-1", CalibrationParams(name: "b", workers: -1)),
@@ -109,7 +155,7 @@ import Trials
                 == TrialSpec(
                     corpus: "/c", configuration: planned.configuration, options: TrainingOptions(), seed: 9,
                     threads: 1, userFraction: 0.5, mask: .window))
-        let key = spec.lawKey(datasetVersion: "v")
+        let key = spec.lawKey(datasetVersion: "v", filter: "none")
         var same = spec
         same.configuration.layers = 1
         same.configuration.dim = 64
@@ -117,8 +163,9 @@ import Trials
         same.seed = 2
         same.corpus = "/elsewhere"
         same.maxSeconds = 3
-        #expect(same.lawKey(datasetVersion: "v") == key)
-        #expect(spec.lawKey(datasetVersion: "w") != key)
+        #expect(same.lawKey(datasetVersion: "v", filter: "none") == key)
+        #expect(spec.lawKey(datasetVersion: "w", filter: "none") != key)
+        #expect(spec.lawKey(datasetVersion: "v", filter: "k-core=5") != key)
         let changes: [(inout TrialSpec) -> Void] = [
             { $0.mask = .full }, { $0.configuration.loss = .bce }, { $0.configuration.maxLength = 20 },
             { $0.configuration.heads = 4 }, { $0.options.learningRate = 0.1 }, { $0.options.batchUsers = 1 },
@@ -130,7 +177,7 @@ import Trials
         for (number, change) in changes.enumerated() {
             var other = spec
             change(&other)
-            #expect(other.lawKey(datasetVersion: "v") != key, "change \(number)")
+            #expect(other.lawKey(datasetVersion: "v", filter: "none") != key, "change \(number)")
         }
         // How rows are updated changes no result but by rounding; options of other losses change none.
         for change: (inout TrialSpec) -> Void in [
@@ -139,26 +186,27 @@ import Trials
         ] {
             var other = spec
             change(&other)
-            #expect(other.lawKey(datasetVersion: "v") == key)
+            #expect(other.lawKey(datasetVersion: "v", filter: "none") == key)
         }
         var gbce = spec
         gbce.configuration.loss = .gbce
         var other = gbce
         other.options.calibration = 0.1
-        #expect(gbce.lawKey(datasetVersion: "v") != other.lawKey(datasetVersion: "v"))
+        #expect(gbce.lawKey(datasetVersion: "v", filter: "none") != other.lawKey(datasetVersion: "v", filter: "none"))
         var sampled = spec
         sampled.configuration.loss = .sampledSoftmax
         other = sampled
         other.options.sampling = .uniform
-        #expect(sampled.lawKey(datasetVersion: "v") != other.lawKey(datasetVersion: "v"))
+        #expect(
+            sampled.lawKey(datasetVersion: "v", filter: "none") != other.lawKey(datasetVersion: "v", filter: "none"))
         // The losses over all items draw no negatives.
         var more = spec
         more.options.negatives = 5
-        #expect(more.lawKey(datasetVersion: "v") == key)
+        #expect(more.lawKey(datasetVersion: "v", filter: "none") == key)
         more.configuration.loss = .bce
         var bce = spec
         bce.configuration.loss = .bce
-        #expect(more.lawKey(datasetVersion: "v") != bce.lawKey(datasetVersion: "v"))
+        #expect(more.lawKey(datasetVersion: "v", filter: "none") != bce.lawKey(datasetVersion: "v", filter: "none"))
     }
 
     @Test("options stored before there was a choice mean what training did then")

@@ -26,7 +26,7 @@ import Trials
             #expect(executor.notes.started == [1, 2, 3, 4])
             #expect(executor.notes.mostInFlight == 1)
             #expect(fits.datasets == ["books"])
-            #expect(fits.keys == [Sample.spec(1).lawKey(datasetVersion: "v1")])
+            #expect(fits.keys == [Sample.spec(1).lawKey(datasetVersion: "v1", filter: "none")])
             let trials = try await store.trials(of: job.id)
             #expect(trials.allSatisfy { $0.state == .finished && $0.message == nil && $0.result?.status == .converged })
             let observations = try await store.observations(of: "books")
@@ -36,7 +36,7 @@ import Trials
                     found
                         == Observation(
                             id: found.id, dataset: "books",
-                            key: Sample.spec(1).lawKey(datasetVersion: "v1"),
+                            key: Sample.spec(1).lawKey(datasetVersion: "v1", filter: "none"),
                             configuration: Sample.spec(place + 1).configuration, tokens: 700, apen: 0.5,
                             userFraction: 1, seed: 3, users: 100, metrics: Sample.result(.converged, seconds: 0).test,
                             epochs: 12, seconds: 0.01, converged: true, job: job.id, trial: trials[place].id))

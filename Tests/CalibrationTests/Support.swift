@@ -101,6 +101,7 @@ final class FakeExecutor: TrialExecutor {
     }
 
     func probe(_ request: ProbeRequest) async throws -> [ThroughputProbe] { [] }
+    func latency(_ request: LatencyRequest) async throws -> [LatencyProbe] { [] }
 }
 
 extension TrialSpec {
@@ -188,12 +189,14 @@ func withStore<T>(_ body: (_ store: Store, _ folder: String) async throws -> T) 
 /// Runs a supervisor beside `body`, and stops it as a daemon does that is asked to end.
 func supervising<T: Sendable>(
     _ store: Store, in folder: String, _ executor: any TrialExecutor, fits: Fits = Fits(), logger: Logger? = nil,
+    choose: @escaping @Sendable (DesignRequest) async throws -> DesignAnswer = { _ in .end(nil) },
     _ body: (CalibrationSupervisor) async throws -> T
 ) async throws -> T {
     var silent = Logger(label: "test")
     silent.logLevel = .critical
     let supervisor = CalibrationSupervisor(
-        store: store, executor: executor, trialsFolder: folder + "/trials", hub: JobHub(), logger: logger ?? silent
+        store: store, executor: executor, trialsFolder: folder + "/trials", hub: JobHub(), logger: logger ?? silent,
+        choose: choose
     ) { dataset, key in try await fits.fit(dataset, key) }
     let work = Task { await supervisor.run() }
     do {

@@ -4,107 +4,85 @@ import Testing
 
 @testable import PerformanceLaws
 
-/// A generator with a fixed sequence for a fixed seed.
-struct Noise {
-    var state: UInt64
-    mutating func uniform() -> Double {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return Double((z ^ z >> 31) >> 11) * 0x1p-53
-    }
-    mutating func normal() -> Double { (-2 * log(1 - uniform())).squareRoot() * cos(2 * Double.pi * uniform()) }
-}
-
-/// The published formula, word for word.
-struct TrueLaw {
-    var p: Double, w1: Double, a1: Double, w2: Double, a2: Double, w3: Double, b: Double
-    func g(_ x: Double, _ a: Double) -> Double { -1 / (p * pow(x, a)) - a * log(x) }
-    func callAsFunction(_ layers: Int, _ dim: Int, _ data: Double) -> Double {
-        w1 * g(Double(layers), a1) + w2 * g(Double(dim), a2) + w3 * log(data) + b
-    }
-}
-
-let key = LawKey(
-    datasetVersion: "v", split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec, loss: .cce,
-    negatives: 0, maxLength: 50, policy: "p", codeVersion: "1")
-
-func observation(_ id: Int64, _ layers: Int, _ dim: Int, _ tokens: Int, _ value: Double, error: Double = 0.001)
-    -> Observation
-{
-    Observation(
-        id: id, dataset: "d", key: key, configuration: Configuration(layers: layers, dim: dim), tokens: tokens, apen: 2,
-        userFraction: 1, seed: 1, users: 1_000,
-        metrics: ["ndcg@10": Measurement(value: value, standardError: error)], epochs: 10, seconds: 1, converged: true,
-        job: nil, trial: nil)
-}
-
-func grid(
-    _ law: TrueLaw, layers: [Int] = [1, 2, 4, 8], dims: [Int] = [16, 32, 64, 128], tokens: [Int] = [100_000],
-    noise: Double = 0, seed: UInt64 = 1
-) -> [Observation] {
-    var random = Noise(state: seed)
-    var id: Int64 = 0
-    return tokens.flatMap { tokens in
-        layers.flatMap { layers in
-            dims.map { dim in
-                id += 1
-                let value = law(layers, dim, Double(tokens) / 2) + noise * random.normal()
-                return observation(id, layers, dim, tokens, value, error: max(noise, 1e-4))
-            }
-        }
-    }
-}
-
 struct LawFitTests {
-    let fitter = LawFitter(metric: Metric(.ndcg, 10), estimator: .leastSquares)
-    static let laws = [
-        TrueLaw(p: 2, w1: 0.02, a1: -0.5, w2: 0.03, a2: -0.17, w3: 0, b: 0.1),
-        TrueLaw(p: 8, w1: 0.01, a1: -1.2, w2: 0.02, a2: -0.5, w3: 0, b: 0.05),
-        TrueLaw(p: 0.4, w1: 0.05, a1: 0.6, w2: 0.08, a2: 0.22, w3: 0, b: 0.3),
-    ]
+    private func fitter(_ families: [LawFamily], fixedP: Double? = nil) -> LawFitter {
+        LawFitter(metric: metric, estimator: .leastSquares, fixedP: fixedP, draws: 0, families: families)
+    }
 
-    @Test("noise-free grids give the parameters back to 1e-6", arguments: laws.indices)
+    private func only(_ family: LawFamily, _ observations: [Observation], fixedP: Double? = nil) throws -> FamilyFit {
+        try #require(try fitter([family], fixedP: fixedP).fit(observations).fits.first)
+    }
+
+    @Test("noise-free grids give the published parameters back to 1e-6", arguments: TrueLaw.all.indices)
     func recovers(index: Int) throws {
-        let law = Self.laws[index]
-        let fit = try fitter.fit(grid(law))
+        let law = TrueLaw.all[index]
+        let fit = try only(.performanceLaw, grid(law.callAsFunction))
         #expect(fit.r2 > 1 - 1e-12)
-        for (name, expected) in [("p", law.p), ("w1", law.w1), ("a1", law.a1), ("w2", law.w2), ("a2", law.a2)] {
+        for (name, expected) in [
+            ("p", law.p), ("w1", law.w1), ("a1", law.a1), ("w2", law.w2), ("a2", law.a2), ("b", law.b),
+        ] {
             let found = try #require(fit.parameters[name])
             #expect(abs(found - expected) < 1e-6 * max(1, abs(expected)), "\(name)")
         }
         #expect(abs(try #require(fit.optimum.layers) - pow(law.p, -1 / law.a1)) < 1e-5)
         #expect(abs(try #require(fit.optimum.dim) - pow(law.p, -1 / law.a2)) < 1e-3)
-        #expect(abs(fit.predict(layers: 16, dim: 200, effectiveTokens: 50_000) - law(16, 200, 50_000)) < 1e-6)
     }
 
     @Test("four data sizes give the data's slope back; one size reports none")
     func data() throws {
-        var law = Self.laws[0]
+        var law = TrueLaw.all[0]
         law.w3 = 0.013
-        let fit = try fitter.fit(grid(law, tokens: [12_500, 25_000, 50_000, 100_000]))
+        let fit = try only(.performanceLaw, grid(tokens: [12_500, 25_000, 50_000, 100_000], law.callAsFunction))
         #expect(abs(try #require(fit.parameters["w3"]) - 0.013) < 1e-6)
-        let one = try fitter.fit(grid(law))
-        #expect(one.parameters["w3"] == nil)
-        #expect(one.choices["dataAxis"]?.contains("one data size") == true)
+        #expect(try only(.performanceLaw, grid(law.callAsFunction)).parameters["w3"] == nil)
     }
 
     @Test("p can be fixed")
     func fixedP() throws {
-        let fit = try LawFitter(metric: Metric(.ndcg, 10), estimator: .leastSquares, fixedP: 2).fit(grid(Self.laws[0]))
+        let fit = try only(.performanceLaw, grid(TrueLaw.all[0].callAsFunction), fixedP: 2)
         #expect(abs(try #require(fit.parameters["p"]) - 2) < 1e-12)
         #expect(abs(try #require(fit.parameters["a2"]) + 0.17) < 1e-6)
     }
 
+    @Test("every other family gives its own noise-free surface back")
+    func families() throws {
+        let sizes = [12_500, 25_000, 50_000, 100_000]
+        func check(
+            _ family: LawFamily, _ expected: [String: Double], _ surface: (Double, Double, Double) -> Double
+        ) throws {
+            let fit = try only(family, grid(tokens: sizes, surface))
+            for (name, value) in expected {
+                let found = try #require(fit.parameters[name], "\(family) \(name)")
+                #expect(abs(found - value) < 1e-5 * max(1, abs(value)), "\(family) \(name) \(found)")
+            }
+        }
+        try check(.constant, ["b": 0.1]) { _, _, _ in 0.1 }
+        try check(.logLinear, ["w1": 0.01, "w2": 0.02, "w3": 0.03, "b": -0.2]) {
+            0.01 * log($0) + 0.02 * log($1) + 0.03 * log($2) - 0.2
+        }
+        try check(.logQuadratic, ["w11": -0.004, "w22": -0.003, "w12": 0.001, "w1": 0.01, "w2": 0.02, "b": 0.1]) {
+            let (n, d) = (log($0), log($1))
+            return 0.1 + 0.01 * n + 0.02 * d - 0.004 * n * n - 0.003 * d * d + 0.001 * n * d + 0 * $2
+        }
+        try check(.scalingLaw, ["A": 0.02, "alpha": 0.7, "B": 0.4, "beta": 0.8, "C": 3, "gamma": 0.5, "b": 0.2]) {
+            0.2 - 0.02 * pow($0, -0.7) - 0.4 * pow($1, -0.8) - 3 * pow($2, -0.5)
+        }
+        try check(.instability, ["kappa": 3, "w1": 0.01, "w2": 0.02, "w3": 0.01]) {
+            0.01 * log($0) + 0.02 * log($1) + 0.01 * log($2) - 0.04 * pow(3 * $0 / $1, 2)
+        }
+        let law = TrueLaw.all[0]
+        let (n, d) = (pow(law.p, -1 / law.a1), pow(law.p, -1 / law.a2))
+        try check(.performanceLawInteraction, ["rho": 0.002, "p": law.p, "a1": law.a1, "a2": law.a2]) {
+            law($0, $1, $2) + 0.002 * log($0 / n) * log($1 / d)
+        }
+    }
+
     @Test("the fit is global: never worse than a far denser grid on noisy problems", arguments: 0..<12)
     func global(seed: UInt64) throws {
-        let law = Self.laws[Int(seed) % 3]
-        let observations = grid(law, noise: 0.003, seed: seed + 100)
-        let fit = try fitter.fit(observations)
-        let found = fit.points.reduce(0) { $0 + $1.residual * $1.residual }
+        let observations = grid(noise: 0.003, seed: seed + 100, TrueLaw.all[Int(seed) % 3].callAsFunction)
+        let found = try fitter([.performanceLaw]).fit(observations).points.reduce(0) { $0 + $1.residual * $1.residual }
         var best = Double.infinity
-        for lnP in stride(from: -4.9, through: 4.9, by: 0.2) {
+        for lnP in stride(from: -4.9, through: 4.9, by: 0.4) {
             for t1 in stride(from: 0.05, through: 3.5, by: 0.12) {
                 for t2 in stride(from: 1.8, through: 6.3, by: 0.12) {
                     best = min(best, denseCost(observations, lnP, t1, t2))
@@ -114,132 +92,159 @@ struct LawFitTests {
         #expect(found <= best * (1 + 1e-9))
     }
 
-    /// Least squares for one shape by an independent route: normal equations solved by Cramer's rule, curvatures <= 0.
+    /// Least squares for one shape by an independent route: the published formula, normal equations, elimination.
     private func denseCost(_ observations: [Observation], _ lnP: Double, _ t1: Double, _ t2: Double) -> Double {
-        let rows = observations.map { o -> [Double] in
-            let p = exp(lnP)
-            let (x, y) = (Double(o.configuration.layers), Double(o.configuration.dim))
-            func g(_ x: Double, _ a: Double) -> Double { -1 / (p * pow(x, a)) - a * log(x) }
-            return [1, g(x, -lnP / t1), g(y, -lnP / t2)]
+        let p = exp(lnP)
+        func g(_ x: Int, _ a: Double) -> Double { -1 / (p * pow(Double(x), a)) - a * log(Double(x)) }
+        let rows = observations.map {
+            [1, g($0.configuration.layers, -lnP / t1), g($0.configuration.dim, -lnP / t2)]
         }
         let values = observations.map { $0.metrics["ndcg@10"]?.value ?? 0 }
-        func dot(_ i: Int, _ j: Int) -> Double { rows.reduce(0) { $0 + $1[i] * $1[j] } }
-        func det(_ m: [[Double]]) -> Double {
-            m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
-                + m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0])
-        }
-        let normal = (0..<3).map { i in (0..<3).map { dot(i, $0) } }
-        let right = (0..<3).map { i in zip(rows, values).reduce(0) { $0 + $1.0[i] * $1.1 } }
-        let d = det(normal)
-        guard abs(d) > 1e-12 else { return .infinity }
-        let solution = (0..<3).map { column in
-            det((0..<3).map { i in (0..<3).map { $0 == column ? right[i] : normal[i][$0] } }) / d
-        }
+        let normal = (0..<3).map { i in (0..<3).map { j in rows.reduce(0) { $0 + $1[i] * $1[j] } } }
+        let solution = solved(normal, (0..<3).map { i in zip(rows, values).reduce(0) { $0 + $1.0[i] * $1.1 } })
         // A negative weight is a minimum, which the family excludes.
-        guard solution[1] >= 0, solution[2] >= 0 else { return .infinity }
+        guard solution.allSatisfy(\.isFinite), solution[1] >= 0, solution[2] >= 0 else { return .infinity }
         return zip(rows, values).reduce(0) { sum, item in
             let residual = item.1 - zip(item.0, solution).reduce(0) { $0 + $1.0 * $1.1 }
             return sum + residual * residual
         }
     }
 
-    @Test("an outlier moves the Huber fit less than the least-squares fit")
-    func huber() throws {
-        var observations = grid(Self.laws[0], noise: 0.0005, seed: 3)
-        observations[5].metrics["ndcg@10"]?.value += 0.02
-        let truth = Self.laws[0](4, 64, 50_000)
-        let robust = try LawFitter(metric: Metric(.ndcg, 10)).fit(observations)
-        let plain = try fitter.fit(observations)
-        let (a, b) = (
-            abs(robust.predict(layers: 4, dim: 64, effectiveTokens: 50_000) - truth),
-            abs(plain.predict(layers: 4, dim: 64, effectiveTokens: 50_000) - truth)
-        )
-        #expect(a < 0.5 * b)
-        #expect(robust.points[5].weight < 0.2 * robust.points[4].weight)
+    @Test("the published fit finds the formula back, of either sign, and its residuals are those of the formula")
+    func published() throws {
+        for a1 in [-0.5, 0.4] {
+            var law = TrueLaw.all[0]
+            law.a1 = a1
+            law.w1 = -0.01
+            let noisy = grid(noise: 0.001, law.callAsFunction)
+            let exact = PublishedFit(points(grid(law.callAsFunction)).map { (exp($0.x[0]), exp($0.x[1]), $0.value) })
+            #expect(abs(try #require(exact.parameters["a1"]) - a1) < 1e-6)
+            #expect(abs(try #require(exact.parameters["w1"]) + 0.01) < 1e-6)
+            let fit = PublishedFit(points(noisy).map { (exp($0.x[0]), exp($0.x[1]), $0.value) })
+            func parameter(_ name: String) throws -> Double { try #require(fit.parameters[name]) }
+            let found = TrueLaw(
+                p: 2, w1: try parameter("w1"), a1: try parameter("a1"), w2: try parameter("w2"),
+                a2: try parameter("a2"),
+                w3: 0, b: try parameter("b"))
+            let squares = points(noisy).reduce(0) { sum, point in
+                let residual = point.value - found(exp(point.x[0]), exp(point.x[1]), 1)
+                return sum + residual * residual
+            }
+            #expect(abs(squares - fit.cost) < 1e-9 * squares)
+        }
     }
 
-    @Test("90 % intervals hold between 82 and 97 % of new observations inside the range")
-    func coverage() throws {
-        var inside = 0
-        var tried = 0
-        var random = Noise(state: 77)
-        for seed in 0..<60 {
-            let law = Self.laws[seed % 3]
-            let fit = try LawFitter(metric: Metric(.ndcg, 10)).fit(grid(law, noise: 0.002, seed: UInt64(seed)))
-            for (layers, dim) in [(2, 48), (3, 24), (6, 100), (1, 64)] {
-                let interval = fit.interval(layers: layers, dim: dim, effectiveTokens: 50_000)
-                let new = law(layers, dim, 50_000) + 0.002 * random.normal()
-                tried += 1
-                if interval.low <= new, new <= interval.high { inside += 1 }
-            }
+    @Test("an outlier moves the Huber prediction less than the least-squares one")
+    func huber() throws {
+        let law = TrueLaw.all[0]
+        var observations = grid(noise: 0.0005, seed: 3, law.callAsFunction)
+        observations[5].metrics["ndcg@10"]?.value += 0.02
+        func off(_ estimator: LawFitter.Estimator) throws -> (error: Double, fit: LawFit) {
+            let fit = try LawFitter(metric: metric, estimator: estimator, draws: 0).fit(observations)
+            let found = LawPredictor(fit).predict(layers: 2, dim: 32, effectiveTokens: 50_000)
+            return (abs(found.mean - law(2, 32, 50_000)), fit)
         }
-        let share = Double(inside) / Double(tried)
-        #expect((0.82...0.97).contains(share), "\(share)")
+        let robust = try off(.huber)
+        #expect(robust.error < 0.5 * (try off(.leastSquares).error))
+        #expect(robust.fit.points[5].weight < 0.2 * robust.fit.points[4].weight)
     }
 
     @Test("intervals widen away from the observations")
     func widening() throws {
-        let fit = try LawFitter(metric: Metric(.ndcg, 10)).fit(grid(Self.laws[0], noise: 0.001, seed: 9))
+        let fit = try LawFitter(metric: metric, draws: 0).fit(
+            grid(noise: 0.001, seed: 9, TrueLaw.all[0].callAsFunction))
         func width(_ layers: Int, _ dim: Int) -> Double {
-            let interval = fit.interval(layers: layers, dim: dim, effectiveTokens: 50_000)
-            return interval.high - interval.low
+            let found = LawPredictor(fit).predict(layers: layers, dim: dim, effectiveTokens: 50_000).interval
+            return found.high - found.low
         }
         #expect(width(16, 256) > 1.3 * width(3, 48))
     }
 
     @Test("a law read back from JSON predicts the same bits")
     func roundTrip() throws {
-        let fit = try fitter.fit(grid(Self.laws[2], noise: 0.002, seed: 4))
-        let again = try JSONDecoder().decode(LawFit.self, from: JSONEncoder().encode(fit))
+        let fit = try LawFitter(metric: metric, draws: 20).fit(
+            grid(noise: 0.002, seed: 4, TrueLaw.all[2].callAsFunction))
+        let again = LawPredictor(try JSONDecoder().decode(LawFit.self, from: JSONEncoder().encode(fit)))
         for dim in [8, 33, 500] {
-            #expect(
-                again.predict(layers: 5, dim: dim, effectiveTokens: 1e5).bitPattern
-                    == fit.predict(layers: 5, dim: dim, effectiveTokens: 1e5).bitPattern)
-            #expect(
-                again.interval(layers: 5, dim: dim, effectiveTokens: 1e5)
-                    == fit.interval(layers: 5, dim: dim, effectiveTokens: 1e5))
+            let a = again.predict(layers: 5, dim: dim, effectiveTokens: 1e5)
+            let b = LawPredictor(fit).predict(layers: 5, dim: dim, effectiveTokens: 1e5)
+            #expect(a.mean.bitPattern == b.mean.bitPattern)
+            #expect(a.interval == b.interval)
         }
     }
 
     @Test("few observations get a simpler law, not a wild one")
     func few() throws {
-        let law = Self.laws[0]
+        let law = TrueLaw.all[0]
         for count in 3...8 {
-            let some = Array(grid(law, layers: [1, 2, 4], dims: [16, 32, 64], noise: 0.001).prefix(count))
-            let fit = try fitter.fit(some)
-            #expect(fit.covarianceParameters.count <= count)
-            let value = fit.predict(layers: 2, dim: 32, effectiveTokens: 50_000)
-            #expect(value.isFinite && abs(value - law(2, 32, 50_000)) < 0.05, "\(count)")
+            let some = Array(
+                grid(layers: [1, 2, 4], dims: [16, 32, 64], noise: 0.001, law.callAsFunction).prefix(count))
+            let fit = try LawFitter(metric: metric, draws: 0).fit(some)
+            for family in fit.fits { #expect(family.names.count <= count) }
+            let value = LawPredictor(fit).predict(layers: 2, dim: 32, effectiveTokens: 50_000).mean
+            #expect(abs(value - law(2, 32, 50_000)) < 0.05, "\(count)")
         }
-        #expect(throws: LawError.self) { try fitter.fit(Array(grid(law).prefix(2))) }
+        #expect(throws: LawError.self) {
+            try LawFitter(metric: metric).fit(Array(grid(law.callAsFunction).prefix(2)))
+        }
     }
 
     @Test("observations of different keys are refused, naming the difference; unconverged ones are left out")
     func keys() throws {
-        var mixed = grid(Self.laws[0])
+        var mixed = grid(TrueLaw.all[0].callAsFunction)
         mixed[3].key.mask = .none
-        #expect { try fitter.fit(mixed) } throws: { "\($0)".contains("mask is full and none") }
-        var some = grid(Self.laws[0])
+        #expect { try LawFitter(metric: metric).fit(mixed) } throws: { "\($0)".contains("mask is full and none") }
+        var some = grid(TrueLaw.all[0].callAsFunction)
         some[0].converged = false
         some[0].metrics["ndcg@10"]?.value = 0.9
-        let fit = try fitter.fit(some)
+        let fit = try LawFitter(metric: metric, draws: 0).fit(some)
         #expect(fit.points.count == 15)
         #expect(fit.choices["observations"] == "15 converged, 1 left out")
     }
 
-    @Test("a rising axis has its optimum beyond the range, a flat one none")
+    @Test("a rising axis has its optimum beyond the range, a flat one none; a constant metric predicts itself")
     func monotone() throws {
-        let flat = (0..<12).map { observation(Int64($0), [1, 2, 4][$0 % 3], [16, 32, 64, 128][$0 / 3], 1_000, 0.1) }
-        let fit = try fitter.fit(flat)
-        #expect(abs(fit.predict(layers: 8, dim: 256, effectiveTokens: 500) - 0.1) < 1e-9)
-        let rising = flat.map { o -> Observation in
+        let flat = try LawFitter(metric: metric, draws: 0).fit(grid { _, _, _ in 0.1 })
+        let far = LawPredictor(flat).predict(layers: 8, dim: 256, effectiveTokens: 50_000).mean
+        #expect(abs(far - 0.1) < 1e-6)
+        let rising = try only(.performanceLaw, grid { 0.01 * log($0) + 0.02 * log($1) + 0 * $2 })
+        #expect(rising.r2 > 0.999)
+        #expect((rising.optimum.dim ?? .infinity) > 128)
+    }
+
+    @Test("data of unknown size fits and predicts")
+    func unknownData() throws {
+        let observations = grid(noise: 0.001, TrueLaw.all[0].callAsFunction).map { o in
             var o = o
-            o.metrics["ndcg@10"]?.value =
-                0.02 * log(Double(o.configuration.dim)) + 0.01 * log(Double(o.configuration.layers))
+            o.apen = 0
             return o
         }
-        let risingFit = try fitter.fit(rising)
-        #expect(risingFit.r2 > 0.999)
-        #expect((risingFit.optimum.dim ?? .infinity) > 128)
+        let fit = try LawFitter(metric: metric, draws: 10).fit(observations)
+        #expect(fit.effectiveTokensRange[0] == fit.effectiveTokensRange[1])
+        let found = LawPredictor(fit).predict(layers: 4, dim: 64, effectiveTokens: .infinity)
+        #expect(abs(found.mean - TrueLaw.all[0](4, 64, 1)) < 0.003)
+        _ = try JSONEncoder().encode(fit)
+    }
+
+    @Test("a design whose depth and width move together has a lower rank, and no number for what it cannot tell")
+    func collinear() throws {
+        // ln d is a straight line in ln N: their slopes cannot be told apart.
+        let observations = (0..<5).map { i -> Observation in
+            let value = 0.05 + 0.01 * Double(i) + 0.0005 * Double(i % 2)
+            return observation(Int64(i + 1), 1 << i, 16 << i, 100_000, value)
+        }
+        let fit = try only(.logLinear, observations)
+        #expect(fit.rank == 2)
+        #expect(fit.names.count == 3)
+        #expect(fit.parameters["w1"] == nil && fit.parameters["w2"] == nil)
+        #expect(!fit.identified.contains("slopeN") && !fit.identified.contains("slopeD"))
+        #expect(fit.identified.contains("level"))
+    }
+
+    @Test("two levels give a slope, not a curve")
+    func twoLevels() throws {
+        let fit = try only(.performanceLaw, grid(layers: [2, 4], noise: 0.0005, TrueLaw.all[0].callAsFunction))
+        #expect(fit.names.contains("slopeN") && !fit.names.contains("lnOptimumN"))
+        #expect(fit.optimum.layers == nil && fit.parameters["a1"] == nil)
     }
 }

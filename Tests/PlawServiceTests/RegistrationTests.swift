@@ -31,6 +31,33 @@ import Testing
         }
     }
 
+    @Test("entropy comes with its movement, agrees with it, and is not remembered for another dataset of the same name")
+    func entropy() async throws {
+        let files = [try await syntheticFile(users: 300, items: 100), try await syntheticFile(users: 200, items: 60)]
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                var answers: [DatasetEntropyResult] = []
+                for file in files {
+                    _ = try await register(daemon.socket, "demo", bytes: file)
+                    let params = DatasetEntropyParams(name: "demo", m: 1, maxLength: 15)
+                    let first = try await call(daemon.socket, DatasetEntropy.self, params)
+                    let again = try await call(daemon.socket, DatasetEntropy.self, params)
+                    #expect(first == again)
+                    let all = try #require(first.movement.byUserFraction.last)
+                    #expect(all.userFraction == 1)
+                    #expect(all.tokens == first.entropy.tokens)
+                    #expect(all.pooledApEn == first.entropy.pooled(m: 1)?.value)
+                    #expect(all.perUserApEn == first.entropy.perUserApEn.mean)
+                    #expect(all.effectiveTokens == first.entropy.effectiveTokens)
+                    #expect(first.movement.byMaxLength.contains { $0.maxLength == 15 })
+                    answers.append(first)
+                    _ = try await call(daemon.socket, DatasetRemove.self, DatasetName(name: "demo"))
+                }
+                #expect(answers[0].movement != answers[1].movement)
+            }
+        }
+    }
+
     @Test("of two registrations under one name at once one is stored and one is refused")
     func race() async throws {
         let file = try await syntheticFile(users: 500, items: 300)

@@ -62,7 +62,7 @@ import Trials
             }
             #expect(refused?.reason == "infeasible")
             let law = try await call(daemon.socket, LawGet.self, LawGetParams(name: "demo"))
-            let observations = try await call(daemon.socket, ObservationList.self, DatasetName(name: "demo"))
+            let observations = try await call(daemon.socket, ObservationList.self, ObservationListParams(name: "demo"))
                 .observations
             #expect(law.fit.points.count == observations.filter(\.converged).count)
             for point in law.fit.points {
@@ -98,7 +98,7 @@ import Trials
             let after = try await withDaemon(in: folder) { daemon async throws in
                 let ended = try await end(of: before.id, daemon.socket)
                 let observations = try await call(
-                    daemon.socket, ObservationList.self, DatasetName(name: "demo")
+                    daemon.socket, ObservationList.self, ObservationListParams(name: "demo")
                 ).observations
                 #expect(ended.state == .finished)
                 #expect(ended.laws.count == 2)
@@ -169,7 +169,8 @@ import Trials
                 #expect(ended.finishedTrials >= 1)
                 let again = try await call(daemon.socket, JobCancel.self, JobID(id: job))
                 #expect(again.state == .cancelled)
-                let observations = try await call(daemon.socket, ObservationList.self, DatasetName(name: "demo"))
+                let observations = try await call(
+                    daemon.socket, ObservationList.self, ObservationListParams(name: "demo"))
                 #expect(observations.observations.count == ended.finishedTrials)
                 let removed = try await call(daemon.socket, DatasetRemove.self, DatasetName(name: "demo"))
                 #expect(removed.observations == ended.finishedTrials)

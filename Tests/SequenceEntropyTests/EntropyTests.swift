@@ -82,16 +82,23 @@ func pooled(_ sequences: [[Int32]], m: Int) -> EntropyReport.Pooled {
     }
 }
 
+/// Of one sequence, the way a corpus would be measured: by equality of item numbers, or as integers.
+func value(_ apen: inout ApEn, _ x: [Int64]) -> Double? {
+    guard apen.r >= 0, apen.r < 1 else { return x.withUnsafeBufferPointer { apen.near($0) } }
+    let names = Array(Set(x)).sorted()
+    return x.map { item in Int32(names.firstIndex(of: item) ?? 0) }.withUnsafeBufferPointer { apen.equal($0) }
+}
+
 struct EntropyTests {
     @Test("per-user ApEn equals the definition for all published m and r", arguments: [1, 2, 4, 8])
     func perUser(m: Int) {
         var random = SplitMix(state: UInt64(m))
         for r in [-1, 0, 0.1, 0.2, 1, 2] as [Double] {
-            var apen = ApEn(m: m, r: r)
+            var apen = ApEn(m: m, r: r, itemCount: 60)
             for length in [1, m, m + 1, m + 2, 20, 50, 100] {
                 for alphabet in [1, 2, 5, 60] {
                     let x = (0..<length).map { _ in Int64.random(in: 0..<Int64(alphabet), using: &random) }
-                    let found = x.withUnsafeBufferPointer { apen($0) } ?? 0
+                    let found = value(&apen, x) ?? 0
                     #expect(abs(found - directApEn(x, m: m, r: r)) < 1e-12, "m \(m) r \(r) \(x)")
                 }
             }
@@ -135,6 +142,42 @@ struct EntropyTests {
         let few = pooled(sample(10), m: 1)
         #expect(few.value < rate)
         #expect(abs(few.biasCorrected - rate) < abs(few.value - rate))
+    }
+
+    @Test(
+        "every m beside its corrected value and its singletons, on a source whose conditional entropy is known for all m"
+    )
+    func knownForAllContexts() {
+        // A chain of 3 equally likely states: ln 3 without context, the rate with any.
+        let rate = -(0.8 * log(0.8) + 0.2 * log(0.1))
+        var random = SplitMix(state: 11)
+        let sequences = (0..<40).map { _ in
+            var state = Int32.random(in: 0..<3, using: &random)
+            return (0..<100).map { _ in
+                if Double.random(in: 0..<1, using: &random) >= 0.8 {
+                    state = (state + Int32.random(in: 1...2, using: &random)) % 3
+                }
+                return state
+            }
+        }
+        var start = 0
+        let users = sequences.map { sequence in
+            defer { start += sequence.count }
+            return start..<start + sequence.count
+        }
+        let all = sequences.flatMap { $0 }.withUnsafeBufferPointer {
+            PooledApEn.measure(upTo: 8, items: $0, itemCount: 3, users: users)
+        }
+        #expect(all.map(\.m) == Array(0...8))
+        #expect(abs(all[0].value - log(3)) < 0.01)
+        for pooled in all[1...6] { #expect(abs(pooled.biasCorrected - rate) < 0.06, "m = \(pooled.m)") }
+        // With longer contexts the plug-in value falls short of the rate, more and more, and the correction makes up for part of it.
+        #expect(zip(all[1...7], all[2...]).allSatisfy { $0.value > $1.value && $0.singletonShare <= $1.singletonShare })
+        for pooled in all[5...] {
+            #expect(pooled.value < rate)
+            #expect(pooled.biasCorrected > pooled.value)
+            #expect(abs(pooled.biasCorrected - rate) < rate - pooled.value)
+        }
     }
 
     @Test("singleton contexts are counted")

@@ -242,4 +242,38 @@ import Trials
             #expect(try await store.observations(of: "movies").map(\.trial) == [trials[2], trials[3]])
         }
     }
+
+    @Test("a trial that is chosen later stands at the end of the plan, with the outlook it was chosen by")
+    func appending() async throws {
+        try await withStore { store in
+            try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
+            let id = try await store.insertJob(
+                dataset: "books", budgetSeconds: 12.5, workers: 1, message: nil,
+                trials: [Sample.newTrial(4, seconds: 9)],
+                design: "{}")
+            #expect(try await store.design(of: id) == "{}")
+            #expect(try await store.job(id).outlook == nil)
+            let before = try await store.job(id).sequence
+            var outlook = CalibrationOutlook(
+                metric: Metric(.ndcg, 10), configuration: Configuration(layers: 2, dim: 16), predicted: 0.1,
+                expectedRegret: 0.002, trained: 1, tolerance: 0.01, isReached: false)
+            let trial = try await store.appendTrial(Sample.newTrial(2, seconds: 3), to: id, outlook: outlook)
+            let job = try await store.job(id)
+            #expect(job.outlook == outlook)
+            #expect(job.sequence > before)
+            #expect(job.trials?.map(\.configuration.layers) == [4, 2])
+            #expect(job.trials?.last?.id == trial.id && trial.place == 2 && trial.state == .queued)
+            // No outlook leaves the last one.
+            _ = try await store.appendTrial(Sample.newTrial(1, seconds: 3), to: id, outlook: nil)
+            #expect(try await store.job(id).outlook == outlook)
+            (outlook.isReached, outlook.halvingSeconds) = (true, 60)
+            try await store.updateOutlook(outlook, of: id)
+            #expect(try await store.job(id).outlook == outlook)
+            let unknown = await #expect(throws: StoreError.self) {
+                _ = try await store.appendTrial(Sample.newTrial(1, seconds: 3), to: 99, outlook: nil)
+            }
+            #expect(unknown != nil)
+            #expect(try await store.job(id).trialCount == 3)
+        }
+    }
 }

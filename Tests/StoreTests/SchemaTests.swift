@@ -8,7 +8,7 @@ import Testing
 @testable import Store
 
 @Suite struct SchemaTests {
-    private static let tables = ["dataset", "job", "law", "observation", "probe", "trial"]
+    private static let tables = ["dataset", "job", "latency", "law", "observation", "probe", "timing", "trial"]
 
     private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
 
@@ -42,7 +42,7 @@ import Testing
                         """)
             }
             #expect(tables == Self.tables)
-            #expect(try await store.schemaVersion() == "1-datasets-jobs-laws")
+            #expect(try await store.schemaVersion() == "6-trials-one-at-a-time")
             #expect(try await store.integrityCheck() == "ok")
             let counts = try await store.counts()
             #expect(counts.datasets + counts.observations + counts.laws + counts.runningJobs == 0)
@@ -72,7 +72,7 @@ import Testing
                 #expect(found == foundFirst)
                 #expect(found.count == 1)
                 #expect(try await second.laws(of: "books") == law)
-                #expect(try await second.schemaVersion() == "1-datasets-jobs-laws")
+                #expect(try await second.schemaVersion() == "6-trials-one-at-a-time")
                 try second.close()
                 if close { try first.close() }
             }
@@ -80,6 +80,61 @@ import Testing
             #expect(try await third.laws(of: nil) == law)
             #expect(try await third.job(job).finishedTrials == 1)
             try third.close()
+        }
+    }
+
+    /// A database as it was before keys had filters.
+    private func downgrade(_ path: String) async throws {
+        let queue = try DatabaseQueue(path: path)
+        try await queue.write { db in
+            try db.execute(
+                sql: """
+                    UPDATE observation SET body = json_remove(body, '$.key.filter', '$.key.undeclared');
+                    UPDATE law SET key = json_remove(key, '$.filter', '$.undeclared');
+                    ALTER TABLE law DROP COLUMN format;
+                    DELETE FROM grdb_migrations WHERE identifier IN ('4-keys-with-filters', '5-laws-of-all-families');
+                    """)
+        }
+        try queue.close()
+    }
+
+    @Test("a database without filters in its keys gets those of its datasets, and loses nothing")
+    func upgrade() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/plawd.sqlite"
+            let first = try Store(path: path)
+            let trials = try await first.sampleJob().trials
+            try await first.finishTrial(
+                trials[0], result: Sample.result(), message: nil, observation: Sample.observation("books"))
+            let old = try await first.insertLaws(
+                dataset: "books", key: Sample.key(), fits: [Sample.fit(.init(.hr, 10)), Sample.fit(.init(.ndcg, 10))])
+            let observations = try await first.observations(of: "books")
+            let info = try await first.dataset("books").info
+            try first.close()
+            try await downgrade(path)
+
+            let second = try Store(path: path)
+            let filter = "k-core=5 deduplicate=pairs"
+            var key = Sample.key()
+            key.filter = filter
+            let found = try await second.observations(of: "books")
+            #expect(found.map(\.key) == [key])
+            #expect(
+                found.map { observation in
+                    var observation = observation
+                    observation.key = Sample.key()
+                    return observation
+                } == observations)
+            // Laws of former versions are not served; their keys say what is to be fitted anew.
+            #expect(try await second.laws(of: "books").isEmpty)
+            let stale = try await second.staleLaws()
+            #expect(stale.map(\.dataset) == ["books"] && stale.map(\.key) == [key])
+            await #expect(throws: StoreError.self) { try await second.law(old[0].id) }
+            #expect(try await second.dataset("books").info == info)
+            let new = try await second.insertLaws(dataset: "books", key: key, fits: [Sample.fit(.init(.hr, 10))])
+            #expect(try await second.laws(of: "books").map(\.id) == [new[0].id])
+            #expect(try await second.staleLaws().isEmpty)
+            try second.close()
         }
     }
 
@@ -111,7 +166,7 @@ import Testing
             let store = try Store(path: path)
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
             try await store.write("pretend") { db in
-                try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('2-from-the-future')")
+                try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('9-from-the-future')")
                 try db.execute(sql: "CREATE TABLE future (a TEXT)")
             }
             try store.close()
@@ -126,7 +181,7 @@ import Testing
             // Without the future's mark it opens again, with what it held.
             let queue = try DatabaseQueue(path: path)
             try await queue.write { db in
-                try db.execute(sql: "DELETE FROM grdb_migrations WHERE identifier LIKE '2-%'")
+                try db.execute(sql: "DELETE FROM grdb_migrations WHERE identifier LIKE '9-%'")
             }
             try queue.close()
             let again = try Store(path: path)

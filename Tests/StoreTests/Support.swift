@@ -70,17 +70,25 @@ enum Sample {
     }
 
     static func fit(_ metric: Metric, r2: Double = 0.98) -> LawFit {
-        LawFit(
-            metric: metric, family: "performance-law", parameters: ["p": 0.5, "w1": -1e-17, "b": 1.0 / 3],
-            identified: ["p", "b"], rank: 2, conditionNumber: 1e12, r2: r2, adjustedR2: nil,
-            optimum: .init(layers: nil, dim: 63.9), residualDeviation: 0.002, covariance: [1, 0, 0, 1],
-            covarianceParameters: ["p", "b"], degreesOfFreedom: 4, layersRange: [1, 4], dimRange: [16, 128],
-            effectiveTokensRange: [1e4, 2e4],
+        let score = FoldScore(relativeError: 0.01, deviation: 1.0 / 3, logDensity: -2, points: 4)
+        let family = FamilyFit(
+            family: .performanceLaw, metric: metric, form: "w1 g(N; a1) + b",
+            parameters: ["p": 0.5, "w1": -1e-17, "b": 1.0 / 3], intervals: ["p": Interval(low: 0.1, high: 1.0 / 3)],
+            names: ["level", "lnP"], identified: ["level"], rank: 2, conditionNumber: 1e12, r2: r2, adjustedR2: nil,
+            degreesOfFreedom: 4, residualDeviation: 0.002, optimum: .init(layers: nil, dim: 63.9),
+            axes: ["dim": .init(optimum: 63.9, curvature: -0.1, skew: 0.3, identified: ["optimum"])],
+            crossValidation: .init(leaveOneOut: score, leaveLargestOut: nil, leaveLargestOutAlone: score, weight: 1),
+            process: .init(parameters: [0.2, 1.0 / 3], amplitude: 0.01, length: 1.6, noiseFactor: 1))
+        return LawFit(
+            metric: metric, family: "performance-law", leading: .performanceLaw, fits: [family],
+            noise: .init(evaluation: 0.001, correlation: 0.5, training: 0.0007, replicates: 0),
             points: [
                 .init(
                     observation: 7, layers: 1, dim: 16, effectiveTokens: 2_700, observed: 0.2, fitted: 0.21,
                     residual: -0.01, weight: 3)
-            ], choices: ["estimator": "weighted least squares"])
+            ], places: [.init(x: [0, 2.7, 7.9], value: 0.2, variance: 1e-6)], nearestNeighbour: score,
+            layersRange: [1, 4], dimRange: [16, 128], effectiveTokensRange: [1e4, 2e4], fixedP: nil,
+            choices: ["estimator": "weighted least squares"])
     }
 }
 

@@ -44,7 +44,8 @@ import Testing
 
                 let planned = try await Self.plaw(daemon, "calibrate", "clicks", "--budget", "20s", "--plan-only")
                 #expect(planned.code == 0)
-                #expect(planned.output.contains("predicted of the budget of 20 s"))
+                #expect(planned.output.contains("chosen one at a time; budget 20 s"))
+                #expect(planned.output.contains("the test users resolve differences of hr@10 from"))
 
                 let calibrated = try await Self.plaw(
                     daemon, "calibrate", "clicks", "--budget", "40s", "--layers", "1,2,3", "--dims", "8,16,32",
@@ -56,14 +57,21 @@ import Testing
                 #expect(calibrated.output.contains("laws 1, 2 are fitted"))
 
                 let law = try await Self.plaw(daemon, "law", "clicks", "--metric", "ndcg@10")
-                for word in ["R^2", "optimum", "N*", "residual", "p = "] {
+                for word in ["R^2", "optimum", "N*", "residual", "noise", "log-quadratic", "largest left out"] {
                     #expect(law.output.contains(word), "\(word)")
                 }
                 let recommended = try await Self.plaw(daemon, "recommend", "clicks", "--max-params", "50k")
                 #expect(recommended.code == 0)
-                for word in ["expected", "90 % interval", "training memory", "latency", "runners-up"] {
+                for word in ["expected", "90 % interval", "training memory", "latency", "why", "the highest expected"] {
                     #expect(recommended.output.contains(word), "\(word)")
                 }
+                let verbose = try await Self.plaw(daemon, "law", "clicks", "--verbose", "--family", "scaling-law")
+                #expect(verbose.output.contains("holdOut") && verbose.output.contains("scaling-law"))
+                let potential = try await Self.plaw(daemon, "potential", "clicks")
+                #expect(potential.code == 0 && potential.output.contains("depth and width"), "\(potential)")
+                let half = try await Self.plaw(daemon, "what-if", "clicks", "--latency-x", "0.8")
+                #expect(half.code == 0 && half.output.contains("ndcg@10 changes by"), "\(half)")
+                #expect(try await Self.plaw(daemon, "what-if", "clicks").code == 2)
                 let infeasible = try await Self.plaw(daemon, "recommend", "clicks", "--max-latency", "1us")
                 #expect(infeasible.code == 1)
                 #expect(infeasible.errors.contains("latencySeconds is limited to"), "\(infeasible.errors)")
@@ -76,6 +84,10 @@ import Testing
                     let outcome = try await runProgram("plaw", command + ["--socket", daemon.socket])
                     #expect(outcome.code == 0, "\(command): \(outcome.errors)")
                     #expect(!outcome.output.isEmpty, "\(command)")
+                }
+                let entropy = try await Self.plaw(daemon, "entropy", "clicks", "--max-length", "12")
+                for word in ["pooled ApEn, m = 8", "most recent items", "share of the users", "12.5 %", "100.0 %"] {
+                    #expect(entropy.output.contains(word), "\(word)")
                 }
                 let removed = try await Self.plaw(daemon, "remove", "clicks")
                 #expect(removed.output.hasPrefix("removed clicks with "))
@@ -147,9 +159,58 @@ import Testing
         }
     }
 
+    @Test("observations go out and in again, a report is written, and refusals name file, line and column")
+    func observations() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/grid.csv"
+            var lines = ["layers,dim,users,hr@10,ndcg@10,epochs"]
+            for layers in [1, 2, 4] {
+                for dim in [16, 32, 64] { lines.append("\(layers),\(dim),900,0.\(layers + dim),0.0\(layers + dim),30") }
+            }
+            try lines.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                let missing = try await Self.plaw(daemon, "import", "grid", file)
+                #expect(missing.code == 1 && missing.errors.contains("--create"))
+                let taken = try await Self.plaw(
+                    daemon, "import", "grid", file, "--create", "--set", "mask=full", "--set", "backbone=sasrec",
+                    "--source", "a paper")
+                #expect(taken.code == 0, "\(taken.errors)")
+                for word in ["made grid: 9 of 9 rows imported", "laws 1, 2 are fitted", "warning (undeclared)", "full"]
+                {
+                    #expect(taken.output.contains(word), "\(taken.output)")
+                }
+                let copy = folder + "/copy.csv"
+                let out = try await Self.plaw(daemon, "export", "grid", "-o", copy)
+                #expect(out.code == 0 && out.output.isEmpty)
+                let printed = try await Self.plaw(daemon, "export", "grid")
+                #expect(try printed.output == String(contentsOfFile: copy, encoding: .utf8))
+                #expect(try await Self.plaw(daemon, "import", "other", copy, "--create").code == 0)
+                #expect(try await Self.plaw(daemon, "export", "other").output == printed.output)
+                let law = try await Self.plaw(daemon, "law", "grid")
+                #expect(law.output.contains("undeclared: dataset_version"), "\(law.output)")
+                for command in [["recommend", "grid"], ["show", "grid"], ["datasets"], ["pareto", "grid"]] {
+                    let outcome = try await runProgram("plaw", command + ["--socket", daemon.socket])
+                    // Neither items nor a length are known, so no cost is.
+                    #expect(outcome.code == (command[0] == "pareto" ? 1 : 0), "\(outcome)")
+                    if command[0] == "recommend" { #expect(outcome.output.contains("unknown")) }
+                }
+                let page = folder + "/report.html"
+                #expect(try await Self.plaw(daemon, "report", "grid", "-o", page).code == 0)
+                #expect(try String(contentsOfFile: page, encoding: .utf8).hasSuffix("</html>\n"))
+                try "layers,dim,ndcg@10\n1,16,5.5".write(toFile: file, atomically: true, encoding: .utf8)
+                let refused = try await Self.plaw(daemon, "import", "grid", file)
+                #expect(refused.code == 1)
+                #expect(refused.errors.contains("grid.csv, line 2, column ndcg@10: found \"5.5\""), "\(refused.errors)")
+                let entropy = try await Self.plaw(daemon, "entropy", "grid")
+                #expect(entropy.code == 1 && entropy.errors.contains("imported observations alone"))
+            }
+        }
+    }
+
     static let wrong: [[String]] = [
         [], ["nonsense"], ["recommend"], ["recommend", "x", "--max-params", "many"], ["predict", "x", "--layers", "2"],
         ["calibrate", "x", "--budget", "-3"], ["register", "x"], ["law", "x", "--metric", "hr"], ["rpc", "a", "{"],
+        ["import", "x"], ["import", "x", "y", "--set", "mask"], ["import", "x", "y", "--items", "5"], ["export"],
     ]
 
     @Test("wrong usage ends with 2 and says what was expected", arguments: wrong.dropFirst())

@@ -89,17 +89,20 @@ import Testing
         job.trials = [
             TrialState(
                 id: 1, index: 1, state: .finished, configuration: Configuration(layers: 1, dim: 16), userFraction: 1,
-                predictedSeconds: 10, seconds: 9, converged: true,
+                predictedSeconds: 10, predictedEpochs: 40, seconds: 9, epochs: 37, converged: true,
                 metrics: ["hr@10": Measurement(value: 0.5, standardError: 0.1)]),
             TrialState(
                 id: 2, index: 2, state: .running, configuration: Configuration(layers: 2, dim: 64), userFraction: 0.5,
-                predictedSeconds: 100, seconds: 40),
+                predictedSeconds: 100, predictedEpochs: 40, seconds: 40),
         ]
         let lines = JobDisplay.lines(job, width: 60)
         #expect(lines[0] == "[######..................] 1 of 2 trials, 1 min 40 s, about")
         #expect(lines[1] == "  trial 2/2  2 x 64")
         #expect(JobDisplay.lines(job, width: 200)[0].hasSuffix("1 of 2 trials, 1 min 40 s, about 5 min 00 s left"))
-        #expect(JobDisplay.outcome(job.trials![0], of: 2) == "trial 1/2  1 x 16  9.0 s  hr@10 0.5000")
+        #expect(JobDisplay.outcome(job.trials![0], of: 2) == "trial 1/2  1 x 16  9.0 s (predicted 10 s)  hr@10 0.5000")
+        #expect(
+            JobDisplay.comparison(job)
+                == "finished trials took 9.0 s and 37 epochs; predicted 10 s and 40 epochs")
         job.trials![1].state = .cancelled
         job.trials![1].message = "not started"
         #expect(

@@ -12,7 +12,7 @@ package enum AdvisorPareto: RPCMethod {
 /// Which front.
 package struct AdvisorParetoParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, currency, metric, loss
+        case name, currency, metric, loss, backbone
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -21,12 +21,16 @@ package struct AdvisorParetoParams: RPCParams, Hashable {
     package var currency: String?
     package var metric: Metric?
     package var loss: Loss?
+    package var backbone: Backbone?
 
-    package init(name: String, currency: String? = nil, metric: Metric? = nil, loss: Loss? = nil) {
+    package init(
+        name: String, currency: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Backbone? = nil
+    ) {
         self.name = name
         self.currency = currency
         self.metric = metric
         self.loss = loss
+        self.backbone = backbone
     }
 }
 

@@ -12,7 +12,7 @@ package enum AdvisorRecommend: RPCMethod {
 /// The budget.
 package struct AdvisorRecommendParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss
+        case name, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, backbone
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -29,10 +29,13 @@ package struct AdvisorRecommendParams: RPCParams, Hashable {
     /// What to maximise; ndcg@10 unless told.
     package var metric: Metric?
     package var loss: Loss?
+    /// Only models of this backbone; those of all fitted ones unless told.
+    package var backbone: Backbone?
 
     package init(
         name: String, maxParams: Double? = nil, maxFlops: Double? = nil, maxMemoryBytes: Double? = nil,
-        maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil, metric: Metric? = nil, loss: Loss? = nil
+        maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil, metric: Metric? = nil, loss: Loss? = nil,
+        backbone: Backbone? = nil
     ) {
         self.name = name
         self.maxParams = maxParams
@@ -42,5 +45,33 @@ package struct AdvisorRecommendParams: RPCParams, Hashable {
         self.maxTrainSeconds = maxTrainSeconds
         self.metric = metric
         self.loss = loss
+        self.backbone = backbone
+    }
+
+    package var limits: BudgetLimits {
+        BudgetLimits(
+            maxParams: maxParams, maxFlops: maxFlops, maxMemoryBytes: maxMemoryBytes,
+            maxLatencySeconds: maxLatencySeconds,
+            maxTrainSeconds: maxTrainSeconds)
+    }
+}
+
+/// The limits that several methods share.
+package struct BudgetLimits: Sendable, Hashable {
+    package var maxParams: Double?
+    package var maxFlops: Double?
+    package var maxMemoryBytes: Double?
+    package var maxLatencySeconds: Double?
+    package var maxTrainSeconds: Double?
+
+    package init(
+        maxParams: Double? = nil, maxFlops: Double? = nil, maxMemoryBytes: Double? = nil,
+        maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil
+    ) {
+        self.maxParams = maxParams
+        self.maxFlops = maxFlops
+        self.maxMemoryBytes = maxMemoryBytes
+        self.maxLatencySeconds = maxLatencySeconds
+        self.maxTrainSeconds = maxTrainSeconds
     }
 }

@@ -14,7 +14,8 @@ package struct CalibrationParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case name, budgetSeconds, backbone, loss, maxLength, heads, layers, dims, seed, workers, stopMetric, patience,
             maxEpochs, learningRate, dropout, batchUsers, negatives, weightDecay, clipNorm, warmup, schedule,
-            scheduleEpochs, widthRule
+            scheduleEpochs, widthRule, grid, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds,
+            tolerance
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -58,6 +59,16 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var scheduleEpochs: Int?
     /// plain unless told.
     package var widthRule: WidthRule?
+    /// A whole grid of levels; unless told, and without levels of its own, trials are chosen one at a time.
+    package var grid: CalibrationGrid?
+    /// What the answer must keep: trials are spent on what can be told about configurations within.
+    package var maxParams: Double?
+    package var maxFlops: Double?
+    package var maxMemoryBytes: Double?
+    package var maxLatencySeconds: Double?
+    package var maxTrainSeconds: Double?
+    /// Expected regret over the predicted metric at which trials chosen one at a time end; 0.01 unless told.
+    package var tolerance: Double?
 
     package init(
         name: String, budgetSeconds: Double? = nil, backbone: Backbone? = nil, loss: Loss? = nil, maxLength: Int? = nil,
@@ -65,8 +76,17 @@ package struct CalibrationParams: RPCParams, Hashable {
         stopMetric: Metric? = nil, patience: Int? = nil, maxEpochs: Int? = nil, learningRate: Double? = nil,
         dropout: Double? = nil, batchUsers: Int? = nil, negatives: Int? = nil, weightDecay: Double? = nil,
         clipNorm: Double? = nil, warmup: Double? = nil, schedule: RateSchedule? = nil, scheduleEpochs: Int? = nil,
-        widthRule: WidthRule? = nil
+        widthRule: WidthRule? = nil, grid: CalibrationGrid? = nil, maxParams: Double? = nil, maxFlops: Double? = nil,
+        maxMemoryBytes: Double? = nil, maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil,
+        tolerance: Double? = nil
     ) {
+        self.grid = grid
+        self.maxParams = maxParams
+        self.maxFlops = maxFlops
+        self.maxMemoryBytes = maxMemoryBytes
+        self.maxLatencySeconds = maxLatencySeconds
+        self.maxTrainSeconds = maxTrainSeconds
+        self.tolerance = tolerance
         self.name = name
         self.budgetSeconds = budgetSeconds
         self.backbone = backbone
@@ -93,6 +113,33 @@ package struct CalibrationParams: RPCParams, Hashable {
     }
 }
 
+/// A grid known by name.
+package enum CalibrationGrid: String, Codable, Sendable, Hashable, CaseIterable {
+    /// The 24 points of arXiv 2412.00430: N of 4, 8, 12, 16, 24, 32 and d of 25, 50, 75, 100.
+    case paper
+
+    package var layers: [Int] { [4, 8, 12, 16, 24, 32] }
+    package var dims: [Int] { [25, 50, 75, 100] }
+}
+
+/// The smallest difference between two trainings that a dataset's test users can resolve.
+package struct SmallestDifference: Codable, Sendable, Hashable {
+    package var metric: Metric
+    /// What the metric is about.
+    package var level: Double
+    /// Two standard errors of the difference between two trainings on the same users.
+    package var difference: Double
+    /// False where nothing is measured yet and both are typical values.
+    package var isMeasured: Bool
+
+    package init(metric: Metric, level: Double, difference: Double, isMeasured: Bool) {
+        self.metric = metric
+        self.level = level
+        self.difference = difference
+        self.isMeasured = isMeasured
+    }
+}
+
 /// A trial of a plan.
 package struct PlannedTrial: Codable, Sendable, Hashable {
     package var configuration: Configuration
@@ -101,11 +148,14 @@ package struct PlannedTrial: Codable, Sendable, Hashable {
     package var predictedEpochs: Double
     /// On one worker.
     package var predictedSeconds: Double
+    /// Standard deviation of ln(seconds) around the prediction; absent where nothing is known of it.
+    package var predictedLogDeviation: Double?
 
     package init(
         configuration: Configuration, userFraction: Double, seed: UInt64, predictedEpochs: Double,
-        predictedSeconds: Double
+        predictedSeconds: Double, predictedLogDeviation: Double? = nil
     ) {
+        self.predictedLogDeviation = predictedLogDeviation
         self.configuration = configuration
         self.userFraction = userFraction
         self.seed = seed
@@ -125,11 +175,16 @@ package struct CalibrationPlanResult: Codable, Sendable, Hashable {
     package var predictedSeconds: Double
     /// What the planner decided and why.
     package var notes: [String]
+    /// Seconds of one worker left for trials that are chosen one at a time; absent for a grid.
+    package var openSeconds: Double?
+    package var smallestDifference: SmallestDifference?
 
     package init(
         dataset: String, trials: [PlannedTrial], workers: Int, budgetSeconds: Double, predictedSeconds: Double,
-        notes: [String]
+        notes: [String], openSeconds: Double? = nil, smallestDifference: SmallestDifference? = nil
     ) {
+        self.openSeconds = openSeconds
+        self.smallestDifference = smallestDifference
         self.dataset = dataset
         self.trials = trials
         self.workers = workers

@@ -36,9 +36,12 @@ package struct DatasetEntropyParams: RPCParams, Hashable {
 package struct DatasetEntropyResult: Codable, Sendable, Hashable {
     package var name: String
     package var entropy: EntropyReport
+    /// What shorter histories and fewer users would give, with the same m, r and L.
+    package var movement: EntropyMovement
 
-    package init(name: String, entropy: EntropyReport) {
+    package init(name: String, entropy: EntropyReport, movement: EntropyMovement) {
         self.name = name
         self.entropy = entropy
+        self.movement = movement
     }
 }

@@ -10,17 +10,18 @@ package enum DatasetList: RPCMethod {
 /// A dataset in one line.
 package struct DatasetSummary: Codable, Sendable, Hashable {
     package var name: String
-    package var users: Int
-    package var items: Int
-    package var interactions: Int
+    /// These four are absent where a dataset is made of observations alone, which do not say them.
+    package var users: Int?
+    package var items: Int?
+    package var interactions: Int?
     package var createdAt: String
     /// m = 1, nats.
-    package var pooledApEn: Double
+    package var pooledApEn: Double?
     package var observations: Int
     package var laws: Int
 
     package init(
-        name: String, users: Int, items: Int, interactions: Int, createdAt: String, pooledApEn: Double,
+        name: String, users: Int?, items: Int?, interactions: Int?, createdAt: String, pooledApEn: Double?,
         observations: Int, laws: Int
     ) {
         self.name = name

@@ -61,28 +61,30 @@ package struct DatasetRegisterResult: Codable, Sendable, Hashable {
     }
 }
 
-/// A registered dataset.
+/// A dataset: registered from a file of interactions, or made of imported observations alone. The latter has no decision,
+/// statistics, mask and entropy, and counts only where the import named them.
 package struct DatasetInfo: Codable, Sendable, Hashable {
     package var name: String
-    /// Content hash of the corpus.
+    /// Content hash of the corpus; empty where there is none.
     package var version: String
     /// ISO 8601, UTC.
     package var createdAt: String
     package var fileName: String
-    package var decision: FormatDecision
+    package var decision: FormatDecision?
     package var options: ReadOptions
-    package var users: Int
-    package var items: Int
-    package var interactions: Int
-    package var statistics: DatasetStatistics
-    package var mask: CandidateMask
-    package var entropy: EntropyReport
+    package var users: Int?
+    package var items: Int?
+    package var interactions: Int?
+    package var statistics: DatasetStatistics?
+    package var mask: CandidateMask?
+    package var entropy: EntropyReport?
+    /// 0 where there is no corpus.
     package var corpusBytes: Int
 
     package init(
-        name: String, version: String, createdAt: String, fileName: String, decision: FormatDecision,
-        options: ReadOptions, users: Int, items: Int, interactions: Int, statistics: DatasetStatistics,
-        mask: CandidateMask, entropy: EntropyReport, corpusBytes: Int
+        name: String, version: String, createdAt: String, fileName: String, decision: FormatDecision?,
+        options: ReadOptions, users: Int?, items: Int?, interactions: Int?, statistics: DatasetStatistics?,
+        mask: CandidateMask?, entropy: EntropyReport?, corpusBytes: Int
     ) {
         self.name = name
         self.version = version

@@ -53,8 +53,13 @@ package struct TrialState: Codable, Sendable, Hashable {
     package var configuration: Configuration
     package var userFraction: Double
     package var predictedSeconds: Double
+    package var predictedEpochs: Double
+    /// Standard deviation of ln(seconds) around the prediction; absent in plans of older versions.
+    package var predictedLogDeviation: Double?
     /// Active seconds so far.
     package var seconds: Double
+    /// Epochs of a finished trial.
+    package var epochs: Int?
     /// Last progress of a running trial.
     package var progress: TrialProgress?
     /// Of a finished trial.
@@ -66,7 +71,8 @@ package struct TrialState: Codable, Sendable, Hashable {
 
     package init(
         id: Int64, index: Int, state: JobState, configuration: Configuration, userFraction: Double,
-        predictedSeconds: Double, seconds: Double, progress: TrialProgress? = nil, converged: Bool? = nil,
+        predictedSeconds: Double, predictedEpochs: Double, predictedLogDeviation: Double? = nil, seconds: Double,
+        epochs: Int? = nil, progress: TrialProgress? = nil, converged: Bool? = nil,
         metrics: [String: Measurement]? = nil, message: String? = nil
     ) {
         self.id = id
@@ -75,11 +81,45 @@ package struct TrialState: Codable, Sendable, Hashable {
         self.configuration = configuration
         self.userFraction = userFraction
         self.predictedSeconds = predictedSeconds
+        self.predictedEpochs = predictedEpochs
+        self.predictedLogDeviation = predictedLogDeviation
         self.seconds = seconds
+        self.epochs = epochs
         self.progress = progress
         self.converged = converged
         self.metrics = metrics
         self.message = message
+    }
+}
+
+/// What a calibration would answer, and how good that is: of one whose trials are chosen one at a time.
+package struct CalibrationOutlook: Codable, Sendable, Hashable {
+    package var metric: Metric
+    package var configuration: Configuration
+    package var predicted: Double
+    /// What the best configuration asked about is expected to have more, in metric units.
+    package var expectedRegret: Double
+    /// Trainings of the configuration on all users.
+    package var trained: Int
+    /// Expected regret over the predicted metric at which the calibration ends.
+    package var tolerance: Double
+    /// Whether that is reached.
+    package var isReached: Bool
+    /// Seconds of one worker that would halve the expected regret; absent where the design sees no way to.
+    package var halvingSeconds: Double?
+
+    package init(
+        metric: Metric, configuration: Configuration, predicted: Double, expectedRegret: Double, trained: Int,
+        tolerance: Double, isReached: Bool, halvingSeconds: Double? = nil
+    ) {
+        self.metric = metric
+        self.configuration = configuration
+        self.predicted = predicted
+        self.expectedRegret = expectedRegret
+        self.trained = trained
+        self.tolerance = tolerance
+        self.isReached = isReached
+        self.halvingSeconds = halvingSeconds
     }
 }
 
@@ -106,12 +146,16 @@ package struct Job: Codable, Sendable, Hashable {
     package var laws: [Int64]
     /// Absent in lists.
     package var trials: [TrialState]?
+    /// What is known so far; absent for grids, and before there is a law.
+    package var outlook: CalibrationOutlook?
 
     package init(
         id: Int64, kind: String, dataset: String, state: JobState, createdAt: String, endedAt: String? = nil,
         budgetSeconds: Double, activeSeconds: Double, sequence: Int64, trialCount: Int, finishedTrials: Int,
-        remainingSeconds: Double? = nil, message: String? = nil, laws: [Int64], trials: [TrialState]? = nil
+        remainingSeconds: Double? = nil, message: String? = nil, laws: [Int64], trials: [TrialState]? = nil,
+        outlook: CalibrationOutlook? = nil
     ) {
+        self.outlook = outlook
         self.id = id
         self.kind = kind
         self.dataset = dataset

@@ -12,14 +12,22 @@ package enum LawList: RPCMethod {
 /// Which laws.
 package struct LawListParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name
+        case name, metric, loss, family
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     package var name: String?
+    /// Only laws of this metric, of this loss.
+    package var metric: Metric?
+    package var loss: Loss?
+    /// Only this family among `fits`.
+    package var family: LawFamily?
 
-    package init(name: String? = nil) {
+    package init(name: String? = nil, metric: Metric? = nil, loss: Loss? = nil, family: LawFamily? = nil) {
         self.name = name
+        self.metric = metric
+        self.loss = loss
+        self.family = family
     }
 }
 
@@ -43,8 +51,11 @@ package struct Law: Codable, Sendable, Hashable {
 /// Stored laws.
 package struct LawListResult: Codable, Sendable, Hashable {
     package var laws: [Law]
+    /// The fits of the families asked for, law by law.
+    package var fits: [FamilyFit]
 
-    package init(laws: [Law]) {
+    package init(laws: [Law], family: LawFamily? = nil) {
         self.laws = laws
+        fits = laws.flatMap { $0.fit.fits.filter { family == nil || $0.family == family } }
     }
 }

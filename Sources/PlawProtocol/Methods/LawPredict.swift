@@ -12,7 +12,7 @@ package enum LawPredict: RPCMethod {
 /// Which configuration.
 package struct LawPredictParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, layers, dim, heads, loss
+        case name, layers, dim, heads, loss, backbone, force
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -21,13 +21,21 @@ package struct LawPredictParams: RPCParams, Hashable {
     package var dim: Int
     package var heads: Int?
     package var loss: Loss?
+    package var backbone: Backbone?
+    /// Answers also more than 2 e-folds outside the observations.
+    package var force: Bool?
 
-    package init(name: String, layers: Int, dim: Int, heads: Int? = nil, loss: Loss? = nil) {
+    package init(
+        name: String, layers: Int, dim: Int, heads: Int? = nil, loss: Loss? = nil, backbone: Backbone? = nil,
+        force: Bool? = nil
+    ) {
         self.name = name
         self.layers = layers
         self.dim = dim
         self.heads = heads
         self.loss = loss
+        self.backbone = backbone
+        self.force = force
     }
 }
 
@@ -39,18 +47,20 @@ package struct LawPredictResult: Codable, Sendable, Hashable {
     /// 90 %.
     package var interval: [String: Interval]
     package var cost: Cost
+    package var grade: ExtrapolationGrade
     package var warnings: [Warning]
     package var laws: [String: Int64]
 
     package init(
         dataset: String, configuration: Configuration, predicted: [String: Double], interval: [String: Interval],
-        cost: Cost, warnings: [Warning], laws: [String: Int64]
+        cost: Cost, grade: ExtrapolationGrade, warnings: [Warning], laws: [String: Int64]
     ) {
         self.dataset = dataset
         self.configuration = configuration
         self.predicted = predicted
         self.interval = interval
         self.cost = cost
+        self.grade = grade
         self.warnings = warnings
         self.laws = laws
     }

@@ -1,19 +1,43 @@
 package import Domain
 
-/// `observation.list`: what the finished trials of a dataset measured.
+/// `observation.list`: what the trainings of a dataset measured, page by page.
 package enum ObservationList: RPCMethod {
-    package typealias Params = DatasetName
+    package typealias Params = ObservationListParams
     package typealias Result = ObservationListResult
     package static let name = "observation.list"
     package static let access = Access.read
     package static let ordering = Ordering.concurrent
 }
 
+/// Which observations.
+package struct ObservationListParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable { case name, after, limit }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    /// Most observations of an answer: they fit into a frame whatever they hold.
+    package static let largestPage = 2_000
+
+    package var name: String
+    /// Only those with greater numbers: the `next` of the answer before.
+    package var after: Int64?
+    /// 2000 unless told, at most 2000.
+    package var limit: Int?
+
+    package init(name: String, after: Int64? = nil, limit: Int? = nil) {
+        self.name = name
+        self.after = after
+        self.limit = limit
+    }
+}
+
 /// Observations, oldest first.
 package struct ObservationListResult: Codable, Sendable, Hashable {
     package var observations: [Observation]
+    /// Number to go on after; absent when these were the last.
+    package var next: Int64?
 
-    package init(observations: [Observation]) {
+    package init(observations: [Observation], next: Int64? = nil) {
         self.observations = observations
+        self.next = next
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import Glibc
 import PlawClient
 import PlawProtocol
 
@@ -8,7 +9,8 @@ struct Calibrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train what a law needs, within a budget of time.",
         discussion: """
-            Prints the plan, then follows the trials. Ctrl-C detaches: the job goes on in the daemon; `plaw watch` \
+            Without levels of its own, trials are chosen one at a time by what they teach about the best configuration within \
+            the limits, until that is known well enough. Prints the plan, then follows the trials. Ctrl-C detaches: the job goes on in the daemon; `plaw watch` \
             follows it again, `plaw cancel` stops it. When it ends the laws are fitted.
             """)
 
@@ -36,6 +38,14 @@ struct Calibrate: AsyncParsableCommand {
     @Option(help: "Learning rate after warm-up: constant or cosine.") var schedule: RateSchedule?
     @Option(help: "Epochs that warm-up and schedule count by.") var scheduleEpochs: Int?
     @Option(help: "How the learning rate follows the dimension: plain or mup.") var widthRule: WidthRule?
+    @Option(help: "Train a whole grid known by name: paper, the 24 points of arXiv 2412.00430.") var grid:
+        CalibrationGrid?
+    @Option(help: "The answer's most parameters: 2M, 500k.") var maxParams: Count?
+    @Option(help: "The answer's most training FLOPs: 5e12, 2T.") var maxFlops: Count?
+    @Option(help: "The answer's most training memory: 500MB.") var maxMemory: Bytes?
+    @Option(help: "The answer's longest latency: 5ms.") var maxLatency: Seconds?
+    @Option(help: "The answer's longest training: 20m.") var maxTrainTime: Seconds?
+    @Option(help: "Expected regret at which trials end, of the predicted metric: 1%, 0.01.") var tolerance: Share?
     @Flag(help: "Print the plan and its price; train nothing.") var planOnly = false
     @Flag(help: "Start and return at once.") var detach = false
     @OptionGroup var common: Common
@@ -47,7 +57,10 @@ struct Calibrate: AsyncParsableCommand {
             layers: layers?.values, dims: dims?.values, seed: seed, workers: workers, stopMetric: stopMetric,
             patience: patience, maxEpochs: maxEpochs, learningRate: learningRate, dropout: dropout,
             batchUsers: batchUsers, negatives: negatives, weightDecay: weightDecay, clipNorm: clipNorm, warmup: warmup,
-            schedule: schedule, scheduleEpochs: scheduleEpochs, widthRule: widthRule)
+            schedule: schedule, scheduleEpochs: scheduleEpochs, widthRule: widthRule, grid: grid,
+            maxParams: maxParams?.value,
+            maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value, maxLatencySeconds: maxLatency?.value,
+            maxTrainSeconds: maxTrainTime?.value, tolerance: tolerance?.value)
     }
 
     func run() async throws {
@@ -66,18 +79,43 @@ struct Calibrate: AsyncParsableCommand {
         try await JobFollower(common: common, job: started.job.id).run()
     }
 
+    /// 90 % interval of a prediction.
+    private static func range(_ trial: PlannedTrial) -> String {
+        guard let deviation = trial.predictedLogDeviation else { return "" }
+        let factor = exp(1.645 * deviation)
+        return
+            "\(Format.seconds(trial.predictedSeconds / factor)) to \(Format.seconds(trial.predictedSeconds * factor))"
+    }
+
     /// The plan as text.
     static func lines(_ plan: CalibrationPlanResult) -> [String] {
-        var table = Table("trial", "layers", "dim", "users", "predicted")
+        var table = Table("trial", "layers", "dim", "users", "epochs", "predicted", "of 10 trials 9 within")
         for (index, trial) in plan.trials.enumerated() {
             table.add(
                 "\(index + 1)", "\(trial.configuration.layers)", "\(trial.configuration.dim)",
-                Format.share(trial.userFraction), Format.seconds(trial.predictedSeconds))
+                Format.share(trial.userFraction), Format.count(trial.predictedEpochs),
+                Format.seconds(trial.predictedSeconds), Self.range(trial))
         }
         let losses = Set(plan.trials.map(\.configuration.loss.rawValue)).sorted().joined(separator: ", ")
+        var difference: [String] = []
+        if let smallest = plan.smallestDifference {
+            let relative = smallest.level > 0 ? " (\(Format.share(smallest.difference / smallest.level)))" : ""
+            difference.append(
+                "the test users resolve differences of \(smallest.metric) from \(Format.quality(smallest.difference))"
+                    + "\(relative) on, at \(smallest.isMeasured ? "the measured" : "a typical") \(Format.quality(smallest.level))"
+            )
+        }
+        if let open = plan.openSeconds {
+            let start = plan.trials.reduce(0) { $0 + $1.predictedSeconds }
+            let end =
+                "\(plan.trials.count) trials to begin with\(losses.isEmpty ? "" : ", with \(losses)"), \(plan.workers) at once: "
+                + "\(Format.seconds(start)) of training predicted, then \(Format.seconds(open)) chosen one at a time; "
+                + "budget \(Format.seconds(plan.budgetSeconds))"
+            return table.lines + plan.notes.map { "note: " + $0 } + difference + [end]
+        }
         let summary =
             "\(plan.trials.count) trials\(losses.isEmpty ? "" : " with \(losses)"), \(plan.workers) at once: \(Format.seconds(plan.predictedSeconds)) predicted "
             + "of the budget of \(Format.seconds(plan.budgetSeconds))"
-        return table.lines + plan.notes.map { "note: " + $0 } + [summary]
+        return table.lines + plan.notes.map { "note: " + $0 } + difference + [summary]
     }
 }

@@ -16,8 +16,9 @@ struct Datasets: AsyncParsableCommand {
             var table = Table("name", "users", "items", "interactions", "ApEn", "observations", "laws", "registered")
             for d in list.datasets {
                 table.add(
-                    d.name, Format.count(d.users), Format.count(d.items), Format.count(d.interactions),
-                    Format.fixed(d.pooledApEn, 3), Format.count(d.observations), "\(d.laws)", d.createdAt)
+                    d.name, d.users.map(Format.count) ?? "-", d.items.map(Format.count) ?? "-",
+                    d.interactions.map(Format.count) ?? "-", d.pooledApEn.map { Format.fixed($0, 3) } ?? "-",
+                    Format.count(d.observations), "\(d.laws)", d.createdAt)
             }
             table.print()
         }

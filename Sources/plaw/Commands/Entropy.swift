@@ -3,7 +3,9 @@ import PlawProtocol
 
 /// `plaw entropy`: the entropy figures of a dataset, for any template length, tolerance and truncation.
 struct Entropy: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show the entropy of a dataset.")
+    static let configuration = CommandConfiguration(
+        abstract:
+            "Show the entropy of a dataset, and how it moves with the length of histories and the number of users.")
 
     @Argument(help: "Name of the dataset.") var name: String
     @Option(name: .customLong("m"), help: "Template length of per-user ApEn.") var m: Int?
@@ -13,6 +15,9 @@ struct Entropy: AsyncParsableCommand {
 
     func run() async throws {
         let params = DatasetEntropyParams(name: name, m: m, r: r, maxLength: maxLength)
-        try await common.show(DatasetEntropy.self, params) { DatasetDisplay.printEntropy($0.entropy, all: true) }
+        try await common.show(DatasetEntropy.self, params) {
+            DatasetDisplay.printEntropy($0.entropy, all: true)
+            DatasetDisplay.printMovement($0.movement)
+        }
     }
 }

@@ -11,22 +11,30 @@ struct LawCommand: AsyncParsableCommand {
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "Only the law of this metric.") var metric: Metric?
     @Option(help: "Only the laws of this loss.") var loss: Loss?
+    @Option(help: "Only this family: \(LawFamily.allCases.map(\.rawValue).joined(separator: ", ")).") var family:
+        LawFamily?
+    @Flag(help: "Also every choice behind the law.") var verbose = false
     @OptionGroup var common: Common
 
     func run() async throws {
-        var laws = try await common.connected { [name] in
-            try await $0.call(LawList.self, LawListParams(name: name)).laws
-        }
-        laws = laws.filter { law in
-            (metric == nil || law.fit.metric == metric) && (loss == nil || law.key.loss == loss)
-        }
+        let params = LawListParams(name: name, metric: metric, loss: loss, family: family)
+        var laws = try await common.connected { try await $0.call(LawList.self, params).laws }
         guard !laws.isEmpty else {
-            throw CommandFailure("\"\(name)\" has no such law; fit one with: plaw calibrate \(name)")
+            throw CommandFailure(
+                "\"\(name)\" has no such law; fit one with: plaw calibrate \(name), or plaw fit \(name) from observations it has"
+            )
         }
-        try common.show(LawListResult(laws: laws)) { result in
+        // Laws of one key together, those that leave nothing open first, else the newest first.
+        let keys = laws.reduce(into: [LawKey]()) { keys, law in if !keys.contains(law.key) { keys.append(law.key) } }
+        let ordered = keys.filter(\.undeclared.isEmpty) + keys.filter { !$0.undeclared.isEmpty }
+        laws = ordered.flatMap { key in laws.filter { $0.key == key } }
+        try common.show(LawListResult(laws: laws, family: family)) { result in
+            if ordered.count > 1 { LawDisplay.printOverview(result.laws) }
             for law in result.laws {
                 LawDisplay(law).printSummary()
+                LawDisplay(law).printFamilies(only: family)
                 LawDisplay(law).printPoints()
+                if verbose { LawDisplay(law).printChecklist() }
             }
         }
     }

@@ -11,10 +11,13 @@ struct Pareto: AsyncParsableCommand {
     @Option(help: "parameters, trainingFlops, memoryBytes, latencySeconds or trainingSeconds.") var currency: String?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
     @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @Option(help: "Only models of this backbone.") var backbone: Backbone?
     @OptionGroup var common: Common
 
     func run() async throws {
-        let params = AdvisorParetoParams(name: name, currency: currency, metric: metric, loss: loss)
+        let params = AdvisorParetoParams(
+            name: name, currency: currency, metric: metric, loss: loss,
+            backbone: backbone)
         try await common.show(AdvisorPareto.self, params) { CandidateDisplay.printTable($0.points, indent: "") }
     }
 }

@@ -15,16 +15,31 @@ struct Recommend: AsyncParsableCommand {
     @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
     @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @Option(help: "Only models of this backbone.") var backbone: Backbone?
     @OptionGroup var common: Common
 
     func run() async throws {
         let params = AdvisorRecommendParams(
             name: name, maxParams: maxParams?.value, maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value,
-            maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value, metric: metric, loss: loss)
+            maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value, metric: metric, loss: loss,
+            backbone: backbone)
         try await common.show(AdvisorRecommend.self, params) { answer in
             CandidateDisplay.printAnswer(
                 answer.configuration, answer.predicted, answer.interval, answer.cost)
-            if !answer.runnersUp.isEmpty {
+            Terminal.print("why")
+            for reason in answer.reasons { Terminal.print("  " + reason) }
+            if answer.grade != .inside { Terminal.print("  extrapolation: \(answer.grade.rawValue)") }
+            let c = answer.cheapest.configuration
+            if c != answer.configuration {
+                Terminal.print("cheapest within one standard error of a training")
+                CandidateDisplay.printTable([answer.cheapest], indent: "  ")
+            }
+            if !answer.indistinguishable.isEmpty {
+                Terminal.print("cannot be told apart from it")
+                CandidateDisplay.printTable(Array(answer.indistinguishable.prefix(8)), indent: "  ")
+                let more = answer.indistinguishable.count - 8
+                if more > 0 { Terminal.print("  and \(more) more") }
+            } else if !answer.runnersUp.isEmpty {
                 Terminal.print("runners-up")
                 CandidateDisplay.printTable(answer.runnersUp, indent: "  ")
             }

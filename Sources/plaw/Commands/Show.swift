@@ -11,7 +11,12 @@ struct Show: AsyncParsableCommand {
     func run() async throws {
         try await common.show(DatasetGet.self, DatasetName(name: name)) { dataset in
             Terminal.print("\(dataset.name), from \(dataset.fileName), registered \(dataset.createdAt)")
-            Terminal.print(Register.describe(dataset.decision))
+            if let decision = dataset.decision {
+                Terminal.print(Register.describe(decision))
+            } else {
+                Terminal.print(
+                    "made of imported observations alone: there are laws, but nothing to train on or to measure")
+            }
             DatasetDisplay(dataset).printStatistics()
             DatasetDisplay(dataset).printEntropy()
         }

@@ -9,6 +9,7 @@ enum CandidateDisplay {
         Terminal.print(
             "\(c.layers) \(c.layers == 1 ? "layer" : "layers"), dim \(c.dim)  (\(c.backbone.rawValue), "
                 + "\(c.loss.rawValue), \(c.heads) heads, sequences of \(c.maxLength))")
+        func words(_ value: Double, _ text: String) -> String { value.isFinite ? text : "" }
         var table = Table("expected")
         table.leftAligned = [0, 2]
         for (metric, value) in predicted.sorted(by: { $0.key < $1.key }) {
@@ -16,12 +17,30 @@ enum CandidateDisplay {
             table.add("  " + metric, Format.quality(value), interval)
         }
         table.add("costs")
-        table.add("  parameters", Format.count(cost.parameters))
-        table.add("  training", Format.flops(cost.trainingFlops), "to convergence")
-        table.add("  training time", Format.seconds(cost.trainingSeconds), "on one core")
-        table.add("  training memory", Format.bytes(cost.memoryBytes))
-        table.add("  latency", Format.seconds(cost.latencySeconds), "to rank all items for one user on one core")
+        table.add(
+            "  parameters", known(cost.parameters, Format.count),
+            words(
+                cost.embeddingParameters,
+                "items \(known(cost.embeddingParameters, Format.count)), body \(known(cost.bodyParameters, Format.count))"
+            ))
+        table.add(
+            "  training", known(cost.trainingFlops, Format.flops),
+            words(
+                cost.trainingFlops, "to convergence; \(known(cost.trainingFlopsPerToken, Format.flops)) a token"))
+        table.add(
+            "  training time", known(cost.trainingSeconds, Format.seconds), words(cost.trainingSeconds, "on one core"))
+        table.add("  training memory", known(cost.memoryBytes, Format.bytes))
+        let p95 = cost.latencyP95Seconds.map { "; 95 % within \(Format.seconds($0))" } ?? ""
+        table.add(
+            "  latency", known(cost.latencySeconds, Format.seconds),
+            words(cost.latencySeconds, "to rank all items for one user on one core\(p95)"))
+        table.add("  a request", known(cost.inferenceFlops, Format.flops))
         table.print()
+    }
+
+    /// A cost as text; those that are not known are infinite.
+    private static func known(_ value: Double, _ format: (Double) -> String) -> String {
+        value.isFinite ? format(value) : "unknown"
     }
 
     static func printTable(_ candidates: [Candidate], indent: String) {
@@ -33,9 +52,11 @@ enum CandidateDisplay {
             table.add(
                 cells: ["\(c.layers)", "\(c.dim)"]
                     + metrics.map { candidate.predicted[$0].map(Format.quality) ?? "" } + [
-                        Format.count(candidate.cost.parameters), Format.flops(candidate.cost.trainingFlops),
-                        Format.seconds(candidate.cost.trainingSeconds), Format.bytes(candidate.cost.memoryBytes),
-                        Format.seconds(candidate.cost.latencySeconds),
+                        known(candidate.cost.parameters, Format.count),
+                        known(candidate.cost.trainingFlops, Format.flops),
+                        known(candidate.cost.trainingSeconds, Format.seconds),
+                        known(candidate.cost.memoryBytes, Format.bytes),
+                        known(candidate.cost.latencySeconds, Format.seconds),
                     ])
         }
         table.print(indent: indent)

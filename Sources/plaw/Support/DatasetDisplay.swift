@@ -8,7 +8,7 @@ struct DatasetDisplay {
     init(_ dataset: DatasetInfo) { self.dataset = dataset }
 
     func printStatistics() {
-        let s = dataset.statistics
+        guard let s = dataset.statistics else { return printCounts() }
         var table = Table("rows read", Format.count(s.rows))
         table.leftAligned = [0, 1]
         for dropped in s.dropped {
@@ -24,12 +24,25 @@ struct DatasetDisplay {
         table.add("lengths", quartiles.joined(separator: ", "))
         table.add("repeated", Format.share(s.repeatedShare) + " of the interactions")
         if s.outOfOrderRows > 0 { table.add("out of order", "\(Format.count(s.outOfOrderRows)) rows, sorted by time") }
-        table.add("ranking", Self.words(dataset.mask))
+        if let mask = dataset.mask { table.add("ranking", Self.words(mask)) }
         table.add("content", String(s.contentHash.prefix(16)) + "... (SHA-256)")
         table.print()
     }
 
-    func printEntropy() { Self.printEntropy(dataset.entropy) }
+    /// The counts that came with the observations.
+    private func printCounts() {
+        let counts = [
+            ("users", dataset.users), ("items", dataset.items), ("interactions", dataset.interactions),
+        ]
+        var table = Table(cells: [])
+        table.leftAligned = [0, 1]
+        for (name, count) in counts { table.add(name, count.map(Format.count) ?? "unknown") }
+        table.lines.dropFirst().forEach(Terminal.print)
+    }
+
+    func printEntropy() {
+        if let entropy = dataset.entropy { Self.printEntropy(entropy) }
+    }
 
     /// - Parameter all: every m of pooled ApEn, not only 1 and 2.
     static func printEntropy(_ e: EntropyReport, all: Bool = false) {
@@ -53,6 +66,26 @@ struct DatasetDisplay {
         table.add("  D' = tokens / ApEn", Format.count(e.effectiveTokens))
         table.print()
         for note in e.notes { Terminal.print("  note: " + note) }
+    }
+
+    static func printMovement(_ movement: EntropyMovement) {
+        let figures = ["interactions", "tokens", "pooled ApEn", "bias corrected", "per-user ApEn", "D'"]
+        func cells(_ point: EntropyPoint) -> [String] {
+            [
+                Format.count(point.interactions), Format.count(point.tokens), Format.fixed(point.pooledApEn, 4),
+                Format.fixed(point.biasCorrected, 4), Format.fixed(point.perUserApEn, 4),
+                Format.count(point.effectiveTokens),
+            ]
+        }
+        Terminal.print("")
+        var lengths = Table(cells: ["most recent items"] + figures)
+        for point in movement.byMaxLength { lengths.add(cells: [Format.count(point.maxLength)] + cells(point)) }
+        lengths.print()
+        Terminal.print("")
+        var shares = Table(cells: ["share of the users"] + figures)
+        for point in movement.byUserFraction { shares.add(cells: [Format.share(point.userFraction)] + cells(point)) }
+        shares.print()
+        Terminal.print("  pooled ApEn with m = 1, nats; D' = tokens / pooled ApEn of the same row")
     }
 
     private static func words(_ mask: CandidateMask) -> String {

@@ -37,11 +37,24 @@ struct JobDisplay {
             let metrics = ["hr@10", "ndcg@10"].compactMap { name in
                 trial.metrics?[name].map { "\(name) \(Format.quality($0.value))" }
             }
-            let line = ([what, Format.seconds(trial.seconds)] + metrics).joined(separator: "  ")
+            let took = "\(Format.seconds(trial.seconds)) (predicted \(Format.seconds(trial.predictedSeconds)))"
+            let line = ([what, took] + metrics).joined(separator: "  ")
             return trial.message.map { "\(line)  (\($0))" } ?? line
         default:
             return "\(what)  \(trial.state.rawValue)\(trial.message.map { ": \($0)" } ?? "")"
         }
+    }
+
+    /// What the finished trials took beside what was predicted; nil without one.
+    static func comparison(_ job: Job) -> String? {
+        let done = (job.trials ?? []).filter { $0.state == .finished }
+        guard !done.isEmpty else { return nil }
+        let actual = done.reduce(0) { $0 + $1.seconds }
+        let predicted = done.reduce(0) { $0 + $1.predictedSeconds }
+        let epochs = done.compactMap(\.epochs).reduce(0, +)
+        let expected = done.reduce(0) { $0 + $1.predictedEpochs }
+        return "finished trials took \(Format.seconds(actual)) and \(epochs) epochs; predicted "
+            + "\(Format.seconds(predicted)) and \(Format.count(expected)) epochs"
     }
 
     /// The bar and the trials in work, each line no wider than the terminal.

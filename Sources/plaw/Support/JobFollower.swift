@@ -58,6 +58,7 @@ struct JobFollower: Sendable {
             Terminal.print(
                 "job \(job.id) \(job.state.rawValue): \(job.finishedTrials) of \(job.trialCount) trials in "
                     + "\(Format.seconds(job.activeSeconds)) of \(Format.seconds(job.budgetSeconds))")
+            if let comparison = JobDisplay.comparison(job) { Terminal.print(comparison) }
             if let message = job.message { Terminal.print(message) }
             if !job.laws.isEmpty {
                 Terminal.print("laws \(job.laws.map(String.init).joined(separator: ", ")) are fitted")

@@ -7,27 +7,103 @@ struct LawDisplay {
 
     init(_ law: Law) { self.law = law }
 
+    /// One line a law, where there are several keys.
+    static func printOverview(_ laws: [Law]) {
+        var table = Table("law", "metric", "backbone", "loss", "L", "split", "mask", "points", "family", "undeclared")
+        table.leftAligned = [1, 2, 3, 5, 6, 8, 9]
+        for law in laws {
+            let key = law.key
+            func said(_ column: String, _ value: String) -> String { key.undeclared.contains(column) ? "?" : value }
+            table.add(
+                "\(law.id)", "\(law.fit.metric)", said("backbone", key.backbone.rawValue),
+                said("loss", key.loss.rawValue),
+                said("max_length", "\(key.maxLength)"), said("split", key.split), said("mask", key.mask.rawValue),
+                "\(law.fit.points.count)", law.fit.family, key.undeclared.joined(separator: ", "))
+        }
+        table.print()
+        Terminal.print("")
+    }
+
     func printSummary() {
         let fit = law.fit
         Terminal.print(
             "\(fit.metric) of \(law.dataset), law \(law.id), \(law.key.backbone.rawValue) \(law.key.loss.rawValue)"
-                + (law.key.candidates == "all" ? "" : ", ranked against \(law.key.candidates) items only"))
-        var table = Table("  form", fit.choices["form"] ?? fit.family)
+                + (["all", ""].contains(law.key.candidates) ? "" : ", ranked against \(law.key.candidates) items only"))
+        let lead = fit.lead
+        var table = Table(
+            "  answers", fit.family == "weighted" ? "from all families, weighted" : "from the \(fit.family)")
         table.leftAligned = [0, 1]
-        let names = ["p", "w1", "a1", "w2", "a2", "w3", "b"]
-        let parameters = names.compactMap { name in fit.parameters[name].map { "\(name) = \(Format.short($0))" } }
-        table.add("  parameters", parameters.joined(separator: ", "))
-        let adjusted = fit.adjustedR2.map { " (adjusted \(Format.fixed($0, 4)))" } ?? ""
-        table.add(
-            "  R^2",
-            "\(Format.fixed(fit.r2, 4))\(adjusted), \(fit.points.count) observations, \(fit.degreesOfFreedom) degrees of freedom"
-        )
-        let optimum = [("N*", fit.optimum.layers), ("d*", fit.optimum.dim)].map { name, value in
-            value.map { "\(name) = \(Format.short($0))" } ?? "\(name): no interior optimum"
+        if let lead {
+            table.add("  form", "\(lead.form)  (\(lead.family.rawValue))")
+            let parameters = lead.orderedParameters.map { "\($0.name) = \(Format.short($0.value))" }
+            table.add("  parameters", parameters.joined(separator: ", "))
+            let adjusted = lead.adjustedR2.map { " (adjusted \(Format.fixed($0, 4)))" } ?? ""
+            table.add(
+                "  R^2",
+                "\(Format.fixed(lead.r2, 4))\(adjusted), \(fit.points.count) observations of \(fit.places.count) configurations, "
+                    + "\(lead.degreesOfFreedom) degrees of freedom")
+            let optimum = [("N*", "layers", lead.optimum.layers), ("d*", "dim", lead.optimum.dim)].map {
+                name, key, value in
+                guard let value else { return "\(name): no interior optimum" }
+                let interval = lead.intervals[key].map { " (90 % \(Format.short($0.low)) to \(Format.short($0.high)))" }
+                return "\(name) = \(Format.short(value))\(interval ?? "")"
+            }
+            table.add("  optimum", optimum.joined(separator: ", "))
+            for (axis, shape) in lead.axes.sorted(by: { $0.key > $1.key }) {
+                let open = ["optimum", "curvature", "skew"].filter { !shape.identified.contains($0) }
+                table.add(
+                    "  \(axis) axis",
+                    "curvature \(Format.short(shape.curvature)), skew \(Format.short(shape.skew))"
+                        + (open.isEmpty ? "" : "; not determined: \(open.joined(separator: ", "))"))
+            }
         }
-        table.add("  optimum", optimum.joined(separator: ", "))
-        table.add("  scatter", "\(Format.short(fit.residualDeviation)) of a new observation around the law")
+        let paired =
+            fit.noise.correlation.map { "; trainings correlate by \(Format.fixed($0, 2)) over the users" } ?? ""
+        table.add(
+            "  noise",
+            "one training varies by \(Format.short(fit.noise.training)), a mean over the users by "
+                + "\(Format.short(fit.noise.evaluation))\(paired)")
+        if !law.key.undeclared.isEmpty {
+            table.add(
+                "  warning", "undeclared: \(law.key.undeclared.joined(separator: ", ")); fitted among themselves only")
+        }
         table.print()
+    }
+
+    /// Every family with its scores; one where `only` names it.
+    func printFamilies(only: LawFamily? = nil) {
+        func percent(_ score: FoldScore?) -> String {
+            score.map { Format.fixed($0.relativeError * 100, 2) + " %" } ?? ""
+        }
+        var table = Table(
+            "  family", "weight", "R^2", "rank", "condition", "one left out", "largest left out", "formula alone", "N*",
+            "d*")
+        for family in law.fit.fits where only == nil || family.family == only {
+            let scores = family.crossValidation
+            table.add(
+                "  " + family.family.rawValue, Format.fixed(scores.weight * 100, 0) + " %", Format.fixed(family.r2, 4),
+                "\(family.rank) of \(family.names.count)", Format.short(family.conditionNumber),
+                percent(scores.leaveOneOut), percent(scores.leaveLargestOut), percent(scores.leaveLargestOutAlone),
+                family.optimum.layers.map(Format.short) ?? "", family.optimum.dim.map(Format.short) ?? "")
+        }
+        if only == nil, let nearest = law.fit.nearestNeighbour {
+            table.add("  nearest observation", "", "", "", "", "", percent(nearest), "", "", "")
+        }
+        table.print()
+    }
+
+    /// The checklist of arXiv 2502.18969: every choice behind the law.
+    func printChecklist() {
+        var table = Table("  choice", "")
+        table.leftAligned = [0, 1]
+        for (name, words) in law.fit.choices.sorted(by: { $0.key < $1.key }) { table.add("  " + name, words) }
+        table.print()
+    }
+
+    /// D', or the share of it where the observations do not say how much there is.
+    private func dataSize(_ value: Double) -> String {
+        let isKnown = !law.key.undeclared.contains("tokens") && !law.key.undeclared.contains("apen")
+        return isKnown ? Format.count(value) : Format.share(value)
     }
 
     func printPoints() {
@@ -35,7 +111,7 @@ struct LawDisplay {
         table.leftAligned = []
         for point in law.fit.points {
             table.add(
-                "  \(point.layers)", "\(point.dim)", Format.count(point.effectiveTokens),
+                "  \(point.layers)", "\(point.dim)", dataSize(point.effectiveTokens),
                 Format.quality(point.observed), Format.quality(point.fitted), Format.quality(point.residual))
         }
         table.print()

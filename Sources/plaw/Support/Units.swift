@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import PlawProtocol
 
 /// A number with an optional unit. Errors name the argument, what was found and what was expected.
 struct Quantity: Sendable, Equatable {
@@ -59,6 +60,16 @@ struct Seconds: ExpressibleByArgument, Sendable {
     }
 }
 
+/// `1%` or `0.01`.
+struct Share: ExpressibleByArgument, Sendable {
+    var value: Double
+
+    init?(argument: String) {
+        guard let quantity = Quantity(argument, units: ["": 1, "%": 0.01]), quantity.value <= 1 else { return nil }
+        value = quantity.value
+    }
+}
+
 /// `1,2,4`: whole numbers, each 1 or more.
 struct Levels: ExpressibleByArgument, Sendable {
     var values: [Int]
@@ -93,5 +104,8 @@ extension Loss: ExpressibleByArgument {}
 extension RateSchedule: ExpressibleByArgument {}
 extension WidthRule: ExpressibleByArgument {}
 extension Backbone: ExpressibleByArgument {}
+extension CalibrationGrid: ExpressibleByArgument {}
 extension CandidateMask: ExpressibleByArgument {}
 extension ReadOptions.Deduplication: ExpressibleByArgument {}
+
+extension LawFamily: ExpressibleByArgument {}

@@ -1,0 +1,93 @@
+internal import Domain
+internal import Glibc
+
+extension Advisor {
+    /// Warnings about the law itself.
+    func standing(_ law: LawFit, _ branch: Branch) -> [Warning] {
+        var warnings: [Warning] = []
+        if law.places.count < 9 {
+            warnings.append(
+                Warning(
+                    code: "few-observations",
+                    message:
+                        "the law rests on \(law.places.count) configurations; 9 or more, 3 levels of each axis, make it "
+                        + "trustworthy"))
+        }
+        guard let lead = law.lead else { return warnings }
+        let free = lead.names.filter { !lead.identified.contains($0) }
+        if !free.isEmpty {
+            warnings.append(
+                Warning(
+                    code: "not-identified",
+                    message:
+                        "the observations fix \(lead.rank) of the \(lead.names.count) parameters of the \(lead.family.rawValue): "
+                        + "its optimum and what lies beyond the observations are a guess"))
+        }
+        if lead.r2 < 0.5 {
+            warnings.append(
+                Warning(
+                    code: "poor-fit",
+                    message:
+                        "the \(lead.family.rawValue) explains only \(Int((lead.r2 * 100).rounded())) % of the variance; "
+                        + "answers rest on what was measured nearby"))
+        }
+        if let largest = lead.crossValidation.leaveLargestOut, let nearest = law.nearestNeighbour,
+            largest.relativeError > nearest.relativeError
+        {
+            warnings.append(
+                Warning(
+                    code: "no-better-than-nearest",
+                    message:
+                        "on the largest observations left out the law errs by \(percent(largest.relativeError)), the nearest "
+                        + "observation by \(percent(nearest.relativeError)): do not extrapolate"))
+        }
+        if law.effectiveTokensRange.first == law.effectiveTokensRange.last {
+            warnings.append(
+                Warning(
+                    code: "one-data-size",
+                    message: "all observations have one data size: nothing is known about more data"))
+        }
+        return warnings
+    }
+
+    private func percent(_ share: Double) -> String { "\((share * 1_000).rounded() / 10) %" }
+
+    /// Warnings about a configuration's place among the observations.
+    func around(_ c: Configuration, _ law: LawFit, _ grade: ExtrapolationGrade) -> [Warning] {
+        var warnings: [Warning] = []
+        for (axis, value, range) in [("layers", c.layers, law.layersRange), ("dim", c.dim, law.dimRange)] {
+            let distance = Self.distance(value, range)
+            if distance > 0 {
+                warnings.append(
+                    Warning(
+                        code: "outside-range",
+                        message: "\(axis) \(value) lies outside the observed \(range[0]) to \(range[1]), by "
+                            + "\(Self.rounded(distance)) e-folds"))
+            } else if range[0] < range[1], value == range[1] || (value == range[0] && value > 1) {
+                warnings.append(
+                    Warning(
+                        code: "optimum-at-edge",
+                        message:
+                            "\(axis) \(value) is the edge of what was observed (\(range[0]) to \(range[1])); the best may "
+                            + "lie beyond"))
+            }
+        }
+        if warnings.isEmpty, grade != .inside {
+            warnings.append(
+                Warning(
+                    code: "outside-hull",
+                    message:
+                        "layers \(c.layers) and dim \(c.dim) were not observed together: the corner is extrapolated"))
+        }
+        return warnings
+    }
+
+    /// What the key of a branch leaves open.
+    func branchWarnings(_ branch: Branch) -> [Warning] {
+        guard branches.count > 1 else { return [] }
+        let backbones = Set(branches.map(\.key.backbone.rawValue)).sorted().joined(separator: ", ")
+        return [
+            Warning(code: "several-laws", message: "compared over the laws of \(branches.count) keys (\(backbones))")
+        ]
+    }
+}

@@ -1,0 +1,237 @@
+package import Domain
+internal import Glibc
+internal import Trials
+
+/// Costs of a whole grid of configurations at once, for a search: a number for each, in arrays beside each other.
+///
+/// Everything that does not change within a row of dimensions is computed once; a configuration costs a few multiplications. The numbers
+/// are those of `CostModel.cost` up to rounding. A configuration whose heads do not divide its dimension has infinite parameters, which no
+/// budget allows.
+package struct CostTable: Sendable {
+    /// The grid: each model with every number of heads, of layers, and every dimension; dimensions change fastest.
+    package let models: [(base: Configuration, costs: CostModel)]
+    package let heads: [Int]
+    package let layers: [Int]
+    package let dims: [Int]
+
+    package private(set) var parameters: [Double] = []
+    package private(set) var trainingFlops: [Double] = []
+    package private(set) var latencySeconds: [Double] = []
+    package private(set) var memoryBytes: [Double] = []
+    package private(set) var trainingSeconds: [Double] = []
+
+    package var count: Int { parameters.count }
+
+    /// - Parameters:
+    ///   - models: for each backbone and longest sequence to search, its costs and a configuration with its backbone, length, loss and
+    ///     feed-forward factor.
+    ///   - heads: numbers of heads; those of each base where nil.
+    package init(
+        _ models: [(base: Configuration, costs: CostModel)], layers: [Int], dims: [Int], heads: [Int]? = nil
+    ) {
+        self.models = models
+        self.layers = layers
+        self.dims = dims
+        // A single place, which stands for each base's own.
+        self.heads = heads ?? [0]
+        let count = models.count * self.heads.count * layers.count * dims.count
+        let rows = models.flatMap { model in
+            self.heads.map { heads -> Rows in
+                var base = model.base
+                if heads > 0 { base.heads = heads }
+                return Rows(base, model.costs, dims: dims)
+            }
+        }
+        let layers = layers
+        let width = dims.count
+        func filled(_ body: (Rows, Rows.Row, UnsafeMutablePointer<Double>) -> Void) -> [Double] {
+            [Double](unsafeUninitializedCapacity: count) { buffer, initialised in
+                if var place = buffer.baseAddress {
+                    for rows in rows {
+                        for layers in layers {
+                            body(rows, rows.row(layers), place)
+                            place += width
+                        }
+                    }
+                }
+                initialised = count
+            }
+        }
+        parameters = filled { $0.parameters($1, $2) }
+        trainingFlops = filled { $0.trainingFlops($1, $2) }
+        latencySeconds = filled { $0.latency($1, $2) }
+        memoryBytes = filled { $0.memory($1, $2) }
+        trainingSeconds = filled { $0.trainingSeconds($1, $2) }
+    }
+
+    /// The configuration of a place in the arrays.
+    package func configuration(_ index: Int) -> Configuration {
+        let (row, dim) = index.quotientAndRemainder(dividingBy: dims.count)
+        let (block, layer) = row.quotientAndRemainder(dividingBy: layers.count)
+        let (model, head) = block.quotientAndRemainder(dividingBy: heads.count)
+        var c = models[model].base
+        (c.layers, c.dim) = (layers[layer], dims[dim])
+        if heads[head] > 0 { c.heads = heads[head] }
+        return c
+    }
+
+    /// All costs of a place, those that are not in the arrays too.
+    package func cost(_ index: Int) -> Cost {
+        models[index / (count / models.count)].costs.cost(configuration(index))
+    }
+
+    /// Whether a place keeps all limits and its heads divide its dimension.
+    package func isFeasible(_ index: Int, _ budget: Budget) -> Bool {
+        parameters[index] <= budget.maxParameters ?? .greatestFiniteMagnitude
+            && trainingFlops[index] <= budget.maxTrainingFlops ?? .infinity
+            && latencySeconds[index] <= budget.maxLatencySeconds ?? .infinity
+            && memoryBytes[index] <= budget.maxMemoryBytes ?? .infinity
+            && trainingSeconds[index] <= budget.maxTrainingSeconds ?? .infinity
+    }
+
+    /// All places that keep all limits, in order.
+    package func feasible(_ budget: Budget) -> [Int] { (0..<count).filter { isFeasible($0, budget) } }
+
+    /// Coefficients of one backbone, length and number of heads: each quantity at N layers is a + N b with arrays over the dimensions.
+    private struct Rows {
+        private let costs: CostModel
+        private let items: Double
+        private var parameters: Line
+        private var products: Line
+        private var seconds: Line
+        private var ranking: Line
+        private var memory: Line
+        private var waiting: Line
+        private let ending: [Double]
+        private let epochs: [Double]
+        private let heads: Double
+        private let factors: [Spread]
+
+        /// a + N b at each dimension.
+        private struct Line {
+            var a: [Double]
+            var b: [Double]
+        }
+
+        /// How the nodes of a lattice become the dimensions.
+        private struct Spread {
+            let lattice: Lattice
+            let node: [Int]
+            let share: [Double]
+
+            init(_ lattice: Lattice, _ dims: [Int]) {
+                self.lattice = lattice
+                let places = dims.map { LatticeNodes.place($0, lattice.nodes.dims) }
+                node = places.map(\.node)
+                share = places.map(\.share)
+            }
+        }
+
+        /// What a number of layers decides.
+        struct Row {
+            let layers: Double
+            let number: Int
+            let epochs: Double
+        }
+
+        init(_ base: Configuration, _ costs: CostModel, dims: [Int]) {
+            self.costs = costs
+            let facts = costs.facts
+            items = Double(facts.items)
+            func shape(_ layers: Int, _ dim: Int) -> Configuration {
+                var c = base
+                (c.layers, c.dim) = (layers, dim)
+                return c
+            }
+            /// What grows by the same for each block, from its values at one and two blocks.
+            func line(_ value: (Configuration) -> Double) -> Line {
+                let one = dims.map { value(shape(1, $0)) }
+                let two = dims.map { value(shape(2, $0)) }
+                return Line(a: zip(one, two).map { 2 * $0 - $1 }, b: zip(one, two).map { $1 - $0 })
+            }
+            parameters = line { Double(CostModel.parameters($0, items: facts.items)) }
+            for (index, dim) in dims.enumerated() where dim % base.dimStep != 0 { parameters.a[index] = .infinity }
+            products = line { CostModel.trainingFlopsPerToken($0, facts: facts, negatives: costs.negatives) }
+            func parts(_ quantity: SpeedModel.Quantity, times scale: Double) -> Line {
+                let c = quantity.coefficients
+                return Line(
+                    a: dims.map { scale * (c[0] + c[2] * Double($0)) },
+                    b: dims.map { scale * (c[1] + (c[3] + c[4] * Double($0)) * Double($0)) })
+            }
+            let speed = costs.speed
+            seconds = parts(speed.tokenSeconds, times: Double(facts.tokens))
+            ranking = parts(speed.userSeconds, times: Double(facts.evaluatedUsers))
+            memory = parts(speed.memory, times: 1)
+            let length = costs.length(base)
+            if let latency = costs.latency {
+                waiting = line { latency.bodyParts($0, length: length) }
+                ending = dims.map { latency.headSeconds(dim: $0, items: facts.items) }
+                factors = [
+                    speed.tokenSeconds.factors, speed.userSeconds.factors, speed.memory.factors,
+                    latency.bodyFactors(length: length),
+                ].map { Spread($0, dims) }
+            } else {
+                waiting = parts(speed.latency, times: 1)
+                ending = [Double](repeating: 0, count: dims.count)
+                factors = [speed.tokenSeconds, speed.userSeconds, speed.memory, speed.latency]
+                    .map { Spread($0.factors, dims) }
+            }
+            heads = speed.headBytes(facts) * Double(base.heads - speed.probes[0].heads)
+            let b = costs.epochs.coefficients
+            epochs = dims.map { exp(b[0] + b[2] * log(Double($0))) }
+        }
+
+        func row(_ layers: Int) -> Row {
+            Row(
+                layers: Double(layers), number: layers,
+                epochs: exp(costs.epochs.coefficients[1] * log(Double(layers))))
+        }
+
+        func parameters(_ row: Row, _ out: UnsafeMutablePointer<Double>) {
+            for i in parameters.a.indices { out[i] = parameters.a[i] + row.layers * parameters.b[i] }
+        }
+
+        func trainingFlops(_ row: Row, _ out: UnsafeMutablePointer<Double>) {
+            let tokens = Double(costs.facts.tokens)
+            let limit = costs.epochs.limit
+            for i in products.a.indices {
+                out[i] = (products.a[i] + row.layers * products.b[i]) * tokens * min(limit, epochs[i] * row.epochs)
+            }
+        }
+
+        func memory(_ row: Row, _ out: UnsafeMutablePointer<Double>) {
+            let nodes = factors[2].lattice.row(row.number)
+            let (node, share) = (factors[2].node, factors[2].share)
+            for i in memory.a.indices {
+                let factor = nodes[node[i]] + share[i] * (nodes[node[i] + 1] - nodes[node[i]])
+                out[i] =
+                    (memory.a[i] + row.layers * memory.b[i]) * factor + row.layers * heads
+                    + Double(TrainingOptions.bytesPerParameter) * (parameters.a[i] + row.layers * parameters.b[i])
+            }
+        }
+
+        func latency(_ row: Row, _ out: UnsafeMutablePointer<Double>) {
+            let nodes = factors[3].lattice.row(row.number)
+            let (node, share) = (factors[3].node, factors[3].share)
+            for i in waiting.a.indices {
+                let factor = nodes[node[i]] + share[i] * (nodes[node[i] + 1] - nodes[node[i]])
+                out[i] = (waiting.a[i] + row.layers * waiting.b[i]) * factor + ending[i]
+            }
+        }
+
+        func trainingSeconds(_ row: Row, _ out: UnsafeMutablePointer<Double>) {
+            let (tokenNodes, userNodes) = (factors[0].lattice.row(row.number), factors[1].lattice.row(row.number))
+            let (tokenNode, tokenShare) = (factors[0].node, factors[0].share)
+            let (userNode, userShare) = (factors[1].node, factors[1].share)
+            let limit = costs.epochs.limit
+            for i in seconds.a.indices {
+                let (t, u) = (tokenNode[i], userNode[i])
+                let tokenFactor = tokenNodes[t] + tokenShare[i] * (tokenNodes[t + 1] - tokenNodes[t])
+                let userFactor = userNodes[u] + userShare[i] * (userNodes[u + 1] - userNodes[u])
+                let ranked = (ranking.a[i] + row.layers * ranking.b[i]) * userFactor
+                let trained = (seconds.a[i] + row.layers * seconds.b[i]) * tokenFactor
+                out[i] = (trained + ranked) * min(limit, epochs[i] * row.epochs) + 2 * ranked
+            }
+        }
+    }
+}

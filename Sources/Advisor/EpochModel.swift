@@ -1,0 +1,133 @@
+internal import Glibc
+
+/// Epochs until the stopping rule ends training, learnt from trials that converged.
+///
+/// ln epochs = b + b_group + bN ln(N / 2) + bd ln(d / 48) + bs ln(share of users) + noise: least squares with normal priors, around 40 epochs
+/// that depend on nothing. Trials of the same law key are a group of their own; those of the same backbone and loss on other data are groups
+/// that tell the common part and the slopes.
+package struct EpochModel: Sendable, Hashable {
+    package struct Sample: Sendable, Hashable {
+        package var layers: Int
+        package var dim: Int
+        package var userFraction: Double
+        package var epochs: Int
+
+        package init(layers: Int, dim: Int, userFraction: Double = 1, epochs: Int) {
+            self.layers = layers
+            self.dim = dim
+            self.userFraction = userFraction
+            self.epochs = epochs
+        }
+    }
+
+    /// Coefficients of 1, ln N, ln d and ln(share).
+    let coefficients: [Double]
+    /// Of (1, own group, centred ln N, ln d, ln share), row major.
+    private let covariance: [Double]
+    private let noise: Double
+    /// Epochs after which training ends in any case.
+    package var limit: Double
+
+    /// Expected epochs before anything was trained: the published runs on the Amazon sets stop after 34 to 47 with a patience of 10.
+    package static let unknown = 40.0
+
+    private static let centre = (layers: log(2.0), dim: log(48.0))
+    /// Prior standard deviations in the logarithm: the common part, a group's, each slope; and of a trial around them.
+    private static let prior = (common: 0.5, group: 0.4, slope: 0.3, noise: 0.3)
+
+    /// The same for every shape.
+    package init(constant epochs: Double) {
+        coefficients = [log(max(epochs, 1e-9)), 0, 0, 0]
+        covariance = [Double](repeating: 0, count: 25)
+        noise = 0
+        limit = .infinity
+    }
+
+    /// - Parameters:
+    ///   - own: converged trials of the law key in question.
+    ///   - others: those of the same backbone and loss elsewhere, a list for each key.
+    package init(own: [Sample], others: [[Sample]] = [], limit: Double = .infinity) {
+        let groups = [own] + others.filter { !$0.isEmpty }
+        let rows = groups.enumerated().flatMap { group, samples in
+            samples.map { (Self.row($0.layers, $0.dim, $0.userFraction), group, log(Double(max(1, $0.epochs)))) }
+        }
+        let size = 4 + groups.count
+        var fit = Self.solve(rows, size: size, noise: Self.prior.noise)
+        // The scatter of the trials, with the prior's worth of four.
+        let squares = rows.reduce(0.0) { sum, row in
+            let off = row.2 - Self.predicted(row, fit.solution)
+            return sum + off * off
+        }
+        let noise = ((4 * Self.prior.noise * Self.prior.noise + squares) / Double(4 + rows.count)).squareRoot()
+        fit = Self.solve(rows, size: size, noise: noise)
+        let b = fit.solution
+        coefficients = [
+            log(Self.unknown) + b[0] + b[4] - b[1] * Self.centre.layers - b[2] * Self.centre.dim, b[1], b[2], b[3],
+        ]
+        let used = [0, 4, 1, 2, 3]
+        covariance = used.flatMap { i in used.map { fit.inverse[i * size + $0] } }
+        self.noise = noise
+        self.limit = limit
+    }
+
+    /// Epochs that half of such trainings exceed, at most the limit, and the standard deviation of their logarithm.
+    package func expected(
+        layers: Int, dim: Int, userFraction: Double = 1
+    ) -> (epochs: Double, logDeviation: Double) {
+        let row = Self.row(layers, dim, userFraction)
+        let x = [1, 1, row[1], row[2], row[3]]
+        var variance = noise * noise
+        for i in 0..<5 { for j in 0..<5 { variance += x[i] * covariance[i * 5 + j] * x[j] } }
+        let mean =
+            coefficients[0] + coefficients[1] * log(Double(layers)) + coefficients[2] * log(Double(dim))
+            + coefficients[3] * log(userFraction)
+        return (min(limit, exp(mean)), variance.squareRoot())
+    }
+
+    private static func row(_ layers: Int, _ dim: Int, _ share: Double) -> [Double] {
+        [1, log(Double(layers)) - centre.layers, log(Double(dim)) - centre.dim, log(max(1e-6, share))]
+    }
+
+    private static func predicted(_ row: ([Double], Int, Double), _ b: [Double]) -> Double {
+        log(unknown) + zip(row.0, b).reduce(0) { $0 + $1.0 * $1.1 } + b[4 + row.1]
+    }
+
+    /// Posterior mean around 40 epochs, and covariance: (X'X / noise² + prior)^-1, by Gauss-Jordan; the prior keeps it regular.
+    private static func solve(
+        _ rows: [([Double], Int, Double)], size: Int, noise: Double
+    ) -> (solution: [Double], inverse: [Double]) {
+        var a = [Double](repeating: 0, count: size * size)
+        var b = [Double](repeating: 0, count: size)
+        for i in 0..<size {
+            let deviation = i == 0 ? prior.common : i < 4 ? prior.slope : prior.group
+            a[i * size + i] = 1 / (deviation * deviation)
+        }
+        for (parts, group, value) in rows {
+            var x = parts + [Double](repeating: 0, count: size - 4)
+            x[4 + group] = 1
+            for i in 0..<size where x[i] != 0 {
+                for j in 0..<size { a[i * size + j] += x[i] * x[j] / (noise * noise) }
+                b[i] += x[i] * (value - log(unknown)) / (noise * noise)
+            }
+        }
+        var inverse = (0..<size * size).map { $0 / size == $0 % size ? 1.0 : 0 }
+        for column in 0..<size {
+            // Positive definite: the diagonal is a safe pivot.
+            let pivot = a[column * size + column]
+            for k in 0..<size {
+                a[column * size + k] /= pivot
+                inverse[column * size + k] /= pivot
+            }
+            for row in 0..<size where row != column {
+                let factor = a[row * size + column]
+                guard factor != 0 else { continue }
+                for k in 0..<size {
+                    a[row * size + k] -= factor * a[column * size + k]
+                    inverse[row * size + k] -= factor * inverse[column * size + k]
+                }
+            }
+        }
+        let solution = (0..<size).map { i in (0..<size).reduce(0) { $0 + inverse[i * size + $1] * b[$1] } }
+        return (solution, inverse)
+    }
+}

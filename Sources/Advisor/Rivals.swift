@@ -1,0 +1,49 @@
+internal import Domain
+internal import Glibc
+internal import PerformanceLaws
+
+/// What else might be best: draws of the laws at configurations spread over what a budget allows.
+struct Rivals {
+    /// E[max over all - the recommended one], in metric units.
+    private(set) var expectedRegret = 0.0
+    /// Entries of the table that beat the recommended one in at least a twentieth of the draws, best first, at most `most`.
+    private(set) var indistinguishable: [Int] = []
+
+    static let draws = 400
+    static let most = 12
+
+    /// - Parameters:
+    ///   - ranked: feasible entries, best predicted first.
+    ///   - best: the one that is recommended.
+    init(_ advisor: Advisor, ranked: [Int], best: Int, metric: String) {
+        // Neighbours say the same: those that differ stand for all. Trained ones are always asked.
+        var asked = [best] + advisor.distinct(ranked, from: [best], count: 40)
+        for i in ranked.filter({ advisor.table[$0].trained > 0 }).prefix(16) where !asked.contains(i) {
+            asked.append(i)
+        }
+        var rows = [[Double]](repeating: [], count: Self.draws)
+        var order: [Int] = []
+        for (number, branch) in advisor.branches.enumerated() {
+            let own = asked.filter { advisor.branchOf[$0] == number }
+            guard !own.isEmpty, let law = branch.laws[metric] else { continue }
+            let draws = law.draws(
+                own.map { branch.place(advisor.table[$0].configuration) }, count: Self.draws, seed: UInt64(number + 1))
+            guard draws.count == Self.draws else { continue }
+            // Draws of a law come family by family: another branch's are taken in another order.
+            for (row, draw) in draws.enumerated() { rows[(row * (2 * number + 1)) % Self.draws] += draw }
+            order += own
+        }
+        guard let place = order.firstIndex(of: best) else { return }
+        var wins = [Int](repeating: 0, count: order.count)
+        var sum = 0.0
+        for row in rows where row.count == order.count {
+            sum += max(0, (row.max() ?? 0) - row[place])
+            for i in row.indices where row[i] > row[place] { wins[i] += 1 }
+        }
+        expectedRegret = sum / Double(Self.draws)
+        let rivals = order.indices.filter { wins[$0] * 20 >= Self.draws && $0 != place }.map { order[$0] }
+        indistinguishable = Array(
+            rivals.sorted { (advisor.table[$0].predicted[metric] ?? 0) > (advisor.table[$1].predicted[metric] ?? 0) }
+                .prefix(Self.most))
+    }
+}

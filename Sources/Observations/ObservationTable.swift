@@ -1,0 +1,146 @@
+package import Domain
+
+/// What a dataset can add to rows that do not say it.
+package struct TableContext: Sendable {
+    package var dataset: String
+    /// Where the figures come from; a column `source` goes before it.
+    package var source: String?
+    /// Training positions and entropy of all users at a length, where the dataset has interactions.
+    package var tokens: Int?
+    package var apen: Double?
+    package var maxLength: Int?
+
+    package init(
+        dataset: String, source: String? = nil, tokens: Int? = nil, apen: Double? = nil, maxLength: Int? = nil
+    ) {
+        self.dataset = dataset
+        self.source = source
+        self.tokens = tokens
+        self.apen = apen
+        self.maxLength = maxLength
+    }
+}
+
+/// Observations with the lines they stand on.
+package struct ObservationTable: Sendable {
+    package struct Row: Sendable, Hashable {
+        package var line: Int
+        package var observation: Observation
+
+        package init(line: Int, observation: Observation) {
+            self.line = line
+            self.observation = observation
+        }
+    }
+
+    package var rows: [Row] = []
+    /// Rows without metrics of trainings that ended without any.
+    package var skipped = 0
+
+    /// Most rows of a table, and most bytes.
+    package static let mostRows = 200_000
+    package static let mostBytes = 128 << 20
+
+    /// Reads a table. Errors: `TableError`, naming the file, the line and the column.
+    ///
+    /// - Parameter columns: values for every row of columns that the file does not have.
+    package init(
+        bytes: [UInt8], file: String, columns: [String: String] = [:], context: TableContext,
+        shouldStop: () -> Bool = { false }
+    ) throws {
+        var reader = try CSVReader(bytes, file: file)
+        guard let first = try reader.next() else {
+            throw TableError(file: file, "found nothing, expected a header and rows of observations")
+        }
+        let header = try Header(first, file: file, constants: columns)
+        let rowReader = RowReader(header: header, context: context)
+        var found = 0
+        while let row = try reader.next() {
+            if found % 1_024 == 0, shouldStop() { throw CancellationError() }
+            found += 1
+            guard found <= Self.mostRows else {
+                throw TableError(file: file, line: row.line, "found more than \(Self.mostRows) rows, expected fewer")
+            }
+            guard row.fields.count == header.count else {
+                throw TableError(
+                    file: file, line: row.line,
+                    "found \(row.fields.count) fields, expected \(header.count) as in the header")
+            }
+            if let observation = try rowReader.observation(row) {
+                rows.append(Row(line: row.line, observation: observation))
+            } else {
+                skipped += 1
+            }
+        }
+        guard found > 0 else {
+            throw TableError(file: file, "found a header without rows, expected observations below it")
+        }
+    }
+
+    // MARK: - Writing
+
+    /// The table of observations, with the columns that any of them has; `init` reads the same observations from it.
+    package static func write(_ observations: [Observation]) -> String {
+        let columns = Column.allCases.filter { column in
+            Column.always.contains(column) || observations.contains { text(column, $0) != nil }
+        }
+        let metrics = Set(observations.flatMap(\.metrics.keys)).compactMap { Metric($0) }.sorted {
+            ($0.k, $0.kind.rawValue) < ($1.k, $1.kind.rawValue)
+        }
+        .flatMap { metric in
+            let hasErrors = observations.contains { $0.metrics[metric.description]?.lacksError == false }
+            return [false, true].prefix(hasErrors ? 2 : 1).map { MetricColumn(metric: metric, isError: $0) }
+        }
+        var lines = [(columns.map(\.rawValue) + metrics.map(\.name)).joined(separator: ",")]
+        lines.reserveCapacity(observations.count + 1)
+        for observation in observations {
+            let cells = columns.map { csvField(text($0, observation) ?? ($0 == .status ? converged : "")) }
+            let measured = metrics.map { column -> String in
+                guard let measurement = observation.metrics[column.metric.description] else { return "" }
+                if column.isError { return measurement.lacksError ? "" : "\(measurement.standardError)" }
+                return "\(measurement.value)"
+            }
+            lines.append((cells + measured).joined(separator: ","))
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The words of trainings that need no status of their own.
+    static let converged = "converged"
+    static let unfinished = "stoppedByBudget"
+
+    /// What stands in a column; nil where nothing does.
+    private static func text(_ column: Column, _ o: Observation) -> String? {
+        if o.key.undeclared.contains(column.rawValue) { return nil }
+        func some(_ value: Int) -> String? { value > 0 ? "\(value)" : nil }
+        let c = o.configuration
+        return switch column {
+        case .backbone: c.backbone.rawValue
+        case .loss: c.loss.rawValue
+        case .layers: "\(c.layers)"
+        case .dim: "\(c.dim)"
+        case .heads: "\(c.heads)"
+        case .maxLength: "\(c.maxLength)"
+        case .tokens: "\(o.tokens)"
+        case .apen: "\(o.apen)"
+        case .seed: "\(o.seed)"
+        case .split: o.key.split
+        case .mask: o.key.mask.rawValue
+        case .users: some(o.users)
+        case .userFraction: o.userFraction == 1 ? nil : "\(o.userFraction)"
+        case .negatives: "\(o.key.negatives)"
+        case .candidates: o.key.candidates
+        case .filter: o.key.filter
+        case .policy: o.key.policy
+        case .codeVersion: o.key.codeVersion
+        case .datasetVersion: o.key.datasetVersion
+        case .feedForwardFactor: c.feedForwardFactor.map { "\($0)" }
+        case .parameters: o.parameters.map { "\($0)" }
+        case .epochs: some(o.epochs)
+        case .bestEpoch: o.bestEpoch.map { "\($0)" }
+        case .seconds: o.seconds > 0 ? "\(o.seconds)" : nil
+        case .status: o.status ?? (o.converged ? nil : unfinished)
+        case .source: o.source
+        }
+    }
+}

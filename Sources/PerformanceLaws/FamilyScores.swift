@@ -1,0 +1,107 @@
+internal import Domain
+internal import Glibc
+
+/// How well each family predicts what it was not fitted to, and the weights that follow.
+struct FamilyScores {
+    /// In the order of the families; nil for one that could not be fitted.
+    private(set) var scores: [CrossValidation?]
+    private(set) var weights: [Double]
+    private(set) var nearest: FoldScore?
+
+    init(
+        _ families: [LawFamily], models: [FamilyModel?], points: [LawPoint], noise: ProcessModel.NoisePrior,
+        fixedP: Double?
+    ) {
+        let folds = Folds.largest(points)
+        var logs: [[Double]] = []
+        var partial: [(one: FoldScore, largest: FoldScore?, alone: FoldScore?)?] = []
+        for (family, model) in zip(families, models) {
+            guard let model else {
+                logs.append([])
+                partial.append(nil)
+                continue
+            }
+            var one = ScoreSum()
+            for (point, other) in zip(points, model.process.leaveOneOut()) {
+                one.add(other.mean, variance: other.variance, observed: point.value)
+            }
+            var largest = ScoreSum()
+            var alone = ScoreSum()
+            for fold in folds {
+                let out = Set(fold)
+                let rest = points.indices.filter { !out.contains($0) }.map { points[$0] }
+                guard let model = FamilyModel(family, points: rest, noise: noise, fixedP: fixedP) else { continue }
+                for i in fold {
+                    let place = model.process.place(points[i].x)
+                    let variance = place.variance + model.process.settings.noiseFactor * points[i].variance
+                    largest.add(place.mean, variance: variance, observed: points[i].value)
+                    alone.add(
+                        model.form.value(points[i].x, model.process.parameters), variance: nil,
+                        observed: points[i].value)
+                }
+            }
+            logs.append(one.logs + largest.logs)
+            partial.append(one.score.map { ($0, largest.score, alone.score) })
+        }
+        weights = Self.weights(logs, count: points.count, null: families.firstIndex(of: .constant))
+        let weights = weights
+        scores = partial.enumerated().map { place, scores in
+            scores.map {
+                CrossValidation(
+                    leaveOneOut: $0.one, leaveLargestOut: $0.largest, leaveLargestOutAlone: $0.alone,
+                    weight: weights[place])
+            }
+        }
+        nearest = Self.nearest(points, folds)
+    }
+
+    /// Pseudo-BMA+ weights (Yao et al. 2018, arXiv 1704.02030): exp of the expected log density, averaged over a Bayesian bootstrap
+    /// of the points left out, so that a lead which a few points make weighs little. Below 2 % nothing is kept.
+    static func weights(_ logs: [[Double]], count: Int, null: Int? = nil) -> [Double] {
+        let length = logs.map(\.count).max() ?? 0
+        var valid = logs.indices.filter { logs[$0].count == length && length > 0 }
+        // The constant is what a law has to beat; it answers only where nothing else could be fitted.
+        if let null, valid.count > 1 { valid.removeAll { $0 == null } }
+        var weights = [Double](repeating: 0, count: logs.count)
+        guard !valid.isEmpty else {
+            if let first = logs.indices.first { weights[first] = 1 }
+            return weights
+        }
+        var random = SeededRandom(7)
+        let draws = 200
+        for _ in 0..<draws {
+            // Dirichlet(1, ..., 1): exponentials over their sum.
+            let shares = (0..<length).map { _ in -log(1 - random.uniform()) }
+            let total = shares.reduce(0, +)
+            let sums = valid.map { family in
+                zip(shares, logs[family]).reduce(0) { $0 + $1.0 * $1.1 } / total * Double(count)
+            }
+            let top = sums.max() ?? 0
+            let densities = sums.map { exp($0 - top) }
+            let sum = densities.reduce(0, +)
+            for (place, family) in valid.enumerated() { weights[family] += densities[place] / sum / Double(draws) }
+        }
+        weights = weights.map { $0 < 0.02 ? 0 : $0 }
+        let sum = weights.reduce(0, +)
+        return weights.map { $0 / sum }
+    }
+
+    /// The nearest point in (ln N, ln d, ln D') answers; equally near ones are averaged.
+    private static func nearest(_ points: [LawPoint], _ folds: [[Int]]) -> FoldScore? {
+        var sum = ScoreSum()
+        for fold in folds {
+            let out = Set(fold)
+            let rest = points.indices.filter { !out.contains($0) }
+            for i in fold {
+                let distances = rest.map { j -> Double in
+                    let u = points[i].x - points[j].x
+                    return (u * u).sum()
+                }
+                let least = distances.min() ?? 0
+                let near = zip(rest, distances).filter { $0.1 <= least + 1e-9 }.map { points[$0.0].value }
+                sum.add(near.reduce(0, +) / Double(near.count), variance: nil, observed: points[i].value)
+            }
+        }
+        return sum.score
+    }
+}

@@ -1,0 +1,132 @@
+package import Domain
+internal import Glibc
+
+/// Predicts from a stored law: the families' processes, weighted.
+///
+/// Prepared once from what is stored, so equal after every reload, to the bit.
+package struct LawPredictor: Sendable {
+    /// What is expected of one configuration, in metric units.
+    package struct Prediction: Sendable, Hashable {
+        package var mean: Double
+        /// Standard deviation of the law there: parameters, process, and the families' disagreement.
+        package var lawDeviation: Double
+        /// Standard deviation of one new training around it, on the same test users.
+        package var trainingDeviation: Double
+        /// Student's degrees of freedom behind both.
+        package var degrees: Double
+
+        /// The 90 % interval of one new training on this dataset's test users, cut to [0, 1].
+        package var interval: Interval {
+            let half =
+                studentQuantile95(degrees)
+                * (lawDeviation * lawDeviation + trainingDeviation * trainingDeviation).squareRoot()
+            return Interval(low: max(0, mean - half), high: min(1, mean + half))
+        }
+
+        /// The 90 % interval of the mean of many trainings.
+        package var lawInterval: Interval {
+            let half = studentQuantile95(degrees) * lawDeviation
+            return Interval(low: max(0, mean - half), high: min(1, mean + half))
+        }
+    }
+
+    /// Layers, dim and D' of a question.
+    package struct Place: Sendable, Hashable {
+        package var layers: Int
+        package var dim: Int
+        package var effectiveTokens: Double
+
+        package init(layers: Int, dim: Int, effectiveTokens: Double) {
+            self.layers = layers
+            self.dim = dim
+            self.effectiveTokens = effectiveTokens
+        }
+    }
+
+    package let fit: LawFit
+    let models: [(weight: Double, model: FamilyModel)]
+    private let degrees: Double
+
+    package init(_ fit: LawFit) {
+        self.fit = fit
+        let points = fit.places.map {
+            LawPoint(x: SIMD3($0.x[0], $0.x[1], $0.x[2]), value: $0.value, variance: $0.variance)
+        }
+        models = fit.fits.compactMap { family in
+            guard family.crossValidation.weight > 0 else { return nil }
+            return FamilyModel(family, points: points, fixedP: fit.fixedP).map { (family.crossValidation.weight, $0) }
+        }
+        degrees = Double(max(3, points.count - 4))
+    }
+
+    package func predict(layers: Int, dim: Int, effectiveTokens: Double) -> Prediction {
+        predict(Place(layers: layers, dim: dim, effectiveTokens: effectiveTokens))
+    }
+
+    package func predict(_ place: Place) -> Prediction {
+        let x = Design.place(place.layers, place.dim, place.effectiveTokens)
+        var mean = 0.0
+        var square = 0.0
+        for (weight, model) in models {
+            let place = model.process.place(x)
+            mean += weight * place.mean
+            square += weight * (place.variance + place.mean * place.mean)
+        }
+        return Prediction(
+            mean: mean, lawDeviation: max(0, square - mean * mean).squareRoot(), trainingDeviation: fit.noise.training,
+            degrees: degrees)
+    }
+
+    /// What the metric changes by from one place to another: mean and standard deviation of the law, in which what both places
+    /// share cancels.
+    package func difference(_ from: Place, _ to: Place) -> (mean: Double, deviation: Double) {
+        var mean = 0.0
+        var square = 0.0
+        for (weight, model) in models {
+            let a = model.process.place(Design.place(from.layers, from.dim, from.effectiveTokens))
+            let b = model.process.place(Design.place(to.layers, to.dim, to.effectiveTokens))
+            let change = b.mean - a.mean
+            let variance = max(0, a.variance + b.variance - 2 * model.process.covariance(a, b))
+            mean += weight * change
+            square += weight * (variance + change * change)
+        }
+        return (mean, max(0, square - mean * mean).squareRoot())
+    }
+
+    /// Draws of the law at several places together: a row a draw, seeded.
+    ///
+    /// - Parameter places: up to a few hundred; the cost grows with their cube.
+    package func draws(_ places: [Place], count: Int, seed: UInt64 = 1) -> [[Double]] {
+        guard !places.isEmpty else { return [] }
+        var random = SeededRandom(seed)
+        var rows: [[Double]] = []
+        rows.reserveCapacity(count)
+        var done = 0.0
+        let n = places.count
+        for (weight, model) in models {
+            done += weight
+            let upTo = Int((done * Double(count)).rounded())
+            guard upTo > rows.count else { continue }
+            let spots = places.map { model.process.place(Design.place($0.layers, $0.dim, $0.effectiveTokens)) }
+            var matrix = [Double](repeating: 0, count: n * n)
+            let top = spots.map(\.variance).max() ?? 0
+            for i in 0..<n {
+                for j in 0...i { matrix[i * n + j] = model.process.covariance(spots[i], spots[j]) }
+                // Close places are all but equal: a millionth of their variance keeps the factor definite.
+                matrix[i * n + i] += 1e-6 * top + 1e-18
+            }
+            let factor = Cholesky(matrix, n: n)
+            while rows.count < upTo {
+                let white = (0..<n).map { _ in random.normal() }
+                rows.append(
+                    (0..<n).map { i in
+                        guard let factor else { return spots[i].mean + spots[i].variance.squareRoot() * white[i] }
+                        var sum = spots[i].mean
+                        for k in 0...i { sum += factor.lower[i * n + k] * white[k] }
+                        return sum
+                    })
+            }
+        }
+        return rows
+    }
+}

@@ -1,0 +1,256 @@
+internal import Glibc
+
+/// A family as the mean of a Gaussian process over its residuals.
+///
+///     y = law(x; θ) + g(x) + noise,   θ ~ prior,   g ~ GP(0, amplitude² Matérn-5/2),   noise ~ N(0, factor · variance)
+///
+/// The mean is the law at its most probable parameters θ̂, found with the process beside it, plus what the process makes of the
+/// residuals. For the variance the law is linearised there, so that it is a closed form: with J the derivatives by θ, the
+/// observations have covariance J Λ Jᵀ + K + V (universal kriging; Rasmussen and Williams 2006, 2.7). What the law's form gets
+/// wrong, the process learns near the observations and leaves open away from them.
+struct ProcessModel: Sendable {
+    /// Amplitude, length scale and noise factor.
+    struct Settings: Sendable {
+        var amplitude: Double
+        var length: Double
+        var noiseFactor: Double
+        /// Of a process along D' alone, which is 0 at the largest D': what the data's curve gets wrong says nothing of shapes.
+        var dataAmplitude = 0.0
+    }
+
+    let form: LawForm
+    let parameters: [Double]
+    let prior: Prior
+    let points: [LawPoint]
+    let settings: Settings
+    /// J Λ, n x count.
+    private let scaled: [[Double]]
+    private let kernel: Kernel
+    private let factor: Cholesky
+    /// C⁻¹ (y - what the prior expects).
+    private let alpha: [Double]
+    /// (K + V)⁻¹ (y - law).
+    private let beta: [Double]
+
+    /// Takes `parameters` to the most probable ones beside the process. nil where a covariance is not definite, which takes two
+    /// equal points without noise.
+    ///
+    /// - Parameter isFinal: the parameters are the most probable ones already.
+    init?(
+        form: LawForm, parameters: [Double], prior: Prior, points: [LawPoint], settings: Settings, isFinal: Bool = false
+    ) {
+        self.form = form
+        self.prior = prior
+        self.points = points
+        self.settings = settings
+        let n = points.count
+        let kernel = Kernel(settings, pinned: Self.largestData(points))
+        self.kernel = kernel
+        var residual = [Double](repeating: 0, count: n * n)
+        for i in 0..<n {
+            for j in 0...i { residual[i * n + j] = kernel(points[i].x, points[j].x) }
+            residual[i * n + i] += settings.noiseFactor * points[i].variance
+        }
+        guard let own = Cholesky(residual, n: n) else { return nil }
+        var best = parameters
+        if !isFinal {
+            var search = LawSearch(form, points, prior: prior, covariance: own)
+            best = search.polish(LawSearch.Solution(parameters: parameters, cost: .infinity), steps: 30).parameters
+        }
+        self.parameters = best
+        let parts = Parts(form: form, parameters: best, prior: prior, points: points)
+        scaled = parts.scaled
+        var matrix = parts.law
+        for i in matrix.indices { matrix[i] += residual[i] }
+        guard let factor = Cholesky(matrix, n: n) else { return nil }
+        self.factor = factor
+        alpha = factor.solve(parts.residuals)
+        beta = own.solve(points.map { $0.value - form.value($0.x, best) })
+    }
+
+    private static func largestData(_ points: [LawPoint]) -> Double { points.map { $0.x[2] }.max() ?? 0 }
+
+    /// Covariance of the residual process.
+    struct Kernel: Sendable {
+        private let variance: Double
+        private let scale: SIMD3<Double>
+        private let dataVariance: Double
+        private let pinned: Double
+
+        /// - Parameter pinned: ln D' where the process along D' is 0.
+        init(_ settings: Settings, pinned: Double) {
+            variance = settings.amplitude * settings.amplitude
+            scale = SIMD3(1, 1, 1 / 1.5) * (5.0.squareRoot() / settings.length)
+            dataVariance = settings.dataAmplitude * settings.dataAmplitude
+            self.pinned = pinned
+        }
+
+        private func matern(_ r: Double) -> Double { (1 + r + r * r / 3) * exp(-r) }
+
+        func callAsFunction(_ a: SIMD3<Double>, _ b: SIMD3<Double>) -> Double {
+            var sum = 0.0
+            if variance > 0 {
+                let u = (a - b) * scale
+                sum = variance * matern((u * u).sum().squareRoot())
+            }
+            if dataVariance > 0 {
+                let c = 5.0.squareRoot() / 1.5
+                sum +=
+                    dataVariance
+                    * (1 + matern(c * abs(a[2] - b[2])) - matern(c * abs(a[2] - pinned))
+                        - matern(c * abs(b[2] - pinned)))
+            }
+            return sum
+        }
+    }
+
+    /// What does not depend on the settings.
+    private struct Parts {
+        /// J Λ Jᵀ, the lower triangle.
+        var law: [Double]
+        var scaled: [[Double]]
+        /// y less what the linearised law expects before it saw any observation.
+        var residuals: [Double]
+
+        init(form: LawForm, parameters: [Double], prior: Prior, points: [LawPoint]) {
+            let n = points.count
+            let gradients = points.map { form.gradient($0.x, parameters) }
+            scaled = gradients.map { row in row.indices.map { row[$0] * prior.deviations[$0] * prior.deviations[$0] } }
+            law = [Double](repeating: 0, count: n * n)
+            for i in 0..<n {
+                for j in 0...i { law[i * n + j] = zip(scaled[i], gradients[j]).reduce(0) { $0 + $1.0 * $1.1 } }
+            }
+            residuals = points.indices.map { i in
+                var rest = points[i].value - form.value(points[i].x, parameters)
+                for (m, slope) in gradients[i].enumerated() { rest -= slope * (prior.means[m] - parameters[m]) }
+                return rest
+            }
+        }
+    }
+
+    // MARK: - Choice of the settings
+
+    /// How noise is known beforehand.
+    struct NoisePrior: Sendable {
+        /// Factors to try and the logarithm of their prior density.
+        var factors: [(factor: Double, log: Double)]
+        /// Squares of deviations between trainings that repeat each other, in units of their variance, and their number.
+        var squares: Double
+        var degrees: Int
+    }
+
+    /// Averages the settings over their posterior on a grid: the mode would often be no process at all, and too sure of it.
+    ///
+    /// - Parameter span: how far the metric spreads over shapes and over data sizes.
+    static func settings(
+        form: LawForm, parameters: [Double], prior: Prior, points: [LawPoint], span: MetricSpan, noise: NoisePrior
+    ) -> Settings {
+        let parts = Parts(form: form, parameters: parameters, prior: prior, points: points)
+        let n = points.count
+        let pinned = largestData(points)
+        func covariances(_ settings: Settings) -> [Double] {
+            let kernel = Kernel(settings, pinned: pinned)
+            var matrix = [Double](repeating: 0, count: n * n)
+            for i in 0..<n { for j in 0...i { matrix[i * n + j] = kernel(points[i].x, points[j].x) } }
+            return matrix
+        }
+        let dataSizes = Set(points.map { ($0.x[2] * 1e9).rounded() }).count
+        let dataShares = dataSizes >= 3 ? [0, 0.1, 0.3] : [0]
+        let alongData =
+            dataSizes >= 3 ? covariances(Settings(amplitude: 0, length: 1, noiseFactor: 1, dataAmplitude: 1)) : []
+        var tried: [(log: Double, settings: Settings)] = []
+        var matrix = parts.law
+        for length in [0.8, 1.6, 3.0] {
+            let smooth = covariances(Settings(amplitude: 1, length: length, noiseFactor: 1))
+            for (place, share) in [0, 0.02, 0.05, 0.1, 0.2, 0.4].enumerated() {
+                // Without a process the length means nothing: it is counted once.
+                if place == 0, length != 1.6 { continue }
+                let variance = share * share * span.shapes * span.shapes
+                // A process of a twentieth of the range is expected, one of two fifths is a surprise.
+                let size = place == 0 ? 1.1 : -pow(Glibc.log(share / 0.06) / 1.1, 2) / 2
+                for dataShare in dataShares {
+                    let dataVariance = dataShare * dataShare * span.data * span.data
+                    for (noiseFactor, log) in noise.factors {
+                        for i in matrix.indices { matrix[i] = parts.law[i] + variance * smooth[i] }
+                        if dataVariance > 0 { for i in matrix.indices { matrix[i] += dataVariance * alongData[i] } }
+                        for i in 0..<n { matrix[i * n + i] += noiseFactor * points[i].variance }
+                        guard let factor = Cholesky(matrix, n: n) else { continue }
+                        let white = factor.forward(parts.residuals)
+                        let fit = white.reduce(0) { $0 + $1 * $1 } + factor.logDeterminant
+                        let repeats = Double(noise.degrees) * Glibc.log(noiseFactor) + noise.squares / noiseFactor
+                        tried.append(
+                            (
+                                -0.5 * (fit + repeats) + log + size,
+                                Settings(
+                                    amplitude: variance.squareRoot(), length: length, noiseFactor: noiseFactor,
+                                    dataAmplitude: dataVariance.squareRoot())
+                            ))
+                    }
+                }
+            }
+        }
+        guard let top = tried.map(\.log).max() else { return Settings(amplitude: 0, length: 1.6, noiseFactor: 1) }
+        var (total, square, length, lengthWeight, noiseLog, dataSquare) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        for (log, settings) in tried {
+            let weight = exp(log - top)
+            total += weight
+            square += weight * settings.amplitude * settings.amplitude
+            dataSquare += weight * settings.dataAmplitude * settings.dataAmplitude
+            noiseLog += weight * Glibc.log(settings.noiseFactor)
+            length += weight * settings.amplitude * Glibc.log(settings.length)
+            lengthWeight += weight * settings.amplitude
+        }
+        return Settings(
+            amplitude: (square / total).squareRoot(),
+            length: lengthWeight > 0 ? exp(length / lengthWeight) : 1.6, noiseFactor: exp(noiseLog / total),
+            dataAmplitude: (dataSquare / total).squareRoot())
+    }
+
+    // MARK: - Predictions
+
+    /// What links a place to the observations: covariances with them, and what of its own variance they explain.
+    struct Place: Sendable {
+        var x: SIMD3<Double>
+        var mean: Double
+        var gradient: [Double]
+        /// L⁻¹ of the covariances with the observations.
+        var white: [Double]
+        var variance: Double
+    }
+
+    func place(_ x: SIMD3<Double>) -> Place {
+        let gradient = form.gradient(x, parameters)
+        var mean = form.value(x, parameters)
+        var own = kernel(x, x)
+        for m in gradient.indices { own += gradient[m] * gradient[m] * prior.deviations[m] * prior.deviations[m] }
+        var covariances = [Double](repeating: 0, count: points.count)
+        for i in points.indices {
+            let smooth = kernel(points[i].x, x)
+            mean += smooth * beta[i]
+            var sum = smooth
+            for m in gradient.indices { sum += scaled[i][m] * gradient[m] }
+            covariances[i] = sum
+        }
+        let white = factor.forward(covariances)
+        let variance = max(0, own - white.reduce(0) { $0 + $1 * $1 })
+        return Place(x: x, mean: mean, gradient: gradient, white: white, variance: variance)
+    }
+
+    /// Posterior covariance of the metric at two places, noise left out.
+    func covariance(_ a: Place, _ b: Place) -> Double {
+        var sum = kernel(a.x, b.x)
+        for m in a.gradient.indices { sum += a.gradient[m] * b.gradient[m] * prior.deviations[m] * prior.deviations[m] }
+        for i in a.white.indices { sum -= a.white[i] * b.white[i] }
+        return sum
+    }
+
+    /// Prediction of each point from all others: mean and variance, noise included (Rasmussen and Williams 2006, 5.4.2).
+    func leaveOneOut() -> [(mean: Double, variance: Double)] {
+        let inverse = factor.inverse()
+        let n = points.count
+        return (0..<n).map { i in
+            let variance = 1 / inverse[i * n + i]
+            return (points[i].value - alpha[i] * variance, variance)
+        }
+    }
+}

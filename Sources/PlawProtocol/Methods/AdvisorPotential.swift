@@ -1,0 +1,54 @@
+package import Domain
+
+/// `advisor.potential`: what is left to gain by depth, width, data and other backbones.
+package enum AdvisorPotential: RPCMethod {
+    package typealias Params = AdvisorPotentialParams
+    package typealias Result = AdvisorPotentialResult
+    package static let name = "advisor.potential"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// From where.
+package struct AdvisorPotentialParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, layers, dim, metric, loss
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var name: String
+    /// The configuration in use, both or neither; the best that was trained unless told.
+    package var layers: Int?
+    package var dim: Int?
+    package var metric: Metric?
+    package var loss: Loss?
+
+    package init(name: String, layers: Int? = nil, dim: Int? = nil, metric: Metric? = nil, loss: Loss? = nil) {
+        self.name = name
+        self.layers = layers
+        self.dim = dim
+        self.metric = metric
+        self.loss = loss
+    }
+}
+
+/// What is left to gain.
+package struct AdvisorPotentialResult: Codable, Sendable, Hashable {
+    package var dataset: String
+    package var metric: Metric
+    package var now: Candidate
+    package var levers: [Lever]
+    package var warnings: [Warning]
+    package var laws: [String: Int64]
+
+    package init(
+        dataset: String, metric: Metric, now: Candidate, levers: [Lever], warnings: [Warning], laws: [String: Int64]
+    ) {
+        self.dataset = dataset
+        self.metric = metric
+        self.now = now
+        self.levers = levers
+        self.warnings = warnings
+        self.laws = laws
+    }
+}

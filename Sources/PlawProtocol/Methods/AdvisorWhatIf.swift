@@ -1,0 +1,87 @@
+package import Domain
+
+/// `advisor.whatIf`: the best configuration before and after a change of data, latency or length.
+package enum AdvisorWhatIf: RPCMethod {
+    package typealias Params = AdvisorWhatIfParams
+    package typealias Result = AdvisorWhatIfResult
+    package static let name = "advisor.whatIf"
+    package static let access = Access.read
+    package static let ordering = Ordering.concurrent
+}
+
+/// What changes, and the budget that stays.
+package struct AdvisorWhatIfParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, usersX, interactionsX, latencyX, maxLength
+        case maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package var name: String
+    /// Factors of the number of users and of the interactions of each.
+    package var usersX: Double?
+    package var interactionsX: Double?
+    /// Factor of the latency that the best configuration has now.
+    package var latencyX: Double?
+    /// Another maximum length L; there must be a law of it.
+    package var maxLength: Int?
+    package var maxParams: Double?
+    package var maxFlops: Double?
+    package var maxMemoryBytes: Double?
+    package var maxLatencySeconds: Double?
+    package var maxTrainSeconds: Double?
+    package var metric: Metric?
+    package var loss: Loss?
+
+    package init(
+        name: String, usersX: Double? = nil, interactionsX: Double? = nil, latencyX: Double? = nil,
+        maxLength: Int? = nil, limits: BudgetLimits = BudgetLimits(), metric: Metric? = nil, loss: Loss? = nil
+    ) {
+        self.name = name
+        self.usersX = usersX
+        self.interactionsX = interactionsX
+        self.latencyX = latencyX
+        self.maxLength = maxLength
+        maxParams = limits.maxParams
+        maxFlops = limits.maxFlops
+        maxMemoryBytes = limits.maxMemoryBytes
+        maxLatencySeconds = limits.maxLatencySeconds
+        maxTrainSeconds = limits.maxTrainSeconds
+        self.metric = metric
+        self.loss = loss
+    }
+
+    package var limits: BudgetLimits {
+        BudgetLimits(
+            maxParams: maxParams, maxFlops: maxFlops, maxMemoryBytes: maxMemoryBytes,
+            maxLatencySeconds: maxLatencySeconds,
+            maxTrainSeconds: maxTrainSeconds)
+    }
+}
+
+/// The best before and after.
+package struct AdvisorWhatIfResult: Codable, Sendable, Hashable {
+    package var dataset: String
+    package var metric: Metric
+    package var before: Candidate
+    package var after: Candidate
+    /// Expected change of the metric, and its 90 % interval.
+    package var gain: Double
+    package var interval: Interval
+    package var warnings: [Warning]
+    package var laws: [String: Int64]
+
+    package init(
+        dataset: String, metric: Metric, before: Candidate, after: Candidate, gain: Double, interval: Interval,
+        warnings: [Warning], laws: [String: Int64]
+    ) {
+        self.dataset = dataset
+        self.metric = metric
+        self.before = before
+        self.after = after
+        self.gain = gain
+        self.interval = interval
+        self.warnings = warnings
+        self.laws = laws
+    }
+}

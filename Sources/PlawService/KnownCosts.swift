@@ -1,0 +1,117 @@
+internal import Advisor
+internal import Domain
+internal import PlawProtocol
+
+/// Which costs are known of a dataset that was not calibrated here, and why the others are not. The cost model is given
+/// placeholders for what nobody said; here they are taken out of its answers.
+struct KnownCosts: Sendable {
+    /// Why a currency is not known.
+    private(set) var unknown: [String: String] = [:]
+
+    private static let currencies: [(name: String, words: String)] = [
+        ("parameters", "parameters"), ("trainingFlops", "training FLOPs"), ("trainingSeconds", "training time"),
+        ("memoryBytes", "training memory"), ("latencySeconds", "latency"),
+    ]
+
+    /// - Parameters:
+    ///   - hasSpeed: whether speeds were measured here.
+    ///   - items: nil where nobody said them.
+    init(key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool) {
+        let missing = key.undeclared.filter { ["backbone", "max_length"].contains($0) }
+        if !missing.isEmpty {
+            unknown["parameters"] = "the observations do not declare " + missing.joined(separator: ", ")
+        } else if items == nil {
+            unknown["parameters"] = "nobody said how many items there are"
+        }
+        if let reason = unknown["parameters"] {
+            unknown["trainingFlops"] = reason
+        } else if !hasCorpus, key.undeclared.contains("tokens") {
+            unknown["trainingFlops"] = "the observations do not declare tokens"
+        } else if !hasCorpus, !observations.contains(where: { $0.users > 0 }) {
+            unknown["trainingFlops"] = "the observations do not say how many users there were"
+        } else if !observations.contains(where: { $0.epochs > 0 }) {
+            unknown["trainingFlops"] = "the observations do not say how many epochs they took"
+        } else if key.undeclared.contains("loss") {
+            unknown["trainingFlops"] = "the observations do not declare loss"
+        }
+        if !hasSpeed {
+            for name in ["trainingSeconds", "memoryBytes", "latencySeconds"] {
+                unknown[name] = "no speed was measured on this machine"
+            }
+        }
+    }
+
+    /// Refuses limits on what is not known.
+    func check(_ budget: Budget, dataset: String) throws {
+        let limits = [
+            "parameters": budget.maxParameters, "trainingFlops": budget.maxTrainingFlops,
+            "latencySeconds": budget.maxLatencySeconds, "memoryBytes": budget.maxMemoryBytes,
+            "trainingSeconds": budget.maxTrainingSeconds,
+        ]
+        for (name, words) in Self.currencies where limits[name]?.flatMap({ $0 }) != nil {
+            try check(currency: name, words: words, dataset: dataset)
+        }
+    }
+
+    func check(currency: String, words: String? = nil, dataset: String) throws {
+        guard let reason = unknown[currency] else { return }
+        throw RPCError(
+            .lawUnknown, "the \(words ?? currency) of \"\(dataset)\" cannot be told: \(reason)",
+            ["currency": .string(currency), "dataset": .string(dataset)])
+    }
+
+    /// A cost without what is not known.
+    func known(_ cost: Cost) -> Cost {
+        var cost = cost
+        if unknown["parameters"] != nil { cost.parameters = .infinity }
+        if unknown["trainingFlops"] != nil { cost.trainingFlops = .infinity }
+        if unknown["trainingSeconds"] != nil { cost.trainingSeconds = .infinity }
+        if unknown["memoryBytes"] != nil { cost.memoryBytes = .infinity }
+        if unknown["latencySeconds"] != nil { cost.latencySeconds = .infinity }
+        if unknown["parameters"] != nil {
+            (cost.embeddingParameters, cost.bodyParameters) = (.infinity, .infinity)
+            (cost.inferenceFlops, cost.inferenceFlopsPerToken) = (.infinity, .infinity)
+        }
+        if unknown["trainingFlops"] != nil { cost.trainingFlopsPerToken = .infinity }
+        if unknown["latencySeconds"] != nil { cost.latencyP95Seconds = nil }
+        return cost
+    }
+
+    func known(_ candidate: Candidate) -> Candidate {
+        var candidate = candidate
+        candidate.cost = known(candidate.cost)
+        return candidate
+    }
+
+    /// One warning for each reason.
+    var warnings: [Warning] {
+        var reasons: [(reason: String, words: [String])] = []
+        for (name, words) in Self.currencies {
+            guard let reason = unknown[name] else { continue }
+            if let place = reasons.firstIndex(where: { $0.reason == reason }) {
+                reasons[place].words.append(words)
+            } else {
+                reasons.append((reason, [words]))
+            }
+        }
+        return reasons.map {
+            Warning(code: "cost-unknown", message: "\($0.words.joined(separator: ", ")): unknown, \($0.reason)")
+        }
+    }
+
+    /// The items of a dataset, from the parameters that were counted elsewhere: nil unless all observations agree on one
+    /// whole number.
+    static func items(from observations: [Observation]) -> Int? {
+        var found: Int?
+        for o in observations {
+            guard let parameters = o.parameters else { continue }
+            if !o.key.undeclared.allSatisfy({ $0 != "backbone" && $0 != "max_length" }) { return nil }
+            let embeddings = parameters - CostModel.parameters(o.configuration, items: 0)
+            guard embeddings > 0, embeddings % o.configuration.dim == 0 else { return nil }
+            let items = embeddings / o.configuration.dim
+            guard found == nil || found == items else { return nil }
+            found = items
+        }
+        return found
+    }
+}

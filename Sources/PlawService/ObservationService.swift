@@ -1,0 +1,255 @@
+internal import Calibration
+internal import Domain
+internal import Logging
+internal import Observations
+internal import PlawProtocol
+internal import Store
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// Imports and lists observations.
+actor ObservationService {
+    private let store: Store
+    private let uploads: Uploads
+    private let laws: LawService
+    private let offload = Offload()
+    private let logger: Logger
+
+    /// Keys of an import whose laws are fitted at once, those with most observations first.
+    private static let mostKeys = 32
+    /// Observations of a key that are still fitted at once; the time of a fit grows with them.
+    private static let mostFitted = 5_000
+
+    init(store: Store, uploads: Uploads, laws: LawService, logger: Logger) {
+        self.store = store
+        self.uploads = uploads
+        self.laws = laws
+        self.logger = logger
+    }
+
+    func list(_ params: ObservationListParams) async throws -> ObservationListResult {
+        let limit = params.limit ?? ObservationListParams.largestPage
+        guard (1...ObservationListParams.largestPage).contains(limit) else {
+            throw RPCError(
+                .invalidParams, "limit: found \(limit), expected 1 to \(ObservationListParams.largestPage)",
+                ["field": .string("limit")])
+        }
+        // One more than asked for tells whether there are more.
+        let found = try await store.observations(of: params.name, after: params.after ?? 0, limit: limit + 1)
+        let page = Array(found.prefix(limit))
+        return ObservationListResult(observations: page, next: found.count > limit ? page.last?.id : nil)
+    }
+
+    func take(_ params: ObservationImportParams) async throws -> ObservationImportResult {
+        try DatasetService.check(name: params.name)
+        let creates = params.create ?? false
+        try Self.check(params, creates: creates)
+        let exists = try await store.datasetExists(params.name)
+        if creates, exists { throw DatasetService.taken(params.name) }
+        if !creates, !exists {
+            throw RPCError(
+                .datasetUnknown,
+                "no dataset is named \"\(params.name)\"; with create (plaw import --create) it is made of these "
+                    + "observations alone")
+        }
+        let info = exists ? try await store.dataset(params.name).info : nil
+        let bytes = try await content(params)
+        let file = params.fileName ?? "text"
+        let table: ObservationTable
+        do {
+            let context = TableContext(
+                dataset: params.name, source: params.source, tokens: info?.entropy?.tokens,
+                apen: info?.entropy?.dataApEn, maxLength: info?.entropy?.perUserApEn.maxLength)
+            table = try await offload.run(cancellable: { isCancelled in
+                try ObservationTable(
+                    bytes: bytes, file: file, columns: params.columns ?? [:], context: context, shouldStop: isCancelled)
+            })
+        } catch let error as TableError {
+            if let upload = params.uploadId { await uploads.discard(upload) }
+            throw Self.refusal(error)
+        }
+        guard !table.rows.isEmpty else {
+            throw RPCError(
+                .invalidInput,
+                "\(file): found no training with a metric, expected at least one (\(table.skipped) without any)",
+                ["cause": .string("no-observations"), "file": .string(file)])
+        }
+        let created = creates ? Self.dataset(params, table) : nil
+        let (added, duplicates) = try await store(params.name, created, table, file: file)
+        if let upload = params.uploadId { await uploads.discard(upload) }
+        logger.notice(
+            "observations imported", metadata: ["dataset": "\(params.name)", "observations": "\(added.count)"])
+        return try await answer(
+            ObservationImportResult(
+                dataset: params.name, created: creates, rows: table.rows.count + table.skipped, imported: added.count,
+                duplicates: duplicates, skipped: table.skipped, keys: Self.keys(added), laws: [], warnings: []),
+            added, of: info ?? created)
+    }
+
+    // MARK: - Parts
+
+    private static func check(_ params: ObservationImportParams, creates: Bool) throws {
+        for (field, value) in [
+            ("users", params.users), ("items", params.items), ("interactions", params.interactions),
+        ] {
+            guard let value else { continue }
+            guard creates else {
+                throw RPCError(
+                    .invalidParams, "\(field): found it without create, expected it only where the dataset is made",
+                    ["field": .string(field)])
+            }
+            guard value > 0, value <= Int(Int32.max) * 1_000 else {
+                throw RPCError(
+                    .invalidParams, "\(field): found \(value), expected 1 or more", ["field": .string(field)])
+            }
+        }
+        if let source = params.source,
+            source.isEmpty || source.utf8.count > 500 || source.utf8.contains(where: { $0 < 32 })
+        {
+            throw RPCError(
+                .invalidParams, "source: found \(source.utf8.count) bytes, expected 1 to 500 of text on one line",
+                ["field": .string("source")])
+        }
+    }
+
+    private func content(_ params: ObservationImportParams) async throws -> [UInt8] {
+        switch (params.text, params.uploadId) {
+        case (let text?, nil): return Array(text.utf8)
+        case (nil, let id?):
+            let path = try await uploads.file(id)
+            let bytes: [UInt8]? = try await offload.run {
+                let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+                return size > ObservationTable.mostBytes ? nil : Array(try Data(contentsOf: URL(filePath: path)))
+            }
+            if let bytes { return bytes }
+            await uploads.discard(id)
+            throw RPCError(
+                .tooLarge, "the file has more than \(ObservationTable.mostBytes) bytes, the limit of an import")
+        default: throw RPCError(.invalidParams, "text, uploadId: expected exactly one of them")
+        }
+    }
+
+    private func store(
+        _ name: String, _ created: DatasetInfo?, _ table: ObservationTable, file: String
+    ) async throws -> (added: [Observation], duplicates: Int) {
+        do {
+            return try await store.importObservations(into: name, creating: created, table.rows)
+        } catch {
+            guard error.kind == .conflict else { throw error }
+            throw RPCError(
+                .invalidInput, "\(file), \(error.cause)",
+                ["cause": .string("conflict"), "file": .string(file), "line": .integer(Int64(error.line ?? 1))])
+        }
+    }
+
+    private static func refusal(_ error: TableError) -> RPCError {
+        var fields: [String: JSONValue] = ["cause": .string("table"), "file": .string(error.file)]
+        if let line = error.line { fields["line"] = .integer(Int64(line)) }
+        if let column = error.column { fields["column"] = .string(column) }
+        return RPCError(.invalidInput, error.description, fields)
+    }
+
+    /// A dataset of observations alone. Items follow from the parameters where nobody said them.
+    private static func dataset(_ params: ObservationImportParams, _ table: ObservationTable) -> DatasetInfo {
+        DatasetInfo(
+            name: params.name, version: "", createdAt: timestamp(), fileName: params.fileName ?? "", decision: nil,
+            options: ReadOptions(), users: params.users,
+            items: params.items ?? KnownCosts.items(from: table.rows.map(\.observation)),
+            interactions: params.interactions, statistics: nil, mask: nil, entropy: nil, corpusBytes: 0)
+    }
+
+    private static func keys(_ observations: [Observation]) -> [ImportedKey] {
+        var keys: [LawKey: ImportedKey] = [:]
+        var order: [LawKey] = []
+        for observation in observations {
+            if keys[observation.key] == nil { order.append(observation.key) }
+            keys[observation.key, default: ImportedKey(key: observation.key, observations: 0, converged: 0)]
+                .observations += 1
+            if observation.converged { keys[observation.key]?.converged += 1 }
+        }
+        return order.compactMap { keys[$0] }
+    }
+
+    /// Fits the laws of what was added, and says what the reader must know.
+    private func answer(
+        _ result: ObservationImportResult, _ added: [Observation], of info: DatasetInfo?
+    ) async throws -> ObservationImportResult {
+        var result = result
+        let keys = result.keys.sorted { $0.converged > $1.converged }
+        for imported in keys.prefix(Self.mostKeys) {
+            result.warnings += Self.undeclared(imported)
+            guard imported.converged <= Self.mostFitted else {
+                result.warnings.append(
+                    Warning(
+                        code: "no-law",
+                        message: "\(imported.converged) converged observations of \(imported.key.backbone.rawValue) "
+                            + "\(imported.key.loss.rawValue) take long to fit; start it with plaw fit \(result.dataset)"
+                    ))
+                continue
+            }
+            do {
+                result.laws += try await laws.fit(LawFitParams(name: result.dataset), key: imported.key).map(\.id)
+            } catch {
+                result.warnings.append(
+                    Warning(
+                        code: "no-law",
+                        message: "no law was fitted to the \(imported.converged) converged observations of "
+                            + "\(imported.key.backbone.rawValue) \(imported.key.loss.rawValue): \(error)"))
+            }
+        }
+        if keys.count > Self.mostKeys {
+            result.warnings.append(
+                Warning(
+                    code: "many-keys",
+                    message:
+                        "found \(keys.count) keys; laws were fitted for the \(Self.mostKeys) with most observations"))
+        }
+        // The keys of an answer fit into a frame.
+        result.keys = Array(keys.prefix(Self.mostKeys))
+        let lacking = Set(added.flatMap { o in o.metrics.filter { $0.value.lacksError }.keys }).sorted()
+        if !lacking.isEmpty {
+            result.warnings.append(
+                Warning(
+                    code: "no-standard-error",
+                    message: "\(lacking.joined(separator: ", ")) came without standard errors in some rows; those are "
+                        + "weighted like the least certain of their key"))
+        }
+        if let version = info?.version, !version.isEmpty {
+            let others = added.count {
+                !$0.key.undeclared.contains("dataset_version") && $0.key.datasetVersion != version
+            }
+            if others > 0 {
+                result.warnings.append(
+                    Warning(
+                        code: "other-version",
+                        message:
+                            "\(others) observations are of another version of the dataset than the one registered; "
+                            + "they are kept apart"))
+            }
+        }
+        return result
+    }
+
+    private static func undeclared(_ imported: ImportedKey) -> [Warning] {
+        let key = imported.key
+        return key.undeclared.isEmpty ? [] : [Self.warning(key, observations: imported.observations)]
+    }
+
+    /// What an answer that rests on such a key says of it.
+    static func warning(_ key: LawKey, observations: Int?) -> Warning {
+        let which = observations.map { "\($0) observations" } ?? "the observations"
+        func said(_ column: String, _ word: String) -> String { key.undeclared.contains(column) ? "?" : word }
+        let model = said("backbone", key.backbone.rawValue) + " " + said("loss", key.loss.rawValue)
+        let data =
+            key.undeclared.contains("tokens") || key.undeclared.contains("apen")
+            ? "; their data size D' is known only in units of that of all users" : ""
+        return Warning(
+            code: "undeclared",
+            message: "undeclared: \(key.undeclared.joined(separator: ", ")). That \(which) of \(model) "
+                + "agree in these is assumed; they are fitted among themselves only\(data)")
+    }
+}

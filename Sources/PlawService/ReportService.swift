@@ -1,0 +1,72 @@
+internal import Domain
+internal import PlawProtocol
+internal import Reports
+internal import Store
+
+/// Gathers what a report shows.
+struct ReportService: Sendable {
+    let store: Store
+    let datasets: DatasetService
+    let laws: LawService
+
+    func render(_ params: ReportRenderParams) async throws -> ReportRenderResult {
+        let dataset = try await store.dataset(params.name).info
+        let observations = try await store.observations(of: params.name)
+        let served = try await laws.list(LawListParams(name: params.name)).laws
+        var report = Report(dataset: dataset, createdAt: timestamp(), observations: observations, laws: served)
+        if dataset.entropy != nil {
+            report.movement = try await datasets.entropy(DatasetEntropyParams(name: params.name)).movement
+        }
+        do {
+            let answer = try await laws.recommend(
+                AdvisorRecommendParams(name: params.name, metric: params.metric, loss: params.loss))
+            report.recommendation = answer
+            report.grid = try await grid(params, answer, served)
+            report.front = try await front(params)
+        } catch let error as RPCError {
+            report.refusal = error.message
+        }
+        return ReportRenderResult(dataset: params.name, html: report.html)
+    }
+
+    /// What the laws expect of the observed levels and the recommended one.
+    private func grid(
+        _ params: ReportRenderParams, _ answer: Recommendation, _ served: [Law]
+    ) async throws -> Report.Grid? {
+        let metric = params.metric ?? LawService.metric(nil, of: Set(answer.laws.keys))
+        guard let law = served.first(where: { $0.id == answer.laws[metric.description] }) else { return nil }
+        func levels(_ observed: [Int], _ chosen: Int) -> [Int] {
+            let all = Set(observed)
+            // A map of more cells than this shows nothing any more.
+            let kept =
+                all.count <= 16
+                ? all : Set(all.sorted().enumerated().filter { $0.offset % (all.count / 12) == 0 }.map(\.element))
+            return kept.union([chosen]).sorted()
+        }
+        let layers = levels(law.fit.points.map(\.layers), answer.configuration.layers)
+        let dims = levels(law.fit.points.map(\.dim), answer.configuration.dim)
+        var values: [[Double]] = []
+        for layer in layers {
+            var row: [Double] = []
+            for dim in dims {
+                // What lies too far out, or fits no head, stays empty.
+                let cell = try? await laws.predict(
+                    LawPredictParams(name: params.name, layers: layer, dim: dim, loss: params.loss))
+                row.append(cell?.predicted[metric.description] ?? .infinity)
+            }
+            values.append(row)
+        }
+        return Report.Grid(metric: metric.description, layers: layers, dims: dims, values: values)
+    }
+
+    /// The front over parameters, or over the first cost that is known.
+    private func front(_ params: ReportRenderParams) async throws -> AdvisorParetoResult? {
+        for currency in ["parameters", "trainingFlops", "trainingSeconds", "memoryBytes", "latencySeconds"] {
+            let asked = AdvisorParetoParams(
+                name: params.name, currency: currency, metric: params.metric, loss: params.loss)
+            // A cost that is not known is refused; the next may be.
+            if let front = try? await laws.pareto(asked) { return front }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,112 @@
+internal import Advisor
+internal import Calibration
+internal import Domain
+internal import Interactions
+internal import PerformanceLaws
+internal import PlawProtocol
+internal import SequentialDesign
+internal import Store
+internal import Trials
+
+/// Chooses the next trial of a calibration from what is stored: the same store gives the same trial, before and after a restart.
+struct TrialChooser: Sendable {
+    let store: Store
+    let layout: StateLayout
+    private let offload = Offload()
+
+    /// Share of the remaining seconds that a trial may be predicted to take.
+    private static let margin = 0.97
+
+    init(store: Store, layout: StateLayout) {
+        self.store = store
+        self.layout = layout
+    }
+
+    /// What a job goes on with. Errors: `StoreError`, and those of the corpus.
+    func next(_ request: DesignRequest) async throws -> DesignAnswer {
+        let settings = request.plan.settings
+        let dataset = try await store.dataset(settings.dataset)
+        let facts = try await offload.run {
+            try DatasetFacts(
+                corpus: Corpus(path: request.plan.corpus), info: dataset.info, maxLength: settings.maxLength,
+                batchUsers: settings.options.batchUsers)
+        }
+        let probes = try await store.probes(
+            ThroughputProbe.self, dataset: settings.dataset, setting: settings.speedSetting)
+        let pricing = try await CalibrationPricing(
+            settings, probes: probes, store, dataset: dataset.info, facts: facts, corpus: request.plan.corpus)
+        let latencies = try await store.latencies(settings.backbone, heads: settings.heads)
+        let observations = LawService.comparable(
+            try await store.observations(of: settings.dataset), pricing.key)
+        let trialsFolder = layout.trials
+        return try await offload.run {
+            let metric = settings.options.stopMetric
+            let design = SequentialDesign(
+                space: pricing.space(latencies: latencies), start: request.plan.start, tolerance: settings.tolerance)
+            let gains = StoredRanks(observations, trialsFolder: trialsFolder).gains(metric)
+            // Too few observations give no law yet.
+            let law = try? LawFitter(metric: metric, draws: 0).fit(observations, gains: gains)
+            let running = request.running.map(Self.trial)
+            // What failed or was cut short taught nothing, and would again.
+            let ended = request.trials.filter { $0.state.isFinal && $0.seconds > 0 }.map(Self.trial)
+            let measured = Array(Set(pricing.measured + ended))
+            let rest = Self.margin * request.remainingSeconds
+            let step = design.next(law: law, measured: measured, running: running) { trials in
+                let seconds = trials.map { pricing.planned($0).predictedSeconds }
+                return seconds.allSatisfy { $0 <= rest } && seconds.reduce(0, +) <= rest * Double(settings.workers)
+            }
+            func outlook(isLast: Bool) -> CalibrationOutlook? {
+                guard let law, let now = design.outlook(law: law, measured: measured) else { return nil }
+                return CalibrationOutlook(
+                    metric: metric, configuration: settings.configuration(layers: now.layers, dim: now.dim),
+                    predicted: now.predicted, expectedRegret: now.expectedRegret, trained: now.trained,
+                    tolerance: settings.tolerance, isReached: now.relativeRegret <= settings.tolerance,
+                    halvingSeconds: isLast ? design.secondsToHalve(law: law, measured: measured) : nil)
+            }
+            switch step {
+            case .train(let trial, _):
+                return .train(
+                    NewTrial(pricing.planned(trial), settings: settings, corpus: request.plan.corpus),
+                    outlook(isLast: false))
+            case .wait: return .wait
+            case .enough, .spent: return .end(outlook(isLast: true))
+            }
+        }
+    }
+
+    private static func trial(_ stored: StoredTrial) -> DesignTrial {
+        DesignTrial(
+            layers: stored.spec.configuration.layers, dim: stored.spec.configuration.dim,
+            userFraction: stored.spec.userFraction, seed: stored.spec.seed)
+    }
+
+    /// Two standard errors of the difference between two trainings on the dataset's test users.
+    func smallestDifference(_ pricing: CalibrationPricing) async throws -> SmallestDifference {
+        let metric = Metric(.hr, 10)
+        let observations = LawService.comparable(pricing.before, pricing.key)
+        let trialsFolder = layout.trials
+        return try await offload.run {
+            let whole = observations.filter { $0.userFraction == 1 }
+            guard whole.count >= LawFitter.fewest,
+                let law = try? LawFitter(metric: metric, draws: 0, families: [.constant]).fit(
+                    whole, gains: StoredRanks(whole, trialsFolder: trialsFolder).gains(metric))
+            else { return Self.typical(metric, users: pricing.facts.evaluatedUsers) }
+            let level = law.points.reduce(0) { $0 + $1.observed } / Double(law.points.count)
+            let own = 1 - (law.noise.correlation ?? Self.typicalCorrelation)
+            return SmallestDifference(
+                metric: metric, level: level, difference: 2 * (2 * own).squareRoot() * law.noise.evaluation,
+                isMeasured: true)
+        }
+    }
+
+    /// Of the gains of two trainings over the same users, before any was measured.
+    private static let typicalCorrelation = 0.5
+
+    /// A hit rate of 0.1, as many of the public datasets have.
+    private static func typical(_ metric: Metric, users: Int) -> SmallestDifference {
+        let level = 0.1
+        let variance = 2 * (1 - typicalCorrelation) * level * (1 - level) / Double(max(1, users))
+        return SmallestDifference(
+            metric: metric, level: level, difference: 2 * variance.squareRoot(), isMeasured: false)
+    }
+}

@@ -1,0 +1,406 @@
+package import Domain
+package import PlawProtocol
+
+/// Everything a report shows, gathered by the daemon; `html` makes the page of it.
+package struct Report: Sendable {
+    /// What the laws expect over a grid of shapes.
+    package struct Grid: Sendable {
+        package var metric: String
+        package var layers: [Int]
+        package var dims: [Int]
+        /// By layers, then by dim; infinite where the laws say nothing.
+        package var values: [[Double]]
+
+        package init(metric: String, layers: [Int], dims: [Int], values: [[Double]]) {
+            (self.metric, self.layers, self.dims, self.values) = (metric, layers, dims, values)
+        }
+    }
+
+    package var dataset: DatasetInfo
+    /// When it was made, ISO 8601.
+    package var createdAt: String
+    package var observations: [Observation]
+    /// Newest first.
+    package var laws: [Law]
+    package var recommendation: Recommendation?
+    /// Why nothing is recommended.
+    package var refusal: String?
+    package var grid: Grid?
+    package var front: AdvisorParetoResult?
+    /// How entropy and D' move with the length of the histories and with shares of the users.
+    package var movement: EntropyMovement?
+
+    package init(
+        dataset: DatasetInfo, createdAt: String, observations: [Observation], laws: [Law],
+        recommendation: Recommendation? = nil, refusal: String? = nil, grid: Grid? = nil,
+        front: AdvisorParetoResult? = nil, movement: EntropyMovement? = nil
+    ) {
+        self.dataset = dataset
+        self.createdAt = createdAt
+        self.observations = observations
+        self.laws = laws
+        self.recommendation = recommendation
+        self.refusal = refusal
+        self.grid = grid
+        self.front = front
+        self.movement = movement
+    }
+
+    /// One self-contained page, well-formed as XML too.
+    package var html: String {
+        let sections =
+            [heading, answer, frontSection, facts, entropy, movements] + laws.map(section) + [table(of: observations)]
+        return HTML.page(title: "\(dataset.name): performance law report", style: style, sections).text
+    }
+
+    // MARK: - Sections
+
+    private var heading: HTML {
+        .element(
+            "header", [:],
+            [
+                .element("h1", [:], dataset.name),
+                .element("p", ["class": "note"], "Report of plawd \(plawVersion), \(createdAt)"),
+            ])
+    }
+
+    private func section(_ title: String, _ parts: [HTML]) -> HTML {
+        .element("section", [:], [.element("h2", [:], title)] + parts)
+    }
+
+    private func note(_ words: String) -> HTML { .element("p", ["class": "note"], words) }
+
+    private var answer: HTML {
+        guard let answer = recommendation else { return section("Recommendation", [note(refusal ?? "none")]) }
+        let c = answer.configuration
+        let shape =
+            "\(c.layers) \(c.layers == 1 ? "layer" : "layers"), dim \(c.dim) (\(c.backbone.rawValue), \(c.loss.rawValue), "
+            + "\(c.heads) heads, sequences of \(c.maxLength))"
+        let expected = answer.predicted.sorted { $0.key < $1.key }.map { metric, value in
+            (
+                metric,
+                Numbers.quality(value)
+                    + (answer.interval[metric].map {
+                        ", 90 % interval \(Numbers.quality($0.low)) to \(Numbers.quality($0.high))"
+                    } ?? "")
+            )
+        }
+        let rows = ([Candidate(answer)] + answer.runnersUp).map(Self.cells)
+        let metrics = answer.predicted.keys.sorted()
+        return section(
+            "Recommendation",
+            [
+                .element("p", ["class": "answer"], shape), Reports.facts(expected),
+                Reports.table(
+                    ["layers", "dim"] + metrics + ["parameters", "training", "time", "memory", "latency"],
+                    firstRight: 0,
+                    rows),
+            ] + warnings(answer.warnings))
+    }
+
+    private func warnings(_ warnings: [Warning]) -> [HTML] {
+        guard !warnings.isEmpty else { return [] }
+        return [
+            .element(
+                "ul", ["class": "warnings"],
+                warnings.map { .element("li", [:], [.element("b", [:], $0.code), HTML(": " + $0.message)]) })
+        ]
+    }
+
+    private static func cells(_ candidate: Candidate) -> [String] {
+        let cost = candidate.cost
+        return ["\(candidate.configuration.layers)", "\(candidate.configuration.dim)"]
+            + candidate.predicted.sorted { $0.key < $1.key }.map { Numbers.quality($0.value) } + [
+                Numbers.scaled(cost.parameters), Numbers.scaled(cost.trainingFlops, "FLOP"),
+                Numbers.seconds(cost.trainingSeconds), Numbers.scaled(cost.memoryBytes, "B"),
+                Numbers.seconds(cost.latencySeconds),
+            ]
+    }
+
+    private var frontSection: HTML {
+        guard let front, let grid, !front.points.isEmpty else { return .nothing }
+        let costs: [String: (words: String, path: KeyPath<Cost, Double>)] = [
+            "parameters": ("parameters", \.parameters), "trainingFlops": ("training FLOPs", \.trainingFlops),
+            "memoryBytes": ("training memory, bytes", \.memoryBytes),
+            "latencySeconds": ("latency, s", \.latencySeconds),
+            "trainingSeconds": ("training time, s", \.trainingSeconds),
+        ]
+        guard let (words, path) = costs[front.currency] else { return .nothing }
+        func points(_ candidates: [Candidate]) -> [(x: Double, y: Double)] {
+            candidates.map { ($0.cost[keyPath: path], $0.predicted[grid.metric] ?? .nan) }
+        }
+        var series = [PlotSeries("nothing is better and cheaper", .line, points(front.points))]
+        if let recommendation { series.append(PlotSeries("recommended", .dots, points([Candidate(recommendation)]))) }
+        return section(
+            "Quality against \(words)",
+            [plot(series, x: PlotAxis(words, isLogarithmic: true), y: PlotAxis(grid.metric))])
+    }
+
+    private var facts: HTML {
+        var pairs = [
+            ("users", Numbers.count(dataset.users)), ("items", Numbers.count(dataset.items)),
+            ("interactions", Numbers.count(dataset.interactions)), ("file", dataset.fileName),
+            ("registered", dataset.createdAt),
+        ]
+        if let s = dataset.statistics {
+            pairs.append(("evaluated users", Numbers.count(s.evaluatedUsers)))
+            let names = ["min", "25 %", "median", "75 %", "max"]
+            let lengths = zip(names, s.lengthQuartiles).map { "\($0) \(Numbers.count($1))" }
+            pairs.append(("sequence lengths", lengths.joined(separator: ", ")))
+            pairs.append(("repeated interactions", Numbers.decimals(s.repeatedShare * 100, 1) + " %"))
+        }
+        if let mask = dataset.mask { pairs.append(("mask of the ranking", mask.rawValue)) }
+        pairs.append(("filter", dataset.options.filter))
+        if !dataset.version.isEmpty { pairs.append(("version", dataset.version)) }
+        let alone =
+            dataset.entropy == nil
+            ? [
+                note(
+                    "Made of imported observations alone: nothing is known of its interactions but what came with them."
+                )
+            ]
+            : []
+        return section("Dataset", alone + [Reports.facts(pairs)])
+    }
+
+    private var entropy: HTML {
+        guard let e = dataset.entropy else { return .nothing }
+        let rows = e.pooledApEn.map {
+            [
+                "\($0.m)", Numbers.figure($0.value), Numbers.figure($0.biasCorrected),
+                Numbers.decimals($0.singletonShare * 100, 1) + " %",
+            ]
+        }
+        let curves = [
+            PlotSeries("pooled ApEn", .lineAndDots, e.pooledApEn.map { (Double($0.m), $0.value) }),
+            PlotSeries("bias corrected", .lineAndDots, e.pooledApEn.map { (Double($0.m), $0.biasCorrected) }),
+        ]
+        let p = e.perUserApEn
+        return section(
+            "Entropy",
+            [
+                Reports.table(
+                    ["m", "pooled ApEn, nats", "bias corrected", "contexts that occur once"], firstRight: 0, rows),
+                plot(curves, x: PlotAxis("m, items of context"), y: PlotAxis("nats")),
+                Reports.facts([
+                    (
+                        "per-user ApEn",
+                        "\(Numbers.figure(p.mean)) nats (m = \(p.m), r = \(Numbers.figure(p.r)), L = \(p.maxLength); "
+                            + "\(Numbers.count(p.users)) users, \(Numbers.count(p.tooShort)) too short)"
+                    ), ("Shannon", "\(Numbers.figure(e.shannonBits)) bits"),
+                    ("Lempel-Ziv", "\(Numbers.figure(e.lempelZiv)) nats"),
+                    ("compression ratio", Numbers.figure(e.compressionRatio)), ("tokens", Numbers.count(e.tokens)),
+                    ("D' = tokens / ApEn", Numbers.count(Int(min(e.effectiveTokens, 1e15)))),
+                ]),
+            ] + e.notes.map(note))
+    }
+
+    private var movements: HTML {
+        guard let movement else { return .nothing }
+        func part(
+            _ title: String, _ points: [EntropyPoint], _ axis: PlotAxis, _ x: (EntropyPoint) -> Double,
+            _ shown: (EntropyPoint) -> String
+        )
+            -> [HTML]
+        {
+            let rows = points.map {
+                [
+                    shown($0), Numbers.count($0.users), Numbers.count($0.tokens), Numbers.figure($0.pooledApEn),
+                    Numbers.figure($0.biasCorrected), Numbers.figure($0.perUserApEn),
+                    Numbers.count(Int(min($0.effectiveTokens, 1e15))),
+                ]
+            }
+            return [
+                .element("h3", [:], title),
+                Reports.table(
+                    [axis.label, "users", "tokens", "pooled ApEn", "bias corrected", "per-user ApEn", "D'"],
+                    firstRight: 0,
+                    rows),
+                plot(
+                    [
+                        PlotSeries("pooled ApEn", .lineAndDots, points.map { (x($0), $0.pooledApEn) }),
+                        PlotSeries("bias corrected", .lineAndDots, points.map { (x($0), $0.biasCorrected) }),
+                    ], x: axis, y: PlotAxis("nats")),
+                plot(
+                    [PlotSeries("D'", .lineAndDots, points.map { (x($0), $0.effectiveTokens) })], x: axis,
+                    y: PlotAxis("D' = tokens / ApEn", isLogarithmic: true)),
+            ]
+        }
+        let byLength = part(
+            "With the length of the histories", movement.byMaxLength, PlotAxis("L", isLogarithmic: true),
+            { Double($0.maxLength) }, { Numbers.count($0.maxLength) })
+        let byShare = part(
+            "With shares of the users", movement.byUserFraction, PlotAxis("share of the users", isLogarithmic: true),
+            { $0.userFraction }, { Numbers.decimals($0.userFraction * 100, 1) + " %" })
+        return section("How entropy and data size move", byLength + byShare)
+    }
+
+    private func section(_ law: Law) -> HTML {
+        let (fit, key) = (law.fit, law.key)
+        func said(_ column: String, _ value: String) -> String {
+            key.undeclared.contains(column) ? "undeclared" : value
+        }
+        var parts = [
+            Reports.facts([
+                ("answers from", fit.family == "weighted" ? "all families, weighted" : fit.family),
+                ("observations", "\(fit.points.count) of \(fit.places.count) configurations"),
+                ("one training varies by", Numbers.figure(fit.noise.training)),
+                ("split", said("split", key.split)), ("mask", said("mask", key.mask.rawValue)),
+                ("candidates", said("candidates", key.candidates)), ("filter", said("filter", key.filter)),
+                ("policy", said("policy", key.policy)), ("training code", said("code_version", key.codeVersion)),
+            ])
+        ]
+        if !key.undeclared.isEmpty {
+            parts += warnings([
+                Warning(
+                    code: "undeclared",
+                    message: key.undeclared.joined(separator: ", ")
+                        + "; that these observations agree in them is assumed, and they are fitted among themselves only"
+                )
+            ])
+        }
+        parts += families(fit)
+        parts += plots(fit)
+        let metric = fit.metric.description
+        if let grid, recommendation?.laws[metric] == law.id, grid.metric == metric {
+            let best = recommendation.flatMap { answer -> (Int, Int)? in
+                guard let row = grid.layers.firstIndex(of: answer.configuration.layers),
+                    let column = grid.dims.firstIndex(of: answer.configuration.dim)
+                else { return nil }
+                return (row, column)
+            }
+            parts.append(.element("h3", [:], "Expected \(metric)"))
+            parts.append(
+                heatMap(
+                    rows: grid.layers.map(String.init), columns: grid.dims.map(String.init), rowLabel: "layers",
+                    columnLabel: "dim", grid.values, marked: best))
+        }
+        let who =
+            said("backbone", key.backbone.rawValue) + " " + said("loss", key.loss.rawValue) + ", L = "
+            + said("max_length", "\(key.maxLength)")
+        return section("\(metric), law \(law.id): \(who)", parts)
+    }
+
+    /// What each family makes of the observations, and how well it predicts those left out.
+    private func families(_ fit: LawFit) -> [HTML] {
+        func percent(_ score: FoldScore?) -> String {
+            score.map { Numbers.decimals($0.relativeError * 100, 2) + " %" } ?? ""
+        }
+        var rows = fit.fits.map { family -> [String] in
+            let parameters = family.orderedParameters.map { "\($0.name) = \(Numbers.figure($0.value))" }
+            let optimum = [("N*", family.optimum.layers), ("d*", family.optimum.dim)].compactMap { name, value in
+                value.map { "\(name) = \(Numbers.figure($0))" }
+            }
+            let scores = family.crossValidation
+            let formula = [family.form, parameters.joined(separator: ", "), optimum.joined(separator: ", ")]
+            return [
+                family.family.rawValue, formula.filter { !$0.isEmpty }.joined(separator: "; "),
+                Numbers.decimals(scores.weight * 100, 0) + " %", Numbers.decimals(family.r2, 4),
+                percent(scores.leaveOneOut), percent(scores.leaveLargestOut), percent(scores.leaveLargestOutAlone),
+            ]
+        }
+        if let nearest = fit.nearestNeighbour {
+            rows.append(["nearest observation", "", "", "", "", percent(nearest), ""])
+        }
+        return [
+            .element("h3", [:], "Families"),
+            Reports.table(
+                ["family", "formula", "weight", "R²", "one left out", "largest left out", "formula alone"],
+                firstRight: 2,
+                rows),
+            note(
+                "Mean relative error on observations left out: each in turn, and the largest N, the largest d and the dearest "
+                    + "quarter in turn."),
+        ]
+    }
+
+    /// The measurements over each axis, and the residuals over what the law says.
+    private func plots(_ fit: LawFit) -> [HTML] {
+        let full = fit.effectiveTokensRange.last ?? 0
+        let whole = fit.points.filter { $0.effectiveTokens >= full * 0.999 }
+        func levels(_ level: (LawFit.Point) -> Int) -> [Int] { Set(whole.map(level)).sorted() }
+        func curves(
+            _ word: String, by group: (LawFit.Point) -> Int, over axis: (LawFit.Point) -> Int
+        ) -> [PlotSeries] {
+            levels(group).prefix(5).map { value in
+                let points = whole.filter { group($0) == value }.sorted { axis($0) < axis($1) }
+                return PlotSeries("\(word) \(value)", .lineAndDots, points.map { (Double(axis($0)), $0.observed) })
+            }
+        }
+        let y = PlotAxis("observed \(fit.metric)")
+        return [
+            .element("h3", [:], "Against dim"),
+            plot(curves("layers", by: \.layers, over: \.dim), x: PlotAxis("dim", isLogarithmic: true), y: y),
+            .element("h3", [:], "Against layers"),
+            plot(curves("dim", by: \.dim, over: \.layers), x: PlotAxis("layers", isLogarithmic: true), y: y),
+            .element("h3", [:], "Residuals"),
+            plot(
+                [PlotSeries("observed - fitted", .dots, fit.points.map { ($0.fitted, $0.residual) })],
+                x: PlotAxis("fitted \(fit.metric)"), y: PlotAxis("residual"), zeroLine: true),
+        ]
+    }
+
+    /// Rows of a table that a page still shows well.
+    private static let mostRows = 500
+
+    private func table(of observations: [Observation]) -> HTML {
+        guard !observations.isEmpty else { return section("Observations", [note("none")]) }
+        let metrics = Set(observations.flatMap(\.metrics.keys)).compactMap { Metric($0) }.sorted {
+            ($0.kind.rawValue, $0.k) < ($1.kind.rawValue, $1.k)
+        }.map(\.description)
+        let rows = observations.prefix(Self.mostRows).map { o -> [String] in
+            let c = o.configuration
+            let ended = o.converged ? "converged" : o.status ?? "stoppedByBudget"
+            return [
+                "\(o.id)", "\(c.backbone.rawValue) \(c.loss.rawValue)", ended, o.source ?? "", "\(c.layers)",
+                "\(c.dim)",
+                Numbers.decimals(o.userFraction * 100, 1) + " %", "\(o.seed)",
+                o.tokens > 0 && o.apen > 0 ? Numbers.count(Int(o.effectiveTokens)) : "unknown",
+            ] + metrics.map { name in o.metrics[name].map { Numbers.quality($0.value) } ?? "" }
+        }
+        let left = observations.count - rows.count
+        return section(
+            "Observations",
+            [
+                Reports.table(
+                    ["number", "model", "ended", "source", "layers", "dim", "users", "seed", "D'"] + metrics,
+                    firstRight: 4, Array(rows))
+            ] + (left > 0 ? [note("\(Numbers.count(left)) more are left out; plaw export has all")] : []))
+    }
+}
+
+extension Candidate {
+    fileprivate init(_ answer: Recommendation) {
+        self.init(
+            configuration: answer.configuration, predicted: answer.predicted, interval: answer.interval,
+            cost: answer.cost)
+    }
+}
+
+/// The page's looks: the reader's own light or dark, and plain on paper.
+private let style: StaticString = """
+    :root { color-scheme: light dark; --ink: #1b1f24; --soft: #59636e; --rule: #d1d9e0; --page: #fff; --mark: #b35900;
+      --c0: #0a63c9; --c1: #c2410c; --c2: #15803d; --c3: #7e22ce; --c4: #a16207; }
+    @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4af; --rule: #3a424c; --page: #0d1117;
+      --mark: #f0b429; --c0: #58a6ff; --c1: #ff8f5e; --c2: #4ac26b; --c3: #c297ff; --c4: #d4a72c; } }
+    body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+    main { max-width: 52rem; margin: 0 auto; padding: 1.5rem; }
+    h1 { overflow-wrap: anywhere; margin: 0; } h2 { margin: 2.2rem 0 .6rem; border-bottom: 1px solid var(--rule); }
+    h3 { margin: 1.2rem 0 .2rem; font-size: 1rem; } .answer { font-size: 1.3rem; font-weight: 600; margin: .4rem 0; }
+    .note, figcaption { color: var(--soft); } .scroll { overflow-x: auto; }
+    table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
+    th, td { text-align: left; vertical-align: top; padding: .15rem .8rem .15rem 0; border-bottom: 1px solid var(--rule); }
+    td { overflow-wrap: anywhere; } th { font-weight: 600; white-space: nowrap; } .n { text-align: right; }
+    .warnings { border-left: 3px solid var(--mark); margin: .8rem 0; padding: .2rem 0 .2rem 1.8rem; }
+    figure { margin: .4rem 0 1rem; } svg { width: 100%; height: auto; max-width: 44rem; } svg text { fill: var(--ink); font-size: 12px; }
+    svg .tick { fill: var(--soft); } svg .value { font-size: 11px; } .grid { stroke: var(--rule); stroke-width: 1; }
+    .axis { stroke: var(--soft); stroke-width: 1; fill: none; } .curve { fill: none; stroke-width: 1.8; }
+    .curve.s0 { stroke: var(--c0); } .curve.s1 { stroke: var(--c1); } .curve.s2 { stroke: var(--c2); }
+    .curve.s3 { stroke: var(--c3); } .curve.s4 { stroke: var(--c4); }
+    .dot.s0 { fill: var(--c0); } .dot.s1 { fill: var(--c1); } .dot.s2 { fill: var(--c2); } .dot.s3 { fill: var(--c3); }
+    .dot.s4 { fill: var(--c4); } .k0 { color: var(--c0); } .k1 { color: var(--c1); } .k2 { color: var(--c2); }
+    .k3 { color: var(--c3); } .k4 { color: var(--c4); }
+    .cell { fill: var(--c0); } .marked { stroke: var(--mark); stroke-width: 3; } svg .strong { fill: var(--page); font-weight: 600; }
+    @media print { main { max-width: none; padding: 0; } section, figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
+      body { font-size: 10pt; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+    """

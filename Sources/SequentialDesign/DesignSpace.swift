@@ -1,0 +1,133 @@
+internal import Glibc
+
+/// One training a design may ask for.
+package struct DesignTrial: Codable, Sendable, Hashable {
+    package var layers: Int
+    package var dim: Int
+    /// Share of the users that train.
+    package var userFraction: Double
+    package var seed: UInt64
+
+    package init(layers: Int, dim: Int, userFraction: Double = 1, seed: UInt64) {
+        self.layers = layers
+        self.dim = dim
+        self.userFraction = userFraction
+        self.seed = seed
+    }
+}
+
+/// What may be trained, what it costs, and which of it the answer is looked for among.
+package struct DesignSpace: Sendable {
+    /// Levels, ascending; also those between the levels a design starts with.
+    package var layers: [Int]
+    package var dims: [Int]
+    /// Shares of the users, 1 among them.
+    package var fractions: [Double]
+    /// The first seed of every training; repeats count up from it.
+    package var firstSeed: UInt64
+    /// Trainings of one place that may be asked for.
+    package var mostSeeds: Int
+    /// D' of all users.
+    package var effectiveTokens: Double
+    /// Predicted seconds of one training on one worker.
+    package var seconds: @Sendable (_ layers: Int, _ dim: Int, _ userFraction: Double) -> Double
+    /// Whether a shape keeps the budget that the user asks about.
+    package var isAsked: @Sendable (_ layers: Int, _ dim: Int) -> Bool
+
+    package init(
+        layers: [Int], dims: [Int], fractions: [Double] = [1], firstSeed: UInt64 = 1, mostSeeds: Int = 3,
+        effectiveTokens: Double, seconds: @escaping @Sendable (Int, Int, Double) -> Double,
+        isAsked: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }
+    ) {
+        self.layers = layers
+        self.dims = dims
+        self.fractions = fractions
+        self.firstSeed = firstSeed
+        self.mostSeeds = mostSeeds
+        self.effectiveTokens = effectiveTokens
+        self.seconds = seconds
+        self.isAsked = isAsked
+    }
+
+    func seconds(_ trial: DesignTrial) -> Double { seconds(trial.layers, trial.dim, trial.userFraction) }
+
+    // MARK: - The start
+
+    /// Trainings that a law can be begun with, cheapest first, within some seconds of one worker.
+    ///
+    /// Three levels of each axis, as far apart as the seconds pay for: the shapes along which one axis rises as the other falls
+    /// show both axes at every level in three trainings, the smallest shape stands below them, the largest above where it is paid
+    /// for. Then the shares of the users at the middle shape. Where not even the closest levels are paid for, the cheapest
+    /// trainings of them are taken that are.
+    package func start(within limit: Double) -> [DesignTrial] {
+        var best: (spread: Double, core: [DesignTrial])?
+        var bestWithShares: (spread: Double, core: [DesignTrial])?
+        var least: (seconds: Double, core: [DesignTrial])?
+        for n in triples(layers, widest: 8) {
+            for d in triples(dims, widest: 16) {
+                let core = [(n.2, d.0), (n.1, d.1), (n.0, d.2), (n.0, d.0)].map(trial)
+                let cost = core.reduce(0) { $0 + seconds($1) }
+                if cost < least?.seconds ?? .infinity { least = (cost, core) }
+                // Wide first; of equally wide ones the larger models, which are nearer to what is asked for.
+                let spread = ratio(n.0, n.2) + ratio(d.0, d.2) + 0.1 * (log(Double(n.2)) + log(Double(d.2)))
+                if cost <= limit, spread > best?.spread ?? 0 { best = (spread, core) }
+                let shareSeconds = shares(of: core[1]).reduce(0) { $0 + seconds($1) }
+                if cost + shareSeconds <= limit, spread > bestWithShares?.spread ?? 0 {
+                    bestWithShares = (spread, core)
+                }
+            }
+        }
+        // Shares of the users cost less than the next wider levels, and nothing else shows what more data would do.
+        guard let core = bestWithShares?.core ?? best?.core else {
+            let cheapest = (least?.core ?? layers.flatMap { n in dims.map { trial((n, $0)) } })
+                .sorted { seconds($0) < seconds($1) }
+            return fitting(cheapest, within: limit)
+        }
+        let shares = shares(of: core[1])
+        var chosen = core
+        var total = core.reduce(0) { $0 + seconds($1) }
+        let shareSeconds = shares.reduce(0) { $0 + seconds($1) }
+        if total + shareSeconds <= limit {
+            chosen += shares
+            total += shareSeconds
+        }
+        let largest = trial((core[0].layers, core[2].dim))
+        if total + seconds(largest) <= limit { chosen.append(largest) }
+        return chosen.sorted { seconds($0) < seconds($1) }
+    }
+
+    private func shares(of whole: DesignTrial) -> [DesignTrial] {
+        fractions.filter { $0 < 1 }.map { share in
+            DesignTrial(layers: whole.layers, dim: whole.dim, userFraction: share, seed: firstSeed)
+        }
+    }
+
+    private func trial(_ shape: (Int, Int)) -> DesignTrial {
+        DesignTrial(layers: shape.0, dim: shape.1, seed: firstSeed)
+    }
+
+    private func fitting(_ trials: [DesignTrial], within limit: Double) -> [DesignTrial] {
+        var total = 0.0
+        return trials.filter { trial in
+            let fits = total + seconds(trial) <= limit
+            if fits { total += seconds(trial) }
+            return fits
+        }
+    }
+
+    /// Smallest, middle and largest level: every pair of levels with one between them, at most `widest` times apart.
+    private func triples(_ levels: [Int], widest: Int) -> [(Int, Int, Int)] {
+        levels.flatMap { low in
+            levels.compactMap { high -> (Int, Int, Int)? in
+                guard high > low, high <= low * widest else { return nil }
+                let centre = (Double(low) * Double(high)).squareRoot()
+                let middle = levels.filter { $0 > low && $0 < high }.min {
+                    abs(log(Double($0) / centre)) < abs(log(Double($1) / centre)) - 1e-9
+                }
+                return middle.map { (low, $0, high) }
+            }
+        }
+    }
+
+    private func ratio(_ low: Int, _ high: Int) -> Double { log(Double(high) / Double(low)) }
+}

@@ -1,0 +1,245 @@
+package import Domain
+internal import Glibc
+internal import PerformanceLaws
+
+/// Where a calibration stands: what it would recommend now, and how much better the best may be.
+package struct DesignOutlook: Sendable, Hashable {
+    package var layers: Int
+    package var dim: Int
+    /// Predicted metric of it.
+    package var predicted: Double
+    /// What the best shape asked about is expected to have more, in metric units.
+    package var expectedRegret: Double
+    /// Trainings of it on all users.
+    package var trained: Int
+
+    package var relativeRegret: Double { predicted > 0 ? expectedRegret / predicted : .infinity }
+}
+
+/// What a design asks for next.
+package enum DesignStep: Sendable, Hashable {
+    /// One training, with the reason in a word or two.
+    case train(DesignTrial, reason: String)
+    /// What runs must end first: there is no law yet.
+    case wait
+    /// The expected regret is under the tolerance.
+    case enough
+    /// Nothing that is worth its time can be paid for.
+    case spent
+}
+
+/// Chooses trainings one at a time by what they teach about the answer, for what they cost.
+///
+/// The answer is the shape with the largest predicted metric among those asked about. Against each other shape t it may be wrong
+/// by E[(f_t - f_best)⁺], a closed form in the mean and the standard deviation of the difference; a further training takes a part
+/// of that variance away. The score of a training is the sum over t of what that expectation falls by, over seconds^0.4 (arXiv
+/// 2604.22753 has the exponent). Repeats compete like all others: they win where noise hides the differences.
+package struct SequentialDesign: Sendable {
+    package let space: DesignSpace
+    /// Trainings to begin with.
+    package let start: [DesignTrial]
+    /// Expected regret over the predicted metric at which the answer is good enough.
+    package let tolerance: Double
+
+    /// Exponent of a training's seconds in its score.
+    static let costExponent = 0.4
+
+    package init(space: DesignSpace, start: [DesignTrial], tolerance: Double = 0.01) {
+        self.space = space
+        self.start = start
+        self.tolerance = tolerance
+    }
+
+    /// The next training. The same measurements give the same answer.
+    ///
+    /// - Parameters:
+    ///   - law: fitted to what is measured; nil before there is enough.
+    ///   - measured: trainings whose result is known, however old.
+    ///   - running: trainings in work; they count as measured at what is expected of them.
+    ///   - pays: whether the rest of the budget pays these trainings.
+    package func next(
+        law: LawFit?, measured: [DesignTrial], running: [DesignTrial] = [],
+        pays: ([DesignTrial]) -> Bool
+    ) -> DesignStep {
+        func isAffordable(_ trials: DesignTrial...) -> Bool { pays(trials) }
+        let taken = Set(measured + running)
+        if let first = start.first(where: { !taken.contains($0) && isAffordable($0) }) {
+            return .train(first, reason: "start")
+        }
+        guard let law, let view = View(self, LawPredictor(law), measured: measured, running: running) else {
+            if !running.isEmpty { return .wait }
+            // Too little for a law: the cheapest shapes that are new.
+            let cheap = space.layers.flatMap { n in
+                space.dims.map { DesignTrial(layers: n, dim: $0, seed: space.firstSeed) }
+            }.filter { !taken.contains($0) && isAffordable($0) }.min { space.seconds($0) < space.seconds($1) }
+            return cheap.map { .train($0, reason: "cheapest") } ?? .spent
+        }
+        let incumbent = view.outlook
+        if incumbent.relativeRegret <= tolerance {
+            // An answer that rests on one training or none is tried once more before it is given.
+            if let confirmation = view.repeatOfBest, isAffordable(confirmation) {
+                return .train(confirmation, reason: "incumbent")
+            }
+            return running.isEmpty ? .enough : .wait
+        }
+        guard let best = view.best({ isAffordable($0) }) else { return .spent }
+        // The last chance to try the most promising of what can still be paid for is not given away for more knowledge of others.
+        if let promising = view.promising({ isAffordable($0) }), best.trial != promising,
+            !isAffordable(promising, best.trial)
+        {
+            return .train(promising, reason: "incumbent")
+        }
+        return .train(best.trial, reason: best.isRepeat ? "repeat" : "answer")
+    }
+
+    /// Where things stand; nil where no shape that is asked about exists.
+    package func outlook(law: LawFit, measured: [DesignTrial]) -> DesignOutlook? {
+        View(self, LawPredictor(law), measured: measured, running: [])?.outlook
+    }
+
+    /// Seconds of one worker until the expected regret is half of what it is now, going on as `next` does while every training
+    /// measures what is expected; nil where that takes more than `steps` trainings.
+    package func secondsToHalve(law: LawFit, measured: [DesignTrial], steps: Int = 40) -> Double? {
+        guard var view = View(self, LawPredictor(law), measured: measured, running: []) else { return nil }
+        let goal = view.outlook.expectedRegret / 2
+        guard goal > 0 else { return 0 }
+        var seconds = 0.0
+        for _ in 0..<steps {
+            guard let best = view.best({ _ in true }) else { return nil }
+            view.take(best.place)
+            seconds += space.seconds(best.trial)
+            if view.regret <= goal { return seconds }
+        }
+        return nil
+    }
+}
+
+/// A law seen from everywhere a training is possible or an answer lies.
+private struct View {
+    /// A place of the pool with the training that would be next there.
+    struct Spot {
+        var layers: Int
+        var dim: Int
+        var userFraction: Double
+        /// Seeds of its trainings that are measured or running.
+        var seeds: Set<UInt64>
+        var trainings: Int { seeds.count }
+    }
+
+    private let design: SequentialDesign
+    private var spots: [Spot]
+    private var posterior: JointPosterior
+    /// Places of the shapes asked about, on all users.
+    private let asked: [Int]
+    private let best: Int
+    private let noise: Double
+    private let measuredBest: Int
+
+    init?(_ design: SequentialDesign, _ law: LawPredictor, measured: [DesignTrial], running: [DesignTrial]) {
+        self.design = design
+        let space = design.space
+        struct Key: Hashable {
+            var layers: Int
+            var dim: Int
+            var share: Double
+            init(_ t: DesignTrial) { (layers, dim, share) = (t.layers, t.dim, t.userFraction) }
+        }
+        let seeds = (measured + running).reduce(into: [Key: Set<UInt64>]()) { $0[Key($1), default: []].insert($1.seed) }
+        let measuredKeys = measured.reduce(into: [Key: Int]()) { $0[Key($1), default: 0] += 1 }
+        let spots = space.layers.flatMap { n in
+            space.dims.flatMap { d in
+                space.fractions.map { share -> Spot in
+                    let key = Key(DesignTrial(layers: n, dim: d, userFraction: share, seed: 0))
+                    return Spot(layers: n, dim: d, userFraction: share, seeds: seeds[key] ?? [])
+                }
+            }
+        }
+        self.spots = spots
+        let asked = spots.indices.filter {
+            spots[$0].userFraction == 1 && space.isAsked(spots[$0].layers, spots[$0].dim)
+        }
+        posterior = law.joint(
+            spots.map {
+                .init(layers: $0.layers, dim: $0.dim, effectiveTokens: space.effectiveTokens * $0.userFraction)
+            })
+        let means = posterior.means
+        guard let best = asked.max(by: { (means[$0], -Double($0)) < (means[$1], -Double($1)) }) else { return nil }
+        self.asked = asked
+        self.best = best
+        noise = law.fit.noise.training * law.fit.noise.training
+        measuredBest =
+            measuredKeys[Key(DesignTrial(layers: spots[best].layers, dim: spots[best].dim, seed: 0))] ?? 0
+        for trial in running {
+            if let place = spots.firstIndex(where: {
+                $0.layers == trial.layers && $0.dim == trial.dim && $0.userFraction == trial.userFraction
+            }) {
+                posterior.condition(on: place, noise: noise)
+            }
+        }
+    }
+
+    var regret: Double { posterior.expectedRegret(of: best, among: asked) }
+
+    var outlook: DesignOutlook {
+        DesignOutlook(
+            layers: spots[best].layers, dim: spots[best].dim, predicted: posterior.means[best], expectedRegret: regret,
+            trained: measuredBest)
+    }
+
+    /// The next training of the best shape while it has fewer than two.
+    var repeatOfBest: DesignTrial? {
+        spots[best].trainings < min(2, design.space.mostSeeds) ? trial(best) : nil
+    }
+
+    /// The first training of the affordable shape with the largest prediction, where that is above those of all that are tried.
+    func promising(_ isAffordable: (DesignTrial) -> Bool) -> DesignTrial? {
+        let tried = asked.filter { spots[$0].trainings > 0 }.map { posterior.means[$0] }.max() ?? -.infinity
+        let place = asked.filter {
+            spots[$0].trainings == 0 && posterior.means[$0] > tried && isAffordable(trial($0))
+        }.max { posterior.means[$0] < posterior.means[$1] }
+        return place.map(trial)
+    }
+
+    private func trial(_ place: Int) -> DesignTrial {
+        let spot = spots[place]
+        var seed = design.space.firstSeed
+        while spot.seeds.contains(seed) { seed += 1 }
+        return DesignTrial(layers: spot.layers, dim: spot.dim, userFraction: spot.userFraction, seed: seed)
+    }
+
+    /// E[(f_t - f_best)⁺] for a difference with this mean and variance.
+    private static func loss(_ mean: Double, _ variance: Double) -> Double {
+        guard variance > 1e-30 else { return max(0, mean) }
+        let deviation = variance.squareRoot()
+        let z = mean / deviation
+        return deviation * exp(-z * z / 2) / (2 * Double.pi).squareRoot() + mean * 0.5 * erfc(-z / 2.0.squareRoot())
+    }
+
+    /// The training with the largest score among the affordable.
+    func best(_ isAffordable: (DesignTrial) -> Bool) -> (place: Int, trial: DesignTrial, isRepeat: Bool)? {
+        let rivals = asked.filter { $0 != best }.map { t in
+            let mean = posterior.means[t] - posterior.means[best]
+            let variance = posterior.differenceVariance(t, best)
+            return (place: t, mean: mean, variance: variance, loss: Self.loss(mean, variance))
+        }
+        var found: (score: Double, place: Int)?
+        for place in spots.indices where spots[place].trainings < design.space.mostSeeds {
+            let trial = trial(place)
+            guard isAffordable(trial) else { continue }
+            var gain = 0.0
+            for rival in rivals {
+                let taken = posterior.reduction(rival.place, best, by: place, noise: noise)
+                gain += rival.loss - Self.loss(rival.mean, rival.variance - taken)
+            }
+            let score = gain / pow(max(design.space.seconds(trial), 1e-3), SequentialDesign.costExponent)
+            if score > found?.score ?? 0 { found = (score, place) }
+        }
+        return found.map { ($0.place, trial($0.place), spots[$0.place].trainings > 0) }
+    }
+
+    /// Goes on as if the next training of a place had measured what is expected there.
+    mutating func take(_ place: Int) {
+        posterior.condition(on: place, noise: noise)
+        spots[place].seeds.insert(trial(place).seed)
+    }
+}

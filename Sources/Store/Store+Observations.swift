@@ -1,0 +1,115 @@
+package import Domain
+internal import GRDB
+package import Observations
+package import PlawProtocol
+
+extension Store {
+    /// What a dataset's trainings measured, oldest first; of those with greater numbers than `after`, at most `limit`.
+    /// Errors: `unknownDataset`.
+    package func observations(
+        of dataset: String, after: Int64 = 0, limit: Int? = nil
+    ) async throws(StoreError) -> [Observation] {
+        try await read("read the observations of \(dataset)") { db in
+            let id = try Self.datasetID(db, dataset)
+            return try Self.observations(db, of: id, after: after, limit: limit)
+        }
+    }
+
+    private static func observations(
+        _ db: Database, of dataset: Int64, after: Int64 = 0, limit: Int? = nil
+    ) throws -> [Observation] {
+        try Row.fetchAll(
+            db, sql: "SELECT id, body FROM observation WHERE datasetId = ? AND id > ? ORDER BY id LIMIT ?",
+            arguments: [dataset, after, limit ?? -1]
+        ).map { row in
+            var observation = try decodeJSON(Observation.self, row["body"])
+            observation.id = row["id"]
+            return observation
+        }
+    }
+
+    /// Takes imported observations into a dataset, all or none, and makes the dataset first where `creating` says how.
+    /// Rows that say again what is known are left out and counted; returns what was added.
+    /// Errors: `unknownDataset`, `datasetExists`, and `conflict` with the line of a row that says something else than what is
+    /// known of its key, configuration, seed and share of users.
+    package func importObservations(
+        into dataset: String, creating: DatasetInfo?, _ rows: [ObservationTable.Row]
+    ) async throws(StoreError) -> (added: [Observation], duplicates: Int) {
+        try await write("import observations into \(dataset)") { db in
+            if let creating { try Self.insertDataset(db, creating, corpusFile: "") }
+            let id = try Self.datasetID(db, dataset)
+            var known = KnownObservations()
+            for observation in try Self.observations(db, of: id) { known.add(observation, at: nil) }
+            var added: [Observation] = []
+            let statement = try db.makeStatement(
+                sql: "INSERT INTO observation (datasetId, trialId, loss, body) VALUES (?, NULL, ?, ?)")
+            for row in rows where try known.isNew(row) {
+                try statement.execute(arguments: [
+                    id, row.observation.configuration.loss.rawValue, try encodeJSON(row.observation),
+                ])
+                var observation = row.observation
+                observation.id = db.lastInsertedRowID
+                added.append(observation)
+            }
+            return (added, rows.count - added.count)
+        }
+    }
+}
+
+/// The observations of a dataset by what should make them equal.
+private struct KnownObservations {
+    private struct Identity: Hashable {
+        var key: LawKey
+        var configuration: Domain.Configuration
+        var seed: UInt64
+        var userFraction: Double
+
+        init(_ o: Observation) {
+            (key, configuration, seed, userFraction) = (o.key, o.configuration, o.seed, o.userFraction)
+        }
+    }
+
+    /// What an observation says, and the line it stands on, nil where it was stored before.
+    private var places: [Identity: [(observation: Observation, line: Int?)]] = [:]
+
+    mutating func add(_ observation: Observation, at line: Int?) {
+        places[Identity(observation), default: []].append((observation, line))
+    }
+
+    /// Whether a row says something new. Trainings that were cut short may have been cut anywhere: only those that converged
+    /// must agree. Errors: `StoreError.conflict`.
+    mutating func isNew(_ row: ObservationTable.Row) throws -> Bool {
+        let new = row.observation
+        let others = (places[Identity(new)] ?? []).filter { $0.observation.converged == new.converged }
+        let differences = others.map { Self.difference(new, $0.observation) }
+        if differences.contains(where: { $0 == nil }) { return false }
+        if new.converged, let other = others.first, let difference = differences[0] {
+            let place = other.line.map { "line \($0)" } ?? "observation \(other.observation.id)"
+            throw StoreError(
+                "import",
+                "line \(row.line), \(difference) as in \(place) of the same key, layers, dim, seed and user_fraction; "
+                    + "trainings that were repeated need a column seed", kind: .conflict, line: row.line)
+        }
+        add(new, at: row.line)
+        return true
+    }
+
+    /// The first value in which two observations differ, found and expected; nil when there is none.
+    private static func difference(_ a: Observation, _ b: Observation) -> String? {
+        func differs(_ column: String, _ found: some Equatable, _ expected: some Equatable) -> String {
+            "column \(column): found \(found), expected \(expected)"
+        }
+        for name in Set(a.metrics.keys).union(b.metrics.keys).sorted() {
+            guard let new = a.metrics[name] else { return "column \(name): found nothing, expected a value" }
+            guard let old = b.metrics[name] else { return "column \(name): found \(new.value), expected nothing" }
+            if new.value != old.value { return differs(name, new.value, old.value) }
+            if new.standardError != old.standardError {
+                return differs(name + "_se", new.standardError, old.standardError)
+            }
+        }
+        if a.tokens != b.tokens { return differs("tokens", a.tokens, b.tokens) }
+        if a.apen != b.apen { return differs("apen", a.apen, b.apen) }
+        if a.users != b.users { return differs("users", a.users, b.users) }
+        return nil
+    }
+}

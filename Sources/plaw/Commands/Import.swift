@@ -1,0 +1,111 @@
+import ArgumentParser
+import Domain
+import PlawClient
+import PlawProtocol
+
+/// `plaw import`: takes observations of trainings made elsewhere, and fits their laws.
+struct Import: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Import observations of trainings made elsewhere, from a CSV.",
+        discussion: """
+            The header names the columns: layers, dim and at least one metric such as hr@10 or ndcg@10, and as many of \
+            backbone, loss, heads, max_length, tokens, apen, seed, split, mask, users, user_fraction, negatives, \
+            candidates, filter, policy, code_version, dataset_version, feed_forward_factor, parameters, epochs, \
+            best_epoch, seconds, status, source as are known. Observations that leave open what makes them comparable \
+            are fitted among themselves, with a warning. All rows are taken, or none.
+
+            Example: plaw import mine grid.csv --create --set mask=full --set split=leave-two-out
+            """)
+
+    @Argument(help: "Name of the dataset.") var name: String
+    @Argument(help: "CSV of observations; - for standard input.") var file: String
+    @Flag(help: "Make the dataset, of these observations alone.") var create = false
+    @Option(help: "Where the figures come from, kept with every observation.") var source: String?
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "A value for all rows of a column that the file lacks: mask=full.", valueName: "column=value"))
+    var constants: [ColumnValue] = []
+    @Option(help: "With --create: users of the dataset.") var users: Int?
+    @Option(help: "With --create: items, for the count of parameters; else they follow from a column parameters.")
+    var items: Int?
+    @Option(help: "With --create: interactions of the dataset.") var interactions: Int?
+    @OptionGroup var common: Common
+
+    func validate() throws {
+        let names = constants.map(\.column)
+        if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw ValidationError("--set: found \(twice) twice, expected each column once")
+        }
+        if !create, users != nil || items != nil || interactions != nil {
+            throw ValidationError("--users, --items, --interactions: expected with --create only")
+        }
+    }
+
+    func run() async throws {
+        let source = try file == "-" ? LocalFile.standardInput : LocalFile(file)
+        defer { source.close() }
+        let columns = Dictionary(constants.map { ($0.column, $0.value) }, uniquingKeysWith: { first, _ in first })
+        let result = try await common.connected { client in
+            let upload = try await source.send(to: client)
+            return try await client.call(
+                ObservationImport.self,
+                ObservationImportParams(
+                    name: name, uploadId: upload,
+                    fileName: file == "-" ? "standard input" : String(file.split(separator: "/").last ?? ""),
+                    create: create ? true : nil, source: self.source, columns: columns.isEmpty ? nil : columns,
+                    users: users, items: items, interactions: interactions))
+        }
+        try common.show(result) { result in
+            Self.lines(result).forEach(Terminal.print)
+            CandidateDisplay.printWarnings(result.warnings)
+            if !result.laws.isEmpty {
+                Terminal.print("next: plaw law \(result.dataset), plaw recommend \(result.dataset)")
+            }
+        }
+    }
+
+    /// What was imported, as text.
+    static func lines(_ result: ObservationImportResult) -> [String] {
+        func rows(_ count: Int) -> String { "\(Format.count(count)) \(count == 1 ? "row" : "rows")" }
+        var lines = [
+            "\(result.created ? "made" : "added to") \(result.dataset): \(Format.count(result.imported)) of "
+                + "\(rows(result.rows)) imported"
+        ]
+        if result.duplicates > 0 { lines.append("\(rows(result.duplicates)) said again what was known") }
+        if result.skipped > 0 { lines.append("\(rows(result.skipped)) without metrics left out: diverged or failed") }
+        if !result.keys.isEmpty {
+            var table = Table("backbone", "loss", "L", "split", "mask", "observations", "fitted", "undeclared")
+            table.leftAligned = [0, 1, 3, 4, 7]
+            for imported in result.keys {
+                let key = imported.key
+                func said(_ column: String, _ value: String) -> String {
+                    key.undeclared.contains(column) ? "?" : value
+                }
+                table.add(
+                    said("backbone", key.backbone.rawValue), said("loss", key.loss.rawValue),
+                    said("max_length", "\(key.maxLength)"), said("split", key.split), said("mask", key.mask.rawValue),
+                    Format.count(imported.observations), Format.count(imported.converged),
+                    key.undeclared.joined(separator: ", "))
+            }
+            lines += table.lines
+        }
+        if !result.laws.isEmpty {
+            let numbers = result.laws.map(String.init).joined(separator: ", ")
+            lines.append(result.laws.count == 1 ? "law \(numbers) is fitted" : "laws \(numbers) are fitted")
+        }
+        return lines
+    }
+}
+
+/// `mask=full`: a column and its value.
+struct ColumnValue: ExpressibleByArgument, Sendable {
+    var column: String
+    var value: String
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else { return nil }
+        (column, value) = (parts[0], parts[1])
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import Domain
+import PlawClient
+import PlawProtocol
+
+/// `plaw report`: everything known of a dataset as one page of HTML.
+struct ReportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report", abstract: "Write everything known of a dataset as one page of HTML.",
+        discussion: """
+            The page holds facts, entropy, laws with their residuals, the recommendation and the front of quality against \
+            cost. It needs nothing from anywhere, follows the reader's light or dark, and can be printed.
+            """)
+
+    @Argument(help: "Name of the dataset.") var name: String
+    @Option(name: .shortAndLong, help: "File to write; standard output unless given.") var output: String?
+    @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
+    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        let params = ReportRenderParams(name: name, metric: metric, loss: loss)
+        let report = try await common.connected { try await $0.call(ReportRender.self, params) }
+        if common.json { return Terminal.print(try jsonLine(report)) }
+        guard let output, output != "-" else { return Terminal.write(report.html) }
+        try OutputFile.write(report.html, to: output)
+        Terminal.note("report of \(report.dataset) written to \(output)")
+    }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Domain
+import PlawProtocol
+
+/// `plaw what-if`: the best configuration before and after a change.
+struct WhatIf: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "what-if",
+        abstract: "Compare the best configuration before and after a change of data, latency or length.")
+
+    @Argument(help: "Name of the dataset.") var name: String
+    @Option(help: "Factor of the number of users.") var usersX: Double?
+    @Option(help: "Factor of the interactions of each user.") var interactionsX: Double?
+    @Option(help: "Factor of the latency that the best configuration has now: 0.5.") var latencyX: Double?
+    @Option(help: "Another maximum length; there must be a law of it.") var maxLength: Int?
+    @Option(help: "Most parameters: 500k, 2M.") var maxParams: Count?
+    @Option(help: "Most FLOPs of one training to convergence: 1T, 5e12.") var maxFlops: Count?
+    @Option(help: "Most memory while training: 200MB, 1GiB.") var maxMemory: Bytes?
+    @Option(help: "Longest time to rank all items for one user on one core: 5ms.") var maxLatency: Seconds?
+    @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
+    @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
+    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @OptionGroup var common: Common
+
+    func validate() throws {
+        if usersX == nil, interactionsX == nil, latencyX == nil, maxLength == nil {
+            throw ValidationError("give a change: --users-x, --interactions-x, --latency-x or --max-length")
+        }
+    }
+
+    func run() async throws {
+        let limits = BudgetLimits(
+            maxParams: maxParams?.value, maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value,
+            maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value)
+        let params = AdvisorWhatIfParams(
+            name: name, usersX: usersX, interactionsX: interactionsX, latencyX: latencyX, maxLength: maxLength,
+            limits: limits, metric: metric, loss: loss)
+        try await common.show(AdvisorWhatIf.self, params) { answer in
+            Terminal.print("before")
+            CandidateDisplay.printTable([answer.before], indent: "  ")
+            Terminal.print("after")
+            CandidateDisplay.printTable([answer.after], indent: "  ")
+            Terminal.print(
+                "\(answer.metric) changes by \(Format.quality(answer.gain)) (90 % \(Format.interval(answer.interval)))")
+            CandidateDisplay.printWarnings(answer.warnings)
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Glibc
+import PlawClient
+import PlawProtocol
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// A file that is sent piece by piece.
+struct LocalFile: Sendable {
+    private let path: String
+    private let descriptor: Int32
+    private let size: Int
+
+    /// Bytes of a piece; its base64 stays under the limit of a request.
+    private static let piece = 1 << 20
+
+    /// Errors: `CommandFailure` naming the file.
+    init(_ path: String) throws {
+        self.path = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw CommandFailure("\(path): cannot be read: \(String(cString: strerror(errno)))")
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
+            Glibc.close(descriptor)
+            throw CommandFailure("\(path): is a directory, expected a file")
+        }
+        size = Int(status.st_size)
+    }
+
+    /// What comes from standard input.
+    static let standardInput = LocalFile(descriptor: STDIN_FILENO)
+
+    private init(descriptor: Int32) {
+        (path, self.descriptor, size) = ("standard input", descriptor, 0)
+    }
+
+    func close() { Glibc.close(descriptor) }
+
+    /// Sends the bytes and returns the upload they form.
+    func send(to client: PlawClient) async throws -> String {
+        let id = try await client.call(DatasetUpload.self, DatasetUploadParams()).uploadId
+        var sent = 0
+        var bytes = [UInt8](repeating: 0, count: Self.piece)
+        while true {
+            let count = read(descriptor, &bytes, bytes.count)
+            guard count >= 0 else {
+                throw CommandFailure("\(path): cannot be read: \(String(cString: strerror(errno)))")
+            }
+            guard count > 0 else { break }
+            let data = Data(bytes[..<count]).base64EncodedString()
+            sent = try await client.call(
+                DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: sent, data: data)
+            ).received
+            if Terminal.isInteractive, size > 8 * Self.piece {
+                Terminal.draw("\rsending \(Format.bytes(Double(sent))) of \(Format.bytes(Double(size)))\u{1B}[K")
+            }
+        }
+        if Terminal.isInteractive, size > 8 * Self.piece { Terminal.draw("\r\u{1B}[K") }
+        return id
+    }
+}

@@ -1,0 +1,142 @@
+import Calibration
+import Domain
+import PlawProtocol
+import PlawTesting
+import SequentialDesign
+import Store
+import Synchronization
+import Testing
+import Trials
+
+/// Jobs whose trials are chosen one at a time: the supervisor's part.
+@Suite struct SequentialTests {
+    private static func plan() throws -> SequentialPlan {
+        SequentialPlan(
+            settings: try CalibrationSettings(CalibrationParams(name: "books"), mask: .full, availableWorkers: 2),
+            corpus: "/nowhere", start: [DesignTrial(layers: 1, dim: 16, seed: 3)])
+    }
+
+    private static func outlook(_ regret: Double, isReached: Bool = false, halving: Double? = nil) -> CalibrationOutlook
+    {
+        CalibrationOutlook(
+            metric: Metric(.ndcg, 10), configuration: Configuration(layers: 2, dim: 16), predicted: 0.1,
+            expectedRegret: regret, trained: 1, tolerance: 0.01, isReached: isReached, halvingSeconds: halving)
+    }
+
+    /// Notes what it is asked, and chooses trials of 2, 3, ... layers up to a last one.
+    private final class Chooser: Sendable {
+        let asked = Mutex<[(running: [Int], known: [Int])]>([])
+        let last: Int
+        init(last: Int) { self.last = last }
+
+        func next(_ request: DesignRequest) -> DesignAnswer {
+            let known = request.trials.map(\.spec.configuration.layers)
+            asked.withLock { $0.append((request.running.map(\.spec.configuration.layers).sorted(), known)) }
+            let next = (known.max() ?? 0) + 1
+            guard next <= last else { return .end(SequentialTests.outlook(0.0005, isReached: true, halving: 90)) }
+            return .train(
+                NewTrial(spec: Sample.spec(next), predictedSeconds: 1, predictedEpochs: 40),
+                SequentialTests.outlook(0.01 / Double(next)))
+        }
+    }
+
+    @Test("trials are asked for one at a time after the start, stored before they run, and the end says why")
+    func oneAtATime() async throws {
+        try await withStore { store, folder in
+            let chooser = Chooser(last: 4)
+            let executor = FakeExecutor { _ in .finish() }
+            let job = try await supervising(store, in: folder, executor, choose: { chooser.next($0) }) { supervisor in
+                let id = try await supervisor.enqueue(
+                    dataset: "books", budgetSeconds: 100, workers: 1, message: nil, trials: Sample.trials([1]),
+                    design: try Self.plan())
+                return try await supervisor.wait(for: id, seconds: 60)
+            }
+            #expect(job.state == .finished)
+            #expect(executor.notes.started == [1, 2, 3, 4])
+            #expect(chooser.asked.withLock { $0.map(\.known) } == [[1], [1, 2], [1, 2, 3], [1, 2, 3, 4]])
+            #expect(job.trials?.map(\.index) == [1, 2, 3, 4])
+            #expect(job.outlook == Self.outlook(0.0005, isReached: true, halving: 90))
+            let message = try #require(job.message)
+            #expect(message.hasPrefix("tolerance reached: the expected regret is 0.5 % of ndcg@10"), "\(message)")
+            #expect(message.hasSuffix("halving it takes about 90 s of training more"))
+            #expect(try await store.observations(of: "books").count == 4)
+        }
+    }
+
+    @Test("two workers: the next trial is chosen with those in work known, and none is chosen while it must wait")
+    func beside() async throws {
+        try await withStore { store, folder in
+            let chooser = Chooser(last: 5)
+            // Two of the trials after the law end only when they have run together.
+            let executor = FakeExecutor { $0 == 3 || $0 == 4 ? .meet(2) : .finish() }
+            let job = try await supervising(
+                store, in: folder, executor,
+                choose: { request in
+                    // No law before two have ended.
+                    if request.trials.filter({ $0.state == .finished }).count < 2, !request.running.isEmpty {
+                        return .wait
+                    }
+                    return chooser.next(request)
+                }
+            ) { supervisor in
+                let id = try await supervisor.enqueue(
+                    dataset: "books", budgetSeconds: 100, workers: 2, message: nil, trials: Sample.trials([1]),
+                    design: try Self.plan())
+                return try await supervisor.wait(for: id, seconds: 60)
+            }
+            #expect(job.state == .finished)
+            #expect(executor.notes.started.sorted() == [1, 2, 3, 4, 5])
+            #expect(executor.notes.mostInFlight == 2)
+            #expect(
+                chooser.asked.withLock { $0.contains { $0.running.count == 1 && $0.known.count > $0.running.count } })
+        }
+    }
+
+    @Test("after a stop in the middle the job goes on by the plan that is stored with it, and trains nothing twice")
+    func resumption() async throws {
+        try await withStore { store, folder in
+            let before = FakeExecutor { $0 < 3 ? .finish() : .hold() }
+            let first = Chooser(last: 5)
+            let id = try await supervising(store, in: folder, before, choose: { first.next($0) }) { supervisor in
+                let id = try await supervisor.enqueue(
+                    dataset: "books", budgetSeconds: 100, workers: 1, message: nil, trials: Sample.trials([1]),
+                    design: try Self.plan())
+                #expect(await waitUntil { before.notes.started.count == 3 && before.notes.inFlight == 1 })
+                return id
+            }
+            #expect(try await store.job(id).trials?.map(\.state) == [.finished, .finished, .running])
+            let after = FakeExecutor { _ in .finish() }
+            let second = Chooser(last: 5)
+            let plans = Mutex<[SequentialPlan]>([])
+            let job = try await supervising(
+                store, in: folder, after,
+                choose: { request in
+                    plans.withLock { $0.append(request.plan) }
+                    return second.next(request)
+                }
+            ) { try await $0.wait(for: id, seconds: 60) }
+            #expect(job.state == .finished)
+            #expect(after.notes.started == [3, 4, 5])
+            let expected = try Self.plan()
+            #expect(plans.withLock { $0.allSatisfy { $0 == expected } })
+            #expect(job.finishedTrials == 5)
+        }
+    }
+
+    @Test("a design that fails ends the job with what was trained")
+    func failure() async throws {
+        try await withStore { store, folder in
+            let job = try await supervising(
+                store, in: folder, FakeExecutor { _ in .finish() }, choose: { _ in throw WorkerError("no corpus") }
+            ) { supervisor in
+                let id = try await supervisor.enqueue(
+                    dataset: "books", budgetSeconds: 100, workers: 1, message: nil, trials: Sample.trials([1, 1]),
+                    design: try Self.plan())
+                return try await supervisor.wait(for: id, seconds: 60)
+            }
+            #expect(job.state == .finished)
+            #expect(job.finishedTrials == 2)
+            #expect(job.laws == [7, 8])
+        }
+    }
+}

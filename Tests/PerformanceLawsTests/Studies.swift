@@ -1,0 +1,100 @@
+import Domain
+import Foundation
+
+@testable import PerformanceLaws
+
+/// A generator with a fixed sequence for a fixed seed.
+struct Noise {
+    var state: UInt64
+    mutating func uniform() -> Double {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return Double((z ^ z >> 31) >> 11) * 0x1p-53
+    }
+    mutating func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
+    mutating func normal() -> Double { (-2 * log(1 - uniform())).squareRoot() * cos(2 * Double.pi * uniform()) }
+}
+
+/// The published formula, word for word.
+struct TrueLaw {
+    var p: Double, w1: Double, a1: Double, w2: Double, a2: Double, w3: Double, b: Double
+
+    static let all = [
+        TrueLaw(p: 2, w1: 0.02, a1: -0.5, w2: 0.03, a2: -0.17, w3: 0, b: 0.1),
+        TrueLaw(p: 8, w1: 0.01, a1: -1.2, w2: 0.02, a2: -0.5, w3: 0, b: 0.05),
+        TrueLaw(p: 0.4, w1: 0.05, a1: 0.6, w2: 0.08, a2: 0.22, w3: 0, b: 0.3),
+    ]
+
+    func g(_ x: Double, _ a: Double) -> Double { -1 / (p * pow(x, a)) - a * log(x) }
+    func callAsFunction(_ layers: Double, _ dim: Double, _ data: Double) -> Double {
+        w1 * g(layers, a1) + w2 * g(dim, a2) + w3 * log(data) + b
+    }
+}
+
+let key = LawKey(
+    datasetVersion: "v", split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec, loss: .cce,
+    negatives: 0, maxLength: 50, policy: "p", codeVersion: "1")
+let metric = Metric(.ndcg, 10)
+
+func observation(
+    _ id: Int64, _ layers: Int, _ dim: Int, _ tokens: Int, _ value: Double, error: Double = 0.001, apen: Double = 2,
+    seed: UInt64 = 1
+) -> Observation {
+    Observation(
+        id: id, dataset: "d", key: key, configuration: Configuration(layers: layers, dim: dim), tokens: tokens,
+        apen: apen, userFraction: 1, seed: seed, users: 1_000,
+        metrics: ["ndcg@10": Measurement(value: value, standardError: error)], epochs: 10, seconds: 1, converged: true,
+        job: nil, trial: nil)
+}
+
+/// A full factorial of a surface over N, d and D'.
+func grid(
+    layers: [Int] = [1, 2, 4, 8], dims: [Int] = [16, 32, 64, 128], tokens: [Int] = [100_000], noise: Double = 0,
+    seed: UInt64 = 1, _ surface: (Double, Double, Double) -> Double
+) -> [Observation] {
+    var random = Noise(state: seed)
+    var observations: [Observation] = []
+    for tokens in tokens {
+        for layers in layers {
+            for dim in dims {
+                let value = surface(Double(layers), Double(dim), Double(tokens) / 2) + noise * random.normal()
+                observations.append(
+                    observation(Int64(observations.count + 1), layers, dim, tokens, value, error: max(noise, 1e-4)))
+            }
+        }
+    }
+    return observations
+}
+
+/// The same places and values as the laws see them.
+func points(_ observations: [Observation]) -> [LawPoint] {
+    observations.map { o in
+        let m = o.metrics["ndcg@10"] ?? Domain.Measurement(value: 0, standardError: 1)
+        return LawPoint(
+            x: Design.place(o.configuration.layers, o.configuration.dim, o.effectiveTokens), value: m.value,
+            variance: m.standardError * m.standardError)
+    }
+}
+
+/// Solves a x = b by Gaussian elimination with pivots: for references that use nothing of the product.
+func solved(_ a: [[Double]], _ b: [Double]) -> [Double] {
+    var (a, b) = (a, b)
+    let n = b.count
+    for i in 0..<n {
+        let pivot = (i..<n).max { abs(a[$0][i]) < abs(a[$1][i]) } ?? i
+        a.swapAt(i, pivot)
+        b.swapAt(i, pivot)
+        for r in (i + 1)..<max(n, i + 1) {
+            let share = a[r][i] / a[i][i]
+            for c in i..<n { a[r][c] -= share * a[i][c] }
+            b[r] -= share * b[i]
+        }
+    }
+    for i in (0..<n).reversed() {
+        for c in (i + 1)..<max(n, i + 1) { b[i] -= a[i][c] * b[c] }
+        b[i] /= a[i][i]
+    }
+    return b
+}

@@ -1,0 +1,245 @@
+import Domain
+import Foundation
+import PerformanceLaws
+import SequentialDesign
+import Testing
+
+@Suite struct DesignTests {
+    static let metric = Metric(.ndcg, 10)
+    static let tokens = 100_000
+
+    static func seconds(_ n: Int, _ d: Int, _ share: Double) -> Double {
+        share * (30 + 6 * Double(d)) * Double(n).squareRoot()
+    }
+
+    static func space(_ isAsked: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }) -> DesignSpace {
+        DesignSpace(
+            layers: [1, 2, 3, 4, 6, 8], dims: [16, 24, 32, 48, 64, 96, 128], fractions: [0.125, 0.25, 0.5, 1],
+            effectiveTokens: Double(tokens) / 2, seconds: { seconds($0, $1, $2) }, isAsked: isAsked)
+    }
+
+    /// Peaks at 3 x 48 and grows with the data.
+    static func truth(_ trial: DesignTrial) -> Double {
+        let (u, v) = (log(Double(trial.layers) / 3), log(Double(trial.dim) / 48))
+        return 0.1 - 0.004 * u * u - 0.006 * v * v + 0.01 * log(trial.userFraction)
+    }
+
+    static func observe(_ trials: [DesignTrial], error: Double = 0.0005) -> [Observation] {
+        let key = LawKey(
+            datasetVersion: "v", split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec, loss: .cce,
+            negatives: 0, maxLength: 50, policy: "p", codeVersion: "1")
+        return trials.enumerated().map { id, trial in
+            // A fixed scatter of the size of the error.
+            let scatter = error * sin(Double(trial.layers * 7 + trial.dim * 13 + Int(trial.seed) * 29))
+            return Observation(
+                id: Int64(id), dataset: "d", key: key,
+                configuration: Configuration(layers: trial.layers, dim: trial.dim),
+                tokens: Int(Double(tokens) * trial.userFraction), apen: 2, userFraction: trial.userFraction,
+                seed: trial.seed, users: 1_000,
+                metrics: [metric.description: Measurement(value: truth(trial) + scatter, standardError: error)],
+                epochs: 10, seconds: 1, converged: true, job: nil, trial: nil)
+        }
+    }
+
+    static func fit(_ trials: [DesignTrial]) throws -> LawFit {
+        try LawFitter(metric: metric, draws: 0).fit(observe(trials))
+    }
+
+    static func law(_ trials: [DesignTrial], error: Double = 0.0005) throws -> LawFit? {
+        trials.count < 3 ? nil : try LawFitter(metric: metric, draws: 0).fit(observe(trials, error: error))
+    }
+
+    @Test(
+        "a start has three levels of each axis, four shares of the users, and keeps its seconds",
+        arguments: [2_500, 4_000, 20_000])
+    func start(limit: Double) {
+        let start = Self.space().start(within: limit)
+        #expect(start.reduce(0) { $0 + Self.seconds($1.layers, $1.dim, $1.userFraction) } <= limit)
+        #expect(Set(start.map(\.layers)).count == 3)
+        #expect(Set(start.map(\.dim)).count == 3)
+        let shares = Dictionary(grouping: start) { [$0.layers, $0.dim] }.values.map { Set($0.map(\.userFraction)) }
+        #expect(shares.contains([0.125, 0.25, 0.5, 1]))
+        let costs = start.map { Self.seconds($0.layers, $0.dim, $0.userFraction) }
+        #expect(costs == costs.sorted())
+        #expect(Set(start).count == start.count)
+    }
+
+    @Test("more seconds never bring levels closer together")
+    func spread() {
+        var last = 0.0
+        for limit in stride(from: 500.0, through: 20_000, by: 500) {
+            let start = Self.space().start(within: limit).filter { $0.userFraction == 1 }
+            guard start.count >= 4, let n = start.map(\.layers).max(), let d = start.map(\.dim).max() else { continue }
+            let spread =
+                Double(n) / Double(start.map(\.layers).min() ?? 1) * Double(d) / Double(start.map(\.dim).min() ?? 1)
+            #expect(spread >= 0.6 * last, "\(limit) s")
+            last = spread
+        }
+        #expect(last >= 48)
+    }
+
+    @Test("seconds that pay little begin with what is cheapest")
+    func little() {
+        let start = Self.space().start(within: 300)
+        #expect(!start.isEmpty)
+        #expect(start.reduce(0) { $0 + Self.seconds($1.layers, $1.dim, $1.userFraction) } <= 300)
+        #expect(Self.space().start(within: 1).isEmpty)
+    }
+
+    @Test("the same measurements give the same next training, in whatever order they were made")
+    func deterministic() throws {
+        let space = Self.space()
+        let start = space.start(within: 2_500)
+        let design = SequentialDesign(space: space, start: start, tolerance: 0)
+        let step = design.next(law: try Self.law(start), measured: start) { _ in true }
+        #expect(step == design.next(law: try Self.law(start), measured: start.reversed()) { _ in true })
+        guard case .train(let trial, _) = step else { throw Failure("found \(step)") }
+        #expect(!start.contains(trial))
+    }
+
+    struct Failure: Error {
+        let text: String
+        init(_ text: String) { self.text = text }
+    }
+
+    @Test("the start comes first, without what is known, and nothing is chosen that cannot be paid for")
+    func order() throws {
+        let space = Self.space()
+        let start = space.start(within: 2_500)
+        let design = SequentialDesign(space: space, start: start)
+        #expect(design.next(law: nil, measured: []) { _ in true } == .train(start[0], reason: "start"))
+        #expect(
+            design.next(law: nil, measured: [start[0]], running: [start[1]]) { _ in true }
+                == .train(start[2], reason: "start"))
+        #expect(design.next(law: nil, measured: [], running: Array(start)) { _ in true } == .wait)
+        #expect(design.next(law: try Self.law(start), measured: start) { _ in false } == .spent)
+        let cheap = design.next(law: try Self.law(start), measured: start) { trials in
+            trials.reduce(0) { $0 + Self.seconds($1.layers, $1.dim, $1.userFraction) } <= 150
+        }
+        guard case .train(let trial, _) = cheap else { throw Failure("found \(cheap)") }
+        #expect(Self.seconds(trial.layers, trial.dim, trial.userFraction) <= 150)
+    }
+
+    @Test("a training in work is not asked for again, and what it will teach is not bought twice")
+    func fantasies() throws {
+        let space = Self.space()
+        let start = space.start(within: 2_500)
+        let design = SequentialDesign(space: space, start: start, tolerance: 0)
+        let law = try Self.law(start)
+        var running: [DesignTrial] = []
+        for _ in 0..<4 {
+            guard
+                case .train(let trial, _) = design.next(
+                    law: law, measured: start, running: running, pays: { _ in true })
+            else { throw Failure("nothing more") }
+            #expect(!running.contains(trial) && !start.contains(trial))
+            running.append(trial)
+        }
+        #expect(Set(running.map { [$0.layers, $0.dim] }).count >= 2)
+    }
+
+    @Test("trainings go where the budget that is asked about ends")
+    func boundary() throws {
+        func chosen(_ limit: Int) throws -> [DesignTrial] {
+            let space = Self.space { n, d in n * d <= limit }
+            var measured = Self.space().start(within: 1_500)
+            let design = SequentialDesign(space: space, start: [], tolerance: 0)
+            var chosen: [DesignTrial] = []
+            for _ in 0..<6 {
+                guard
+                    case .train(let trial, _) = design.next(
+                        law: try Self.law(measured), measured: measured, pays: { _ in true })
+                else { break }
+                chosen.append(trial)
+                measured.append(trial)
+            }
+            return chosen
+        }
+        func size(_ trials: [DesignTrial]) -> Double {
+            trials.reduce(0) { $0 + log(Double($1.layers * $1.dim)) } / Double(trials.count)
+        }
+        #expect(size(try chosen(48)) < size(try chosen(10_000)))
+    }
+
+    @Test("a good answer ends it, after the answer was trained twice; noise makes repeats worth their time")
+    func ends() throws {
+        let space = Self.space { n, d in n <= 4 && d <= 64 }
+        let start = space.start(within: 2_500)
+        let design = SequentialDesign(space: space, start: start, tolerance: 0.01)
+        var measured: [DesignTrial] = []
+        var step = DesignStep.wait
+        for _ in 0..<60 {
+            step = design.next(law: try Self.law(measured), measured: measured) { _ in true }
+            guard case .train(let trial, _) = step else { break }
+            measured.append(trial)
+        }
+        #expect(step == .enough, "\(measured.count) trainings")
+        let law = try Self.fit(measured)
+        let outlook = try #require(design.outlook(law: law, measured: measured))
+        #expect(outlook.relativeRegret <= 0.01)
+        #expect(outlook.trained >= 2)
+        let best = Self.truth(DesignTrial(layers: 3, dim: 48, seed: 1))
+        #expect(Self.truth(DesignTrial(layers: outlook.layers, dim: outlook.dim, seed: 1)) > 0.98 * best)
+
+        let noisy = SequentialDesign(space: space, start: [], tolerance: 0)
+        var trials = space.layers.flatMap { n in space.dims.map { DesignTrial(layers: n, dim: $0, seed: 1) } }
+        for _ in 0..<8 {
+            guard
+                case .train(let trial, _) = noisy.next(
+                    law: try Self.law(trials, error: 0.01), measured: trials, pays: { _ in true })
+            else { break }
+            trials.append(trial)
+        }
+        #expect(trials.contains { $0.seed == 2 })
+    }
+
+    @Test("halving the regret has a price, which is more for a tenth of it and nothing without regret")
+    func price() throws {
+        let space = Self.space()
+        let start = space.start(within: 2_500)
+        let design = SequentialDesign(space: space, start: start, tolerance: 0)
+        let seconds = try #require(try design.secondsToHalve(law: Self.fit(start), measured: start))
+        #expect(seconds > 10)
+        // Paid for, the regret is less: the price was that of this many seconds of training.
+        var measured = start
+        var spent = 0.0
+        let before = try #require(try design.outlook(law: Self.fit(start), measured: start)).expectedRegret
+        while spent < seconds,
+            case .train(let trial, _) = design.next(
+                law: try Self.law(measured), measured: measured, pays: { _ in true })
+        {
+            measured.append(trial)
+            spent += Self.seconds(trial.layers, trial.dim, trial.userFraction)
+        }
+        let after = try #require(try design.outlook(law: Self.fit(measured), measured: measured)).expectedRegret
+        #expect(after < before)
+        let single = SequentialDesign(space: Self.space { n, d in n == 2 && d == 32 }, start: [], tolerance: 0)
+        #expect(try single.secondsToHalve(law: Self.fit(start), measured: start) == 0)
+    }
+
+    @Test("with a tenth of the grid's cost, the sequential design's answers lose less than cheapest first and random")
+    func beatsOthers() throws {
+        var sums: [String: (regret: Double, runs: Double)] = [:]
+        for seed in 1...14 as ClosedRange<UInt64> {
+            let surface = StudySurface(seed: seed, layers: [1, 2, 4, 8], dims: [16, 32, 64, 128])
+            let replay = DesignReplay(surface.trainings, metric: Self.metric)
+            let budget = 0.1 * replay.totalSeconds
+            for limit in [Double.infinity, 1.2e6] {
+                var strategies: [(String, DesignReplay.Strategy)] = [
+                    ("sequential", .sequential), ("cheapest", .cheapestFirst),
+                ]
+                strategies += (1...3).map { ("random", .random(seed: $0)) }
+                for (name, strategy) in strategies {
+                    let outcome = try replay.run(strategy, budget: budget, maxParameters: limit)
+                    #expect(outcome.seconds <= budget)
+                    sums[name, default: (0, 0)].regret += outcome.relativeRegret
+                    sums[name, default: (0, 0)].runs += 1
+                }
+            }
+        }
+        let means = sums.mapValues { $0.regret / $0.runs }
+        let sequential = try #require(means["sequential"])
+        #expect(sequential < 0.9 * (means["cheapest"] ?? 0), "\(means)")
+        #expect(sequential < 0.9 * (means["random"] ?? 0), "\(means)")
+    }
+}
