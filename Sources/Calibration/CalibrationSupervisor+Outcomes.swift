@@ -1,9 +1,10 @@
 internal import Domain
+internal import Logging
 internal import PlawProtocol
 internal import Store
 internal import Trials
 
-/// What the supervisor says of trials: messages, observations, and the time that jobs still need.
+/// What the supervisor says of trials: messages, observations, the next one to train, and the time that jobs still need.
 extension CalibrationSupervisor {
     /// What is told of a trial that has ended; nil where its metrics say all.
     static func message(_ result: TrialResult) -> String? {
@@ -55,5 +56,39 @@ extension CalibrationSupervisor {
             }
         }
         return max(0, min(needed / Double(max(1, workers)), job.budgetSeconds - job.activeSeconds))
+    }
+
+    /// Asks for one more trial of a job whose trials are chosen one at a time, and stores it before it starts; nil where there is
+    /// none now.
+    func chosenTrial(
+        _ design: SequentialPlan, of job: Job, remainingSeconds: Double, running: [StoredTrial]
+    ) async -> StoredTrial? {
+        do {
+            let request = DesignRequest(
+                plan: design, job: job.id, running: running, trials: try await store.trials(of: job.id),
+                remainingSeconds: remainingSeconds)
+            switch try await choose(request) {
+            case .train(let trial, let outlook):
+                return try await store.appendTrial(trial, to: job.id, outlook: outlook)
+            case .wait: return nil
+            case .end(let outlook):
+                if let outlook { try await store.updateOutlook(outlook, of: job.id) }
+                return nil
+            }
+        } catch {
+            logger.error("no further trial can be chosen", metadata: ["job": "\(job.id)", "error": "\(error)"])
+            return nil
+        }
+    }
+
+    /// How much longer the finished trials of a job took than was predicted: what the remaining predictions are corrected by.
+    func epochScale(of job: Int64) async -> Double {
+        guard let trials = try? await store.trials(of: job) else { return 1 }
+        let done = trials.filter { $0.state == .finished && $0.predictedSeconds > 0 && $0.seconds > 0 }
+        let predicted = done.reduce(0) { $0 + $1.predictedSeconds }
+        let actual = done.reduce(0) { $0 + $1.seconds }
+        // One predicted trial's weight keeps the first outcome from swinging the plan.
+        guard let first = done.first else { return 1 }
+        return (actual + first.predictedSeconds) / (predicted + first.predictedSeconds)
     }
 }

@@ -211,7 +211,9 @@ package actor CalibrationSupervisor {
                 while !stopping, inFlight < workers {
                     var next = await self.nextTrial(&queue, of: job)
                     if next == nil, let design {
-                        next = await self.chosenTrial(design, of: job, running: Array(running.values))
+                        next = await self.chosenTrial(
+                            design, of: job, remainingSeconds: max(0, job.budgetSeconds - self.activeSeconds),
+                            running: Array(running.values))
                     }
                     guard let trial = next else { break }
                     inFlight += 1
@@ -273,38 +275,6 @@ package actor CalibrationSupervisor {
             }
         }
         return nil
-    }
-
-    /// Asks for one more trial of a job whose trials are chosen one at a time, and stores it before it starts; nil where there is
-    /// none now.
-    private func chosenTrial(_ design: SequentialPlan, of job: Job, running: [StoredTrial]) async -> StoredTrial? {
-        do {
-            let request = DesignRequest(
-                plan: design, job: job.id, running: running, trials: try await store.trials(of: job.id),
-                remainingSeconds: max(0, job.budgetSeconds - activeSeconds))
-            switch try await choose(request) {
-            case .train(let trial, let outlook):
-                return try await store.appendTrial(trial, to: job.id, outlook: outlook)
-            case .wait: return nil
-            case .end(let outlook):
-                if let outlook { try await store.updateOutlook(outlook, of: job.id) }
-                return nil
-            }
-        } catch {
-            logger.error("no further trial can be chosen", metadata: ["job": "\(job.id)", "error": "\(error)"])
-            return nil
-        }
-    }
-
-    /// How much longer the finished trials of a job took than was predicted: what the remaining predictions are corrected by.
-    private func epochScale(of job: Int64) async -> Double {
-        guard let trials = try? await store.trials(of: job) else { return 1 }
-        let done = trials.filter { $0.state == .finished && $0.predictedSeconds > 0 && $0.seconds > 0 }
-        let predicted = done.reduce(0) { $0 + $1.predictedSeconds }
-        let actual = done.reduce(0) { $0 + $1.seconds }
-        // One predicted trial's weight keeps the first outcome from swinging the plan.
-        guard let first = done.first else { return 1 }
-        return (actual + first.predictedSeconds) / (predicted + first.predictedSeconds)
     }
 
     // MARK: - One trial

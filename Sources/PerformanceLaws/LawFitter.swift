@@ -70,11 +70,13 @@ package struct LawFitter {
 
     static func difference(_ a: LawKey, _ b: LawKey) -> String {
         let fields: [(String, String, String)] = [
-            ("datasetVersion", a.datasetVersion, b.datasetVersion), ("split", a.split, b.split),
+            ("datasetVersion", a.datasetVersion, b.datasetVersion), ("filter", a.filter, b.filter),
+            ("split", a.split, b.split),
             ("mask", a.mask.rawValue, b.mask.rawValue), ("candidates", a.candidates, b.candidates),
             ("backbone", a.backbone.rawValue, b.backbone.rawValue), ("loss", a.loss.rawValue, b.loss.rawValue),
             ("negatives", "\(a.negatives)", "\(b.negatives)"), ("maxLength", "\(a.maxLength)", "\(b.maxLength)"),
             ("policy", a.policy, b.policy), ("codeVersion", a.codeVersion, b.codeVersion),
+            ("undeclared", a.undeclared.joined(separator: " "), b.undeclared.joined(separator: " ")),
         ]
         return fields.first { $0.1 != $0.2 }.map { "\($0.0) is \($0.1) and \($0.2)" } ?? "their keys differ"
     }
@@ -273,7 +275,7 @@ private struct Fitting {
                 + ", at least \(LawFitter.leastError)²",
             "search":
                 "variable projection; grid of 28 x 28 optima and 16 values of p, or 16 exponents an axis; Levenberg-Marquardt "
-                + "with analytic derivatives from the lowest cells",
+                + "with analytic derivatives from the lowest cells, Newton steps at the end of a formula",
             "bounds": "no axis of a performance law may have a minimum, no axis of a scaling law may fall",
             "prediction": "families weighted by cross-validation, each the mean of a Gaussian process (Matérn 5/2)",
             "uncertainty": hasGains

@@ -99,10 +99,17 @@ struct CalibrationPricing: Sendable {
         @Sendable func seconds(_ n: Int, _ d: Int, _ share: Double) -> Double {
             planned(DesignTrial(layers: n, dim: d, userFraction: share, seed: 0)).predictedSeconds
         }
-        let dims = Set([4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256].map { ($0 + unit - 1) / unit * unit }).sorted()
-        let layers = [1, 2, 3, 4, 6, 8, 12, 16].filter { seconds($0, dims[0], 1) <= most }
         let costs = CostModel(
             facts: facts, speed: speed, epochs: epochs, negatives: key.negatives, latency: LatencyModel(latencies))
+        func keepsLimits(_ dim: Int) -> Bool {
+            Advisor.violation(costs.cost(settings.configuration(layers: 1, dim: dim)), settings.asked) == nil
+        }
+        let all = Set([4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256].map { ($0 + unit - 1) / unit * unit }).sorted()
+        // Nobody serves models narrower than 16: they are looked at only where wider ones are too dear.
+        let usual = all.filter { $0 >= 16 }
+        let pays = usual.filter { 4 * seconds(1, $0, 1) <= most && keepsLimits($0) }
+        let dims = pays.count >= 3 ? usual : all
+        let layers = [1, 2, 3, 4, 6, 8, 12].filter { seconds($0, dims[0], 1) <= most }
         return DesignSpace(
             layers: layers.isEmpty ? [1] : layers, dims: dims.filter { seconds(1, $0, 1) <= most || $0 == dims[0] },
             fractions: [0.125, 0.25, 0.5, 1], firstSeed: settings.seed, effectiveTokens: facts.effectiveTokens,

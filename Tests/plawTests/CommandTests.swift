@@ -44,7 +44,7 @@ import Testing
 
                 let planned = try await Self.plaw(daemon, "calibrate", "clicks", "--budget", "20s", "--plan-only")
                 #expect(planned.code == 0)
-                #expect(planned.output.contains("chosen one at a time; budget 20 s"))
+                #expect(planned.output.contains("budget of 20 s on the clock"))
                 #expect(planned.output.contains("the test users resolve differences of hr@10 from"))
 
                 let calibrated = try await Self.plaw(
