@@ -142,14 +142,15 @@ package struct Advisor: Sendable {
         return front
     }
 
-    /// The best predicted entry; where that lies outside the observations, only if it surely beats the best inside, else that.
+    /// The best predicted entry; where that lies outside the observations, only if it surely beats the best inside, by a law that
+    /// has shown that it can predict what is larger; else the best inside.
     private func sure(_ ranked: [Int], metric name: String) -> Int {
         func grade(_ i: Int) -> ExtrapolationGrade { branches[branchOf[i]].grade(table[i].configuration) }
         guard grade(ranked[0]) != .inside, let inside = ranked.first(where: { grade($0) == .inside }) else {
             return ranked[0]
         }
         let (a, b) = (branches[branchOf[inside]], branches[branchOf[ranked[0]]])
-        guard let from = a.laws[name], let to = b.laws[name] else { return ranked[0] }
+        guard let from = a.laws[name], let to = b.laws[name], to.fit.predictsLargest == true else { return inside }
         let (p, q) = (a.place(table[inside].configuration), b.place(table[ranked[0]].configuration))
         let change: (mean: Double, deviation: Double)
         if branchOf[inside] == branchOf[ranked[0]] {

@@ -31,8 +31,8 @@ extension Advisor {
                         "the \(lead.family.rawValue) explains only \(Int((lead.r2 * 100).rounded())) % of the variance; "
                         + "answers rest on what was measured nearby"))
         }
-        if let largest = lead.crossValidation.leaveLargestOut, let nearest = law.nearestNeighbour,
-            largest.relativeError > nearest.relativeError
+        if law.predictsLargest == false, let largest = lead.crossValidation.leaveLargestOut,
+            let nearest = law.nearestNeighbour
         {
             warnings.append(
                 Warning(

@@ -110,6 +110,13 @@ package struct LawFit: Codable, Sendable, Hashable {
 
     /// The fit of the leading family.
     package var lead: FamilyFit? { fits.first { $0.family == leading } }
+
+    /// Whether the law predicted its largest observations, left out, better than the nearest observation did; nil where too
+    /// few would have remained to tell.
+    package var predictsLargest: Bool? {
+        guard let largest = lead?.crossValidation.leaveLargestOut, let nearestNeighbour else { return nil }
+        return largest.relativeError <= nearestNeighbour.relativeError
+    }
 }
 
 extension FamilyFit {

@@ -22,12 +22,6 @@ package struct LawPredictor: Sendable {
                 * (lawDeviation * lawDeviation + trainingDeviation * trainingDeviation).squareRoot()
             return Interval(low: max(0, mean - half), high: min(1, mean + half))
         }
-
-        /// The 90 % interval of the mean of many trainings.
-        package var lawInterval: Interval {
-            let half = studentQuantile95(degrees) * lawDeviation
-            return Interval(low: max(0, mean - half), high: min(1, mean + half))
-        }
     }
 
     /// Layers, dim and D' of a question.
