@@ -24,9 +24,13 @@ extension CalibrationSupervisor {
             outlook.halvingSeconds.map { "halving it takes about \(Int($0.rounded(.up))) s of training more" }
             ?? "no further training is known to halve it"
         let about = "the expected regret is \(regret) of \(outlook.metric)"
-        return outlook.isReached
-            ? "tolerance reached: \(about), \(percent(outlook.tolerance)) are tolerated; \(price)"
-            : "budget spent: \(about), above the tolerance of \(percent(outlook.tolerance)); \(price)"
+        if outlook.isReached {
+            return "tolerance reached: \(about), \(percent(outlook.tolerance)) are tolerated; \(price)"
+        }
+        if let far = outlook.untested {
+            return "budget spent: \(about) by the law, which was not tested as far as \(far.layers) x \(far.dim)"
+        }
+        return "budget spent: \(about), above the tolerance of \(percent(outlook.tolerance)); \(price)"
     }
 
     /// What a trial adds to the laws; nil when it gave no metrics.

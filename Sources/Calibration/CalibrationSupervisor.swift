@@ -365,10 +365,16 @@ package actor CalibrationSupervisor {
                     logger.warning("no law was fitted", metadata: ["job": "\(id)", "error": "\(error)"])
                 }
             } else if !wasCancelled {
-                message = trials.compactMap(\.message).first ?? "no trial finished"
+                message = trials.compactMap(\.message).first
             }
-            if message == nil, !wasCancelled, let outlook = job.outlook { message = Self.message(outlook) }
-            let state: JobState = wasCancelled ? .cancelled : measured > 0 ? .finished : .failed
+            // What was known before may be enough: then nothing had to be trained.
+            let wasEnough = trials.isEmpty && job.outlook?.isReached == true
+            if message == nil, !wasCancelled {
+                message =
+                    job.outlook.map(Self.message)
+                    ?? (trials.isEmpty ? "no trial was started: none is predicted to end within the budget" : nil)
+            }
+            let state: JobState = wasCancelled ? .cancelled : measured > 0 || wasEnough ? .finished : .failed
             try await store.updateJob(id, state: state, activeSeconds: activeSeconds, message: message, laws: laws)
             logger.notice("calibration ended", metadata: ["job": "\(id)", "state": "\(state.rawValue)"])
         } catch {

@@ -60,7 +60,9 @@ struct TrialChooser: Sendable {
                 return CalibrationOutlook(
                     metric: metric, configuration: settings.configuration(layers: now.layers, dim: now.dim),
                     predicted: now.predicted, expectedRegret: now.expectedRegret, trained: now.trained,
-                    tolerance: settings.tolerance, isReached: now.relativeRegret <= settings.tolerance,
+                    tolerance: settings.tolerance,
+                    isReached: now.relativeRegret <= settings.tolerance && now.untested == nil,
+                    untested: now.untested.map { settings.configuration(layers: $0.layers, dim: $0.dim) },
                     halvingSeconds: isLast ? design.secondsToHalve(law: law, measured: measured) : nil)
             }
             switch step {

@@ -12,6 +12,14 @@ package struct DesignOutlook: Sendable, Hashable {
     package var expectedRegret: Double
     /// Trainings of it on all users.
     package var trained: Int
+    /// A shape asked about, further from all that were trained than the law has shown to reach; nil where there is none, and the
+    /// expected regret may be believed.
+    package var untested: Shape?
+
+    package struct Shape: Sendable, Hashable {
+        package var layers: Int
+        package var dim: Int
+    }
 
     package var relativeRegret: Double { predicted > 0 ? expectedRegret / predicted : .infinity }
 }
@@ -75,6 +83,10 @@ package struct SequentialDesign: Sendable {
             return cheap.map { .train($0, reason: "cheapest") } ?? .spent
         }
         let incumbent = view.outlook
+        if incumbent.relativeRegret <= tolerance, incumbent.untested != nil {
+            // A law of few trainings may be sure of what it never saw: it is tried where it was not, before it is believed.
+            return view.test { isAffordable($0) }.map { .train($0, reason: "test") } ?? .spent
+        }
         if incumbent.relativeRegret <= tolerance {
             // An answer that rests on one training or none is tried once more before it is given.
             if let confirmation = view.repeatOfBest, isAffordable(confirmation) {
@@ -134,6 +146,16 @@ private struct View {
     private let best: Int
     private let noise: Double
     private let measuredBest: Int
+    /// Whether the law predicted its largest observations.
+    private let predictsLargest: Bool
+
+    /// Shapes on all users that must have been trained before a law is believed, or all that are asked about.
+    static let fewestShapes = 6
+    /// How far a shape asked about may be from the nearest one trained, in ln N or ln d, the larger: an e-fold is what intervals
+    /// were shown to hold at.
+    static let reach = 1.05
+    /// Where the law predicted its largest observations.
+    static let provenReach = 2.1
 
     init?(_ design: SequentialDesign, _ law: LawPredictor, measured: [DesignTrial], running: [DesignTrial]) {
         self.design = design
@@ -167,6 +189,7 @@ private struct View {
         self.asked = asked
         self.best = best
         noise = law.fit.noise.training * law.fit.noise.training
+        predictsLargest = law.fit.predictsLargest == true
         measuredBest =
             measuredKeys[Key(DesignTrial(layers: spots[best].layers, dim: spots[best].dim, seed: 0))] ?? 0
         for trial in running {
@@ -183,7 +206,50 @@ private struct View {
     var outlook: DesignOutlook {
         DesignOutlook(
             layers: spots[best].layers, dim: spots[best].dim, predicted: posterior.means[best], expectedRegret: regret,
-            trained: measuredBest)
+            trained: measuredBest, untested: untested)
+    }
+
+    /// Distance between the shapes of two places: in ln N or ln d, the larger.
+    private func distance(_ a: Int, _ b: Int) -> Double {
+        max(
+            abs(log(Double(spots[a].layers) / Double(spots[b].layers))),
+            abs(log(Double(spots[a].dim) / Double(spots[b].dim))))
+    }
+
+    /// By how far each shape asked about and not trained is from the nearest that is trained or running.
+    private var gaps: [(place: Int, gap: Double)] {
+        let trained = spots.indices.filter { spots[$0].userFraction == 1 && spots[$0].trainings > 0 }
+        return asked.filter { spots[$0].trainings == 0 }.map { place in
+            (place, trained.map { distance($0, place) }.min() ?? .infinity)
+        }
+    }
+
+    private var reach: Double { predictsLargest ? Self.provenReach : Self.reach }
+
+    /// The place that is furthest from what was trained, where that is too far or where too few shapes were trained.
+    private var widest: (place: Int, gap: Double)? {
+        guard let widest = gaps.max(by: { ($0.gap, $0.place) < ($1.gap, $1.place) }) else { return nil }
+        let shapes = spots.count { $0.userFraction == 1 && $0.trainings > 0 }
+        return widest.gap > reach || shapes < Self.fewestShapes ? widest : nil
+    }
+
+    private var untested: DesignOutlook.Shape? {
+        widest.map { DesignOutlook.Shape(layers: spots[$0.place].layers, dim: spots[$0.place].dim) }
+    }
+
+    /// The cheapest training that leaves nothing too far where most is now; else the one that is far from all others for its
+    /// seconds.
+    func test(_ isAffordable: (DesignTrial) -> Bool) -> DesignTrial? {
+        guard let widest else { return nil }
+        let open = gaps.map { (trial: trial($0.place), place: $0.place, gap: $0.gap) }.filter { isAffordable($0.trial) }
+        if widest.gap > reach {
+            let close = open.filter { distance($0.place, widest.place) <= reach }
+            if let cheapest = close.min(by: { design.space.seconds($0.trial) < design.space.seconds($1.trial) }) {
+                return cheapest.trial
+            }
+        }
+        let scores = open.map { $0.gap / pow(max(design.space.seconds($0.trial), 1e-3), SequentialDesign.costExponent) }
+        return zip(open, scores).max { $0.1 < $1.1 }?.0.trial
     }
 
     /// The next training of the best shape while it has fewer than two.

@@ -59,6 +59,7 @@ import Trials
                 ).observations
                 var next = params
                 next.budgetSeconds = 4
+                next.tolerance = 1e-9
                 let again = try await call(daemon.socket, CalibrationStart.self, next)
                 let second = try await end(of: again.job.id, daemon.socket)
                 #expect(second.state == .finished, "\(second)")
@@ -75,6 +76,17 @@ import Trials
                 }
                 #expect(identities.count > seeds.filter(\.converged).count)
                 #expect(Set(identities).count == identities.count)
+
+                // Where what is known is enough, nothing is trained and nothing has failed. At first the answer is tried again.
+                next.tolerance = 1
+                var last = second
+                for _ in 0..<3 where last.trialCount > 0 {
+                    last = try await end(
+                        of: try await call(daemon.socket, CalibrationStart.self, next).job.id, daemon.socket)
+                    #expect(last.state == .finished, "\(last)")
+                }
+                #expect(last.trialCount == 0)
+                #expect(last.message?.contains("tolerance reached") == true, "\(last)")
                 let measured = try await call(daemon.socket, CalibrationPlan.self, params)
                 #expect(measured.smallestDifference?.isMeasured == true)
                 #expect(measured.notes.contains { $0.contains("known already") })
@@ -88,7 +100,8 @@ import Trials
         try await withTemporaryFolder { folder in
             _ = try await withDaemon(in: folder) { daemon async throws in
                 _ = try await register(daemon.socket, "demo", bytes: file)
-                var params = CalibrationParams(name: "demo", budgetSeconds: 120, maxEpochs: 2, tolerance: 1)
+                var params = CalibrationParams(
+                    name: "demo", budgetSeconds: 120, maxEpochs: 2, maxParams: 20_000, tolerance: 1)
                 let job = try await end(
                     of: try await call(daemon.socket, CalibrationStart.self, params).job.id, daemon.socket)
                 #expect(job.state == .finished)

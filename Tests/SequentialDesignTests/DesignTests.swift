@@ -193,6 +193,38 @@ import Testing
         #expect(trials.contains { $0.seed == 2 })
     }
 
+    @Test("a law is believed as far as it was tested: what is far from all that was trained is trained first")
+    func untested() throws {
+        let space = Self.space()
+        // Four shapes of one corner, and shares: sure of itself at this tolerance, as any law is.
+        let corner = [(1, 16), (1, 24), (2, 16), (2, 24)].map { DesignTrial(layers: $0.0, dim: $0.1, seed: 1) }
+        let design = SequentialDesign(space: space, start: [], tolerance: 1)
+        let first = try #require(try design.outlook(law: Self.fit(corner), measured: corner))
+        #expect(first.relativeRegret <= 1)
+        #expect(first.untested.map { [$0.layers, $0.dim] } == [8, 128])
+        var measured = corner
+        var step = DesignStep.wait
+        for _ in 0..<20 {
+            step = design.next(law: try Self.law(measured), measured: measured) { _ in true }
+            guard case .train(let trial, let reason) = step else { break }
+            #expect(!measured.contains(trial))
+            #expect(reason == "test" || reason == "incumbent")
+            measured.append(trial)
+        }
+        #expect(step == .enough, "\(measured)")
+        #expect(measured.count <= 12)
+        let largest = measured.map { max(log(8 / Double($0.layers)), log(128 / Double($0.dim))) }.min() ?? 9
+        #expect(largest <= 2.1)
+        #expect(try design.outlook(law: Self.fit(measured), measured: measured)?.untested == nil)
+
+        // What cannot be paid for cannot be tested, and the answer says so.
+        let poor = design.next(law: try Self.law(corner), measured: corner) { _ in false }
+        #expect(poor == .spent)
+        // Where nothing else is asked about, there is nothing to test.
+        let known = SequentialDesign(space: Self.space { n, d in n <= 2 && d <= 24 }, start: [], tolerance: 1)
+        #expect(try known.outlook(law: Self.fit(corner), measured: corner)?.untested == nil)
+    }
+
     @Test("halving the regret has a price, which is more for a tenth of it and nothing without regret")
     func price() throws {
         let space = Self.space()

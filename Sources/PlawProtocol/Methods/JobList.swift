@@ -103,14 +103,16 @@ package struct CalibrationOutlook: Codable, Sendable, Hashable {
     package var trained: Int
     /// Expected regret over the predicted metric at which the calibration ends.
     package var tolerance: Double
-    /// Whether that is reached.
+    /// Whether that is reached, and nothing asked about is too far from what was trained to believe it.
     package var isReached: Bool
+    /// The configuration asked about that is furthest from all that were trained, where the law was not shown to hold so far.
+    package var untested: Configuration?
     /// Seconds of one worker that would halve the expected regret; absent where the design sees no way to.
     package var halvingSeconds: Double?
 
     package init(
         metric: Metric, configuration: Configuration, predicted: Double, expectedRegret: Double, trained: Int,
-        tolerance: Double, isReached: Bool, halvingSeconds: Double? = nil
+        tolerance: Double, isReached: Bool, untested: Configuration? = nil, halvingSeconds: Double? = nil
     ) {
         self.metric = metric
         self.configuration = configuration
@@ -119,6 +121,7 @@ package struct CalibrationOutlook: Codable, Sendable, Hashable {
         self.trained = trained
         self.tolerance = tolerance
         self.isReached = isReached
+        self.untested = untested
         self.halvingSeconds = halvingSeconds
     }
 }
