@@ -57,7 +57,7 @@ package struct DesignSpace: Sendable {
     ///
     /// Three levels of each axis, as far apart as the seconds pay for: the shapes along which one axis rises as the other falls
     /// show both axes at every level in three trainings, the smallest shape stands below them, the largest above where it is paid
-    /// for. Then the shares of the users at the middle shape. Where not even the closest levels are paid for, the cheapest
+    /// for. Then the shares of the users at the middle shape, and two more seeds of it. Where not even the closest levels are paid for, the cheapest
     /// trainings of them are taken that are.
     package func start(within limit: Double) -> [DesignTrial] {
         var best: (spread: Double, core: [DesignTrial])?
@@ -92,7 +92,19 @@ package struct DesignSpace: Sendable {
             total += shareSeconds
         }
         let largest = trial((core[0].layers, core[2].dim))
-        if total + seconds(largest) <= limit { chosen.append(largest) }
+        if total + seconds(largest) <= limit {
+            chosen.append(largest)
+            total += seconds(largest)
+        }
+        // How far two trainings of one shape are apart cannot be seen from shapes trained once.
+        for repetition in 1..<max(1, min(3, mostSeeds)) {
+            var again = core[1]
+            again.seed += UInt64(repetition)
+            if total + seconds(again) <= limit {
+                chosen.append(again)
+                total += seconds(again)
+            }
+        }
         return chosen.sorted { seconds($0) < seconds($1) }
     }
 
