@@ -118,9 +118,26 @@ package func withDaemon<T: Sendable>(
         guard await waitUntil(seconds: 20, { answers(socket) || kill(pid, 0) != 0 }), answers(socket) else {
             throw DaemonDidNotStart(description: "plawd did not serve within 20 s: " + daemon.logged)
         }
-        return try await body(daemon)
+        do {
+            return try await body(daemon)
+        } catch {
+            // The folder goes with the test: what the daemon said last would be lost.
+            throw DaemonTestFailure(error: error, isRunning: kill(pid, 0) == 0, log: daemon.logged)
+        }
     }
     return (result.closureResult, Ending(result.terminationStatus))
+}
+
+/// An error of a test, with what its daemon had logged.
+private struct DaemonTestFailure: Error, CustomStringConvertible {
+    let error: any Error
+    let isRunning: Bool
+    let log: String
+
+    var description: String {
+        "\(error); the daemon \(isRunning ? "runs" : "has ended"), its log ends:\n"
+            + log.split(separator: "\n").suffix(60).joined(separator: "\n")
+    }
 }
 
 /// True when somebody accepts connections on a Unix socket.

@@ -12,16 +12,16 @@ struct LawStudy: ParsableCommand {
         commandName: "law-study",
         abstract: "Fit laws to the cheapest half of a trained grid and compare what they say of the dearest quarter.",
         discussion: """
-            The CSV and the folder of ranks are what Benchmarks/grid writes. An error is relative to the mean of the seeds; its \
-            standard errors are of that mean: of the users, paired with the best cell of the half, and of the seeds.
+            The CSV and the folder of ranks are what Benchmarks/grid writes. What a cell costs is what its trainings took, on \
+            average over the seeds. An error is relative to the mean of the seeds. In standard errors, it is over that of the \
+            difference between the cell and the best one of the half, means of their seeds: over the same users, where there \
+            are ranks.
             """)
 
     @Option(help: "Observations, one training a line.") var csv: String
     @Option(help: "Folder of ranks.") var ranks: String?
     @Option(help: "Metric.") var metric = "hr@10"
     @Option(help: "Backbone.") var backbone = "sasrec"
-    @Option(help: "Items of the catalogue, for the cost of a cell.") var items = 10_000
-
     /// One cell of the grid.
     private struct Cell {
         var layers: Int
@@ -29,6 +29,7 @@ struct LawStudy: ParsableCommand {
         var observations: [Observation]
         var gains: [[Float]]
         var truth: Double
+        /// Seconds of a training.
         var cost: Double
     }
 
@@ -51,8 +52,14 @@ struct LawStudy: ParsableCommand {
         print(
             "\(backbone), \(metric): \(cells.count) cells, fitted to \(half.count) (\(known.count) trainings), asked for \(dear.count)"
         )
+        guard let reference = half.max(by: { $0.truth < $1.truth }) else { throw ValidationError("no cells") }
+        let errors = dear.map { standardError($0, reference, metric) }
+        func list(_ cells: [Cell]) -> String { cells.map { "\($0.layers)x\($0.dim)" }.joined(separator: " ") }
+        print("  fitted to \(list(half)), asked for \(list(dear))")
+        print(
+            "  a standard error is \(percent(errors.reduce(0, +) / Double(errors.count) / reference.truth)) on average")
         let predictor = LawPredictor(law)
-        show("law, weighted", dear, known, metric) {
+        show("law, weighted", dear, errors: errors) {
             predictor.predict(layers: $0.layers, dim: $0.dim, effectiveTokens: $1).mean
         }
         let covered = dear.filter { cell in
@@ -65,11 +72,11 @@ struct LawStudy: ParsableCommand {
         for family in LawFamily.allCases where family != .constant {
             let alone = try LawFitter(metric: metric, draws: 0, families: [family]).fit(known)
             let formula = LawFormula(alone)
-            show("\(family.rawValue), formula alone", dear, known, metric) {
+            show("\(family.rawValue), formula alone", dear, errors: errors) {
                 formula.value(layers: $0.layers, dim: $0.dim, effectiveTokens: $1)
             }
         }
-        show("nearest neighbour", dear, known, metric) { cell, _ in
+        show("nearest neighbour", dear, errors: errors) { cell, _ in
             let distances = half.map { other -> Double in
                 let n = log(Double(other.layers) / Double(cell.layers))
                 let d = log(Double(other.dim) / Double(cell.dim))
@@ -92,30 +99,47 @@ struct LawStudy: ParsableCommand {
                 return try Ranks(contentsOf: ranks + "/" + name).test.map { Float(RankMetrics.gain(metric, rank: $0)) }
             }
             let values = group.compactMap { $0.metrics[metric.description]?.value }
+            let mean = values.reduce(0, +) / Double(values.count)
             return Cell(
-                layers: n, dim: d, observations: group, gains: gains, truth: values.reduce(0, +) / Double(values.count),
-                cost: Double(6 * items * d + 72 * n * d * d))
+                layers: n, dim: d, observations: group, gains: gains, truth: mean,
+                cost: group.reduce(0) { $0 + $1.seconds } / Double(group.count))
         }
     }
 
-    /// Prints errors relative to the truth and in standard errors of it.
+    /// Standard error of what a cell measures more than another, over the same users where there are ranks.
+    private func standardError(_ cell: Cell, _ other: Cell, _ metric: Metric) -> Double {
+        guard !cell.gains.isEmpty, !other.gains.isEmpty else {
+            let errors = (cell.observations + other.observations).compactMap {
+                $0.metrics[metric.description]?.standardError
+            }
+            return (2 * errors.reduce(0) { $0 + $1 * $1 } / Double(errors.count)).squareRoot()
+        }
+        func mean(_ cell: Cell, _ user: Int) -> Double {
+            cell.gains.reduce(0) { $0 + Double($1[user]) } / Double(cell.gains.count)
+        }
+        let users = cell.gains[0].count
+        let differences = (0..<users).map { mean(cell, $0) - mean(other, $0) }
+        let level = differences.reduce(0, +) / Double(users)
+        let squares = differences.reduce(0) { $0 + ($1 - level) * ($1 - level) }
+        return (squares / Double(users) / Double(users - 1)).squareRoot()
+    }
+
+    /// Prints errors relative to the truth and in standard errors.
     private func show(
-        _ name: String, _ cells: [Cell], _ known: [Observation], _ metric: Metric,
+        _ name: String, _ cells: [Cell], errors: [Double],
         _ predict: (_ cell: Cell, _ effectiveTokens: Double) -> Double
     ) {
         var relative = 0.0
         var standard = 0.0
-        for cell in cells {
+        for (cell, error) in zip(cells, errors) {
             let off = abs(predict(cell, cell.observations[0].effectiveTokens) - cell.truth)
             relative += off / cell.truth
-            let errors = cell.observations.compactMap { $0.metrics[metric.description]?.standardError }
-            let error = (errors.reduce(0) { $0 + $1 * $1 } / Double(errors.count)).squareRoot()
             standard += off / error
         }
         let n = Double(cells.count)
         print(
             "  \(name.padding(toLength: 44, withPad: " ", startingAt: 0)) \(percent(relative / n))  "
-                + "\((standard / n * 100).rounded() / 100) standard errors of a mean over the users")
+                + "\((standard / n * 100).rounded() / 100) standard errors")
     }
 
     private func percent(_ share: Double) -> String { "\((share * 10_000).rounded() / 100) %" }

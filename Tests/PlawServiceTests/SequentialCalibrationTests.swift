@@ -23,7 +23,7 @@ import Trials
             _ = try await withDaemon(in: folder) { daemon async throws in
                 _ = try await register(daemon.socket, "demo", bytes: file)
                 let params = CalibrationParams(
-                    name: "demo", budgetSeconds: 12, maxEpochs: 4, maxParams: 20_000, tolerance: 0.0001)
+                    name: "demo", budgetSeconds: 20, maxEpochs: 4, maxParams: 20_000, tolerance: 0.0001)
                 let plan = try await call(daemon.socket, CalibrationPlan.self, params)
                 let whole = plan.trials.filter { $0.userFraction == 1 }
                 #expect(Set(whole.map(\.configuration.layers)).count >= 3)
@@ -45,7 +45,7 @@ import Trials
                 let job = try await end(of: started.job.id, daemon.socket)
                 #expect(job.state == .finished, "\(job)")
                 // The last trial and the last choice may be late where much else runs.
-                #expect(job.activeSeconds <= 24)
+                #expect(job.activeSeconds <= 60)
                 #expect(job.finishedTrials > plan.trials.count)
                 let outlook = try #require(job.outlook)
                 #expect(outlook.expectedRegret >= 0)
