@@ -171,10 +171,18 @@ package struct DesignReplay: Sendable {
             return
         }
         let predictor = LawPredictor(law)
-        let predictions = asked.map {
-            (shape: $0, predictor.predict(layers: $0.layers, dim: $0.dim, effectiveTokens: space.effectiveTokens))
+        func place(_ shape: Shape) -> LawPredictor.Place {
+            .init(layers: shape.layers, dim: shape.dim, effectiveTokens: space.effectiveTokens)
         }
-        guard let chosen = predictions.max(by: { $0.1.mean < $1.1.mean }) else { return }
+        let predictions = asked.map { (shape: $0, predictor.predict(place($0))) }
+        guard var chosen = predictions.max(by: { $0.1.mean < $1.1.mean }) else { return }
+        // As the advisor answers: outside the observations only what surely has more, by a law that predicted what is larger.
+        let hull = Hull(observations.map { ($0.configuration.layers, $0.configuration.dim) })
+        let inside = predictions.filter { hull.distance(layers: $0.shape.layers, dim: $0.shape.dim) == 0 }
+        if let safe = inside.max(by: { $0.1.mean < $1.1.mean }) {
+            let change = predictor.difference(place(safe.shape), place(chosen.shape))
+            if law.predictsLargest != true || change.mean <= 1.645 * change.deviation { chosen = safe }
+        }
         (outcome.layers, outcome.dim) = (chosen.shape.layers, chosen.shape.dim)
         outcome.value = values[chosen.shape] ?? 0
         outcome.predicted = chosen.1.mean

@@ -57,17 +57,19 @@ package struct DesignSpace: Sendable {
     ///
     /// Three levels of each axis, as far apart as the seconds pay for: the shapes along which one axis rises as the other falls
     /// show both axes at every level in three trainings, the smallest shape stands below them, the largest above where it is paid
-    /// for. Then the shares of the users at the middle shape, and two more seeds of it. Where not even the closest levels are paid for, the cheapest
-    /// trainings of them are taken that are.
+    /// for. Then the shares of the users at the middle shape, and two more seeds of it. Where not even the closest levels are
+    /// paid for, three shapes have to do that tell both axes apart.
     package func start(within limit: Double) -> [DesignTrial] {
         var best: (spread: Double, core: [DesignTrial])?
         var bestWithShares: (spread: Double, core: [DesignTrial])?
-        var least: (seconds: Double, core: [DesignTrial])?
+        var least: (seconds: Double, trials: [DesignTrial])?
         for n in triples(layers, widest: 8) {
             for d in triples(dims, widest: 16) {
                 let core = [(n.2, d.0), (n.1, d.1), (n.0, d.2), (n.0, d.0)].map(trial)
                 let cost = core.reduce(0) { $0 + seconds($1) }
-                if cost < least?.seconds ?? .infinity { least = (cost, core) }
+                let three = [(n.0, d.0), (n.1, d.0), (n.0, d.1)].map(trial)
+                let least3 = three.reduce(0) { $0 + seconds($1) }
+                if least3 < least?.seconds ?? .infinity { least = (least3, three) }
                 // Wide first; of equally wide ones the larger models, which are nearer to what is asked for.
                 let spread = ratio(n.0, n.2) + ratio(d.0, d.2) + 0.1 * (log(Double(n.2)) + log(Double(d.2)))
                 if cost <= limit, spread > best?.spread ?? 0 { best = (spread, core) }
@@ -79,9 +81,9 @@ package struct DesignSpace: Sendable {
         }
         // Shares of the users cost less than the next wider levels, and nothing else shows what more data would do.
         guard let core = bestWithShares?.core ?? best?.core else {
-            let cheapest = (least?.core ?? layers.flatMap { n in dims.map { trial((n, $0)) } })
-                .sorted { seconds($0) < seconds($1) }
-            return fitting(cheapest, within: limit)
+            // Cheap ones leave half of the budget to what they point at; where they do not, nothing is left after any three.
+            if let least, least.seconds <= Self.shareOfThree * limit { return sorted(least.trials) }
+            return largestThree(within: Self.shareOfAll * limit)
         }
         let shares = shares(of: core[1])
         var chosen = core
@@ -105,7 +107,42 @@ package struct DesignSpace: Sendable {
                 total += seconds(again)
             }
         }
-        return chosen.sorted { seconds($0) < seconds($1) }
+        return sorted(chosen)
+    }
+
+    /// In units of a start's seconds: half of a budget, and all of it.
+    private static let shareOfThree = 0.5 / calibrationStartShare
+    private static let shareOfAll = 1 / calibrationStartShare
+
+    private func sorted(_ trials: [DesignTrial]) -> [DesignTrial] {
+        trials.sorted { (seconds($0), $0.layers, $0.dim) < (seconds($1), $1.layers, $1.dim) }
+    }
+
+    /// Of the shapes asked about, (n2, d2), (n1, d2) and (n2, d1) with n1 < n2, d1 < d2, none of the lower levels above the
+    /// middle: the largest that are paid for; else the cheapest shapes that are.
+    private func largestThree(within limit: Double) -> [DesignTrial] {
+        let asked = layers.flatMap { n in dims.map { trial((n, $0)) } }.filter { isAsked($0.layers, $0.dim) }
+        let (n, d) = (Set(asked.map(\.layers)).sorted(), Set(asked.map(\.dim)).sorted())
+        func lower(_ high: Int, _ count: Int) -> Int { min(high - 1, Int(0.4 * Double(count - 1))) }
+        var best: (size: Double, trials: [DesignTrial])?
+        for highN in n.indices.dropFirst() {
+            for highD in d.indices.dropFirst() {
+                let (n1, d1) = (n[lower(highN, n.count)], d[lower(highD, d.count)])
+                let trials = [(n[highN], d[highD]), (n1, d[highD]), (n[highN], d1)].map(trial)
+                guard trials.allSatisfy({ isAsked($0.layers, $0.dim) }),
+                    trials.reduce(0, { $0 + seconds($1) }) <= limit
+                else { continue }
+                let size = log(Double(n[highN])) + log(Double(d[highD]))
+                if size > best?.size ?? -1 { best = (size, trials) }
+            }
+        }
+        if let best { return sorted(best.trials) }
+        var total = 0.0
+        return sorted(asked).filter { trial in
+            let fits = total + seconds(trial) <= limit
+            if fits { total += seconds(trial) }
+            return fits
+        }
     }
 
     private func shares(of whole: DesignTrial) -> [DesignTrial] {
@@ -116,15 +153,6 @@ package struct DesignSpace: Sendable {
 
     private func trial(_ shape: (Int, Int)) -> DesignTrial {
         DesignTrial(layers: shape.0, dim: shape.1, seed: firstSeed)
-    }
-
-    private func fitting(_ trials: [DesignTrial], within limit: Double) -> [DesignTrial] {
-        var total = 0.0
-        return trials.filter { trial in
-            let fits = total + seconds(trial) <= limit
-            if fits { total += seconds(trial) }
-            return fits
-        }
     }
 
     /// Smallest, middle and largest level: every pair of levels with one between them, at most `widest` times apart.

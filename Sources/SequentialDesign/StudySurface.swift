@@ -7,8 +7,12 @@ internal import PerformanceLaws
 package struct StudySurface: Sendable {
     package let trainings: [DesignReplay.Training]
 
-    /// - Parameter noise: standard deviation of a training over the metric's range of about 0.02.
-    package init(seed: UInt64, noise: Double = 0.0005, layers: [Int], dims: [Int], seeds: Int = 2) {
+    /// - Parameters:
+    ///   - noise: standard deviation of a training over the metric's range of about 0.02.
+    ///   - dearness: exponent of the seconds: 1 as trainings of equal epochs, 0.45 as where large models need fewer of them.
+    package init(
+        seed: UInt64, noise: Double = 0.0005, dearness: Double = 1, layers: [Int], dims: [Int], seeds: Int = 2
+    ) {
         var random = SeededRandom(seed &* 0x9e37_79b9 &+ 17)
         let optimumN = log(2.0) + 1.2 * random.uniform()
         let optimumD = log(40.0) + 1.2 * random.uniform()
@@ -31,7 +35,7 @@ package struct StudySurface: Sendable {
                     : 2 * curvatureN * exp(-0.8 * x) + 8 * curvatureD * exp(-1.1 * (y - log(16.0)))
                 let truth = 0.09 - axes + bump * exp(-distance)
                 let (nd, dd) = (Double(n), Double(d))
-                let seconds = (30 + 6 * dd) * pow(nd, 0.35)
+                let seconds = pow((30 + 6 * dd) * pow(nd, 0.35), dearness)
                 for s in 1...seeds {
                     trainings.append(
                         .init(

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Advisor
+import PerformanceLaws
 
 struct HullTests {
     @Test("grades follow the distance from the hull, not from each axis")

@@ -1,10 +1,10 @@
 internal import Glibc
 
 /// The convex hull of observed (ln N, ln d), and how far a point lies outside it.
-struct Hull: Sendable {
+package struct Hull: Sendable {
     private let corners: [SIMD2<Double>]
 
-    init(_ shapes: [(layers: Int, dim: Int)]) {
+    package init(_ shapes: [(layers: Int, dim: Int)]) {
         let points = Set(shapes.map { SIMD2(log(Double($0.layers)), log(Double($0.dim))) })
             .sorted { ($0.x, $0.y) < ($1.x, $1.y) }
         // Andrew's monotone chain.
@@ -26,7 +26,7 @@ struct Hull: Sendable {
     }
 
     /// Distance in e-folds; 0 inside.
-    func distance(layers: Int, dim: Int) -> Double {
+    package func distance(layers: Int, dim: Int) -> Double {
         let p = SIMD2(log(Double(layers)), log(Double(dim)))
         guard let first = corners.first else { return .infinity }
         func toSegment(_ a: SIMD2<Double>, _ b: SIMD2<Double>) -> Double {
