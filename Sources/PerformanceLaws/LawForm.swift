@@ -36,6 +36,26 @@ enum Term: Sendable, Hashable {
     case cross(Int, Int)
     /// (N / d)² over its largest value among the observations.
     case ratio
+
+    /// The only axis that the term depends on, nil where it takes several or none.
+    var axis: Axis? {
+        switch self {
+        case .log(let axis), .square(let axis), .linex(let axis, _, _), .curve(let axis, _, _), .power(let axis, _),
+            .published(let axis, _):
+            axis
+        case .one, .product, .cross, .ratio: nil
+        }
+    }
+
+    /// Places of the shape parameters that move the term.
+    var moves: [Int] {
+        switch self {
+        case .one, .log, .square, .product, .ratio: []
+        case .linex(_, let optimum, let factor): [optimum] + (factor.map { [$0] } ?? [])
+        case .curve(_, let a, let b), .cross(let a, let b): [a, b]
+        case .power(_, let exponent), .published(_, let exponent): [exponent]
+        }
+    }
 }
 
 /// A family cut to what the observations can tell: its terms, the names and priors of its parameters.
@@ -193,37 +213,43 @@ struct LawForm: Sendable {
     func addSlopes(
         _ x: SIMD3<Double>, _ parameters: UnsafePointer<Double>, _ slopes: UnsafeMutablePointer<Double>
     ) {
-        let shape = parameters + linearCount
         for (place, term) in terms.enumerated() {
-            let c = parameters[place]
-            switch term {
-            case .one, .log, .square, .product, .ratio: continue
-            case .linex(let axis, let optimum, let factor):
-                let curve = linex(optimum, factor, shape)
-                let t = x[axis.rawValue]
-                let bySkew = curve.skewSlope(t)
-                // q = ln p / t*, and ψ itself moves against t*.
-                slopes[optimum] += c * (-curve.slope(t) - bySkew * curve.skew / curve.optimum)
-                if let factor { slopes[factor] += c * bySkew / curve.optimum }
-            case .curve(let axis, let optimum, let skew):
-                let curve = Linex(optimum: shape[optimum], skew: shape[skew])
-                let t = x[axis.rawValue]
-                slopes[optimum] -= c * curve.slope(t)
-                slopes[skew] += c * curve.skewSlope(t)
-            case .power(let axis, let exponent):
-                let (u, a) = (x[axis.rawValue] - center[axis.rawValue], shape[exponent])
-                slopes[exponent] += c * (-u * exp(-a * u) - expm1(-a * u) / a) / a
-            case .published(let axis, let exponent):
-                let (m, q) = (center[axis.rawValue], shape[exponent])
-                let u = x[axis.rawValue] - m
-                let z = q * u
-                let first = abs(q) < 1e-12 ? u : expm1(z) / q
-                let second = abs(z) < 1e-3 ? u * u * (0.5 + z / 3 + z * z / 8) : (z * exp(z) - expm1(z)) / (q * q)
-                slopes[exponent] -= c * exp(q * m - fixedLnP) * (m * first + second)
-            case .cross(let n, let d):
-                slopes[n] -= c * (x[1] - shape[d])
-                slopes[d] -= c * (x[0] - shape[n])
-            }
+            addSlopes(term, parameters[place], x, parameters + linearCount, slopes)
+        }
+    }
+
+    /// The same of one term whose coefficient is `c`.
+    func addSlopes(
+        _ term: Term, _ c: Double, _ x: SIMD3<Double>, _ shape: UnsafePointer<Double>,
+        _ slopes: UnsafeMutablePointer<Double>
+    ) {
+        switch term {
+        case .one, .log, .square, .product, .ratio: return
+        case .linex(let axis, let optimum, let factor):
+            let curve = linex(optimum, factor, shape)
+            let t = x[axis.rawValue]
+            let bySkew = curve.skewSlope(t)
+            // q = ln p / t*, and ψ itself moves against t*.
+            slopes[optimum] += c * (-curve.slope(t) - bySkew * curve.skew / curve.optimum)
+            if let factor { slopes[factor] += c * bySkew / curve.optimum }
+        case .curve(let axis, let optimum, let skew):
+            let curve = Linex(optimum: shape[optimum], skew: shape[skew])
+            let t = x[axis.rawValue]
+            slopes[optimum] -= c * curve.slope(t)
+            slopes[skew] += c * curve.skewSlope(t)
+        case .power(let axis, let exponent):
+            let (u, a) = (x[axis.rawValue] - center[axis.rawValue], shape[exponent])
+            slopes[exponent] += c * (-u * exp(-a * u) - expm1(-a * u) / a) / a
+        case .published(let axis, let exponent):
+            let (m, q) = (center[axis.rawValue], shape[exponent])
+            let u = x[axis.rawValue] - m
+            let z = q * u
+            let first = abs(q) < 1e-12 ? u : expm1(z) / q
+            let second = abs(z) < 1e-3 ? u * u * (0.5 + z / 3 + z * z / 8) : (z * exp(z) - expm1(z)) / (q * q)
+            slopes[exponent] -= c * exp(q * m - fixedLnP) * (m * first + second)
+        case .cross(let n, let d):
+            slopes[n] -= c * (x[1] - shape[d])
+            slopes[d] -= c * (x[0] - shape[n])
         }
     }
 

@@ -72,8 +72,10 @@ struct LawGrid {
     private func column(_ term: Term, _ shape: [Double]) -> [Double] {
         var values = [Double](repeating: 0, count: search.rows)
         shape.withUnsafeBufferPointer { s in
-            guard let s = s.baseAddress else { return }
-            for (i, point) in search.points.enumerated() { values[i] = search.roots[i] * form.value(term, point.x, s) }
+            values.withUnsafeMutableBufferPointer { values in
+                guard let s = s.baseAddress, let out = values.baseAddress else { return }
+                search.columns.fill(term, s, out)
+            }
         }
         return values
     }
@@ -95,7 +97,8 @@ struct LawGrid {
         for (place, term) in form.terms.enumerated() {
             if case .cross(let n, let d) = term { crossing = (place, n, d) }
         }
-        let fixed = (0..<k).filter { $0 != ofLayers && $0 != ofDims && $0 != crossing?.place }
+        let free = (0..<k).filter { $0 != ofLayers && $0 != ofDims && $0 != crossing?.place }
+        let fixed = free.filter { search.bounded >> $0 & 1 == 0 } + free.filter { search.bounded >> $0 & 1 == 1 }
         // (ln N - a)(ln d - b) = ln N ln d - a ln d - b ln N + a b: four columns, weighted.
         let parts: [[Double]] = (0..<4).map { part in
             var values = [Double](repeating: 0, count: rows)
@@ -110,6 +113,10 @@ struct LawGrid {
                 product(column, parts[0]), product(column, parts[1]), product(column, parts[2]),
                 product(column, parts[3]))
         }
+        let optima = (
+            layers: layers.map { cell in cell.first { $0.place == crossing?.n }?.value ?? 0 },
+            dims: dims.map { cell in cell.first { $0.place == crossing?.d }?.value ?? 0 }
+        )
         let partSums = parts.map(withParts)
         let targetSums = withParts(search.target)
         let whole = product(search.target, search.target)
@@ -121,7 +128,10 @@ struct LawGrid {
         var best: [(cost: Double, shape: [Double])] = []
         var costs = [Double](repeating: 0, count: layers.count * dims.count)
         let normal = Normal(k)
-        let order = (0..<k).filter { search.bounded >> $0 & 1 == 0 } + (0..<k).filter { search.bounded >> $0 & 1 == 1 }
+        // What changes most often stands last: the equations before it are kept from cell to cell.
+        let order = fixed + [ofLayers, crossing?.place, ofDims].compactMap { $0 }
+        let first = order.firstIndex { search.bounded >> $0 & 1 == 1 } ?? k
+        let perLayer = fixed.count + (ofLayers == nil ? 0 : 1)
         for levels in outer {
             for (place, value) in levels { shape[place] = value }
             let fixedColumns = fixed.map { column(form.terms[$0], shape) }
@@ -163,20 +173,22 @@ struct LawGrid {
                 normal.matrix[m * k + m] = moving.own[cell]
                 for (f, n) in fixed.enumerated() { put(m, n, moving.fixed[cell * fixed.count + f]) }
             }
+            var kept = 0
             a.columns.withUnsafeBufferPointer { aColumns in
                 b.columns.withUnsafeBufferPointer { bColumns in
                     for i in layers.indices {
                         enter(a, i)
+                        kept = min(kept, fixed.count)
                         for j in dims.indices {
                             enter(b, j)
+                            kept = min(kept, perLayer)
                             if let m = ofLayers, let n = ofDims, let x = aColumns.baseAddress,
                                 let y = bColumns.baseAddress
                             {
                                 put(m, n, dot(x + i * rows, y + j * rows, rows))
                             }
-                            if let (place, n, d) = crossing {
-                                let x = layers[i].first { $0.place == n }?.value ?? 0
-                                let y = dims[j].first { $0.place == d }?.value ?? 0
+                            if let place = crossing?.place {
+                                let (x, y) = (optima.layers[i], optima.dims[j])
                                 let mix = SIMD4(1, -x, -y, x * y)
                                 for (f, n) in fixed.enumerated() { put(place, n, (fixedCross[f] * mix).sum()) }
                                 if let m = ofLayers { put(place, m, (a.cross[i] * mix).sum()) }
@@ -188,10 +200,8 @@ struct LawGrid {
                                 normal.matrix[place * k + place] = (own * mix).sum() + weight
                                 normal.right[place] = (targetSums * mix).sum() + weight * mean
                             }
-                            costs[i * dims.count + j] =
-                                whole - normal.gain(k, bounded: search.bounded, order: order) + a.penalty[i]
-                                + b.penalty[j]
-                                + outerPenalty
+                            let gain = normal.gain(k, bounded: search.bounded, order: order, first: first, kept: &kept)
+                            costs[i * dims.count + j] = whole - gain + a.penalty[i] + b.penalty[j] + outerPenalty
                         }
                     }
                 }

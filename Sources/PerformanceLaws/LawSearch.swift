@@ -24,9 +24,8 @@ struct LawSearch {
     let bounded: Int
     /// Factor of the covariance of the observations where their errors depend on each other.
     private let covariance: Cholesky?
-    /// Columns of the design, each `rows` long: the terms, then the slopes by the shape.
-    private var columns: [Double]
-    private var residual: [Double]
+    let columns: LawColumns
+    private let bounds: [ClosedRange<Double>]
     /// Of a full step; and of the coefficients alone, so that a step that fails leaves the first as it was.
     private let normal: Normal
     private let linear: Normal
@@ -46,8 +45,8 @@ struct LawSearch {
         roots = [Double](repeating: 0, count: rows)
         for (i, point) in points.enumerated() { roots[i] = (weights?[i] ?? 1 / point.variance).squareRoot() }
         target = [Double](repeating: 0, count: rows)
-        residual = target
-        columns = [Double](repeating: 0, count: rows * form.count)
+        columns = LawColumns(form, points, roots: roots, covariance: covariance)
+        bounds = (0..<form.shapeCount).map(form.bounds)
         bounded = (0..<form.linearCount).reduce(0) { $0 | (form.isBounded($1) ? 1 << $1 : 0) }
         normal = Normal(form.count)
         linear = Normal(form.linearCount)
@@ -88,54 +87,23 @@ struct LawSearch {
 
     // MARK: - Linear part
 
-    /// Fills the columns of the terms, and of the slopes where asked for.
-    private mutating func fill(_ parameters: [Double], slopes: Bool) {
-        let (k, n) = (form.linearCount, slopes ? form.count : form.linearCount)
-        let rows = rows
-        parameters.withUnsafeBufferPointer { p in
-            columns.withUnsafeMutableBufferPointer { columns in
-                guard let p = p.baseAddress, let out = columns.baseAddress else { return }
-                for m in 0..<k {
-                    let column = out + m * rows
-                    for i in points.indices { column[i] = form.value(form.terms[m], points[i].x, p + k) }
-                }
-                if slopes {
-                    withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, form.shapeCount)) { row in
-                        guard let row = row.baseAddress else { return }
-                        for i in points.indices {
-                            row.update(repeating: 0, count: form.shapeCount)
-                            form.addSlopes(points[i].x, p, row)
-                            for m in k..<n { out[m * rows + i] = row[m - k] }
-                        }
-                    }
-                }
-                for m in 0..<n {
-                    let column = out + m * rows
-                    if let covariance {
-                        covariance.forward(column)
-                    } else {
-                        for i in points.indices { column[i] *= roots[i] }
-                    }
-                }
-            }
-        }
-    }
-
     /// Solves the coefficients for the shape that stands in `parameters`; returns the cost.
     private mutating func project(_ parameters: inout [Double]) -> Double {
         let k = form.linearCount
-        fill(parameters, slopes: false)
-        linear.clear(k)
-        columns.withUnsafeBufferPointer { columns in
-            target.withUnsafeBufferPointer { target in
-                guard let c = columns.baseAddress, let y = target.baseAddress else { return }
-                for m in 0..<k {
-                    linear.right[m] = dot(c + m * rows, y, rows)
-                    for n in 0...m {
-                        let value = dot(c + m * rows, c + n * rows, rows)
-                        linear.matrix[m * k + n] = value
-                        linear.matrix[n * k + m] = value
-                    }
+        parameters.withUnsafeBufferPointer { p in
+            // A law has at least its level, so there is a base address.
+            guard let base = p.baseAddress else { return }
+            columns.fill(base, slopes: false)
+        }
+        let (c, rows) = (columns.values, rows)
+        target.withUnsafeBufferPointer { target in
+            guard let y = target.baseAddress else { return }
+            for m in 0..<k {
+                linear.right[m] = dot(c + m * rows, y, rows)
+                for n in 0...m {
+                    let value = dot(c + m * rows, c + n * rows, rows)
+                    linear.matrix[m * k + n] = value
+                    linear.matrix[n * k + m] = value
                 }
             }
         }
@@ -143,13 +111,8 @@ struct LawSearch {
         guard linear.solve(k, bounded: bounded) > -.infinity else { return .infinity }
         for m in 0..<k { parameters[m] = linear.solution[m] }
         // Summed anew: the difference of large sums would hide a perfect fit.
-        var cost = 0.0
-        for i in points.indices {
-            var rest = target[i]
-            for m in 0..<k { rest -= columns[m * rows + i] * parameters[m] }
-            residual[i] = rest
-            cost += rest * rest
-        }
+        subtractLaw(parameters)
+        var cost = dot(columns.residual, columns.residual, rows)
         if let prior {
             for m in 0..<form.count {
                 let off = (parameters[m] - prior.means[m]) / prior.deviations[m]
@@ -157,6 +120,13 @@ struct LawSearch {
             }
         }
         return cost.isFinite ? cost : .infinity
+    }
+
+    /// Leaves in `columns.residual` what the law does not explain.
+    private func subtractLaw(_ parameters: [Double]) {
+        let rest = columns.residual
+        for i in target.indices { rest[i] = target[i] }
+        for m in 0..<form.linearCount { subtract(columns.values + m * rows, times: parameters[m], from: rest, rows) }
     }
 
     // MARK: - Shape
@@ -172,7 +142,6 @@ struct LawSearch {
         var now = start
         if !now.cost.isFinite { now.cost = project(&now.parameters) }
         guard now.cost.isFinite, s > 0 else { return now }
-        let bounds = (0..<s).map(form.bounds)
         var damping = 1e-3
         var stalled = 0
         var isFresh = false
@@ -227,7 +196,6 @@ struct LawSearch {
     /// Goes on by Newton steps in the shape. Second derivatives are differences of the analytic first ones.
     private mutating func finish(_ start: Solution) -> Solution {
         let (k, s, n) = (form.linearCount, form.shapeCount, form.count)
-        let bounds = (0..<s).map(form.bounds)
         var now = start
         // Half the slope of the cost, downhill, with the coefficients at their best.
         func downhill(_ parameters: [Double], _ search: inout LawSearch) -> [Double] {
@@ -279,25 +247,19 @@ struct LawSearch {
 
     /// The normal equations of a full step in all parameters.
     private mutating func assemble(_ parameters: [Double]) {
-        let (k, n) = (form.linearCount, form.count)
-        fill(parameters, slopes: true)
-        normal.clear(n)
-        for i in points.indices {
-            var rest = target[i]
-            for m in 0..<k { rest -= columns[m * rows + i] * parameters[m] }
-            residual[i] = rest
+        let n = form.count
+        parameters.withUnsafeBufferPointer { p in
+            guard let base = p.baseAddress else { return }
+            columns.fill(base, slopes: true)
         }
-        columns.withUnsafeBufferPointer { columns in
-            residual.withUnsafeBufferPointer { residual in
-                guard let c = columns.baseAddress, let r = residual.baseAddress else { return }
-                for m in 0..<n {
-                    normal.right[m] = dot(c + m * rows, r, rows)
-                    for o in 0...m {
-                        let value = dot(c + m * rows, c + o * rows, rows)
-                        normal.matrix[m * n + o] = value
-                        normal.matrix[o * n + m] = value
-                    }
-                }
+        subtractLaw(parameters)
+        let (c, r, rows) = (columns.values, columns.residual, rows)
+        for m in 0..<n {
+            normal.right[m] = dot(c + m * rows, r, rows)
+            for o in 0...m {
+                let value = dot(c + m * rows, c + o * rows, rows)
+                normal.matrix[m * n + o] = value
+                normal.matrix[o * n + m] = value
             }
         }
         if let prior { normal.add(prior, n, at: parameters) }

@@ -85,56 +85,69 @@ final class Normal {
         }
     }
 
-    /// What `solve` would return, without the solution: half the work, for the cells of a grid.
+    /// What `solve` would return, without the solution: for the cells of a grid, from one of which to the next few unknowns change.
     ///
-    /// - Parameter order: the unknowns, those with a bound last.
-    func gain(_ n: Int, bounded: Int, order: UnsafePointer<Int>) -> Double {
-        var held = 0
+    /// - Parameters:
+    ///   - order: all unknowns, those that change most often last.
+    ///   - first: place in `order` of the first with a bound.
+    ///   - kept: how many unknowns of `order` have the equations of the call before; after the call, how many a next one may keep.
+    func gain(_ n: Int, bounded: Int, order: UnsafePointer<Int>, first: Int, kept: inout Int) -> Double {
+        let values = reduced
+        var active = order
+        var m = n
+        var whole = n
         while true {
-            var m = 0
-            var free = 0
-            for place in 0..<n where held >> order[place] & 1 == 0 {
-                places[m] = order[place]
-                m += 1
-                if bounded >> order[place] & 1 == 0 { free = m }
-            }
             // Factor and forward substitution in one: row i of L, then y_i, with the diagonal's reciprocals in `scales`.
             var sum = 0.0
-            for i in 0..<m {
-                let row = matrix + places[i] * n
-                let lower = work + i * m
-                var diagonal = row[places[i]]
+            for i in 0..<kept { sum += values[i] * values[i] }
+            for i in kept..<max(m, kept) {
+                let row = matrix + active[i] * n
+                let lower = work + i * n
+                var diagonal = row[active[i]]
                 let least = diagonal * 1e-13
-                var y = right[places[i]]
+                var y = right[active[i]]
                 for j in 0..<i {
-                    var value = row[places[j]]
-                    let other = work + j * m
+                    var value = row[active[j]]
+                    let other = work + j * n
                     for k in 0..<j { value -= lower[k] * other[k] }
                     value *= scales[j]
                     lower[j] = value
                     diagonal -= value * value
-                    y -= value * solution[j]
+                    y -= value * values[j]
                 }
-                guard diagonal > least, least > 0 else { return -.infinity }
+                guard diagonal > least, least > 0 else {
+                    kept = min(whole, i)
+                    return -.infinity
+                }
                 let inverse = 1 / diagonal.squareRoot()
                 scales[i] = inverse
                 y *= inverse
-                solution[i] = y
+                values[i] = y
                 sum += y * y
             }
-            // Only the unknowns with a bound, which stand last, are solved for.
-            var offender = -1
+            // Only the unknowns from the first with a bound on are solved for.
+            var offender = n
             var i = m - 1
-            while i >= free {
-                var x = solution[i]
-                for k in (i + 1)..<max(m, i + 1) { x -= work[k * m + i] * solution[k] }
+            while i >= first {
+                var x = values[i]
+                for k in (i + 1)..<max(m, i + 1) { x -= work[k * n + i] * solution[k] }
                 x *= scales[i]
                 solution[i] = x
-                if x > 0 { offender = places[i] }
+                if x > 0, bounded >> active[i] & 1 == 1 { offender = min(offender, active[i]) }
                 i -= 1
             }
-            if offender < 0 { return sum }
-            held |= 1 << offender
+            if offender == n {
+                kept = whole
+                return sum
+            }
+            kept = 0
+            while active[kept] != offender { kept += 1 }
+            // Positions before the first held unknown are those of the whole order.
+            whole = min(whole, kept)
+            for i in 0..<kept { places[i] = active[i] }
+            for i in (kept + 1)..<max(m, kept + 1) { places[i - 1] = active[i] }
+            active = UnsafePointer(places)
+            m -= 1
         }
     }
 

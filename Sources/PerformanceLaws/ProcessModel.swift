@@ -148,18 +148,34 @@ struct ProcessModel: Sendable {
         let parts = Parts(form: form, parameters: parameters, prior: prior, points: points)
         let n = points.count
         let pinned = largestData(points)
-        func covariances(_ settings: Settings) -> [Double] {
-            let kernel = Kernel(settings, pinned: pinned)
-            var matrix = [Double](repeating: 0, count: n * n)
-            for i in 0..<n { for j in 0...i { matrix[i * n + j] = kernel(points[i].x, points[j].x) } }
+        // In units of the noise a noise factor is a shift of the diagonal: one reduction serves all of them.
+        let turned = Tridiagonal(n)
+        let stride = turned.stride
+        let scales = points.map { 1 / $0.variance.squareRoot() }
+        func whitened(_ value: (_ i: Int, _ j: Int) -> Double) -> [Double] {
+            var matrix = [Double](repeating: 0, count: n * stride)
+            for i in 0..<n {
+                for j in 0...i {
+                    let value = value(i, j) * scales[i] * scales[j]
+                    matrix[i * stride + j] = value
+                    matrix[j * stride + i] = value
+                }
+            }
             return matrix
         }
+        func covariances(_ settings: Settings) -> [Double] {
+            let kernel = Kernel(settings, pinned: pinned)
+            return whitened { kernel(points[$0].x, points[$1].x) }
+        }
+        let law = whitened { parts.law[$0 * n + $1] }
         let dataSizes = Set(points.map { ($0.x[2] * 1e9).rounded() }).count
         let dataShares = dataSizes >= 3 ? [0, 0.1, 0.3] : [0]
         let alongData =
-            dataSizes >= 3 ? covariances(Settings(amplitude: 0, length: 1, noiseFactor: 1, dataAmplitude: 1)) : []
+            dataSizes >= 3 ? covariances(Settings(amplitude: 0, length: 1, noiseFactor: 1, dataAmplitude: 1)) : law
+        let noises = noise.factors.map { factor, log in
+            (factor, log - 0.5 * (Double(noise.degrees) * Glibc.log(factor) + noise.squares / factor))
+        }
         var tried: [(log: Double, settings: Settings)] = []
-        var matrix = parts.law
         for length in [0.8, 1.6, 3.0] {
             let smooth = covariances(Settings(amplitude: 1, length: length, noiseFactor: 1))
             for (place, share) in [0, 0.02, 0.05, 0.1, 0.2, 0.4].enumerated() {
@@ -170,21 +186,21 @@ struct ProcessModel: Sendable {
                 let size = place == 0 ? 1.1 : -pow(Glibc.log(share / 0.06) / 1.1, 2) / 2
                 for dataShare in dataShares {
                     let dataVariance = dataShare * dataShare * span.data * span.data
-                    for (noiseFactor, log) in noise.factors {
-                        for i in matrix.indices { matrix[i] = parts.law[i] + variance * smooth[i] }
-                        if dataVariance > 0 { for i in matrix.indices { matrix[i] += dataVariance * alongData[i] } }
-                        for i in 0..<n { matrix[i * n + i] += noiseFactor * points[i].variance }
-                        guard let factor = Cholesky(matrix, n: n) else { continue }
-                        let white = factor.forward(parts.residuals)
-                        let fit = white.reduce(0) { $0 + $1 * $1 } + factor.logDeterminant
-                        let repeats = Double(noise.degrees) * Glibc.log(noiseFactor) + noise.squares / noiseFactor
-                        tried.append(
-                            (
-                                -0.5 * (fit + repeats) + log + size,
-                                Settings(
-                                    amplitude: variance.squareRoot(), length: length, noiseFactor: noiseFactor,
-                                    dataAmplitude: dataVariance.squareRoot())
-                            ))
+                    turned.replace(law, plus: variance, of: smooth, plus: dataVariance, of: alongData)
+                    for i in 0..<n { turned.vector[i] = parts.residuals[i] * scales[i] }
+                    turned.reduce()
+                    var settings = Settings(
+                        amplitude: variance.squareRoot(), length: length, noiseFactor: 1,
+                        dataAmplitude: dataVariance.squareRoot())
+                    for first in Swift.stride(from: 0, to: noises.count, by: 4) {
+                        let four = noises[first..<min(first + 4, noises.count)]
+                        var shifts = SIMD4<Double>(repeating: 1)
+                        for (lane, noise) in four.enumerated() { shifts[lane] = noise.0 }
+                        let fits = turned.fit(shifts)
+                        for (lane, noise) in four.enumerated() where fits[lane].isFinite {
+                            settings.noiseFactor = noise.0
+                            tried.append((-0.5 * fits[lane] + noise.1 + size, settings))
+                        }
                     }
                 }
             }
