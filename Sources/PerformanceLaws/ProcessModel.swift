@@ -26,6 +26,7 @@ struct ProcessModel: Sendable {
     /// J Λ, n x count.
     private let scaled: [[Double]]
     private let kernel: Kernel
+    private let beyond: Beyond
     private let factor: Cholesky
     /// C⁻¹ (y - what the prior expects).
     private let alpha: [Double]
@@ -46,6 +47,7 @@ struct ProcessModel: Sendable {
         let n = points.count
         let kernel = Kernel(settings, pinned: Self.largestData(points))
         self.kernel = kernel
+        beyond = Beyond(points)
         var residual = [Double](repeating: 0, count: n * n)
         for i in 0..<n {
             for j in 0...i { residual[i * n + j] = kernel(points[i].x, points[j].x) }
@@ -69,6 +71,39 @@ struct ProcessModel: Sendable {
     }
 
     private static func largestData(_ points: [LawPoint]) -> Double { points.map { $0.x[2] }.max() ?? 0 }
+
+    /// What no family has and no observation can show: a straight line in ln N and in ln d that begins where the observations end,
+    /// with a slope of unknown sign. It widens what is said of places beyond, and changes nothing else.
+    struct Beyond: Sendable {
+        private let low: SIMD2<Double>
+        private let high: SIMD2<Double>
+        private let variance: Double
+
+        /// Of the metric's spread over the shapes, the standard deviation an e-fold adds.
+        static let share = 0.15
+
+        init(_ points: [LawPoint]) {
+            var low = SIMD2<Double>(repeating: .infinity)
+            var high = -low
+            for point in points {
+                let x = SIMD2(point.x[0], point.x[1])
+                low.replace(with: x, where: x .< low)
+                high.replace(with: x, where: x .> high)
+            }
+            (self.low, self.high) = (low, high)
+            let slope = Self.share * MetricSpan(points).shapes
+            variance = slope * slope
+        }
+
+        func callAsFunction(_ a: SIMD3<Double>, _ b: SIMD3<Double>) -> Double {
+            var sum = 0.0
+            for axis in 0..<2 {
+                sum += max(0, a[axis] - high[axis]) * max(0, b[axis] - high[axis])
+                sum += max(0, low[axis] - a[axis]) * max(0, low[axis] - b[axis])
+            }
+            return variance * sum
+        }
+    }
 
     /// Covariance of the residual process.
     struct Kernel: Sendable {
@@ -248,13 +283,13 @@ struct ProcessModel: Sendable {
             covariances[i] = sum
         }
         let white = factor.forward(covariances)
-        let variance = max(0, own - white.reduce(0) { $0 + $1 * $1 })
+        let variance = max(0, own - white.reduce(0) { $0 + $1 * $1 }) + beyond(x, x)
         return Place(x: x, mean: mean, gradient: gradient, white: white, variance: variance)
     }
 
     /// Posterior covariance of the metric at two places, noise left out.
     func covariance(_ a: Place, _ b: Place) -> Double {
-        var sum = kernel(a.x, b.x)
+        var sum = kernel(a.x, b.x) + beyond(a.x, b.x)
         for m in a.gradient.indices { sum += a.gradient[m] * b.gradient[m] * prior.deviations[m] * prior.deviations[m] }
         for i in a.white.indices { sum -= a.white[i] * b.white[i] }
         return sum
