@@ -3,6 +3,12 @@ internal import Glibc
 
 /// How well each family predicts what it was not fitted to, and the weights that follow.
 struct FamilyScores {
+    /// Families whose gains diminish or turn, as those of every grid that is known: what few points say against one of them is
+    /// not yet believed.
+    static let expected: [LawFamily] = [.performanceLaw, .performanceLawInteraction, .scalingLaw, .logQuadratic]
+    /// As many points as that belief is worth.
+    static let priorPoints = 4.0
+
     /// In the order of the families; nil for one that could not be fitted.
     private(set) var scores: [CrossValidation?]
     private(set) var weights: [Double]
@@ -43,7 +49,9 @@ struct FamilyScores {
             logs.append(one.logs + largest.logs)
             partial.append(one.score.map { ($0, largest.score, alone.score) })
         }
-        weights = Self.weights(logs, count: points.count, null: families.firstIndex(of: .constant))
+        let expected = families.indices.filter { Self.expected.contains(families[$0]) && models[$0] != nil }
+        weights = Self.weights(
+            logs, count: points.count, null: families.firstIndex(of: .constant), expected: expected)
         let weights = weights
         scores = partial.enumerated().map { place, scores in
             scores.map {
@@ -57,7 +65,11 @@ struct FamilyScores {
 
     /// Pseudo-BMA+ weights (Yao et al. 2018, arXiv 1704.02030): exp of the expected log density, averaged over a Bayesian bootstrap
     /// of the points left out, so that a lead which a few points make weighs little. Below 2 % nothing is kept.
-    static func weights(_ logs: [[Double]], count: Int, null: Int? = nil) -> [Double] {
+    ///
+    /// - Parameters:
+    ///   - null: a family that weighs something only where nothing else could be fitted.
+    ///   - expected: families of equal weight before any point was seen.
+    static func weights(_ logs: [[Double]], count: Int, null: Int? = nil, expected: [Int] = []) -> [Double] {
         let length = logs.map(\.count).max() ?? 0
         var valid = logs.indices.filter { logs[$0].count == length && length > 0 }
         // The constant is what a law has to beat; it answers only where nothing else could be fitted.
@@ -81,6 +93,10 @@ struct FamilyScores {
             let sum = densities.reduce(0, +)
             for (place, family) in valid.enumerated() { weights[family] += densities[place] / sum / Double(draws) }
         }
+        let before = expected.filter(valid.contains)
+        let share = before.isEmpty ? 0 : Self.priorPoints / (Self.priorPoints + Double(count))
+        for family in valid { weights[family] *= 1 - share }
+        for family in before { weights[family] += share / Double(before.count) }
         weights = weights.map { $0 < 0.02 ? 0 : $0 }
         let sum = weights.reduce(0, +)
         return weights.map { $0 / sum }

@@ -80,7 +80,7 @@ struct ProcessModel: Sendable {
         private let variance: Double
 
         /// Of the metric's spread over the shapes, the standard deviation an e-fold adds.
-        static let share = 0.15
+        static let share = 0.1
 
         init(_ points: [LawPoint]) {
             var low = SIMD2<Double>(repeating: .infinity)

@@ -62,13 +62,22 @@ struct LawStudy: ParsableCommand {
         show("law, weighted", dear, errors: errors) {
             predictor.predict(layers: $0.layers, dim: $0.dim, effectiveTokens: $1).mean
         }
-        let covered = dear.filter { cell in
-            let interval = predictor.predict(
-                layers: cell.layers, dim: cell.dim, effectiveTokens: cell.observations[0].effectiveTokens
-            ).interval
-            return interval.low <= cell.truth && cell.truth <= interval.high
+        var covered = 0
+        for cell in dear {
+            let prediction = predictor.predict(
+                layers: cell.layers, dim: cell.dim, effectiveTokens: cell.observations[0].effectiveTokens)
+            let interval = prediction.interval
+            let holds = interval.low <= cell.truth && cell.truth <= interval.high
+            covered += holds ? 1 : 0
+            func short(_ value: Double) -> String { "\((value * 1e5).rounded() / 1e5)" }
+            print(
+                "    \(cell.layers)x\(cell.dim) measured \(short(cell.truth)), predicted \(short(prediction.mean)), "
+                    + "90 % \(short(interval.low)) to \(short(interval.high))")
         }
-        print("  90 % intervals hold \(covered.count) of \(dear.count)")
+        print("  90 % intervals hold \(covered) of \(dear.count)")
+        let weights = law.fits.filter { $0.crossValidation.weight > 0 }
+            .map { "\($0.family.rawValue) \(percent($0.crossValidation.weight))" }
+        print("  weights: \(weights.joined(separator: ", "))")
         for family in LawFamily.allCases where family != .constant {
             let alone = try LawFitter(metric: metric, draws: 0, families: [family]).fit(known)
             let formula = LawFormula(alone)
