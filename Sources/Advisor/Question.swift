@@ -27,13 +27,13 @@ struct Question {
             Advisor.currencies[bit].limit(budget).map { (bit, $0) }
         }
         var isObserved = false
-        for (number, part) in advisor.search.parts.enumerated() {
+        for part in advisor.search.parts {
             guard let plane = part.planes[metric] else { continue }
             for (place, block) in part.blocks.enumerated() {
                 total += block.costs.count
                 let own = place < part.observedHeads
                 let before = feasible
-                pass(number, part, place, block, limits, budget, plane, own)
+                pass(part, place, block, limits, plane, own)
                 if own, feasible > before { isObserved = true }
             }
         }
@@ -42,8 +42,8 @@ struct Question {
 
     /// One number of heads of one branch.
     private mutating func pass(
-        _ number: Int, _ part: SearchTable.Part, _ place: Int, _ block: SearchTable.Block,
-        _ limits: [(bit: Int, limit: Double)], _ budget: Budget, _ plane: PredictedPlane, _ isObserved: Bool
+        _ part: SearchTable.Part, _ place: Int, _ block: SearchTable.Block, _ limits: [(bit: Int, limit: Double)],
+        _ plane: PredictedPlane, _ isObserved: Bool
     ) {
         let width = block.columns.count
         guard width > 0 else { return }
@@ -51,11 +51,14 @@ struct Question {
         let arrays = limits.map { Advisor.currencies[$0.bit].column(costs) }
         var over = [UInt8](repeating: 0, count: width)
         var tops = Advisor.currencies.indices.map { bit in beyond[bit].map { Float(value($0)) } ?? -.infinity }
+        var shapes = [Int](repeating: -1, count: tops.count)
+        let mayExceed = block.columns.map { isObserved && part.roundness[$0] > 0 }
+        var found = 0
         for row in part.layers.indices {
-            var isClose: UInt8 = 0
             let from = row * width
+            var isClose: UInt8 = 0
             over.withUnsafeMutableBufferPointer { over in
-                for i in 0..<width { over[i] = 0 }
+                over.update(repeating: 0)
                 for (array, limit) in zip(arrays, limits) {
                     let (low, high) = (limit.limit * (1 - 1e-9), limit.limit * (1 + 1e-9))
                     let bit = UInt8(1) << UInt8(limit.bit)
@@ -68,25 +71,37 @@ struct Question {
                     }
                 }
             }
-            let first = part.first + row * part.dims.count
-            for i in 0..<width {
-                if isClose != 0 { over[i] = exact(over[i], number, part.layers[row], costs, from + i, limits) }
-                let shape = first + block.columns[i]
-                if over[i] == 0 {
-                    feasible += 1
-                    if kept[shape] == 0 { kept[shape] = UInt8(place + 1) }
-                } else if isObserved, over[i] & (over[i] - 1) == 0, part.roundness[block.columns[i]] > 0 {
-                    let (bit, value) = (over[i].trailingZeroBitCount, plane.means[shape - part.first])
-                    if value > tops[bit] { (tops[bit], beyond[bit]) = (value, shape) }
+            if isClose != 0 {
+                for i in 0..<width { over[i] = exact(over[i], costs, from + i, limits) }
+            }
+            let first = row * part.dims.count
+            // Safe: the buffers live as long as the closures, and every index lies below the count of its array.
+            kept.withUnsafeMutableBufferPointer { kept in
+                plane.means.withUnsafeBufferPointer { means in
+                    block.columns.withUnsafeBufferPointer { columns in
+                        for i in 0..<width {
+                            let (mask, shape) = (over[i], first + columns[i])
+                            if mask == 0 {
+                                found += 1
+                                if kept[part.first + shape] == 0 { kept[part.first + shape] = UInt8(place + 1) }
+                            } else if mask & (mask - 1) == 0, mayExceed[i] {
+                                let bit = mask.trailingZeroBitCount
+                                if means[shape] > tops[bit] {
+                                    (tops[bit], shapes[bit]) = (means[shape], part.first + shape)
+                                }
+                            }
+                        }
+                    }
                 }
             }
         }
+        feasible += found
+        for bit in shapes.indices where shapes[bit] >= 0 { beyond[bit] = shapes[bit] }
     }
 
     /// The limits that a candidate exceeds, where one of its costs is within rounding of one.
     private func exact(
-        _ over: UInt8, _ number: Int, _ layers: Int, _ costs: CostTable, _ index: Int,
-        _ limits: [(bit: Int, limit: Double)]
+        _ over: UInt8, _ costs: CostTable, _ index: Int, _ limits: [(bit: Int, limit: Double)]
     ) -> UInt8 {
         let isClose = limits.contains {
             abs(Advisor.currencies[$0.bit].column(costs)[index] / $0.limit - 1) <= 1.1e-9
@@ -148,8 +163,9 @@ struct Question {
             guard let plane = part.planes[metric] else { continue }
             for row in part.layers.indices {
                 let first = part.first + row * part.dims.count
-                for column in inside ? part.inside[row] : part.dims.indices where isOpen(first + column, part) {
+                for column in inside ? part.inside[row] : part.dims.indices {
                     let value = plane.means[first - part.first + column]
+                    guard value > topRound, isOpen(first + column, part) else { continue }
                     if value > top { (top, all) = (value, first + column) }
                     if value > topRound, part.roundness[column] > 0 { (topRound, round) = (value, first + column) }
                 }
