@@ -44,7 +44,7 @@ package struct Hull: Sendable {
     }
 
     /// The ln d that lie inside at a number of layers; nil where none do.
-    func span(layers: Int) -> ClosedRange<Double>? {
+    package func span(layers: Int) -> ClosedRange<Double>? {
         let x = log(Double(layers))
         var found: [Double] = []
         for (place, a) in corners.enumerated() {
