@@ -191,7 +191,8 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(name: "kernel-bench", dependencies: ["Kernels"], swiftSettings: fast),
         .executableTarget(
-            name: "cost-bench", dependencies: ["Advisor", "Domain", "Trials", argumentParser], swiftSettings: strict),
+            name: "cost-bench", dependencies: ["Advisor", "Domain", "PerformanceLaws", "Trials", argumentParser],
+            swiftSettings: strict),
         .executableTarget(
             name: "law-study",
             dependencies: ["Domain", "Observations", "PerformanceLaws", "Trials", argumentParser], swiftSettings: strict

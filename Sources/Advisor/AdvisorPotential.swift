@@ -16,16 +16,9 @@ extension Advisor {
         let name = metric.description
         let (branch, law, now) = try current(layers: layers, dim: dim, metric: name)
         let c = now.configuration
-        let usable = try usable(name)
         func best(_ keep: (Configuration) -> Bool, in number: Int? = nil) -> Configuration? {
-            usable.filter { i in
-                (number.map { branchOf[i] == $0 } ?? (branches[branchOf[i]].key == branch.key))
-                    && branches[branchOf[i]].hull.distance(
-                        layers: table[i].configuration.layers, dim: table[i].configuration.dim) <= 1
-                    && keep(table[i].configuration)
-            }
-            .max { (table[$0].predicted[name] ?? 0) < (table[$1].predicted[name] ?? 0) }
-            .map { table[$0].configuration }
+            guard let number = number ?? branches.firstIndex(where: { $0.key == branch.key }) else { return nil }
+            return near(number, search.parts[number].planes[name], keep)
         }
         var levers: [Lever] = []
         func add(_ lever: String, _ to: Configuration?, dataFactor: Double = 1) {
@@ -71,7 +64,7 @@ extension Advisor {
     private func current(
         layers: Int?, dim: Int?, metric name: String
     ) throws -> (branch: Branch, law: LawPredictor, now: Candidate) {
-        let usable = try usable(name)
+        try check(name)
         if layers != nil || dim != nil {
             guard let layers, let dim else {
                 throw AdvisorError(kind: .outsideDomain, description: "layers, dim: found one of them, expected both")
@@ -88,23 +81,48 @@ extension Advisor {
             }
             return (branch, law, branch.candidate(c))
         }
-        func value(_ i: Int) -> Double { table[i].predicted[name] ?? 0 }
-        let first = usable.filter { branchOf[$0] == branchOf[usable[0]] }
-        let trained = first.filter { table[$0].trained > 0 }
-        guard let best = (trained.isEmpty ? first : trained).max(by: { value($0) < value($1) }),
-            let law = branches[branchOf[best]].laws[name]
+        guard let number = branches.firstIndex(where: { $0.laws[name] != nil }), let law = branches[number].laws[name],
+            let plane = search.parts[number].planes[name]
         else { throw noLaw(name) }
-        return (branches[branchOf[best]], law, table[best])
+        let part = search.parts[number]
+        let shapes = part.trained.isEmpty ? part.round : part.trained
+        guard let best = shapes.max(by: { plane.means[$0 - part.first] < plane.means[$1 - part.first] }) else {
+            throw noLaw(name)
+        }
+        return (branches[number], law, branches[number].candidate(usual(best)))
+    }
+
+    /// A shape with the first number of heads that divides its dimension, the observed ones before others.
+    private func usual(_ shape: Int) -> Configuration {
+        let (number, _, column) = search.place(shape)
+        let block = search.parts[number].blocks.firstIndex { $0.columns.contains(column) }
+        return configuration(shape, block: block ?? 0)
+    }
+
+    /// The best round shape of a branch at most one e-fold outside the observations.
+    private func near(_ number: Int, _ plane: PredictedPlane?, _ keep: (Configuration) -> Bool) -> Configuration? {
+        guard let plane else { return nil }
+        let part = search.parts[number]
+        var found: (value: Float, configuration: Configuration)?
+        for shape in part.round where plane.means[shape - part.first] > found?.value ?? -.infinity {
+            let c = usual(shape)
+            guard keep(c), branches[number].hull.distance(layers: c.layers, dim: c.dim) <= 1 else { continue }
+            found = (plane.means[shape - part.first], c)
+        }
+        return found?.configuration
     }
 
     private func bestShape(_ branch: Branch, _ law: LawPredictor, dataFactor: Double) -> Configuration? {
-        table.indices.filter {
-            branches[branchOf[$0]].key == branch.key
-                && branch.hull.distance(layers: table[$0].configuration.layers, dim: table[$0].configuration.dim) <= 1
-        }
-        .map { table[$0].configuration }
-        .map { ($0, law.predict(branch.place($0, dataFactor: dataFactor)).mean) }
-        .max { $0.1 < $1.1 }?.0
+        guard let number = branches.firstIndex(where: { $0.key == branch.key }) else { return nil }
+        return near(number, plane(number, law, dataFactor: dataFactor)) { _ in true }
+    }
+
+    /// What a law expects of all shapes of its branch with another data size.
+    private func plane(_ number: Int, _ law: LawPredictor, dataFactor: Double) -> PredictedPlane {
+        let (branch, part) = (branches[number], search.parts[number])
+        return PredictedPlane(
+            law, layers: part.layers, dims: part.dims,
+            effectiveTokens: branch.costs.facts.effectiveTokens * dataFactor, trained: Array(branch.trained.keys))
     }
 
     /// A question with one thing changed.
@@ -128,14 +146,13 @@ extension Advisor {
         _ change: Change, budget: Budget = Budget(), metric: Metric = Metric(.ndcg, 10)
     ) throws -> (before: Candidate, after: Candidate, gain: Double, interval: Interval, warnings: [Warning]) {
         let name = metric.description
-        let usable = try usable(name)
-        func value(_ i: Int) -> Double { table[i].predicted[name] ?? 0 }
-        let beforePlace = usable.filter { Self.violation(table[$0].cost, budget) == nil }.max { value($0) < value($1) }
-        guard let beforePlace, let law = branches[branchOf[beforePlace]].laws[name] else {
+        try check(name)
+        let question = Question(self, budget, metric: name)
+        guard let shape = question.best(), let law = branches[search.place(shape).part].laws[name] else {
             throw AdvisorError(kind: .infeasible, description: "no configuration keeps the budget")
         }
-        let branch = branches[branchOf[beforePlace]]
-        let before = table[beforePlace]
+        let branch = branches[search.place(shape).part]
+        let before = exact(shape, question)
         var warnings = standing(law.fit, branch)
         var target = branch
         if let length = change.maxLength, length != branch.key.maxLength {
@@ -177,14 +194,18 @@ extension Advisor {
         if let factor = change.latencyFactor {
             limits.maxLatencySeconds = min(limits.maxLatencySeconds ?? .infinity, before.cost.latencySeconds * factor)
         }
-        let feasible = table.indices.filter {
-            branches[branchOf[$0]].key == target.key && Self.violation(table[$0].cost, limits) == nil
+        guard let number = branches.firstIndex(where: { $0.key == target.key }) else { throw noLaw(name) }
+        let open = Question(self, limits, metric: name)
+        let expected = change.dataFactor == 1 ? nil : plane(number, targetLaw, dataFactor: change.dataFactor)
+        let part = search.parts[number]
+        func value(_ shape: Int) -> Double {
+            expected.map { Double($0.means[shape - part.first]) } ?? open.value(shape)
         }
-        .map { table[$0].configuration }
-        let predicted = feasible.map { ($0, targetLaw.predict(target.place($0, dataFactor: change.dataFactor)).mean) }
-        guard let after = predicted.max(by: { $0.1 < $1.1 })?.0 else {
+        let feasible = part.round.filter { open.isOpen($0) }
+        guard let best = feasible.max(by: { value($0) < value($1) }) else {
             throw AdvisorError(kind: .infeasible, description: "no configuration keeps the limits after the change")
         }
+        let after = open.configuration(best)
         let difference: (mean: Double, deviation: Double)
         if target.key == branch.key {
             difference = law.difference(

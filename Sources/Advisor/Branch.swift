@@ -60,6 +60,12 @@ package struct Branch: Sendable {
         return configuration
     }
 
+    /// Numbers of heads that the observations had, that of the base first.
+    var heads: [Int] {
+        let observed = Set(observations.map(\.configuration.heads)).subtracting([base.heads])
+        return [base.heads] + observed.sorted()
+    }
+
     // MARK: - Predictions
 
     func place(_ c: Configuration, dataFactor: Double = 1) -> LawPredictor.Place {

@@ -33,7 +33,7 @@ package struct DatasetFacts: Codable, Sendable, Hashable {
 }
 
 /// Costs of configurations in all five currencies; formulas and sources in docs/costs.md.
-package struct CostModel: Sendable {
+package struct CostModel: Sendable, Hashable {
     package var facts: DatasetFacts
     package var speed: SpeedModel
     /// Epochs until the stopping rule ends training.

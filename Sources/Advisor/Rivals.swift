@@ -6,28 +6,27 @@ internal import PerformanceLaws
 struct Rivals {
     /// E[max over all - the recommended one], in metric units.
     private(set) var expectedRegret = 0.0
-    /// Entries of the table that beat the recommended one in at least a twentieth of the draws, best first, at most `most`.
+    /// Shapes that beat the recommended one in at least a twentieth of the draws, best first, at most `most`.
     private(set) var indistinguishable: [Int] = []
 
     static let draws = 400
     static let most = 12
+    /// Shapes that are asked about: the best, those that are best with a standard deviation of the law on top, and the best trained.
+    static let asked = (best: 40, uncertain: 12, trained: 16)
 
-    /// - Parameters:
-    ///   - ranked: feasible entries, best predicted first.
-    ///   - best: the one that is recommended.
-    init(_ advisor: Advisor, ranked: [Int], best: Int, metric: String) {
+    init(_ question: Question, best: Int) {
+        let (advisor, metric) = (question.advisor, question.metric)
         // Neighbours say the same: those that differ stand for all. Trained ones are always asked.
-        var asked = [best] + advisor.distinct(ranked, from: [best], count: 40)
-        for i in ranked.filter({ advisor.table[$0].trained > 0 }).prefix(16) where !asked.contains(i) {
-            asked.append(i)
-        }
+        var asked = [best] + question.distinct(from: [best], count: Self.asked.best)
+        asked += question.distinct(from: asked, count: Self.asked.uncertain, deviations: 1)
+        for shape in question.trained.prefix(Self.asked.trained) where !asked.contains(shape) { asked.append(shape) }
         var rows = [[Double]](repeating: [], count: Self.draws)
         var order: [Int] = []
         for (number, branch) in advisor.branches.enumerated() {
-            let own = asked.filter { advisor.branchOf[$0] == number }
+            let own = asked.filter { advisor.search.place($0).part == number }
             guard !own.isEmpty, let law = branch.laws[metric] else { continue }
             let draws = law.draws(
-                own.map { branch.place(advisor.table[$0].configuration) }, count: Self.draws, seed: UInt64(number + 1))
+                own.map { branch.place(question.configuration($0)) }, count: Self.draws, seed: UInt64(number + 1))
             guard draws.count == Self.draws else { continue }
             // Draws of a law come family by family: another branch's are taken in another order.
             for (row, draw) in draws.enumerated() { rows[(row * (2 * number + 1)) % Self.draws] += draw }
@@ -42,8 +41,6 @@ struct Rivals {
         }
         expectedRegret = sum / Double(Self.draws)
         let rivals = order.indices.filter { wins[$0] * 20 >= Self.draws && $0 != place }.map { order[$0] }
-        indistinguishable = Array(
-            rivals.sorted { (advisor.table[$0].predicted[metric] ?? 0) > (advisor.table[$1].predicted[metric] ?? 0) }
-                .prefix(Self.most))
+        indistinguishable = Array(rivals.sorted { question.value($0) > question.value($1) }.prefix(Self.most))
     }
 }

@@ -42,4 +42,21 @@ package struct Hull: Sendable {
         let nearest = sides.map(toSegment).min() ?? 0
         return nearest < 1e-9 ? 0 : nearest
     }
+
+    /// The ln d that lie inside at a number of layers; nil where none do.
+    package func span(layers: Int) -> ClosedRange<Double>? {
+        let x = log(Double(layers))
+        var found: [Double] = []
+        for (place, a) in corners.enumerated() {
+            let b = corners[(place + 1) % corners.count]
+            guard x >= min(a.x, b.x) - 1e-9, x <= max(a.x, b.x) + 1e-9 else { continue }
+            if abs(a.x - b.x) < 1e-9 {
+                found += [a.y, b.y]
+            } else {
+                found.append(a.y + (x - a.x) / (b.x - a.x) * (b.y - a.y))
+            }
+        }
+        guard let low = found.min(), let high = found.max() else { return nil }
+        return low...high
+    }
 }

@@ -222,16 +222,27 @@ package final class Daemon: Sendable {
 
     private func addLaws(to router: inout Router) {
         let laws = services.laws
+        let prepared = PreparedAnswers { [store] in store.version }
         router.on(LawFitMethod.self) { params, _ in
             LawListResult(laws: try await answering { try await laws.fit(params) })
         }
         router.on(LawList.self) { params, _ in try await answering { try await laws.list(params) } }
         router.on(LawGet.self) { params, _ in try await answering { try await laws.get(params) } }
-        router.on(LawPredict.self) { params, _ in try await answering { try await laws.predict(params) } }
-        router.on(AdvisorRecommend.self) { params, _ in try await answering { try await laws.recommend(params) } }
-        router.on(AdvisorPareto.self) { params, _ in try await answering { try await laws.pareto(params) } }
-        router.on(AdvisorPotential.self) { params, _ in try await answering { try await laws.potential(params) } }
-        router.on(AdvisorWhatIf.self) { params, _ in try await answering { try await laws.whatIf(params) } }
+        router.on(LawPredict.self, prepared: prepared) { params, _ in
+            try await answering { try await laws.predict(params) }
+        }
+        router.on(AdvisorRecommend.self, prepared: prepared) { params, _ in
+            try await answering { try await laws.recommend(params) }
+        }
+        router.on(AdvisorPareto.self, prepared: prepared) { params, _ in
+            try await answering { try await laws.pareto(params) }
+        }
+        router.on(AdvisorPotential.self, prepared: prepared) { params, _ in
+            try await answering { try await laws.potential(params) }
+        }
+        router.on(AdvisorWhatIf.self, prepared: prepared) { params, _ in
+            try await answering { try await laws.whatIf(params) }
+        }
         let reports = ReportService(store: store, datasets: services.datasets, laws: laws)
         router.on(ReportRender.self) { params, _ in try await answering { try await reports.render(params) } }
     }

@@ -13,8 +13,10 @@ actor LawService {
     let layout: StateLayout
     let offload = Offload()
     let logger: Logger
-    /// Prepared advisors by dataset and loss, valid while the laws they rest on are being served.
-    var advisors: [String: (laws: [Int64], prepared: Prepared)] = [:]
+    /// Prepared advisors by question, each with the version of the store it was last found to hold for.
+    var advisors: [AdvisorKey: (version: UInt64, prepared: Prepared)] = [:]
+    /// Those being prepared, with who waits for them.
+    var preparing: [AdvisorKey: [CheckedContinuation<Void, Never>]] = [:]
 
     /// Metrics that are fitted unless others are asked for.
     static let metrics = [Metric(.hr, 10), Metric(.ndcg, 10)]

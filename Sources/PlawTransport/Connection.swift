@@ -1,7 +1,6 @@
 internal import Logging
 internal import NIOCore
 internal import PlawProtocol
-internal import Synchronization
 internal import Systemd
 
 #if canImport(FoundationEssentials)
@@ -81,7 +80,7 @@ struct Connection: Sendable {
                     if case .refused(let length, let limit) = frame { try await refuse(length: length, limit: limit) }
                     break
                 }
-                let incoming = Incoming(Data(buffer.readableBytesView))
+                let incoming = Incoming(Data(buffer.readableBytesView), router)
                 if incoming.isCancellation {
                     cancel(incoming.data)
                 } else {
@@ -101,6 +100,12 @@ struct Connection: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             var inFlight = 0
             for await message in messages {
+                if let answer = prepared(message) {
+                    cancellations.forget(message.ids)
+                    try await outbound.write(answer)
+                    freed.yield()
+                    continue
+                }
                 let isExclusive = message.methods.contains { router.routes[$0]?.ordering == .exclusive }
                 // Ended tasks are taken from the group now and then, so that a long connection does not collect them.
                 while inFlight > (isExclusive ? 0 : Self.maximumInFlight) {
@@ -120,6 +125,22 @@ struct Connection: Sendable {
             }
             group.cancelAll()
         }
+    }
+
+    /// What was prepared for a request, where nothing stands against answering it at once.
+    private func prepared(_ message: Incoming) -> ByteBuffer? {
+        guard let envelope = message.envelope, let route = router.routes[envelope.method], access >= route.access,
+            cancellations.isFree(envelope.id), !server.isStopping,
+            let result = route.prepared?.find(envelope.method, envelope.params)
+        else { return nil }
+        server.count(envelope.method)
+        let start = ResultText.start(envelope.id)
+        var answer = ByteBuffer()
+        answer.reserveCapacity(start.utf8.count + result.count + ResultText.end.utf8.count)
+        answer.writeString(start)
+        answer.writeBytes(result)
+        answer.writeString(ResultText.end)
+        return answer
     }
 
     private func refuse(length: Int, limit: Int) async throws {
@@ -294,81 +315,4 @@ struct Connection: Sendable {
         guard let id = try? JSONDecoder().decode(CancelParams.self, from: message).params.id else { return }
         cancellations.cancel(id)
     }
-}
-
-/// A message with what decides its order.
-private struct Incoming: Sendable {
-    let data: Data
-    /// True for an array of requests.
-    let isBatch: Bool
-    /// Heads of the requests that could be read; of a batch, of those that are requests at all.
-    let heads: [Head]
-
-    init(_ data: Data) {
-        self.data = data
-        isBatch = data.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) } == UInt8(ascii: "[")
-        if isBatch {
-            struct Lenient: Decodable {
-                var head: Head?
-                init(from decoder: any Decoder) throws { head = try? Head(from: decoder) }
-            }
-            heads = (try? JSONDecoder().decode([Lenient].self, from: data))?.compactMap(\.head) ?? []
-        } else {
-            heads = (try? JSONDecoder().decode(Head.self, from: data)).map { [$0] } ?? []
-        }
-    }
-
-    var ids: [RequestID] {
-        heads.compactMap { head in
-            if case .present(let id) = head.id { return id }
-            return nil
-        }
-    }
-
-    var methods: [String] { heads.compactMap(\.method) }
-    var isCancellation: Bool { !isBatch && heads.first?.method == Catalog.cancelRequest }
-}
-
-/// Requests that wait or are in work, by id, and how to stop each.
-final class Cancellations: Sendable {
-    private struct Table {
-        var running: [RequestID: AsyncStream<Void>.Continuation] = [:]
-        var waiting: Set<RequestID> = []
-        /// Cancelled before their turn came.
-        var given: Set<RequestID> = []
-    }
-
-    private let table = Mutex(Table())
-
-    /// Requests that have been read; a cancellation from now on concerns them.
-    func expect(_ ids: [RequestID]) { table.withLock { $0.waiting.formUnion(ids) } }
-
-    /// Requests that have been answered, whether they began or not.
-    func forget(_ ids: [RequestID]) {
-        table.withLock { table in
-            table.waiting.subtract(ids)
-            table.given.subtract(ids)
-        }
-    }
-
-    /// A stream that speaks when the request is to stop; nil when the id is in use.
-    func begin(_ id: RequestID) -> AsyncStream<Void>? {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
-        return table.withLock { table in
-            guard table.running[id] == nil else { return nil }
-            table.running[id] = continuation
-            table.waiting.remove(id)
-            if table.given.remove(id) != nil { continuation.yield() }
-            return stream
-        }
-    }
-
-    func cancel(_ id: RequestID) {
-        table.withLock { table in
-            if table.waiting.contains(id) { table.given.insert(id) }
-            return table.running[id]
-        }?.yield()
-    }
-
-    func end(_ id: RequestID) { table.withLock { $0.running.removeValue(forKey: id) }?.finish() }
 }

@@ -44,6 +44,10 @@ struct Head: Decodable, Sendable {
 
     private enum CodingKeys: String, CodingKey { case jsonrpc, id, method, result, error }
 
+    init(_ envelope: Envelope) {
+        (version, id, method, isResponse) = ("2.0", .present(envelope.id), envelope.method, false)
+    }
+
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         version = try? container.decode(String.self, forKey: .jsonrpc)

@@ -52,6 +52,8 @@ package struct Router: Sendable {
         var ordering: Ordering
         /// Decodes the parameters from the message, runs the handler and encodes the response.
         var run: @Sendable (_ message: Data, _ id: RequestID?, _ context: RequestContext) async throws -> Data
+        /// Where answers are kept that can be given again.
+        var prepared: PreparedAnswers?
     }
 
     private(set) var routes: [String: Route] = [:]
@@ -61,19 +63,31 @@ package struct Router: Sendable {
     package var methods: [String] { routes.keys.sorted() }
 
     /// Answers a method. Errors a handler throws: `RPCError` as it is, any other as `internalError` and into the log.
+    ///
+    /// - Parameter prepared: keeps the answers of a method that depends on nothing but its parameters and what the versions count.
     package mutating func on<M: RPCMethod>(
-        _ method: M.Type, _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
+        _ method: M.Type, prepared: PreparedAnswers? = nil,
+        _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
     ) {
-        routes[M.name] = Route(access: M.access, ordering: M.ordering) { message, id, context in
+        var route = Route(access: M.access, ordering: M.ordering) { message, id, context in
             let params: M.Params
             do {
                 params = try JSONDecoder().decode(ParamsEnvelope<M.Params>.self, from: message).params
             } catch let error as DecodingError {
                 throw explain(error)
             }
+            // Before anything is read: what changes meanwhile makes the answer an old one.
+            let version = prepared?.version()
             let result = try await handler(params, context)
             guard let id else { return Data() }
-            return try encodeMessage(ResultResponse(id: id, result: result))
+            guard let prepared, let version, let envelope = Envelope(message) else {
+                return try encodeMessage(ResultResponse(id: id, result: result))
+            }
+            let text = try encodeMessage(result)
+            prepared.keep(text, envelope.method, envelope.params, version: version)
+            return Data(ResultText.start(id).utf8) + text + Data(ResultText.end.utf8)
         }
+        route.prepared = prepared
+        routes[M.name] = route
     }
 }

@@ -90,7 +90,9 @@ extension Store {
 
     /// Keeps what a job's trials have shown so far.
     package func updateOutlook(_ outlook: CalibrationOutlook, of job: Int64) async throws(StoreError) {
-        try await write("store the outlook of job \(job)") { db in try Self.writeOutlook(db, outlook, of: job) }
+        try await write("store the outlook of job \(job)", isProgress: true) { db in
+            try Self.writeOutlook(db, outlook, of: job)
+        }
     }
 
     private static func writeOutlook(_ db: Database, _ outlook: CalibrationOutlook?, of job: Int64) throws {
@@ -171,7 +173,7 @@ extension Store {
     package func updateJob(
         _ id: Int64, state: JobState, activeSeconds: Double, message: String? = nil, laws: [Int64]? = nil
     ) async throws(StoreError) -> Int64 {
-        try await write("update job \(id)") { db in
+        try await write("update job \(id)", isProgress: true) { db in
             try db.execute(
                 sql: """
                     UPDATE job SET state = ?, activeSeconds = ?, sequence = sequence + 1,
@@ -190,7 +192,7 @@ extension Store {
     package func updateTrial(
         _ id: Int64, state: JobState, seconds: Double, message: String? = nil
     ) async throws(StoreError) {
-        try await write("update trial \(id)") { db in
+        try await write("update trial \(id)", isProgress: true) { db in
             try db.execute(
                 sql: "UPDATE trial SET state = ?, seconds = ?, message = COALESCE(?, message) WHERE id = ?",
                 arguments: [state.rawValue, seconds, message, id])

@@ -16,6 +16,7 @@ package final class Store: Sendable {
     private let pool: DatabasePool
     /// Set before the connections are closed: SQLite does not forgive the use of a closed one.
     private let isClosed = Mutex(false)
+    private let changes = Atomic<UInt64>(0)
     /// Where statements run: not the cooperative pool, which they would block, and not cancelled with their caller,
     /// so that a state reached during shutdown or cancellation is still written.
     private let queue = DispatchQueue(label: "plawd.store", attributes: .concurrent)
@@ -97,11 +98,20 @@ package final class Store: Sendable {
         try await run(action) { [pool] in try pool.read(body) }
     }
 
+    /// - Parameter isProgress: what is written says how far jobs and trials are, which nothing is computed from.
     func write<T: Sendable>(
-        _ action: String, _ body: @escaping @Sendable (Database) throws -> T
+        _ action: String, isProgress: Bool = false, _ body: @escaping @Sendable (Database) throws -> T
     ) async throws(StoreError) -> T {
-        try await run(action) { [pool] in try pool.write(body) }
+        try await run(action) { [self] in
+            // After the commit, before anybody is told of it.
+            defer { if !isProgress { changes.add(1, ordering: .sequentiallyConsistent) } }
+            return try pool.write(body)
+        }
     }
+
+    /// Grows with every write of datasets, observations, laws, speeds, latencies and timings, before the write returns. What was
+    /// computed from values read after a version was taken still holds while the version is the same.
+    package var version: UInt64 { changes.load(ordering: .sequentiallyConsistent) }
 
     private func run<T: Sendable>(
         _ action: String, _ body: @escaping @Sendable () throws -> T

@@ -13,7 +13,8 @@ import Foundation
 @main
 struct CostBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cost-bench", abstract: "Measure the cost model.", subcommands: [Table.self, Latency.self])
+        commandName: "cost-bench", abstract: "Measure the cost model.",
+        subcommands: [Table.self, Latency.self, Search.self])
 }
 
 /// Seconds to price a grid of configurations.
@@ -27,26 +28,7 @@ struct Table: ParsableCommand {
     @Option(help: "Repetitions; the median is printed.") var rounds = 9
 
     func run() throws {
-        let facts = DatasetFacts(
-            items: 12_101, evaluatedUsers: 22_363, tokens: 131_413, apen: 2, meanContext: 12, longestHistory: 50,
-            batchPairs: 1e5)
-        let trials = (0..<60).map { Self.timing(1 << ($0 % 4), 16 << ($0 % 5 % 4), Double($0)) }
-        let probes = [(1, 16), (1, 64), (1, 128), (4, 16), (4, 64), (4, 128)].map { Self.probe($0.0, $0.1) }
-        let epochs = EpochModel(
-            own: trials.map { .init(layers: $0.configuration.layers, dim: $0.configuration.dim, epochs: $0.epochs) },
-            limit: 200)
-        let models = Backbone.allCases.map { backbone -> (base: Configuration, costs: CostModel) in
-            let latency = LatencyModel(
-                [(1, 16), (4, 16), (1, 64), (4, 64), (2, 128), (1, 256)].map {
-                    Self.latency(backbone, $0.0, $0.1)
-                })
-            return (
-                Configuration(backbone: backbone, layers: 1, dim: 2),
-                CostModel(
-                    facts: facts, speed: SpeedModel(probes, trials: trials), epochs: epochs, negatives: 1,
-                    latency: latency)
-            )
-        }
+        let models = Self.models
         let budget = Budget(
             maxParameters: 2e6, maxTrainingFlops: 1e15, maxLatencySeconds: 5e-3, maxMemoryBytes: 1e9,
             maxTrainingSeconds: 3_600)
@@ -67,6 +49,30 @@ struct Table: ParsableCommand {
         print(
             "{\"configurations\":\(count),\"pricingMilliseconds\":\(median(pricing)),"
                 + "\"budgetMilliseconds\":\(median(search)),\"feasible\":\(feasible)}")
+    }
+
+    /// A cost model for each backbone, of imagined probes and trials.
+    static var models: [(base: Configuration, costs: CostModel)] {
+        let facts = DatasetFacts(
+            items: 12_101, evaluatedUsers: 22_363, tokens: 131_413, apen: 2, meanContext: 12, longestHistory: 50,
+            batchPairs: 1e5)
+        let trials = (0..<60).map { Self.timing(1 << ($0 % 4), 16 << ($0 % 5 % 4), Double($0)) }
+        let probes = [(1, 16), (1, 64), (1, 128), (4, 16), (4, 64), (4, 128)].map { Self.probe($0.0, $0.1) }
+        let epochs = EpochModel(
+            own: trials.map { .init(layers: $0.configuration.layers, dim: $0.configuration.dim, epochs: $0.epochs) },
+            limit: 200)
+        return Backbone.allCases.map { backbone -> (base: Configuration, costs: CostModel) in
+            let latency = LatencyModel(
+                [(1, 16), (4, 16), (1, 64), (4, 64), (2, 128), (1, 256)].map {
+                    Self.latency(backbone, $0.0, $0.1)
+                })
+            return (
+                Configuration(backbone: backbone, layers: 1, dim: 2),
+                CostModel(
+                    facts: facts, speed: SpeedModel(probes, trials: trials), epochs: epochs, negatives: 1,
+                    latency: latency)
+            )
+        }
     }
 
     private static func timing(_ layers: Int, _ dim: Int, _ number: Double) -> TrialTiming {

@@ -92,10 +92,10 @@ struct AdvisorTests {
         let resolution = try #require(advisor.branches[0].laws["ndcg@10"]).fit.noise.training
         #expect(resolution > 0 && resolution < 0.0015)
         #expect(try #require(answer.cheapest.predicted["ndcg@10"]) >= best - resolution)
-        for candidate in advisor.table where candidate.cost.parameters < answer.cheapest.cost.parameters {
-            let inside =
-                (1...8).contains(candidate.configuration.layers) && (16...128).contains(candidate.configuration.dim)
-            #expect(!inside || (candidate.predicted["ndcg@10"] ?? 1) < best - resolution)
+        for entry in Exhaustive(advisor).entries
+        where entry.isRound && entry.isObserved && entry.cost.parameters < answer.cheapest.cost.parameters {
+            let inside = (1...8).contains(entry.configuration.layers) && (16...128).contains(entry.configuration.dim)
+            #expect(!inside || entry.value < best - resolution + 1e-7)
         }
     }
 
@@ -292,21 +292,21 @@ struct AdvisorTests {
     @Test("each limit is kept to the last unit, and the answer is the best that keeps it")
     func limits() throws {
         let advisor = try Self.advisor()
+        let entries = Exhaustive(advisor).entries.filter(\.isObserved)
         let currencies: [(WritableKeyPath<Budget, Double?>, KeyPath<Cost, Double>)] = [
             (\.maxParameters, \.parameters), (\.maxTrainingFlops, \.trainingFlops),
             (\.maxLatencySeconds, \.latencySeconds), (\.maxMemoryBytes, \.memoryBytes),
             (\.maxTrainingSeconds, \.trainingSeconds),
         ]
         for (limit, currency) in currencies {
-            let prices = advisor.table.map { $0.cost[keyPath: currency] }.sorted()
+            let prices = entries.map { $0.cost[keyPath: currency] }.sorted()
             for share in [0.02, 0.2, 0.5] {
                 var budget = Budget()
                 let allowed = prices[Int(Double(prices.count) * share)]
                 budget[keyPath: limit] = allowed
                 let answer = try advisor.recommend(budget)
                 #expect(answer.cost[keyPath: currency] <= allowed)
-                let best = advisor.table.filter { $0.cost[keyPath: currency] <= allowed }
-                    .compactMap { $0.predicted["ndcg@10"] }.max()
+                let best = entries.filter { $0.cost[keyPath: currency] <= allowed }.map(\.value).max()
                 #expect((answer.predicted["ndcg@10"] ?? 0) >= (best ?? 1) - 1e-4)
             }
         }
@@ -377,11 +377,12 @@ struct AdvisorTests {
         let advisor = try Self.advisor()
         let front = try advisor.pareto(\.parameters)
         #expect(front.count > 3)
+        let inside = Exhaustive(advisor).entries.filter { $0.isObserved && $0.isRound && $0.isInside }
         for point in front {
             #expect(
-                !advisor.table.contains {
+                !inside.contains {
                     $0.cost.parameters < point.cost.parameters
-                        && ($0.predicted["ndcg@10"] ?? 0) > (point.predicted["ndcg@10"] ?? 0)
+                        && $0.value > (point.predicted["ndcg@10"] ?? 0) + 1e-7
                 })
         }
     }

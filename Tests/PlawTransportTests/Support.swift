@@ -46,6 +46,33 @@ enum Follow: RPCMethod {
     typealias Result = Bool
 }
 
+/// `test.kept`: how often it was worked out; its answers are prepared.
+enum Kept: RPCMethod {
+    struct Params: RPCParams {
+        enum CodingKeys: String, CodingKey, CaseIterable { case text, changes }
+        static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+        var text: String?
+        /// Whether what the answer rests on changes while it is worked out.
+        var changes: Bool?
+    }
+    typealias Result = [String]
+    static let name = "test.kept"
+    static let access = Access.write
+    static let ordering = Ordering.concurrent
+}
+
+/// `test.change`: changes what prepared answers rest on.
+enum Change: RPCMethod {
+    struct Params: RPCParams {
+        enum CodingKeys: CodingKey, CaseIterable {}
+        static let fields: Set<String> = []
+    }
+    typealias Result = Bool
+    static let name = "test.change"
+    static let access = Access.write
+    static let ordering = Ordering.exclusive
+}
+
 struct Event: Codable, Sendable {
     var number: Int
     var padding: String
@@ -82,6 +109,17 @@ func withServer<T: Sendable>(
                         "test.event", Event(number: number, padding: String(repeating: "x", count: params.bytes ?? 0)))
                 }
             }
+            return true
+        }
+        let (version, worked) = (Counter(), Counter())
+        router.on(Kept.self, prepared: PreparedAnswers { UInt64(version.now) }) { params, _ in
+            let seen = version.now
+            worked.add(1)
+            if params.changes == true { version.add(1) }
+            return ["\(worked.now)", "version \(seen)", params.text ?? ""]
+        }
+        router.on(Change.self) { _, _ in
+            version.add(1)
             return true
         }
         let socket = folder + "/s"

@@ -1,0 +1,144 @@
+internal import Domain
+internal import Glibc
+internal import PerformanceLaws
+
+/// Everything a question is asked of: each branch's every number of layers, dimension and number of heads, with costs and predictions in
+/// arrays beside each other. About 50 bytes a candidate.
+///
+/// A shape is a branch, a number of layers and a dimension, and has a number here: branch by branch, in order of layers, then dimension.
+/// Laws know no heads: candidates of one shape share its prediction.
+package struct SearchTable: Sendable {
+    /// One branch's candidates.
+    struct Part: Sendable {
+        /// Number of its first shape.
+        let first: Int
+        let layers: [Int]
+        /// Every dimension that some number of heads divides.
+        let dims: [Int]
+        /// Of each dimension: 0 where an answer names it only for want of a rounder one that is as good, else how round it is.
+        let roundness: [Int]
+        /// The numbers of heads that were observed come first.
+        let blocks: [Block]
+        let observedHeads: Int
+        /// For each number of layers the dimensions, by place, that lie among the observations.
+        let inside: [Range<Int>]
+        let planes: [String: PredictedPlane]
+        /// Numbers of trained shapes.
+        let trained: [Int]
+
+        var shapes: Int { layers.count * dims.count }
+
+        /// Numbers of the shapes with a round dimension.
+        var round: [Int] {
+            let columns = dims.indices.filter { roundness[$0] > 0 }
+            return layers.indices.flatMap { row in columns.map { first + row * dims.count + $0 } }
+        }
+    }
+
+    /// All shapes with one number of heads.
+    struct Block: Sendable {
+        let heads: Int
+        /// Places in `dims` of the dimensions it divides.
+        let columns: [Int]
+        /// One model, one number of heads.
+        let costs: CostTable
+    }
+
+    let parts: [Part]
+    /// Number of configurations.
+    package let count: Int
+
+    init(_ branches: [Branch]) {
+        var parts: [Part] = []
+        var first = 0
+        for branch in branches {
+            let part = Part(branch, first: first)
+            first += part.shapes
+            parts.append(part)
+        }
+        self.parts = parts
+        count = parts.reduce(0) { $0 + $1.blocks.reduce(0) { $0 + $1.costs.count } }
+    }
+
+    var shapes: Int { parts.last.map { $0.first + $0.shapes } ?? 0 }
+
+    /// How many places the laws were asked about.
+    package var predictions: Int { parts.reduce(0) { $0 + $1.planes.values.reduce(0) { $0 + $1.asked } } }
+
+    /// Bytes of the arrays.
+    package var bytes: Int {
+        parts.reduce(0) { sum, part in
+            let costs = part.blocks.reduce(0) {
+                $0 + $1.costs.count * 5 * MemoryLayout<Double>.stride + $1.columns.count * MemoryLayout<Int>.stride
+            }
+            let planes = part.planes.values.reduce(0) {
+                $0 + ($1.means.count + $1.deviations.count) * MemoryLayout<Float>.stride
+            }
+            return sum + costs + planes + part.inside.count * MemoryLayout<Range<Int>>.stride
+                + part.dims.count * 2 * MemoryLayout<Int>.stride
+        }
+    }
+
+    /// Branch, row of layers and column of dimensions of a shape.
+    func place(_ shape: Int) -> (part: Int, row: Int, column: Int) {
+        var part = parts.count - 1
+        while parts[part].first > shape { part -= 1 }
+        let (row, column) = (shape - parts[part].first).quotientAndRemainder(dividingBy: parts[part].dims.count)
+        return (part, row, column)
+    }
+}
+
+extension SearchTable.Part {
+    /// Numbers of heads that are searched beside the observed ones.
+    static let usualHeads = [1, 2, 4, 8]
+
+    init(_ branch: Branch, first: Int) {
+        self.first = first
+        let observed = branch.heads
+        let heads = observed + Self.usualHeads.filter { !observed.contains($0) }
+        let units = heads.map { heads -> Int in
+            var base = branch.base
+            base.heads = heads
+            return base.dimStep
+        }
+        let usual = branch.laws.values.first.map { branch.dims($0.fit) } ?? []
+        let layers = branch.laws.values.first.map { branch.layers($0.fit) } ?? []
+        let dims = Array((usual.first ?? 1)...max(usual.first ?? 1, usual.last ?? 1))
+            .filter { dim in units.contains { dim % $0 == 0 } }
+        self.layers = layers
+        self.dims = usual.isEmpty ? [] : dims
+        let columns = dims.indices
+        // An observed dimension is as round as can be.
+        let known = Set(branch.trained.keys.map(\.dim))
+        let grid = Set(usual)
+        roundness = dims.map { dim in
+            grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
+        }
+        blocks = zip(heads, units).map { heads, unit in
+            var base = branch.base
+            base.heads = heads
+            let own = columns.filter { dims[$0] % unit == 0 }
+            return SearchTable.Block(
+                heads: heads, columns: own,
+                costs: CostTable([(base: base, costs: branch.costs)], layers: layers, dims: own.map { dims[$0] }))
+        }
+        observedHeads = observed.count
+        inside = layers.map { layers in
+            guard let span = branch.hull.span(layers: layers) else { return 0..<0 }
+            let low = dims.firstIndex { log(Double($0)) >= span.lowerBound - 1e-9 } ?? dims.count
+            let high = dims.lastIndex { log(Double($0)) <= span.upperBound + 1e-9 } ?? -1
+            return low..<max(low, high + 1)
+        }
+        let shapes = Array(branch.trained.keys)
+        planes = branch.laws.mapValues {
+            PredictedPlane(
+                $0, layers: layers, dims: dims, effectiveTokens: branch.costs.facts.effectiveTokens, trained: shapes)
+        }
+        trained = shapes.compactMap { shape in
+            guard let row = layers.firstIndex(of: shape.layers), let column = dims.firstIndex(of: shape.dim) else {
+                return nil
+            }
+            return first + row * dims.count + column
+        }.sorted()
+    }
+}

@@ -1,0 +1,187 @@
+internal import Advisor
+internal import Domain
+internal import Interactions
+internal import PerformanceLaws
+internal import PlawProtocol
+internal import Store
+internal import Trials
+
+/// Which laws a question is asked of.
+struct AdvisorKey: Hashable, Sendable {
+    var dataset: String
+    var loss: Loss?
+    var backbone: Backbone?
+}
+
+extension LawService {
+    /// An advisor, which of its costs are known, and what must be said of its laws.
+    struct Prepared {
+        /// What a branch of the advisor is made of.
+        struct Basis: Hashable {
+            var key: LawKey
+            var base: Configuration
+            var laws: [String: Law]
+            var costs: CostModel
+            var observations: [Observation]
+        }
+
+        var advisor: Advisor
+        var costs: KnownCosts
+        var warnings: [Warning]
+        var bases: [Basis]
+    }
+
+    // MARK: - Advisors
+
+    /// The advisor that answers, prepared anew where anything it rests on has changed.
+    func advisor(_ name: String, loss: Loss?, backbone: Backbone?) async throws -> Prepared {
+        let key = AdvisorKey(dataset: name, loss: loss, backbone: backbone)
+        while true {
+            // Before anything is read: what changes meanwhile is read the next time.
+            let version = store.version
+            if let known = advisors[key], known.version == version { return known.prepared }
+            if preparing[key] == nil {
+                preparing[key] = []
+                defer { for waiting in preparing.removeValue(forKey: key) ?? [] { waiting.resume() } }
+                let prepared = try await prepare(key, known: advisors[key]?.prepared)
+                advisors[key] = nil
+                let kept = advisors.values.reduce(0) { $0 + $1.prepared.advisor.search.bytes }
+                if kept + prepared.advisor.search.bytes > Self.mostBytes { advisors.removeAll() }
+                advisors[key] = (version, prepared)
+                return prepared
+            }
+            await withCheckedContinuation { preparing[key, default: []].append($0) }
+        }
+    }
+
+    /// Tables of candidates that are kept beside each other.
+    private static let mostBytes = 128 << 20
+
+    /// The laws being served for a dataset, and those that can be compared with them: other backbones, losses and lengths measured on
+    /// the same users in the same way.
+    private func groups(_ key: AdvisorKey) async throws -> [[Law]] {
+        let (name, loss, backbone) = (key.dataset, key.loss, key.backbone)
+        let all = try await store.laws(of: name).filter { backbone == nil || $0.key.backbone == backbone }
+        let served = Self.served(all, loss: loss)
+        guard let first = served.first else { throw Self.noLaw(name, metric: nil, loss: loss) }
+        var groups = [served]
+        for law in all where loss == nil || law.key.loss == loss {
+            guard Self.isComparable(law.key, first.key), (law.fit.lead?.degreesOfFreedom ?? 0) > 0,
+                !groups.contains(where: { Self.isSameBranch($0[0].key, law.key) })
+            else { continue }
+            groups.append(all.filter { $0.key == law.key })
+        }
+        return groups
+    }
+
+    private static func isComparable(_ a: LawKey, _ b: LawKey) -> Bool {
+        a.undeclared.isEmpty && b.undeclared.isEmpty && a.datasetVersion == b.datasetVersion && a.filter == b.filter
+            && a.split == b.split && a.mask == b.mask && a.candidates == b.candidates
+    }
+
+    /// The newest law of a backbone, loss and length speaks for it.
+    private static func isSameBranch(_ a: LawKey, _ b: LawKey) -> Bool {
+        a.backbone == b.backbone && a.loss == b.loss && a.maxLength == b.maxLength
+    }
+
+    /// - Parameter known: what was prepared before; its table is kept where it rests on the same.
+    private func prepare(_ key: AdvisorKey, known: Prepared?) async throws -> Prepared {
+        let groups = try await groups(key)
+        let dataset = try await store.dataset(key.dataset)
+        let stored = try await store.observations(of: key.dataset)
+        var bases: [Prepared.Basis] = []
+        var costs: KnownCosts?
+        var warnings: [Warning] = []
+        for laws in groups {
+            let key = laws[0].key
+            let observations = stored.filter { $0.key == key }
+            guard let base = observations.last?.configuration else { continue }
+            let (known, model) = try await self.costs(dataset, key, observations, heads: base.heads)
+            // Costs that are known of one and not of another cannot be compared.
+            if let costs, costs.unknown.keys.sorted() != known.unknown.keys.sorted() { continue }
+            costs = costs ?? known
+            if !key.undeclared.isEmpty {
+                warnings.append(ObservationService.warning(key, observations: observations.count))
+            }
+            let named = laws.map { ($0.fit.metric.description, $0) }
+            bases.append(
+                Prepared.Basis(
+                    key: key, base: base, laws: Dictionary(named, uniquingKeysWith: { first, _ in first }),
+                    costs: model,
+                    observations: observations))
+        }
+        guard let costs, !bases.isEmpty else {
+            throw Self.noLaw(key.dataset, metric: nil, loss: groups.first?.first?.key.loss)
+        }
+        if var known, known.bases == bases {
+            (known.costs, known.warnings) = (costs, warnings)
+            return known
+        }
+        let found = bases
+        let advisor = try await offload.run {
+            Advisor(
+                dataset: key.dataset,
+                branches: found.map {
+                    Branch(
+                        key: $0.key, base: $0.base, laws: $0.laws.mapValues(\.fit), lawNumbers: $0.laws.mapValues(\.id),
+                        costs: $0.costs, observations: $0.observations)
+                })
+        }
+        return Prepared(advisor: advisor, costs: costs, warnings: warnings, bases: bases)
+    }
+
+    private func costs(
+        _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation], heads: Int
+    ) async throws -> (known: KnownCosts, model: CostModel) {
+        let settings = SpeedSetting(observationKey: key, heads: heads)
+        let probes = try await store.probes(ThroughputProbe.self, dataset: dataset.info.name, setting: settings.text)
+        let hasCorpus = !dataset.corpusFile.isEmpty
+        let facts = try await facts(dataset, key, observations)
+        let known = KnownCosts(
+            key: key, observations: observations, hasSpeed: !probes.isEmpty,
+            items: hasCorpus ? facts.items : dataset.info.items, hasCorpus: hasCorpus)
+        let epochs = try await EpochModel(store, key: key, limit: SpeedSetting.mostEpochs(key))
+        let speed =
+            probes.isEmpty
+            ? SpeedModel([Self.noSpeed])
+            : try await SpeedModel(probes, store, dataset: dataset.info.name, setting: settings.text)
+        let model = CostModel(
+            facts: facts, speed: speed, epochs: epochs, negatives: key.negatives,
+            latency: LatencyModel(try await store.latencies(key.backbone, heads: heads)))
+        return (known, model)
+    }
+
+    /// A speed in place of one that was never measured; `KnownCosts` takes what follows from it out of the answers.
+    private static let noSpeed = ThroughputProbe(
+        layers: 1, dim: 1, heads: 1, tokensPerSecond: 1, evaluatedUsersPerSecond: 1, latencySeconds: 1, memoryBytes: 1,
+        parameters: 1)
+
+    /// Counts of a dataset: of its interactions, and where it has none or the observations came from elsewhere, the data size
+    /// that the observations of most users were made with, since their law knows no other.
+    func facts(
+        _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation]
+    ) async throws -> DatasetFacts {
+        let largest = observations.max { $0.userFraction < $1.userFraction }
+        var facts: DatasetFacts
+        if dataset.corpusFile.isEmpty {
+            let tokens = max(1, largest?.tokens ?? 1)
+            let users = observations.map(\.users).max() ?? 0
+            // Without the lengths of the sequences all count as equally long.
+            facts = DatasetFacts(
+                items: dataset.info.items ?? 1, evaluatedUsers: max(1, users), tokens: tokens, apen: 1,
+                meanContext: Double(tokens) / Double(max(1, users)))
+            if users == 0 { facts.meanContext = 0 }
+        } else {
+            let path = layout.corpora + "/" + dataset.corpusFile
+            facts = try await offload.run {
+                try DatasetFacts(
+                    corpus: Corpus(path: path), info: dataset.info, maxLength: key.maxLength,
+                    batchUsers: SpeedSetting.batchUsers(key))
+            }
+        }
+        if let largest, dataset.corpusFile.isEmpty || observations.allSatisfy({ $0.trial == nil }) {
+            facts.apen = Double(facts.tokens) / max(largest.effectiveTokens, 1e-300)
+        }
+        return facts
+    }
+}

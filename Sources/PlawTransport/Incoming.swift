@@ -1,0 +1,101 @@
+internal import PlawProtocol
+internal import Synchronization
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// A message with what decides its order.
+struct Incoming: Sendable {
+    let data: Data
+    /// True for an array of requests.
+    let isBatch: Bool
+    /// Heads of the requests that could be read; of a batch, of those that are requests at all.
+    let heads: [Head]
+    /// Of a request that may be answered with what was prepared.
+    let envelope: Envelope?
+
+    init(_ data: Data, _ router: Router) {
+        self.data = data
+        // Only text that was decoded before is taken for well-formed without being decoded.
+        if let envelope = Envelope(data), let route = router.routes[envelope.method],
+            route.prepared?.find(envelope.method, envelope.params) != nil
+        {
+            self.envelope = envelope
+            (isBatch, heads) = (false, [Head(envelope)])
+            return
+        }
+        envelope = nil
+        isBatch = data.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) } == UInt8(ascii: "[")
+        if isBatch {
+            struct Lenient: Decodable {
+                var head: Head?
+                init(from decoder: any Decoder) throws { head = try? Head(from: decoder) }
+            }
+            heads = (try? JSONDecoder().decode([Lenient].self, from: data))?.compactMap(\.head) ?? []
+        } else {
+            heads = (try? JSONDecoder().decode(Head.self, from: data)).map { [$0] } ?? []
+        }
+    }
+
+    var ids: [RequestID] {
+        heads.compactMap { head in
+            if case .present(let id) = head.id { return id }
+            return nil
+        }
+    }
+
+    var methods: [String] { heads.compactMap(\.method) }
+    var isCancellation: Bool { !isBatch && heads.first?.method == Catalog.cancelRequest }
+}
+
+/// Requests that wait or are in work, by id, and how to stop each.
+final class Cancellations: Sendable {
+    private struct Table {
+        var running: [RequestID: AsyncStream<Void>.Continuation] = [:]
+        var waiting: Set<RequestID> = []
+        /// Cancelled before their turn came.
+        var given: Set<RequestID> = []
+    }
+
+    private let table = Mutex(Table())
+
+    /// Requests that have been read; a cancellation from now on concerns them.
+    func expect(_ ids: [RequestID]) { table.withLock { $0.waiting.formUnion(ids) } }
+
+    /// Requests that have been answered, whether they began or not.
+    func forget(_ ids: [RequestID]) {
+        table.withLock { table in
+            table.waiting.subtract(ids)
+            table.given.subtract(ids)
+        }
+    }
+
+    /// A stream that speaks when the request is to stop; nil when the id is in use.
+    func begin(_ id: RequestID) -> AsyncStream<Void>? {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        return table.withLock { table in
+            guard table.running[id] == nil else { return nil }
+            table.running[id] = continuation
+            table.waiting.remove(id)
+            if table.given.remove(id) != nil { continuation.yield() }
+            return stream
+        }
+    }
+
+    /// Whether a request that waits may be answered at once: no other has its id, and nobody gave it up.
+    func isFree(_ id: RequestID) -> Bool {
+        table.withLock { $0.running[id] == nil && !$0.given.contains(id) }
+    }
+
+    func cancel(_ id: RequestID) {
+        table.withLock { table in
+            if table.waiting.contains(id) { table.given.insert(id) }
+            return table.running[id]
+        }?.yield()
+    }
+
+    func end(_ id: RequestID) { table.withLock { $0.running.removeValue(forKey: id) }?.finish() }
+}

@@ -1,0 +1,184 @@
+internal import Synchronization
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// Answers by the exact text of their parameters, as long as what they rest on has not changed.
+///
+/// An answer is kept with the version that was read before the answer was worked out, and given only while that is the version still: a
+/// change that has been acknowledged is seen by every request after it.
+package final class PreparedAnswers: Sendable {
+    private struct Question: Hashable {
+        var method: String
+        var params: [UInt8]
+    }
+
+    private struct Table {
+        var version: UInt64 = 0
+        var answers: [Question: Data] = [:]
+        var bytes = 0
+
+        mutating func clear(_ version: UInt64) {
+            answers.removeAll()
+            bytes = 0
+            self.version = version
+        }
+    }
+
+    private let table = Mutex(Table())
+    /// Counts the changes of everything that answers rest on.
+    let version: @Sendable () -> UInt64
+
+    /// When more is kept, all is dropped and what is still asked for comes again.
+    static let mostBytes = 16 << 20
+
+    package init(version: @escaping @Sendable () -> UInt64) { self.version = version }
+
+    func find(_ method: String, _ params: [UInt8]) -> Data? {
+        let now = version()
+        return table.withLock { table in
+            if table.version != now { return nil }
+            return table.answers[Question(method: method, params: params)]
+        }
+    }
+
+    func keep(_ answer: Data, _ method: String, _ params: [UInt8], version: UInt64) {
+        let size = answer.count + params.count
+        guard version == self.version(), size < Self.mostBytes else { return }
+        table.withLock { table in
+            if table.version != version || table.bytes + size > Self.mostBytes { table.clear(version) }
+            if table.answers.updateValue(answer, forKey: Question(method: method, params: params)) == nil {
+                table.bytes += size
+            }
+        }
+    }
+}
+
+/// The text around a result, as the encoder writes it with sorted members.
+enum ResultText {
+    static func start(_ id: RequestID) -> String {
+        switch id {
+        case .integer(let value): return "{\"id\":\(value),\"jsonrpc\":\"2.0\",\"result\":"
+        case .string(let value):
+            // Encoding a string does not fail.
+            let text = (try? encodeMessage(value)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+            return "{\"id\":\(text),\"jsonrpc\":\"2.0\",\"result\":"
+        }
+    }
+
+    static let end = "}"
+}
+
+/// A request in its usual form, found without decoding it: an object with `jsonrpc`, `id`, `method` and `params`, each once and nothing
+/// else, the id a whole number or plain text. Whether `params` is well-formed is not looked at.
+struct Envelope: Sendable {
+    let id: RequestID
+    let method: String
+    /// The text of the parameters.
+    let params: [UInt8]
+
+    init?(_ data: Data) {
+        let found = data.withUnsafeBytes { bytes -> (RequestID, String, [UInt8])? in
+            var scanner = Scanner(bytes)
+            var (id, method, params): (RequestID?, String?, [UInt8]?)
+            var hasVersion = false
+            guard scanner.take("{") else { return nil }
+            repeat {
+                guard let name = scanner.text(), scanner.take(":") else { return nil }
+                switch name {
+                case "jsonrpc":
+                    guard !hasVersion, scanner.text() == "2.0" else { return nil }
+                    hasVersion = true
+                case "id":
+                    guard id == nil, let found = scanner.identity() else { return nil }
+                    id = found
+                case "method":
+                    guard method == nil, let found = scanner.text() else { return nil }
+                    method = found
+                case "params":
+                    guard params == nil, let found = scanner.object() else { return nil }
+                    params = found
+                default: return nil
+                }
+            } while scanner.take(",")
+            guard scanner.take("}"), scanner.isAtEnd, hasVersion, let id, let method, let params else { return nil }
+            return (id, method, params)
+        }
+        guard let found else { return nil }
+        (id, method, params) = found
+    }
+
+    private struct Scanner {
+        private let bytes: UnsafeRawBufferPointer
+        private var place = 0
+
+        init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+        private mutating func skipSpace() {
+            while place < bytes.count, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[place]) { place += 1 }
+        }
+
+        var isAtEnd: Bool {
+            mutating get {
+                skipSpace()
+                return place == bytes.count
+            }
+        }
+
+        mutating func take(_ character: Unicode.Scalar) -> Bool {
+            skipSpace()
+            guard place < bytes.count, bytes[place] == UInt8(ascii: character) else { return false }
+            place += 1
+            return true
+        }
+
+        /// A string of printable ASCII without escapes.
+        mutating func text() -> String? {
+            guard take("\"") else { return nil }
+            let start = place
+            while place < bytes.count, bytes[place] != UInt8(ascii: "\"") {
+                guard (0x20..<0x7f).contains(bytes[place]), bytes[place] != UInt8(ascii: "\\") else { return nil }
+                place += 1
+            }
+            guard place < bytes.count else { return nil }
+            defer { place += 1 }
+            return String(decoding: bytes[start..<place], as: UTF8.self)
+        }
+
+        mutating func identity() -> RequestID? {
+            skipSpace()
+            guard place < bytes.count else { return nil }
+            if bytes[place] == UInt8(ascii: "\"") { return text().map { .string($0) } }
+            let start = place
+            while place < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[place]) { place += 1 }
+            // No leading zero, which JSON does not know, and no more than fits.
+            guard (1...18).contains(place - start), bytes[start] != UInt8(ascii: "0") || place - start == 1 else {
+                return nil
+            }
+            return .integer(bytes[start..<place].reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) })
+        }
+
+        /// The text of an object up to the brace that closes it.
+        mutating func object() -> [UInt8]? {
+            skipSpace()
+            let start = place
+            guard take("{") else { return nil }
+            var depth = 1
+            var isText = false
+            while place < bytes.count, depth > 0 {
+                switch bytes[place] {
+                case UInt8(ascii: "\\") where isText: place += 1
+                case UInt8(ascii: "\""): isText.toggle()
+                case UInt8(ascii: "{") where !isText: depth += 1
+                case UInt8(ascii: "}") where !isText: depth -= 1
+                default: break
+                }
+                place += 1
+            }
+            return depth == 0 && place <= bytes.count ? [UInt8](bytes[start..<place]) : nil
+        }
+    }
+}

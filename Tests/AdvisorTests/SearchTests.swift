@@ -1,0 +1,232 @@
+import Domain
+import Foundation
+import PerformanceLaws
+import Testing
+import Trials
+
+@testable import Advisor
+
+/// The search over arrays against the search written out, and what its arrays hold.
+@Suite struct SearchTests {
+    /// Two backbones and seeded noise, so that the surface has no symmetry.
+    private static func advisor() throws -> Advisor {
+        var noise = PredictionTests.Noise(7)
+        let rough = AdvisorTests.observations.map { o -> Observation in
+            var o = o
+            let off = 0.0008 * noise.next()
+            for name in o.metrics.keys { o.metrics[name]?.value += off }
+            return o
+        }
+        return Advisor(
+            dataset: "d",
+            branches: [
+                try AdvisorTests.branch(rough), try AdvisorTests.branch(rough, backbone: .llama, shift: -0.0005),
+            ])
+    }
+
+    private static func budgets(_ twin: Exhaustive) -> [Budget] {
+        func price(_ cost: KeyPath<Cost, Double>, _ share: Double) -> Double {
+            let sorted = twin.entries.map { $0.cost[keyPath: cost] }.sorted()
+            return sorted[Int(Double(sorted.count - 1) * share)]
+        }
+        return [
+            Budget(), Budget(maxParameters: price(\.parameters, 0.07)),
+            Budget(maxTrainingFlops: price(\.trainingFlops, 0.2)),
+            Budget(maxLatencySeconds: price(\.latencySeconds, 0.3)),
+            Budget(maxMemoryBytes: price(\.memoryBytes, 0.1)),
+            Budget(maxTrainingSeconds: price(\.trainingSeconds, 0.5)),
+            Budget(
+                maxParameters: price(\.parameters, 0.6), maxTrainingFlops: price(\.trainingFlops, 0.5),
+                maxLatencySeconds: price(\.latencySeconds, 0.4), maxMemoryBytes: price(\.memoryBytes, 0.7),
+                maxTrainingSeconds: price(\.trainingSeconds, 0.45)),
+        ]
+    }
+
+    @Test("answers are those of a search written out, for each currency and all together")
+    func twin() throws {
+        let advisor = try Self.advisor()
+        let twin = Exhaustive(advisor)
+        // What interpolation may err by, far below anything a training can tell.
+        let tolerance = 2e-6
+        for budget in Self.budgets(twin) {
+            let question = Question(advisor, budget, metric: "ndcg@10")
+            #expect(question.total == twin.entries.count && question.total == advisor.search.count)
+            #expect(question.feasible == twin.feasible(budget).count)
+            let open = twin.open(budget)
+            let answer = try advisor.recommend(budget)
+            let value = try #require(answer.predicted["ndcg@10"])
+            #expect(Advisor.violation(answer.cost, budget) == nil)
+            // The best of all or, where that lies outside and is not sure, the best inside.
+            let best = try #require(twin.best(open))
+            let inside = try #require(twin.best(open.filter(\.isInside)))
+            let named = answer.grade == .inside ? inside : best
+            let slack = 0.05 * twin.resolution(named) + tolerance
+            #expect(value > named.value - slack && value < named.value + slack)
+            let law = try #require(advisor.branches[named.branch].laws["ndcg@10"])
+            if !best.isInside, answer.grade != .inside { #expect(law.fit.predictsLargest == true) }
+            // The cheapest within one training's deviation, among the round ones inside.
+            let chosen = answer.configuration
+            let own = advisor.branches.first { $0.key.backbone == chosen.backbone }?.laws["ndcg@10"]
+            let resolution = try #require(own).fit.noise.training
+            let equal = open.filter { $0.isInside && $0.isRound && $0.value >= value - resolution + tolerance }
+            let cheapest = try #require(equal.map(\.cost.parameters).min())
+            #expect(answer.cheapest.cost.parameters <= max(cheapest, answer.cost.parameters))
+            #expect(
+                answer.cheapest.configuration == chosen
+                    || (answer.cheapest.predicted["ndcg@10"] ?? 0) >= value - resolution - tolerance)
+            #expect(
+                question.distinct(from: [], count: 6).map(question.configuration).map(\.dim).count
+                    == twin.distinct(open, from: [], count: 6).count)
+            let bestTrained = open.filter { $0.trained > 0 }.max { $0.value < $1.value }
+            #expect(answer.bestTrained?.configuration == bestTrained?.configuration)
+        }
+    }
+
+    @Test("those that differ are the ones a greedy pass over the sorted list finds")
+    func distinct() throws {
+        let advisor = try Self.advisor()
+        let twin = Exhaustive(advisor)
+        for budget in Self.budgets(twin) {
+            let question = Question(advisor, budget, metric: "ndcg@10")
+            // By interpolated values, so that the order is the same to the last place.
+            var open = twin.open(budget)
+            for i in open.indices {
+                let c = open[i].configuration
+                let part = advisor.search.parts[open[i].branch]
+                let row = try #require(part.layers.firstIndex(of: c.layers))
+                let column = try #require(part.dims.firstIndex(of: c.dim))
+                open[i].value = question.value(part.first + row * part.dims.count + column)
+            }
+            let first = try #require(open.filter(\.isRound).max { $0.value < $1.value }).configuration
+            let found = question.distinct(from: [], count: 30).map(question.configuration)
+            #expect(found == twin.distinct(open, from: [], count: 30))
+            #expect(found.first == first)
+        }
+    }
+
+    @Test(
+        "interpolated means and deviations err by a fraction of the law's own deviation, and by nothing where trained")
+    func interpolation() throws {
+        let advisor = try Self.advisor()
+        var worst = (mean: 0.0, deviation: 0.0)
+        for entry in Exhaustive(advisor).entries where entry.isObserved {
+            let part = advisor.search.parts[entry.branch]
+            let plane = try #require(part.planes["ndcg@10"])
+            let row = try #require(part.layers.firstIndex(of: entry.configuration.layers))
+            let column = try #require(part.dims.firstIndex(of: entry.configuration.dim))
+            let place = row * part.dims.count + column
+            let off = abs(Double(plane.means[place]) - entry.value)
+            let deviation = abs(Double(plane.deviations[place]) - entry.deviation)
+            if entry.trained > 0 {
+                #expect(Float(entry.value) == plane.means[place] && Float(entry.deviation) == plane.deviations[place])
+            }
+            worst.mean = max(worst.mean, off / entry.deviation)
+            worst.deviation = max(worst.deviation, deviation / entry.deviation)
+        }
+        #expect(worst.mean < 0.01, "\(worst)")
+        #expect(worst.deviation < 0.01, "\(worst)")
+    }
+
+    @Test("a dimension is odd only where that is worth something, and an observed one is round")
+    func round() throws {
+        let advisor = try Self.advisor()
+        let answer = try advisor.recommend(Budget())
+        for c in [answer.configuration, answer.cheapest.configuration] + answer.runnersUp.map(\.configuration) {
+            #expect(c.dim % 4 == 0, "\(c.dim)")
+        }
+        let part = advisor.search.parts[0]
+        let odd = try #require(part.dims.firstIndex(of: 67))
+        let observed = try #require(part.dims.firstIndex(of: 64))
+        #expect(part.roundness[odd] == 0 && part.roundness[observed] == 16)
+    }
+
+    @Test("other numbers of heads answer only where the observed one keeps no budget, and it is said")
+    func heads() throws {
+        let advisor = try AdvisorTests.advisor()
+        let twin = Exhaustive(advisor)
+        let least = try #require(twin.entries.filter(\.isObserved).map(\.cost.memoryBytes).min())
+        let lower = try #require(twin.entries.map(\.cost.memoryBytes).min())
+        let answer = try advisor.recommend(Budget(maxMemoryBytes: least))
+        #expect(answer.configuration.heads == 2 && !answer.warnings.contains { $0.code == "other-heads" })
+        // These probes know no memory of heads, so fewer heads save nothing; a model that does makes the difference.
+        #expect(lower == least)
+        var facts = AdvisorTests.facts
+        facts.batchPairs = 1e5
+        let costs = CostModel(facts: facts, speed: AdvisorTests.costs.speed, epochs: 30, negatives: 1)
+        let laws = try AdvisorTests.branch()
+        let dear = Advisor(
+            dataset: "d",
+            branches: [
+                Branch(
+                    key: laws.key, base: laws.base, laws: laws.laws.mapValues(\.fit), lawNumbers: laws.lawNumbers,
+                    costs: costs, observations: AdvisorTests.observations)
+            ])
+        let priced = Exhaustive(dear)
+        let observed = try #require(priced.entries.filter(\.isObserved).map(\.cost.memoryBytes).min())
+        let single = try dear.recommend(Budget(maxMemoryBytes: observed - 1))
+        #expect(single.configuration.heads == 1 && single.warnings.contains { $0.code == "other-heads" })
+    }
+
+    @Test("the ln d inside at a number of layers are where the distance is 0")
+    func spans() {
+        for hull in [
+            Hull([(1, 16), (8, 16), (1, 128), (2, 32)]), Hull([(1, 16), (4, 16)]), Hull([(2, 8), (2, 64)]),
+            Hull([(3, 24)]), Hull([(1, 8), (2, 64), (16, 20), (5, 200), (9, 33)]),
+        ] {
+            for layers in 1...17 {
+                let span = hull.span(layers: layers)
+                for dim in 4...256 {
+                    let y = log(Double(dim))
+                    let isInside = span.map { y >= $0.lowerBound - 1e-9 && y <= $0.upperBound + 1e-9 } ?? false
+                    #expect(isInside == (hull.distance(layers: layers, dim: dim) == 0), "\(layers) x \(dim)")
+                }
+            }
+        }
+    }
+
+    @Test("splines pass through their nodes to the bit, and follow a smooth curve by the fourth power of the step")
+    func splines() {
+        func error(_ count: Int) -> Double {
+            let nodes = (0...count).map { 4 * Double($0) / Double(count) }
+            // Away from the ends, where the second derivative is taken for 0.
+            let places = (0...200).map { 1 + 2 * Double($0) / 200 }
+            let found = Spline(nodes: nodes, places: places).values(nodes.map { sin($0) }, width: 1)
+            return zip(places, found).map { abs(sin($0) - $1) }.max() ?? 1
+        }
+        #expect(error(40) < 1e-6)
+        #expect(error(40) < error(20) / 12)
+        let (nodes, values) = ([0.0, 0.3, 1.1, 1.2], [1.0, -2.0, 0.1, 7.3, 0.4, -1.5, 2.2, 0.9])
+        #expect(Spline(nodes: nodes, places: nodes).values(values, width: 2) == values)
+        #expect(Spline(nodes: [2], places: [2]).values([5, 6], width: 2) == [5, 6])
+    }
+
+    /// A law of a wide calibration: 2 to 32 layers, 16 to 1280 dimensions.
+    private static func wide(_ backbone: Backbone) throws -> Branch {
+        let observations = [2, 8, 32].flatMap { layers in
+            [16, 128, 1_280].map { dim -> Observation in
+                var o = AdvisorTests.observations[0]
+                o.id = Int64(layers * 10_000 + dim)
+                (o.key.backbone, o.configuration) = (
+                    backbone, Configuration(backbone: backbone, layers: layers, dim: dim)
+                )
+                let (x, y) = (log(Double(layers) / 6), log(Double(dim) / 150))
+                for name in o.metrics.keys { o.metrics[name]?.value = 0.06 - 0.001 * x * x - 0.001 * y * y }
+                return o
+            }
+        }
+        return try AdvisorTests.branch(observations, backbone: backbone)
+    }
+
+    @Test("a million candidates take less than 64 MB, and answers over them stay answers")
+    func million() throws {
+        let advisor = Advisor(dataset: "d", branches: try Backbone.allCases.map(Self.wide))
+        #expect(advisor.search.count > 1_000_000)
+        #expect(advisor.search.bytes < advisor.search.count * 64)
+        let budget = Budget(
+            maxParameters: 2e7, maxTrainingFlops: 1e16, maxLatencySeconds: 0.02, maxMemoryBytes: 4e9,
+            maxTrainingSeconds: 1e6)
+        let answer = try advisor.recommend(budget)
+        #expect(Advisor.violation(answer.cost, budget) == nil)
+        #expect(answer.grade == .inside && (3...12).contains(answer.configuration.layers))
+    }
+}

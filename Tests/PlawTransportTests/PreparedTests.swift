@@ -1,0 +1,128 @@
+import Foundation
+import PlawProtocol
+import PlawTesting
+import Testing
+
+@testable import PlawTransport
+
+/// Answers that are given again without being worked out again.
+@Suite struct PreparedTests {
+    private static func ask(_ id: String, _ params: String) -> String {
+        #"{"jsonrpc":"2.0","id":\#(id),"method":"test.kept","params":\#(params)}"#
+    }
+
+    @Test("an answer is worked out once for a text of parameters, and again after a change")
+    func once() async throws {
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            let first = try await peer.exchange(Self.ask("1", #"{"text":"a"}"#))
+            let second = try await peer.exchange(Self.ask(#""two""#, #"{"text":"a"}"#))
+            #expect(first?["id"] == .integer(1) && second?["id"] == .string("two"))
+            #expect(first?["jsonrpc"] == .string("2.0") && second?["jsonrpc"] == .string("2.0"))
+            #expect(first?["result"] == .array([.string("1"), .string("version 0"), .string("a")]))
+            #expect(second?["result"] == first?["result"])
+            let other = try await peer.exchange(Self.ask("3", #"{"text":"b"}"#))
+            #expect(other?["result"] == .array([.string("2"), .string("version 0"), .string("b")]))
+            // Sent together: what comes after the change sees it.
+            try await peer.send(Self.ask("4", #"{"text":"a"}"#))
+            try await peer.send(#"{"jsonrpc":"2.0","id":5,"method":"test.change","params":{}}"#)
+            try await peer.send(Self.ask("6", #"{"text":"a"}"#))
+            #expect(try await peer.receive()?["result"] == first?["result"])
+            #expect(try await peer.receive()?["id"] == .integer(5))
+            #expect(
+                try await peer.receive()?["result"]
+                    == .array([.string("3"), .string("version 1"), .string("a")]))
+        }
+    }
+
+    @Test("an answer that was worked out while something changed is not given again")
+    func meanwhile() async throws {
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            let question = Self.ask("1", #"{"changes":true}"#)
+            for number in 1...3 {
+                #expect(
+                    try await peer.exchange(question)?["result"]
+                        == .array([.string("\(number)"), .string("version \(number - 1)"), .string("")]))
+            }
+        }
+    }
+
+    @Test("a prepared answer needs the same access, and refusals are not prepared")
+    func access() async throws {
+        try await withServer(access: .read) { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            for _ in 0..<2 {
+                let answer = try await peer.exchange(Self.ask("1", #"{"text":"a"}"#))
+                #expect(answer?["error"]?["code"] == .integer(-32009))
+            }
+        }
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            for _ in 0..<2 {
+                let answer = try await peer.exchange(Self.ask("1", #"{"strange":1}"#))
+                #expect(answer?["error"]?["code"] == .integer(-32602))
+            }
+            // The same parameters after an answer was prepared, in a message that is no request.
+            _ = try await peer.exchange(Self.ask("1", #"{"text":"a"}"#))
+            let broken = try await peer.exchange(
+                #"{"jsonrpc":"1.0","id":1,"method":"test.kept","params":{"text":"a"}}"#)
+            #expect(broken?["error"]?["code"] == .integer(-32600))
+            let text = try await peer.exchange(#"{"jsonrpc":"2.0","id":1,"method":"test.kept","params":{"text":"a"}"#)
+            #expect(text?["error"]?["code"] == .integer(-32700))
+        }
+    }
+
+    @Test("many on one connection are all answered, in the order they came, with their own ids")
+    func many() async throws {
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            _ = try await peer.exchange(Self.ask("0", #"{"text":"a"}"#))
+            for id in 1...50 { try await peer.send(Self.ask("\(id)", #"{"text":"a"}"#)) }
+            for id in 1...50 {
+                let answer = try await peer.receive()
+                #expect(answer?["id"] == .integer(Int64(id)))
+                #expect(answer?["result"] == .array([.string("1"), .string("version 0"), .string("a")]))
+            }
+        }
+    }
+
+    @Test(
+        "an envelope is found as the decoder finds it",
+        arguments: [
+            #"{"jsonrpc":"2.0","id":7,"method":"m","params":{"a":"}{\"}","b":{"c":[1,{}]}}}"#,
+            #" { "params" : { } , "method":"m" , "id" : "x" , "jsonrpc":"2.0" } "#,
+            #"{"jsonrpc":"2.0","id":0,"method":"m","params":{"ä":"ü"}}"#,
+        ])
+    func envelopes(_ text: String) throws {
+        let found = try #require(Envelope(Data(text.utf8)))
+        let head = try JSONDecoder().decode(Head.self, from: Data(text.utf8))
+        #expect(Head(found).id == head.id && found.method == head.method)
+        let whole = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+        #expect(try JSONDecoder().decode(JSONValue.self, from: Data(found.params)) == whole["params"])
+    }
+
+    @Test(
+        "what is not in the usual form is left to the decoder",
+        arguments: [
+            "", "{", "[]", #"{"jsonrpc":"2.0","method":"m","params":{}}"#,
+            #"{"jsonrpc":"2.0","id":1,"id":2,"method":"m","params":{}}"#,
+            #"{"jsonrpc":"2.0","id":01,"method":"m","params":{}}"#,
+            #"{"jsonrpc":"2.0","id":1.5,"method":"m","params":{}}"#,
+            #"{"jsonrpc":"2.0","id":-1,"method":"m","params":{}}"#,
+            #"{"jsonrpc":"2.0","id":null,"method":"m","params":{}}"#,
+            #"{"jsonrpc":"2.0","id":"a\n","method":"m","params":{}}"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"m","params":[]}"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"m","params":{}} x"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"m","params":{}"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":"\"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"m","params":{},"result":1}"#,
+            #"{"jsonrpc":"2.0","id":1234567890123456789,"method":"m","params":{}}"#,
+        ])
+    func unusual(_ text: String) { #expect(Envelope(Data(text.utf8)) == nil) }
+}
