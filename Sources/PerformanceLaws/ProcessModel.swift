@@ -26,6 +26,7 @@ struct ProcessModel: Sendable {
     /// J Λ, n x count.
     private let scaled: [[Double]]
     private let kernel: Kernel
+    private let shift: DataShift
     private let beyond: Beyond
     private let factor: Cholesky
     /// C⁻¹ (y - what the prior expects).
@@ -47,10 +48,14 @@ struct ProcessModel: Sendable {
         let n = points.count
         let kernel = Kernel(settings, pinned: Self.largestData(points))
         self.kernel = kernel
+        let shift = DataShift(points)
+        self.shift = shift
         beyond = Beyond(points)
         var residual = [Double](repeating: 0, count: n * n)
         for i in 0..<n {
-            for j in 0...i { residual[i * n + j] = kernel(points[i].x, points[j].x) }
+            for j in 0...i {
+                residual[i * n + j] = kernel(points[i].x, points[j].x) + shift(points[i].x, points[j].x)
+            }
             residual[i * n + i] += settings.noiseFactor * points[i].variance
         }
         guard let own = Cholesky(residual, n: n) else { return nil }
@@ -71,6 +76,34 @@ struct ProcessModel: Sendable {
     }
 
     private static func largestData(_ points: [LawPoint]) -> Double { points.map { $0.x[2] }.max() ?? 0 }
+
+    /// What the families leave out of the data's part: less data flattens the slopes in ln N and ln d, or steepens them. Two slopes
+    /// that change by a normal amount with each e-fold of D', 0 at the largest D'. So a share of the users tells less of shapes
+    /// the smaller it is, and where the shapes do not differ in data nothing changes.
+    struct DataShift: Sendable {
+        private let center: SIMD2<Double>
+        private let pinned: Double
+        private let variance: Double
+
+        /// Of the metric's spread over the shapes, the standard deviation of a slope's change for each e-fold of D'.
+        static let share = 0.25
+
+        init(_ points: [LawPoint]) {
+            let pinned = ProcessModel.largestData(points)
+            self.pinned = pinned
+            let whole = points.filter { $0.x[2] > pinned - 0.05 }
+            center = whole.reduce(SIMD2()) { $0 + SIMD2($1.x[0], $1.x[1]) } / Double(max(1, whole.count))
+            let slope = Self.share * MetricSpan(points).shapes
+            variance = slope * slope
+        }
+
+        func callAsFunction(_ a: SIMD3<Double>, _ b: SIMD3<Double>) -> Double {
+            let data = (a[2] - pinned) * (b[2] - pinned)
+            guard data != 0 else { return 0 }
+            let (u, v) = (SIMD2(a[0], a[1]) - center, SIMD2(b[0], b[1]) - center)
+            return variance * data * (u * v).sum()
+        }
+    }
 
     /// What no family has and no observation can show: a straight line in ln N and in ln d that begins where the observations end,
     /// with a slope of unknown sign. It widens what is said of places beyond, and changes nothing else.
@@ -202,7 +235,8 @@ struct ProcessModel: Sendable {
             let kernel = Kernel(settings, pinned: pinned)
             return whitened { kernel(points[$0].x, points[$1].x) }
         }
-        let law = whitened { parts.law[$0 * n + $1] }
+        let shift = DataShift(points)
+        let law = whitened { parts.law[$0 * n + $1] + shift(points[$0].x, points[$1].x) }
         let dataSizes = Set(points.map { ($0.x[2] * 1e9).rounded() }).count
         let dataShares = dataSizes >= 3 ? [0, 0.1, 0.3] : [0]
         let alongData =
@@ -272,11 +306,11 @@ struct ProcessModel: Sendable {
     func place(_ x: SIMD3<Double>) -> Place {
         let gradient = form.gradient(x, parameters)
         var mean = form.value(x, parameters)
-        var own = kernel(x, x)
+        var own = kernel(x, x) + shift(x, x)
         for m in gradient.indices { own += gradient[m] * gradient[m] * prior.deviations[m] * prior.deviations[m] }
         var covariances = [Double](repeating: 0, count: points.count)
         for i in points.indices {
-            let smooth = kernel(points[i].x, x)
+            let smooth = kernel(points[i].x, x) + shift(points[i].x, x)
             mean += smooth * beta[i]
             var sum = smooth
             for m in gradient.indices { sum += scaled[i][m] * gradient[m] }
@@ -289,7 +323,7 @@ struct ProcessModel: Sendable {
 
     /// Posterior covariance of the metric at two places, noise left out.
     func covariance(_ a: Place, _ b: Place) -> Double {
-        var sum = kernel(a.x, b.x) + beyond(a.x, b.x)
+        var sum = kernel(a.x, b.x) + shift(a.x, b.x) + beyond(a.x, b.x)
         for m in a.gradient.indices { sum += a.gradient[m] * b.gradient[m] * prior.deviations[m] * prior.deviations[m] }
         for i in a.white.indices { sum -= a.white[i] * b.white[i] }
         return sum

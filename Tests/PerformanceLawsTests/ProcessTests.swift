@@ -58,10 +58,17 @@ struct ProcessTests {
         let prior = form.prior(MetricSpan(Self.all), points: all)
         let model = try process(all, form: form)
         let (length, amplitude) = (1.6, 0.01)
+        // Slopes in ln N and ln d that change with ln D', 0 at the largest D' and at the middle of the shapes there.
+        let pinned = all.map { $0.x[2] }.max() ?? 0
+        let whole = all.filter { $0.x[2] == pinned }
+        let middle = whole.reduce(SIMD3<Double>()) { $0 + $1.x } / Double(whole.count)
+        let slope = 0.25 * MetricSpan(all).shapes
         func covariance(_ a: SIMD3<Double>, _ b: SIMD3<Double>) -> Double {
             let u = (a - b) / SIMD3(length, length, 1.5 * length)
             let r = (5 * (u * u).sum()).squareRoot()
             var sum = amplitude * amplitude * (1 + r + r * r / 3) * exp(-r)
+            let (p, q) = (a - middle, b - middle)
+            sum += slope * slope * (a[2] - pinned) * (b[2] - pinned) * (p[0] * q[0] + p[1] * q[1])
             let zero = [Double](repeating: 0, count: form.count)
             for (m, slopes) in zip(form.gradient(a, zero), form.gradient(b, zero)).enumerated() {
                 sum += slopes.0 * slopes.1 * prior.deviations[m] * prior.deviations[m]

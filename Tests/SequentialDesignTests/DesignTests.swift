@@ -240,6 +240,20 @@ import Testing
         #expect(try known.outlook(law: Self.fit(corner), measured: corner)?.untested == nil)
     }
 
+    @Test("a training on a share of the users tells less of two shapes, the smaller the share")
+    func shares() throws {
+        let trials = Self.space().start(within: 4_000)
+        #expect(Set(trials.map(\.userFraction)).count == 4)
+        let tokens = Double(Self.tokens) / 2
+        let shares = [1, 0.5, 0.25, 0.125]
+        let joint = LawPredictor(try Self.fit(trials)).joint(
+            [.init(layers: 3, dim: 48, effectiveTokens: tokens)]
+                + shares.map { .init(layers: 8, dim: 128, effectiveTokens: tokens * $0) })
+        let taken = shares.indices.map { joint.reduction(0, 1, by: $0 + 1, noise: 1e-7) }
+        #expect(taken == taken.sorted(by: >), "\(taken)")
+        #expect(taken[3] < 0.5 * taken[0], "\(taken)")
+    }
+
     @Test("halving the regret has a price, which is more for a tenth of it and nothing without regret")
     func price() throws {
         let space = Self.space()
