@@ -62,14 +62,10 @@ package struct DesignSpace: Sendable {
     package func start(within limit: Double) -> [DesignTrial] {
         var best: (spread: Double, core: [DesignTrial])?
         var bestWithShares: (spread: Double, core: [DesignTrial])?
-        var least: (seconds: Double, trials: [DesignTrial])?
         for n in triples(layers, widest: 8) {
             for d in triples(dims, widest: 16) {
                 let core = [(n.2, d.0), (n.1, d.1), (n.0, d.2), (n.0, d.0)].map(trial)
                 let cost = core.reduce(0) { $0 + seconds($1) }
-                let three = [(n.0, d.0), (n.1, d.0), (n.0, d.1)].map(trial)
-                let least3 = three.reduce(0) { $0 + seconds($1) }
-                if least3 < least?.seconds ?? .infinity { least = (least3, three) }
                 // Wide first; of equally wide ones the larger models, which are nearer to what is asked for.
                 let spread = ratio(n.0, n.2) + ratio(d.0, d.2) + 0.1 * (log(Double(n.2)) + log(Double(d.2)))
                 if cost <= limit, spread > best?.spread ?? 0 { best = (spread, core) }
@@ -82,7 +78,8 @@ package struct DesignSpace: Sendable {
         // Shares of the users cost less than the next wider levels, and nothing else shows what more data would do.
         guard let core = bestWithShares?.core ?? best?.core else {
             // Cheap ones leave half of the budget to what they point at; where they do not, nothing is left after any three.
-            if let least, least.seconds <= Self.shareOfThree * limit { return sorted(least.trials) }
+            let three = cheapestThree
+            if !three.isEmpty, three.reduce(0, { $0 + seconds($1) }) <= Self.shareOfThree * limit { return three }
             return largestThree(within: Self.shareOfAll * limit)
         }
         let shares = shares(of: core[1])
@@ -116,6 +113,19 @@ package struct DesignSpace: Sendable {
 
     private func sorted(_ trials: [DesignTrial]) -> [DesignTrial] {
         trials.sorted { (seconds($0), $0.layers, $0.dim) < (seconds($1), $1.layers, $1.dim) }
+    }
+
+    /// (n1, d1), (n2, d1) and (n1, d2) with n2 at least twice n1 and d2 twice d1, the cheapest; none where there are no such levels.
+    private var cheapestThree: [DesignTrial] {
+        func pairs(_ levels: [Int]) -> [(Int, Int)] {
+            levels.flatMap { low in levels.filter { $0 >= 2 * low }.map { (low, $0) } }
+        }
+        let all = pairs(layers).flatMap { n in
+            pairs(dims).map { d in [(n.0, d.0), (n.1, d.0), (n.0, d.1)].map(trial) }
+        }
+        let cheapest = all.map { (trials: $0, seconds: $0.reduce(0) { $0 + seconds($1) }) }
+            .min { $0.seconds < $1.seconds }
+        return sorted(cheapest?.trials ?? [])
     }
 
     /// Of the shapes asked about, (n2, d2), (n1, d2) and (n2, d1) with n1 < n2, d1 < d2, none of the lower levels above the
