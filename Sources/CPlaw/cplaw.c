@@ -1,8 +1,12 @@
+#define _GNU_SOURCE
 #include "cplaw.h"
 
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 int plaw_cpu_level(void) {
 #if defined(__x86_64__)
@@ -16,5 +20,28 @@ int plaw_cpu_level(void) {
 }
 
 void plaw_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
+void plaw_run_in_background(void) {
+    // Each is best effort: a worker that may not give way still trains.
+    struct sched_param none = {0};
+    sched_setscheduler(0, SCHED_BATCH, &none);
+    setpriority(PRIO_PROCESS, 0, 5);
+    FILE *file = fopen("/proc/self/oom_score_adj", "we");
+    if (!file) return;
+    // Raising it needs no privilege.
+    fputs("500", file);
+    fclose(file);
+}
+
+long plaw_data_bytes(void) {
+    FILE *file = fopen("/proc/self/status", "re");
+    if (!file) return 0;
+    char line[256];
+    long kilobytes = 0;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "VmData: %ld kB", &kilobytes) == 1) break;
+    fclose(file);
+    return kilobytes * 1024;
+}
 
 void plaw_map_large_allocations(void) { mallopt(M_MMAP_THRESHOLD, 256 << 10); }

@@ -6,6 +6,14 @@ internal import Trials
 
 /// What the supervisor says of trials: messages, observations, the next one to train, and the time that jobs still need.
 extension CalibrationSupervisor {
+    /// Fields of an event of a trial.
+    static func metadata(_ event: JournalEvent, _ trial: StoredTrial, of job: Job) -> Logger.Metadata {
+        [
+            "event": "\(event)", "dataset": "\(job.dataset)", "job": "\(job.id)", "trial": "\(trial.id)",
+            "shape": "\(trial.spec.configuration.layers)x\(trial.spec.configuration.dim)",
+        ]
+    }
+
     /// What is told of a trial that has ended; nil where its metrics say all.
     static func message(_ result: TrialResult) -> String? {
         switch result.status {

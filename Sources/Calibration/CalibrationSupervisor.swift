@@ -158,7 +158,9 @@ package actor CalibrationSupervisor {
             clock = (ContinuousClock.now, job.activeSeconds)
             if cancelled.contains(id) { stop.yield() }
             try await store.updateJob(id, state: .running, activeSeconds: job.activeSeconds)
-            logger.notice("calibration started", metadata: ["job": "\(id)", "dataset": "\(job.dataset)"])
+            logger.notice(
+                "calibration started",
+                metadata: ["event": "\(JournalEvent.calibrationStarted)", "job": "\(id)", "dataset": "\(job.dataset)"])
             await publish(id)
             try await train(job, stops: stops)
             running = nil
@@ -173,7 +175,9 @@ package actor CalibrationSupervisor {
         } catch {
             running = nil
             clock = nil
-            logger.error("calibration failed", metadata: ["job": "\(id)", "error": "\(error)"])
+            logger.error(
+                "calibration failed",
+                metadata: ["event": "\(JournalEvent.calibrationFailed)", "job": "\(id)", "error": "\(error)"])
             // Best effort: when the store itself fails the job is found unfinished at the next start.
             let active = (try? await store.job(id, trials: false))?.activeSeconds ?? 0
             _ = try? await store.updateJob(id, state: .failed, activeSeconds: active, message: "\(error)")
@@ -289,6 +293,7 @@ package actor CalibrationSupervisor {
             }
             try await store.updateTrial(trial.id, state: .running, seconds: trial.seconds)
             await publish(job.id)
+            logger.info("trial started", metadata: Self.metadata(.trialStarted, trial, of: job))
             let id = trial.id
             // The final ranking is paid from the same budget.
             let secondsLeft = max(1, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
@@ -298,7 +303,8 @@ package actor CalibrationSupervisor {
             try await settle(trial, exit, directory: directory, job: job)
         } catch {
             logger.error(
-                "trial failed", metadata: ["job": "\(job.id)", "trial": "\(trial.id)", "error": "\(error)"])
+                "trial failed",
+                metadata: Self.metadata(.trialFailed, trial, of: job).merging(["error": "\(error)"]) { $1 })
             _ = try? await store.updateTrial(
                 trial.id, state: .failed, seconds: progress[trial.id]?.seconds ?? trial.seconds, message: "\(error)")
         }
@@ -319,12 +325,20 @@ package actor CalibrationSupervisor {
             let observation = try await observation(of: result, trial: trial, job: job)
             try await store.finishTrial(
                 trial.id, result: result, message: Self.message(result), observation: observation)
+            logger.info(
+                "trial ended",
+                metadata: Self.metadata(.trialEnded, trial, of: job).merging(["status": "\(result.status.rawValue)"]) {
+                    $1
+                })
         case .interrupted:
             guard cancelled.contains(job.id) else {
                 return try await store.updateTrial(trial.id, state: .running, seconds: seconds)
             }
             try await store.updateTrial(trial.id, state: .cancelled, seconds: seconds, message: "stopped")
         case .failed(let message):
+            logger.warning(
+                "trial failed",
+                metadata: Self.metadata(.trialFailed, trial, of: job).merging(["error": "\(message)"]) { $1 })
             try await store.updateTrial(trial.id, state: .failed, seconds: seconds, message: message)
         }
         // What has ended is not gone on with; there may be no checkpoint.
@@ -376,7 +390,12 @@ package actor CalibrationSupervisor {
             }
             let state: JobState = wasCancelled ? .cancelled : measured > 0 || wasEnough ? .finished : .failed
             try await store.updateJob(id, state: state, activeSeconds: activeSeconds, message: message, laws: laws)
-            logger.notice("calibration ended", metadata: ["job": "\(id)", "state": "\(state.rawValue)"])
+            logger.notice(
+                "calibration ended",
+                metadata: [
+                    "event": "\(JournalEvent.calibrationEnded)", "job": "\(id)", "dataset": "\(job.dataset)",
+                    "state": "\(state.rawValue)",
+                ])
         } catch {
             logger.error("cannot end the job", metadata: ["job": "\(id)", "error": "\(error)"])
         }

@@ -19,28 +19,46 @@ internal import SystemPackage
 /// A worker has its own session, so that signals meant for the daemon's terminal do not reach it, and dies with the
 /// daemon (it asks the kernel for that itself).
 package struct LocalExecutor: TrialExecutor {
-    /// Path of the `plaw-trial` program.
-    package var program: String
+    /// How workers are started.
+    package struct Settings: Sendable {
+        /// Path of the `plaw-trial` program.
+        package var program: String
+        /// Most bytes that a trial may take, whatever it was predicted to need; nil for no such limit.
+        package var memoryBytes: Int?
 
-    package init(program: String) {
-        self.program = program
+        package init(program: String, memoryBytes: Int? = nil) {
+            self.program = program
+            self.memoryBytes = memoryBytes
+        }
     }
+
+    private let settings: @Sendable () -> Settings
+    private let cgroups: WorkerCgroups?
+
+    /// - Parameter settings: asked anew for each worker.
+    /// - Parameter cgroups: where each trial gets a leaf of its own; nil where none was delegated.
+    package init(cgroups: WorkerCgroups? = nil, settings: @escaping @Sendable () -> Settings) {
+        self.cgroups = cgroups
+        self.settings = settings
+    }
+
+    package init(program: String) { self.init { Settings(program: program) } }
 
     package func run(
         _ directory: String, secondsLeft: Double, progress: @escaping @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit {
-        let logPath = directory + "/worker.log"
+        let settings = settings()
+        let leaf = cgroups?.begin(directory.split(separator: "/").last.map(String.init) ?? "")
+        defer { if let leaf { cgroups?.end(leaf) } }
         do {
-            let log = try FileDescriptor.open(
-                FilePath(logPath), .writeOnly, options: [.create, .append, .closeOnExec],
-                permissions: [.ownerReadWrite])
+            let log = try WorkerLog(directory + "/worker.log")
+            var arguments = ["run", directory, "--seconds-left", "\(secondsLeft)", "--parent", "\(getpid())"]
+            if let bytes = settings.memoryBytes { arguments += ["--most-memory", "\(bytes)"] }
+            if let leaf { arguments += ["--cgroup", leaf] }
             let outcome = try await Subprocess.run(
-                .path(FilePath(program)),
-                arguments: [
-                    "run", directory, "--seconds-left", "\(secondsLeft)", "--parent", "\(getpid())",
-                ], environment: Self.environment,
+                .path(FilePath(settings.program)), arguments: Arguments(arguments), environment: Self.environment,
                 platformOptions: Self.options, input: .none, output: .sequence,
-                error: .fileDescriptor(log, closeAfterSpawningProcess: true)
+                error: .fileDescriptor(log.descriptor, closeAfterSpawningProcess: true)
             ) { execution in
                 let decoder = JSONDecoder()
                 for try await line in execution.standardOutput.strings() {
@@ -49,13 +67,14 @@ package struct LocalExecutor: TrialExecutor {
                     }
                 }
             }
-            let exit = Self.exit(outcome.terminationStatus, logPath: logPath)
+            let ranOut = leaf.flatMap { cgroups?.ranOutOfMemory($0) } ?? false
+            let exit = Self.exit(outcome.terminationStatus, log, killedForMemory: ranOut)
             // A worker that was stopped and did not make it to a checkpoint in time goes on from its last one.
             if Task.isCancelled, exit != .finished { return .interrupted }
             return exit
         } catch {
             if Task.isCancelled { return .interrupted }
-            return .failed("cannot run \(program): \(error)")
+            return .failed("cannot run \(settings.program): \(error)")
         }
     }
 
@@ -83,7 +102,7 @@ package struct LocalExecutor: TrialExecutor {
     /// What the program prints, a value a line. Errors: `WorkerError`.
     private func lines<T: Decodable>(_ arguments: [String]) async throws -> [T] {
         let outcome = try await Subprocess.run(
-            .path(FilePath(program)), arguments: Arguments(arguments), environment: Self.environment,
+            .path(FilePath(settings().program)), arguments: Arguments(arguments), environment: Self.environment,
             platformOptions: Self.options, input: .none, output: .string(limit: 1 << 20),
             error: .string(limit: 1 << 20))
         guard case .exited(0) = outcome.terminationStatus else {
@@ -98,7 +117,10 @@ package struct LocalExecutor: TrialExecutor {
 
     private static var environment: Environment {
         // What systemd says to the daemon is not for its workers.
-        .inherit.updating(["NOTIFY_SOCKET": nil, "WATCHDOG_USEC": nil, "WATCHDOG_PID": nil, "LISTEN_FDS": nil])
+        .inherit.updating([
+            "NOTIFY_SOCKET": nil, "WATCHDOG_USEC": nil, "WATCHDOG_PID": nil, "LISTEN_FDS": nil, "LISTEN_PID": nil,
+            "LISTEN_FDNAMES": nil, "JOURNAL_STREAM": nil, "INVOCATION_ID": nil,
+        ])
     }
 
     private static var options: PlatformOptions {
@@ -108,22 +130,50 @@ package struct LocalExecutor: TrialExecutor {
         return options
     }
 
-    /// Exit status by which a worker says that it stopped at a checkpoint when asked to (EX_TEMPFAIL).
-    private static let interruptedStatus: Int32 = 75
-
-    private static func exit(_ status: TerminationStatus, logPath: String) -> TrialExit {
+    private static func exit(_ status: TerminationStatus, _ log: WorkerLog, killedForMemory: Bool) -> TrialExit {
         switch status {
         case .exited(0): return .finished
-        case .exited(interruptedStatus): return .interrupted
-        case .exited(let code): return .failed("the worker ended with status \(code)\(tail(of: logPath))")
-        case .signaled(let signal): return .failed("the worker was killed by signal \(signal)\(tail(of: logPath))")
+        case .exited(WorkerStatus.interrupted): return .interrupted
+        case .exited(WorkerStatus.outOfMemory): return .failed(log.outOfMemory ?? WorkerStatus.outOfMemoryWords)
+        case .exited(let code): return .failed("the worker ended with status \(code)\(log.tail)")
+        case .signaled(let signal):
+            if killedForMemory {
+                return .failed("\(WorkerStatus.outOfMemoryWords): the kernel killed the worker at its group's limit")
+            }
+            return .failed(log.outOfMemory ?? "the worker was killed by signal \(signal)\(log.tail)")
         }
     }
+}
 
-    /// The last lines of a worker's log, for an error message.
-    private static func tail(of path: String) -> String {
+/// What a worker writes to standard error, after what earlier runs of its trial wrote.
+private struct WorkerLog {
+    /// Open for appending.
+    let descriptor: FileDescriptor
+    private let path: String
+    private let start: Int64
+
+    init(_ path: String) throws {
+        self.path = path
+        descriptor = try FileDescriptor.open(
+            FilePath(path), .writeOnly, options: [.create, .append, .closeOnExec], permissions: [.ownerReadWrite])
+        start = try descriptor.seek(offset: 0, from: .end)
+    }
+
+    /// The last lines, for an error message.
+    var tail: String {
         guard let data = FileManager.default.contents(atPath: path), !data.isEmpty else { return "" }
         let text = String(decoding: data.suffix(600), as: UTF8.self)
         return ": " + text.split(separator: "\n").suffix(3).joined(separator: " | ")
+    }
+
+    /// The line in which this run said that it was refused memory; nil where it did not.
+    var outOfMemory: String? {
+        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        // A crash may print much after it.
+        let said = String(decoding: data.dropFirst(Int(start)).prefix(1 << 16), as: UTF8.self).split(separator: "\n")
+        if let own = said.last(where: { $0.hasPrefix(WorkerStatus.outOfMemoryWords) }) { return String(own) }
+        // Swift's own words, where an array could not grow.
+        return said.last { $0.contains("ould not allocate memory") }
+            .map { "\(WorkerStatus.outOfMemoryWords): \($0.drop { $0 != "C" && $0 != "c" })" }
     }
 }

@@ -14,19 +14,19 @@ actor CalibrationService {
     private let executor: any TrialExecutor
     private let supervisor: CalibrationSupervisor
     private let chooser: TrialChooser
-    private let workers: Int
+    private let configuration: LiveConfiguration
     private let offload = Offload()
 
     init(
         store: Store, layout: StateLayout, executor: any TrialExecutor, supervisor: CalibrationSupervisor,
-        chooser: TrialChooser, workers: Int
+        chooser: TrialChooser, configuration: LiveConfiguration
     ) {
         self.chooser = chooser
         self.store = store
         self.layout = layout
         self.executor = executor
         self.supervisor = supervisor
-        self.workers = workers
+        self.configuration = configuration
     }
 
     func plan(_ params: CalibrationParams) async throws -> CalibrationPlanResult {
@@ -59,7 +59,7 @@ actor CalibrationService {
         guard let mask = dataset.info.mask, !dataset.corpusFile.isEmpty else {
             throw DatasetService.noInteractions(params.name, "there is nothing to train on")
         }
-        let settings = try CalibrationSettings(params, mask: mask, availableWorkers: workers)
+        let settings = try CalibrationSettings(params, mask: mask, availableWorkers: configuration.workers)
         let corpus = layout.corpora + "/" + dataset.corpusFile
         let facts = try await offload.run {
             try DatasetFacts(
@@ -79,7 +79,8 @@ actor CalibrationService {
             var sampled = params
             sampled.loss = .sampledSoftmax
             let other = try await self.pricing(
-                CalibrationSettings(sampled, mask: mask, availableWorkers: workers), dataset.info, facts, corpus: corpus
+                CalibrationSettings(sampled, mask: mask, availableWorkers: configuration.workers), dataset.info, facts,
+                corpus: corpus
             )
             let choice = LossChoice(full: pricing.planner, sampled: other.planner, items: facts.items)
             if choice.settings == other.settings { pricing = other }

@@ -32,10 +32,12 @@ package final class Daemon: Sendable {
     private static let drainSeconds = 5.0
 
     private let settings: Settings
-    private let store: Store
-    private let supervisor: CalibrationSupervisor
+    let configuration: LiveConfiguration
+    let status = DaemonStatus()
+    let store: Store
+    let supervisor: CalibrationSupervisor
     private let services: Services
-    private let logger: Logger
+    let logger: Logger
     private let started = ContinuousClock.now
 
     /// The parts that handlers call.
@@ -50,13 +52,14 @@ package final class Daemon: Sendable {
     package init(_ settings: Settings, executor: any TrialExecutor, logger: Logger) async throws {
         self.settings = settings
         self.logger = logger
+        let configuration = LiveConfiguration(settings.configuration)
+        self.configuration = configuration
         let layout = StateLayout(root: settings.stateDirectory)
         try layout.prepare()
         let store = try Store(path: layout.database)
         self.store = store
         try layout.removeLeftovers(corpora: try await store.corpusFiles(), trials: try await store.trialIDs())
         let laws = LawService(store: store, layout: layout, logger: logger)
-        let workers = settings.configuration.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         let chooser = TrialChooser(store: store, layout: layout)
         supervisor = CalibrationSupervisor(
             store: store, executor: executor, trialsFolder: layout.trials, hub: JobHub(), logger: logger,
@@ -65,22 +68,23 @@ package final class Daemon: Sendable {
             try await laws.fit(LawFitParams(name: dataset), key: key).map(\.id)
         }
         let uploads = Uploads(
-            folder: layout.uploads, maximumBytes: settings.configuration.maxUploadBytes ?? 4 << 30)
+            folder: layout.uploads, maximumBytes: { configuration.maxUploadBytes })
         services = Services(
             datasets: DatasetService(store: store, layout: layout, uploads: uploads, logger: logger),
             observations: ObservationService(store: store, uploads: uploads, laws: laws, logger: logger),
             calibrations: CalibrationService(
                 store: store, layout: layout, executor: executor, supervisor: supervisor, chooser: chooser,
-                workers: workers),
+                configuration: configuration),
             laws: laws)
     }
 
     /// Serves until `stop` is over, then drains, stops the workers at their checkpoints and closes the database.
     package func run(listening: RPCServer.Listening, until stop: @escaping @Sendable () async -> Void) async throws {
         let metrics = ServerMetrics()
-        let authorization = settings.configuration.authorization()
+        let configuration = configuration
         let server = RPCServer(
-            listening: listening, router: try router(metrics), logger: logger, authorize: authorization.decide)
+            listening: listening, router: try router(metrics), logger: logger,
+            authorize: { configuration.authorization.decide($0) })
         metrics.attach(server.state)
         try await withThrowingTaskGroup(of: Part.self) { group in
             let work = AsyncStream.makeStream(of: Void.self)
@@ -92,9 +96,13 @@ package final class Daemon: Sendable {
                 defer { work.continuation.finish() }
                 try await server.run(drainSeconds: Self.drainSeconds) {
                     let counts = try await self.store.counts()
-                    ServiceManager.ready(status: "serving \(counts.laws) laws of \(counts.datasets) datasets")
+                    self.status.ready(try await self.statusLine())
                     self.logger.notice(
-                        "ready", metadata: ["laws": "\(counts.laws)", "datasets": "\(counts.datasets)"])
+                        "ready",
+                        metadata: [
+                            "event": "\(JournalEvent.ready)", "laws": "\(counts.laws)",
+                            "datasets": "\(counts.datasets)",
+                        ])
                 }
                 return .server
             }
@@ -111,6 +119,10 @@ package final class Daemon: Sendable {
                 return .watchdog
             }
             group.addTask {
+                await self.reportStatus()
+                return .status
+            }
+            group.addTask {
                 await self.services.laws.refitStale()
                 return .upkeep
             }
@@ -120,10 +132,10 @@ package final class Daemon: Sendable {
             group.cancelAll()
         }
         try store.close()
-        logger.notice("stopped")
+        logger.notice("stopped", metadata: ["event": "\(JournalEvent.stopped)"])
     }
 
-    private enum Part { case server, supervisor, signals, watchdog, upkeep }
+    private enum Part { case server, supervisor, signals, watchdog, status, upkeep }
 
     /// Runs the supervisor until the daemon stops, then stops it: its workers write their checkpoints.
     private func superviseUntil(_ end: AsyncStream<Void>) async {
@@ -132,24 +144,6 @@ package final class Daemon: Sendable {
             group.addTask { for await _ in end {} }
             await group.next()
             group.cancelAll()
-        }
-    }
-
-    /// Tells systemd that the daemon lives, after a proof: the store answered and the supervisor took its turn.
-    private func feedWatchdog() async {
-        guard let seconds = ServiceManager.watchdogSeconds() else { return }
-        while !Task.isCancelled {
-            do {
-                _ = try await store.counts()
-                await supervisor.takeTurn()
-                ServiceManager.watchdogAlive()
-                try await Task.sleep(for: .seconds(seconds / 2))
-            } catch is CancellationError {
-                return
-            } catch {
-                logger.error("no proof of life", metadata: ["error": "\(error)"])
-                do { try await Task.sleep(for: .seconds(seconds / 4)) } catch { return }
-            }
         }
     }
 
@@ -255,7 +249,7 @@ package final class Daemon: Sendable {
             schemaVersion: try await store.schemaVersion(), maxRequestBytes: FrameLimits.requestBytes,
             maxResponseBytes: FrameLimits.responseBytes, datasets: counts.datasets, observations: counts.observations,
             laws: counts.laws, jobsRunning: counts.runningJobs,
-            workers: settings.configuration.workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
+            workers: configuration.workers,
             status: counts.runningJobs > 0 ? "calibrating" : "idle")
     }
 }

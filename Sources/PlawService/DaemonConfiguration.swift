@@ -22,8 +22,13 @@ package struct DaemonConfiguration: Sendable, Hashable {
     /// Path of the `plaw-trial` program; beside plawd unless given.
     package var trialProgram: String?
 
+    /// Most memory that one trial may take, in bytes; no limit but its prediction unless given.
+    package var trialMemoryBytes: Int?
+    /// Whether each trial gets a control group of its own, in a tree that systemd delegated; no unless given.
+    package var trialCgroups: Bool?
+
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case workers, logLevel, writeGroup, maxUploadBytes, trialProgram
+        case workers, logLevel, writeGroup, maxUploadBytes, trialProgram, trialMemoryBytes, trialCgroups
     }
 
     package init() {}
@@ -64,6 +69,12 @@ package struct DaemonConfiguration: Sendable, Hashable {
         writeGroup = try text(.writeGroup, "the name of a group of this machine") { getgrnam($0) != nil }
         maxUploadBytes = try integer(.maxUploadBytes, 1...Int64.max, "a whole number of bytes, 1 or more")
         trialProgram = try text(.trialProgram, "the path of a program") { access($0, X_OK) == 0 }
+        trialMemoryBytes = try integer(
+            .trialMemoryBytes, 1 << 20...Int64.max, "a whole number of bytes, 1048576 or more")
+        if let value = members[CodingKeys.trialCgroups.rawValue] {
+            guard case .bool(let flag) = value else { throw refuse(.trialCgroups, "true or false") }
+            trialCgroups = flag
+        }
     }
 
     /// Looks the write group up once, at start.

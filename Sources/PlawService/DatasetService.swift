@@ -107,7 +107,10 @@ actor DatasetService {
             try await store.insertDataset(info, corpusFile: corpusFile)
             logger.notice(
                 "dataset registered",
-                metadata: ["dataset": "\(info.name)", "interactions": "\(statistics.interactions)"])
+                metadata: [
+                    "event": "\(JournalEvent.datasetRegistered)", "dataset": "\(info.name)",
+                    "interactions": "\(statistics.interactions)",
+                ])
             return DatasetRegisterResult(decision: decision, dataset: info)
         } catch {
             // Nothing half-registered stays behind; the file may not exist yet.
@@ -133,7 +136,7 @@ actor DatasetService {
             try? FileManager.default.removeItem(atPath: layout.corpora + "/" + removed.corpusFile)
         }
         for trial in removed.trials { try? FileManager.default.removeItem(atPath: "\(layout.trials)/\(trial)") }
-        logger.notice("dataset removed", metadata: ["dataset": "\(name)"])
+        logger.notice("dataset removed", metadata: ["event": "\(JournalEvent.datasetRemoved)", "dataset": "\(name)"])
         return DatasetRemoveResult(name: name, observations: removed.observations, laws: removed.laws)
     }
 

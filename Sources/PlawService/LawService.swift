@@ -77,7 +77,9 @@ actor LawService {
             }
         }
         if laws.isEmpty, let refusal { throw refusal }
-        logger.info("laws fitted", metadata: ["dataset": "\(params.name)", "laws": "\(laws.map(\.id))"])
+        logger.info(
+            "laws fitted",
+            metadata: ["event": "\(JournalEvent.lawsFitted)", "dataset": "\(params.name)", "laws": "\(laws.map(\.id))"])
         return laws
     }
 

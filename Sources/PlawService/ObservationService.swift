@@ -82,7 +82,11 @@ actor ObservationService {
         let (added, duplicates) = try await store(params.name, created, table, file: file)
         if let upload = params.uploadId { await uploads.discard(upload) }
         logger.notice(
-            "observations imported", metadata: ["dataset": "\(params.name)", "observations": "\(added.count)"])
+            "observations imported",
+            metadata: [
+                "event": "\(JournalEvent.observationsImported)", "dataset": "\(params.name)",
+                "observations": "\(added.count)",
+            ])
         return try await answer(
             ObservationImportResult(
                 dataset: params.name, created: creates, rows: table.rows.count + table.skipped, imported: added.count,

@@ -23,12 +23,12 @@ actor Uploads {
     }
 
     private let folder: String
-    private let maximumBytes: Int
+    private let limit: @Sendable () -> Int
     private var uploads: [String: Upload] = [:]
 
-    init(folder: String, maximumBytes: Int) {
+    init(folder: String, maximumBytes limit: @escaping @Sendable () -> Int) {
         self.folder = folder
-        self.maximumBytes = maximumBytes
+        self.limit = limit
     }
 
     /// Begins an upload. Errors: `busy` when too many are open.
@@ -59,6 +59,7 @@ actor Uploads {
         guard bytes.count <= Self.maximumPiece else {
             throw RPCError(.tooLarge, "data: found \(bytes.count) bytes, expected at most \(Self.maximumPiece)")
         }
+        let maximumBytes = limit()
         guard upload.received + bytes.count <= maximumBytes else {
             discard(id)
             throw RPCError(.tooLarge, "the upload exceeds maxUploadBytes, \(maximumBytes) bytes")

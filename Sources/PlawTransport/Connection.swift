@@ -280,6 +280,12 @@ struct Connection: Sendable {
             throw RPCError(.methodNotFound, "no method is named \"\(method)\"", ["method": .string(method)])
         }
         guard access >= route.access else {
+            logger.warning(
+                "access denied",
+                metadata: [
+                    "event": "\(JournalEvent.accessDenied)", "method": "\(method)", "uid": "\(peer.uid)",
+                    "pid": "\(peer.pid)", "access": "\(access)",
+                ])
             throw RPCError(
                 .denied, "\(method) needs \(route.access) access; user \(peer.uid) has \(access)",
                 ["method": .string(method), "needs": .string("\(route.access)"), "has": .string("\(access)")])

@@ -9,6 +9,9 @@ package enum ServiceManager {
     /// One line on what the service is doing.
     package static func status(_ text: String) { notify("STATUS=\(line(text))") }
 
+    /// Whether somebody listens to what is said here.
+    package static var isPresent: Bool { getenv("NOTIFY_SOCKET") != nil }
+
     package static func stopping() { notify("STOPPING=1") }
 
     /// A reload has begun; end it with `ready`.

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Trials
 
 /// Memory for floats: 64-byte aligned, zeroed, freed with the object. It takes no memory before it is written to.
 // Safe to hand between threads: whoever holds it decides who writes; the trainer is the only writer of its buffers.
@@ -10,13 +11,19 @@ package final class FloatBuffer: @unchecked Sendable {
     package init(_ count: Int) {
         self.count = count
         // The C library knows which memory is zero as it comes from the kernel, and leaves that untouched.
-        // Not an error to handle: the kernel promises memory beyond what there is, so calloc fails only on sizes that never fit.
-        guard let allocation = calloc(1, max(count, 1) * 4 + 64) else { fatalError("no memory for \(count) floats") }
+        guard let allocation = calloc(1, max(count, 1) * 4 + 64) else { Self.refused(count) }
         self.allocation = allocation
         p = allocation.alignedUp(toMultipleOf: 64).bindMemory(to: Float.self, capacity: max(count, 1))
     }
 
     deinit { free(allocation) }
+
+    /// Ends the process with a line that says so: the worker is at its limit, and no buffer of a training can be left out.
+    private static func refused(_ count: Int) -> Never {
+        let line = "\(WorkerStatus.outOfMemoryWords): \(count >> 18) MiB more were refused to the training\n"
+        _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+        _exit(WorkerStatus.outOfMemory)
+    }
 
     package func clear() { p.update(repeating: 0, count: count) }
 

@@ -13,6 +13,9 @@ struct Run: ParsableCommand {
     @Argument(help: "Directory with spec.json.") var directory: String
     @Option(help: "Active seconds that this run may take; training then stops and is ranked as it is.")
     var secondsLeft: Double?
+    @Option(help: "Bytes that the training may take at most; one that is predicted to need more does not begin.")
+    var mostMemory: Int?
+    @Option(help: "Control group to move to: the folder of a leaf that the daemon may write to.") var cgroup: String?
     @OptionGroup var worker: WorkerOptions
 
     func run() throws {
@@ -23,8 +26,10 @@ struct Run: ParsableCommand {
         let spec = try files.readSpec()
         let progressFile = fopen(files.progressPath, "a")
         defer { if let progressFile { fclose(progressFile) } }
+        let corpus = try Corpus(path: spec.corpus)
+        if worker.parent != nil { try MemoryLimit(spec, corpus, most: mostMemory).apply(cgroup: cgroup) }
         let trainer = try Trainer(
-            spec: spec, corpus: try Corpus(path: spec.corpus), checkpointPath: files.checkpointPath,
+            spec: spec, corpus: corpus, checkpointPath: files.checkpointPath,
             secondsLeft: secondsLeft, note: printError)
         do {
             let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
@@ -38,7 +43,7 @@ struct Run: ParsableCommand {
             try outcome.ranks.write(to: files.ranksPath)
             try files.writeResult(outcome.result)
         } catch is Trainer.Interrupted {
-            throw ExitCode(WorkerOptions.interrupted)
+            throw ExitCode(WorkerStatus.interrupted)
         }
     }
 }
@@ -48,18 +53,15 @@ struct WorkerOptions: ParsableArguments {
     @Option(help: "Process number of the daemon that starts this worker; it ends when the daemon does.")
     var parent: Int32?
 
-    /// Exit status of a worker that was asked to stop and left a checkpoint (EX_TEMPFAIL).
-    static let interrupted: Int32 = 75
-
     /// Gives way to the daemon and ends with it. Errors: `ExitCode` when the daemon is gone already.
     func apply() throws {
         guard let parent else { return }
         // A worker whose daemon dies has nobody to report to; its checkpoint is at most some seconds old.
         plaw_die_with_parent()
         // The daemon may have died before that took effect.
-        if getppid() != parent { throw ExitCode(Self.interrupted) }
+        if getppid() != parent { throw ExitCode(WorkerStatus.interrupted) }
         // A daemon that stops closes the pipe before it asks the worker to stop; the checkpoint must still be written.
         signal(SIGPIPE, SIG_IGN)
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
+        plaw_run_in_background()
     }
 }

@@ -6,6 +6,7 @@ import Logging
 import PlawProtocol
 import PlawService
 import PlawTransport
+import Synchronization
 import Systemd
 import UnixSignals
 
@@ -24,7 +25,8 @@ struct Plawd: AsyncParsableCommand {
 
     @Option(help: "Where datasets, trials and laws are kept.") var stateDirectory: String
     @Option(help: "Unix socket to serve on; ignored when systemd passes one.") var socket: String?
-    @Option(help: "Configuration file (JSON).") var config: String?
+    @Option(help: "Configuration file (JSON); read again at SIGHUP.") var config: String?
+    @Flag(help: "Only say whether the configuration file can be used.") var checkConfig = false
 
     func run() async throws {
         // A peer that goes away while it is written to must not end the daemon.
@@ -34,7 +36,11 @@ struct Plawd: AsyncParsableCommand {
         Self.raiseDescriptorLimit()
         plaw_map_large_allocations()
         do {
-            try await serve()
+            if checkConfig {
+                _ = try readConfiguration()
+            } else {
+                try await serve()
+            }
         } catch {
             let line = "plawd: \(error)\n"
             _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
@@ -43,10 +49,11 @@ struct Plawd: AsyncParsableCommand {
     }
 
     private func serve() async throws {
-        let configuration = try config.map { try DaemonConfiguration(contentsOf: $0) } ?? DaemonConfiguration()
-        var handler = ServiceLogHandler(label: "plawd")
-        if let level = configuration.logLevel.flatMap(Logger.Level.init(rawValue:)) { handler.logLevel = level }
-        let logger = Logger(label: "plawd") { [handler] _ in handler }
+        let configuration = try readConfiguration()
+        let inForce = InForce(configuration)
+        let logger = Logger(label: "plawd") {
+            ServiceLogHandler(label: $0, level: inForce.level, messageIDs: JournalEvent.messageIDs)
+        }
         let sockets = ServiceManager.listeningSockets()
         let state =
             stateDirectory.hasPrefix("/")
@@ -56,15 +63,70 @@ struct Plawd: AsyncParsableCommand {
         let daemon = try await Daemon(
             Daemon.Settings(
                 stateDirectory: state, configuration: configuration, description: Array(openRPCDocument.utf8)),
-            executor: LocalExecutor(program: configuration.trialProgram ?? Self.trialProgram()), logger: logger)
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+            executor: LocalExecutor(cgroups: cgroups(configuration, logger), settings: { inForce.workers }),
+            logger: logger)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         try await daemon.run(listening: try listening(sockets)) {
             for await signal in signals {
+                if signal == .sighup, config != nil {
+                    await daemon.reload {
+                        let configuration = try readConfiguration()
+                        inForce.replace(by: configuration)
+                        return configuration
+                    }
+                    continue
+                }
                 logger.notice("stopping", metadata: ["signal": "\(signal)"])
                 return
             }
         }
         _ = consume lock
+    }
+
+    private func readConfiguration() throws -> DaemonConfiguration {
+        try config.map { try DaemonConfiguration(contentsOf: $0) } ?? DaemonConfiguration()
+    }
+
+    /// Groups for the workers, where the configuration asks for them and systemd delegated a tree.
+    private func cgroups(_ configuration: DaemonConfiguration, _ logger: Logger) -> WorkerCgroups? {
+        guard configuration.trialCgroups == true else { return nil }
+        do {
+            let groups = try WorkerCgroups()
+            logger.info(
+                "trials get control groups", metadata: ["controllers": "\(groups.controllers.joined(separator: ","))"])
+            return groups
+        } catch {
+            logger.warning("trials get no control groups", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    /// What a reload changes beside the daemon's own parts.
+    private final class InForce: Sendable {
+        let level: LogLevel
+        private let settings: Mutex<LocalExecutor.Settings>
+
+        init(_ configuration: DaemonConfiguration) {
+            level = LogLevel(Self.level(configuration))
+            settings = Mutex(Self.settings(configuration))
+        }
+
+        func replace(by configuration: DaemonConfiguration) {
+            level.value = Self.level(configuration)
+            settings.withLock { $0 = Self.settings(configuration) }
+        }
+
+        var workers: LocalExecutor.Settings { settings.withLock { $0 } }
+
+        private static func level(_ configuration: DaemonConfiguration) -> Logger.Level {
+            configuration.logLevel.flatMap(Logger.Level.init(rawValue:)) ?? .info
+        }
+
+        private static func settings(_ configuration: DaemonConfiguration) -> LocalExecutor.Settings {
+            LocalExecutor.Settings(
+                program: configuration.trialProgram ?? Plawd.trialProgram(),
+                memoryBytes: configuration.trialMemoryBytes)
+        }
     }
 
     /// As many connections as the server takes need more descriptors than the usual soft limit.

@@ -7,6 +7,12 @@ int plaw_cpu_level(void);
 /// Asks the kernel to kill this process when its parent dies.
 void plaw_die_with_parent(void);
 
+/// Gives way to everybody else: batch scheduling, nice 5, and first to go when memory runs out.
+void plaw_run_in_background(void);
+
+/// Bytes of this process that RLIMIT_DATA counts; 0 where the kernel does not say.
+long plaw_data_bytes(void);
+
 /// Makes every large allocation a mapping of its own, which goes back to the kernel when it is freed.
 /// (Otherwise the C library takes to keeping them, and a daemon that once read a large file stays large.)
 void plaw_map_large_allocations(void);

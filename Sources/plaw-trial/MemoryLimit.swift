@@ -1,0 +1,59 @@
+import ArgumentParser
+import CPlaw
+import Domain
+import Glibc
+import Interactions
+import Transformer
+import Trials
+
+/// What a worker may take of memory: half as much again as its training is predicted to need.
+///
+/// The data segment is limited (RLIMIT_DATA: heap, stacks, private writable mappings), not the address space: the corpus is a
+/// read-only mapping of a file, whose pages the kernel takes back when it needs them.
+struct MemoryLimit {
+    /// Predicted peak of the training, in bytes.
+    let predicted: Int
+    /// What the whole process may take, in bytes.
+    let bytes: Int
+    /// The daemon's own limit for every trial.
+    let most: Int?
+
+    /// How much of the prediction is allowed.
+    static let margin = 1.5
+    /// Stack and scratch of a further thread, which predictions leave out.
+    private static let bytesPerThread = 16 << 20
+
+    init(_ spec: TrialSpec, _ corpus: Corpus, most: Int?) throws {
+        let data = TrainingData(corpus, maxLength: spec.configuration.maxLength, userFraction: spec.userFraction)
+        predicted =
+            MemoryUse.predictedBytes(spec.configuration, data: data, options: spec.options)
+            + (spec.threads - 1) * Self.bytesPerThread
+        // What the program has reserved already, much of it never touched, comes on top.
+        let allowed = Int(Double(predicted) * Self.margin) + Int(plaw_data_bytes())
+        bytes = min(allowed, most ?? allowed)
+        self.most = most
+    }
+
+    /// Sets the limit, and the same in the control group where there is one with a memory controller.
+    /// Errors: `ExitCode` with the reason on standard error when the prediction is over the daemon's limit already.
+    func apply(cgroup: String?) throws {
+        if let most, predicted > most {
+            printError(
+                "\(WorkerStatus.outOfMemoryWords): the training is predicted to need \(predicted >> 20) MiB, "
+                    + "\(most >> 20) MiB are allowed")
+            throw ExitCode(WorkerStatus.outOfMemory)
+        }
+        var limit = rlimit(rlim_cur: rlim_t(bytes), rlim_max: rlim_t(bytes))
+        if setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit) != 0 {
+            printError("no memory limit: \(String(cString: strerror(errno)))")
+        }
+        guard let cgroup else { return }
+        // Where these files are missing or closed, the worker runs as it would without a group.
+        for (file, value) in [("cgroup.procs", "0"), ("memory.max", "\(bytes)")] {
+            let descriptor = open(cgroup + "/" + file, O_WRONLY | O_CLOEXEC)
+            let isWritten = descriptor >= 0 && value.withCString { write(descriptor, $0, strlen($0)) } >= 0
+            if !isWritten, errno != ENOENT { printError("\(cgroup)/\(file): \(String(cString: strerror(errno)))") }
+            if descriptor >= 0 { close(descriptor) }
+        }
+    }
+}
