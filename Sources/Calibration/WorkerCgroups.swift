@@ -31,7 +31,7 @@ package struct WorkerCgroups: Sendable {
         try self.init(root: mount + line.dropFirst("0::".count))
     }
 
-    init(root: String) throws {
+    package init(root: String) throws {
         self.root = root
         let main = root + "/" + Self.mainLeaf
         guard mkdir(main, 0o755) == 0 || errno == EEXIST else { throw Self.failure("create \(main)") }

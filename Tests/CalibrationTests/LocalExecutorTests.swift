@@ -245,6 +245,83 @@ private final class Updates: Sendable {
         }
     }
 
+    @Test("a worker has its own session and group, gives way, goes first, and its memory is limited by its prediction")
+    func manners() async throws {
+        try await withTemporaryFolder { folder in
+            let files = try Self.directory(in: folder, corpus: try Self.corpus(in: folder), epochs: 10_000_000)
+            let updates = Updates()
+            let worker = Task { await Self.executor.run(files.path, secondsLeft: 600) { updates.add($0) } }
+            #expect(await waitUntil(seconds: 60) { updates.all.contains { $0.epoch > 1 } })
+            let found = try await runProgram(path: "/usr/bin/pgrep", ["-f", "plaw-trial run \(files.path) "])
+            let pid = try #require(found.output.split(separator: "\n").first.flatMap { Int32($0) })
+            #expect(getsid(pid) == pid)
+            #expect(getpgid(pid) == pid)
+            #expect(sched_getscheduler(pid) == 3, "SCHED_BATCH")
+            #expect(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(pid)) == 5)
+            func proc(_ name: String) throws -> String {
+                try String(contentsOfFile: "/proc/\(pid)/\(name)", encoding: .utf8)
+            }
+            #expect(try proc("oom_score_adj") == "500\n")
+            let line = try #require(try proc("limits").split(separator: "\n").first { $0.hasPrefix("Max data size") })
+            let limit = try #require(line.split(separator: " ").compactMap { Int($0) }.first)
+            // A training of almost nothing takes about 17 MB of itself.
+            #expect(limit > 25_000_000 && limit < 1 << 30, "\(limit)")
+            worker.cancel()
+            #expect(await worker.value == .interrupted)
+        }
+    }
+
+    @Test(
+        "a trial over its memory fails with that reason, when it is predicted and when it happens; the next one trains")
+    func memory() async throws {
+        try await withTemporaryFolder { folder in
+            let files = try Self.directory(in: folder, corpus: try Self.corpus(in: folder))
+            func run(_ bytes: Int?) async -> TrialExit {
+                let executor = LocalExecutor {
+                    LocalExecutor.Settings(program: Paths.program("plaw-trial"), memoryBytes: bytes)
+                }
+                return await executor.run(files.path, secondsLeft: 60) { _ in }
+            }
+            #expect(
+                await run(4 << 20)
+                    == .failed("out of memory: the training is predicted to need 16 MiB, 4 MiB are allowed"))
+            // Enough for the prediction, not for what the process has taken already.
+            guard case .failed(let reason) = await run(17_500_000) else {
+                Issue.record("it was not refused memory")
+                return
+            }
+            #expect(reason.hasPrefix("out of memory: "), "\(reason)")
+            #expect(await run(nil) == .finished)
+        }
+    }
+
+    @Test("a worker that Swift ends for want of memory is out of memory, not merely killed; earlier words do not count")
+    func words() async throws {
+        try await withTemporaryFolder { folder in
+            let swift = try await Self.script(
+                "echo Fatal error: Could not allocate memory. >&2; kill -ILL $$", in: folder)
+            #expect(
+                await swift.run(folder, secondsLeft: 1) { _ in } == .failed("out of memory: Could not allocate memory.")
+            )
+            let killed = try await Self.script("echo bye >&2; kill -9 $$", in: folder)
+            guard case .failed(let message) = await killed.run(folder, secondsLeft: 1, progress: { _ in }) else {
+                Issue.record("it did not fail")
+                return
+            }
+            #expect(message.hasPrefix("the worker was killed by signal 9"))
+        }
+    }
+
+    @Test("without a delegated tree there are no groups for workers, and the reason is said")
+    func noCgroups() async throws {
+        try await withTemporaryFolder { folder in
+            let error = #expect(throws: WorkerError.self) { _ = try WorkerCgroups(root: folder) }
+            #expect(error?.description == "cannot move the daemon to \(folder)/main: No such file or directory")
+            let absent = #expect(throws: WorkerError.self) { _ = try WorkerCgroups(root: folder + "/absent") }
+            #expect(absent?.description.hasPrefix("cannot create \(folder)/absent/main: ") == true)
+        }
+    }
+
     #if compiler(>=6.2)
     @Test("what systemd says to the daemon does not reach its workers")
     func environment() async {

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import PlawTesting
 import Testing
@@ -49,6 +50,66 @@ private let activator = "/usr/bin/systemd-socket-activate"
                 daemon.signal(SIGINT)
                 #expect(await manager.receive() == "STOPPING=1")
             }
+        }
+    }
+
+    @Test("SIGHUP takes a good configuration, keeps the former one beside a bad one, and says which")
+    func reload() async throws {
+        try await withTemporaryFolder { folder in
+            let manager = try NotifySocket(path: folder + "/notify")
+            let file = folder + "/plawd.json"
+            func configure(_ text: String) throws { try text.write(toFile: file, atomically: true, encoding: .utf8) }
+            /// What is said at a reload, without the moment it began.
+            @Sendable func reloaded(_ daemon: DaemonProcess) async -> String? {
+                daemon.signal(SIGHUP)
+                #expect(await manager.receive()?.hasPrefix("RELOADING=1\nMONOTONIC_USEC=") == true)
+                return await manager.receive()
+            }
+            try configure(#"{ "logLevel": "info" }"#)
+            let (_, status) = try await withDaemon(
+                in: folder, arguments: ["--config", file], environment: ["NOTIFY_SOCKET": manager.path]
+            ) { daemon in
+                let serving = "READY=1\nSTATUS=serving 0 laws of 0 datasets"
+                #expect(await manager.receive() == serving)
+                try configure(#"{ "workers": 0 }"#)
+                #expect(
+                    await reloaded(daemon)
+                        == serving + "; configuration refused, the former one stays: "
+                        + "\(file): workers: found 0, expected a whole number from 1 to 256")
+                #expect(daemon.logged.contains(" error plawd: configuration refused, the former one stays error="))
+                let peer = try RawConnection(path: daemon.socket)
+                defer { peer.close() }
+                #expect(try await Info(from: peer).pid == daemon.pid)
+                #expect(!daemon.logged.contains("peer connected"))
+                try configure(#"{ "logLevel": "debug" }"#)
+                #expect(await reloaded(daemon) == serving)
+                let second = try RawConnection(path: daemon.socket)
+                defer { second.close() }
+                #expect(try await Info(from: second).pid == daemon.pid)
+                #expect(daemon.logged.contains("peer connected"))
+            }
+            #expect(status == .exited(0))
+        }
+    }
+
+    @Test("--check-config says whether a file can be used, and starts nothing")
+    func checkConfiguration() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/plawd.json"
+            let arguments = ["--state-directory", folder + "/state", "--config", file, "--check-config"]
+            try #"{ "trialMemoryBytes": 1048576, "trialCgroups": true }"#.write(
+                toFile: file, atomically: true, encoding: .utf8)
+            #expect(try await runProgram("plawd", arguments).code == 0)
+            for (text, words) in [
+                (#"{ "trialMemoryBytes": 1000 }"#, "trialMemoryBytes: found 1000, expected"),
+                (#"{ "trialCgroups": "yes" }"#, "trialCgroups: found \"yes\", expected true or false"),
+            ] {
+                try text.write(toFile: file, atomically: true, encoding: .utf8)
+                let outcome = try await runProgram("plawd", arguments)
+                #expect(outcome.code == 1)
+                #expect(outcome.errors.contains(words), "\(outcome.errors)")
+            }
+            #expect(access(folder + "/state", F_OK) != 0)
         }
     }
 

@@ -1,5 +1,7 @@
+import Foundation
 import Glibc
 import Logging
+import PlawProtocol
 import PlawTesting
 import Testing
 
@@ -54,6 +56,43 @@ import Testing
         #expect(
             ServiceLogHandler.fields(level: .error, message: "", metadata: ["job": "3"])
                 == ["MESSAGE=", "PRIORITY=3", "PLAW_JOB=3"])
+    }
+
+    @Test("an event has its name and its number in the journal, and neither in a line")
+    func events() {
+        #expect(
+            ServiceLogHandler.fields(
+                level: .notice, message: "ready", metadata: ["event": "ready", "job": "3"],
+                messageIDs: JournalEvent.messageIDs)
+                == [
+                    "MESSAGE=ready", "PRIORITY=5", "PLAW_JOB=3", "PLAW_EVENT=ready",
+                    "MESSAGE_ID=0df9b9316c704d96a2eef5eae8bf697d",
+                ])
+        #expect(line(.notice, "ready", ["event": "ready"]) == "2026-01-02T03:04:05Z notice plawd: ready\n")
+    }
+
+    @Test("the manual's table has every kind of event with its number, and no two have the same")
+    func manual() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let manual = try String(contentsOf: root.appendingPathComponent("docs/running.md"), encoding: .utf8)
+        for event in JournalEvent.allCases {
+            #expect(event.messageID.count == 32)
+            #expect(manual.contains("| `\(event)` | `\(event.messageID)` |"), "\(event)")
+        }
+        #expect(Set(JournalEvent.allCases.map(\.messageID)).count == JournalEvent.allCases.count)
+    }
+
+    @Test("a level that is changed holds for loggers that are in use, but not for one with a level of its own")
+    func levels() {
+        let level = LogLevel(.info)
+        let shared = Logger(label: "test") { ServiceLogHandler(label: $0, level: level) }
+        var own = shared
+        own.logLevel = .error
+        #expect(shared.logLevel == .info)
+        level.value = .debug
+        #expect(shared.logLevel == .debug)
+        #expect(own.logLevel == .error)
     }
 
     #if compiler(>=6.2)
