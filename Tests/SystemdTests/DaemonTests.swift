@@ -58,7 +58,9 @@ private let activator = "/usr/bin/systemd-socket-activate"
         try await withTemporaryFolder { folder in
             let manager = try NotifySocket(path: folder + "/notify")
             let file = folder + "/plawd.json"
-            func configure(_ text: String) throws { try text.write(toFile: file, atomically: true, encoding: .utf8) }
+            @Sendable func configure(_ text: String) throws {
+                try text.write(toFile: file, atomically: true, encoding: .utf8)
+            }
             /// What is said at a reload, without the moment it began.
             @Sendable func reloaded(_ daemon: DaemonProcess) async -> String? {
                 daemon.signal(SIGHUP)
