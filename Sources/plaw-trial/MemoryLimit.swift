@@ -23,14 +23,17 @@ struct MemoryLimit {
     /// Stack and scratch of a further thread, which predictions leave out.
     private static let bytesPerThread = 16 << 20
 
-    init(_ spec: TrialSpec, _ corpus: Corpus, most: Int?) throws {
+    /// - Parameter checkpoint: path of the checkpoint that training may go on from, which is read as a whole first.
+    init(_ spec: TrialSpec, _ corpus: Corpus, most: Int?, checkpoint: String) throws {
         let data = TrainingData(corpus, maxLength: spec.configuration.maxLength, userFraction: spec.userFraction)
         predicted =
             MemoryUse.predictedBytes(spec.configuration, data: data, options: spec.options)
             + (spec.threads - 1) * Self.bytesPerThread
         // What the program has reserved already, much of it never touched, comes on top.
         let allowed = Int(Double(predicted) * Self.margin) + Int(plaw_data_bytes())
-        bytes = min(allowed, most ?? allowed)
+        var status = stat()
+        let read = stat(checkpoint, &status) == 0 ? Int(status.st_size) : 0
+        bytes = min(allowed, most ?? allowed) + read
         self.most = most
     }
 
@@ -43,7 +46,11 @@ struct MemoryLimit {
                     + "\(most >> 20) MiB are allowed")
             throw ExitCode(WorkerStatus.outOfMemory)
         }
-        var limit = rlimit(rlim_cur: rlim_t(bytes), rlim_max: rlim_t(bytes))
+        // A limit from outside (LimitDATA= of the unit) is never raised.
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
+        limit.rlim_cur = min(limit.rlim_cur, rlim_t(bytes))
+        limit.rlim_max = limit.rlim_cur
         if setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit) != 0 {
             printError("no memory limit: \(String(cString: strerror(errno)))")
         }

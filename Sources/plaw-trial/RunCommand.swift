@@ -27,7 +27,11 @@ struct Run: ParsableCommand {
         let progressFile = fopen(files.progressPath, "a")
         defer { if let progressFile { fclose(progressFile) } }
         let corpus = try Corpus(path: spec.corpus)
-        if worker.parent != nil { try MemoryLimit(spec, corpus, most: mostMemory).apply(cgroup: cgroup) }
+        if worker.parent != nil {
+            try MemoryLimit(
+                spec, corpus, most: mostMemory, checkpoint: files.checkpointPath
+            ).apply(cgroup: cgroup)
+        }
         let trainer = try Trainer(
             spec: spec, corpus: corpus, checkpointPath: files.checkpointPath,
             secondsLeft: secondsLeft, note: printError)

@@ -29,13 +29,13 @@ private final class Updates: Sendable {
 
     /// A trial's directory with its specification.
     private static func directory(
-        in folder: String, corpus: String, epochs: Int = 2, threads: Int = 1
+        in folder: String, corpus: String, epochs: Int = 2, threads: Int = 1, dim: Int = 8
     ) throws -> TrialDirectory {
         let files = TrialDirectory(path: folder + "/trial")
         try FileManager.default.createDirectory(atPath: files.path, withIntermediateDirectories: true)
         try files.writeSpec(
             TrialSpec(
-                corpus: corpus, configuration: Configuration(layers: 1, dim: 8, maxLength: 10),
+                corpus: corpus, configuration: Configuration(layers: 1, dim: dim, maxLength: 10),
                 options: TrainingOptions(batchUsers: 32, maxEpochs: epochs, patience: epochs), seed: 1,
                 threads: threads, mask: .none))
         return files
@@ -275,22 +275,28 @@ private final class Updates: Sendable {
         "a trial over its memory fails with that reason, when it is predicted and when it happens; the next one trains")
     func memory() async throws {
         try await withTemporaryFolder { folder in
-            let files = try Self.directory(in: folder, corpus: try Self.corpus(in: folder))
+            let files = try Self.directory(in: folder, corpus: try Self.corpus(in: folder), dim: 256)
             func run(_ bytes: Int?) async -> TrialExit {
                 let executor = LocalExecutor {
                     LocalExecutor.Settings(program: Paths.program("plaw-trial"), memoryBytes: bytes)
                 }
                 return await executor.run(files.path, secondsLeft: 60) { _ in }
             }
-            #expect(
-                await run(4 << 20)
-                    == .failed("out of memory: the training is predicted to need 16 MiB, 4 MiB are allowed"))
-            // Enough for the prediction, not for what the process has taken already.
-            guard case .failed(let reason) = await run(17_500_000) else {
+            guard case .failed(let predicted) = await run(4 << 20) else {
                 Issue.record("it was not refused memory")
                 return
             }
-            #expect(reason.hasPrefix("out of memory: "), "\(reason)")
+            #expect(predicted.hasPrefix("out of memory: the training is predicted to need "), "\(predicted)")
+            #expect(predicted.hasSuffix(" MiB, 4 MiB are allowed"), "\(predicted)")
+            // A limit of its surroundings, which the worker keeps: it starts and is refused a buffer.
+            let program = Paths.program("plaw-trial")
+            let tight = try await Self.script(##"ulimit -d 6000; exec "\##(program)" "$@""##, in: folder)
+            guard case .failed(let refused) = await tight.run(files.path, secondsLeft: 60, progress: { _ in }) else {
+                Issue.record("it was not refused memory")
+                return
+            }
+            #expect(refused.hasPrefix("out of memory: "), "\(refused)")
+            #expect(!refused.contains("predicted"), "\(refused)")
             #expect(await run(nil) == .finished)
         }
     }
