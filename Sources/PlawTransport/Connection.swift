@@ -23,7 +23,6 @@ struct Connection: Sendable {
 
     /// Requests of one connection in work at once; more wait to be read.
     static let maximumInFlight = 64
-    static let maximumBatch = 100
 
     init(
         router: Router, peer: PeerCredentials, access: Access, logger: Logger, server: ServerState,
@@ -163,17 +162,15 @@ struct Connection: Sendable {
     private func answer(_ incoming: Incoming) async throws {
         defer { cancellations.forget(incoming.ids) }
         let message = incoming.data
+        if let fault = incoming.fault {
+            return try await write(encodeMessage(ErrorResponse(id: incoming.ids.first, error: fault)))
+        }
         guard incoming.isBatch else {
             if let response = await response(to: message, incoming.heads.first) { try await send([response]) }
             return
         }
         guard let requests = try? JSONDecoder().decode([JSONValue].self, from: message) else {
             return try await write(parseFailure())
-        }
-        guard !requests.isEmpty, requests.count <= Self.maximumBatch else {
-            let error = RPCError(
-                .invalidRequest, "found a batch of \(requests.count) requests, expected 1 to \(Self.maximumBatch)")
-            return try await write(encodeMessage(ErrorResponse(error: error)))
         }
         var responses: [Response] = []
         for request in requests {
