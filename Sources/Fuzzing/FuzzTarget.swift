@@ -61,7 +61,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             do { try channel.writeInbound(ByteBuffer(bytes: piece)) } catch { return false }
         }
         var whole = 0
-        while case .message(let message)? = try? channel.readInbound(as: Frame.self) {
+        while case .message(let message, _)? = try? channel.readInbound(as: Frame.self) {
             precondition((1...1 << 16).contains(message.readableBytes), "a frame of no allowed length")
             whole += 4 + message.readableBytes
         }

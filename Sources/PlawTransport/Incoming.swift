@@ -16,6 +16,8 @@ struct Incoming: Sendable {
     let heads: [Head]
     /// Of a request that may be answered with what was prepared.
     let envelope: Envelope?
+    /// What the frame holds of the memory for frames.
+    var share: FrameShare?
     /// Why the message is refused as a whole, before it is decoded.
     var fault: RPCError?
 

@@ -14,9 +14,18 @@ package struct RequestContext: Sendable {
     package let peer: PeerCredentials
     package let logger: Logger
     let followers = Followers()
+    /// Takes a place among those who follow something. Errors: `busy` when all are taken.
+    let subscribe: @Sendable () throws -> Subscription
 
     /// Runs `body` beside the requests of this connection once the answer is sent, until it ends or the peer goes away.
-    package func afterReply(_ body: @escaping Followers.Body) { followers.add(body) }
+    /// Errors: `busy` when the connection, or all connections together, follow as much as they may.
+    package func afterReply(_ body: @escaping Followers.Body) throws {
+        let place = try subscribe()
+        followers.add { notifier in
+            defer { withExtendedLifetime(place) {} }
+            try await body(notifier)
+        }
+    }
 }
 
 /// What is to run once an answer is sent.
