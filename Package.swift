@@ -174,6 +174,18 @@ let package = Package(
             dependencies: ["PlawClient", "PlawProtocol", "PlawTesting", "PlawTransport", "Systemd", logging],
             swiftSettings: strict),
 
+        .target(
+            name: "Fuzzing",
+            dependencies: [
+                "Domain", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport", "Transformer",
+                "Trials",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "FuzzingTests", dependencies: ["Fuzzing", "PlawTesting"], exclude: ["Fixtures"],
+            swiftSettings: strict),
+
         // Floor 5
         .executableTarget(
             name: "plawd",
@@ -211,3 +223,8 @@ let package = Package(
             swiftSettings: strict),
     ]
 )
+
+// libFuzzer brings the main function: the program exists only where scripts/fuzz asks for it.
+if Context.environment["PLAW_FUZZ"] == "1" {
+    package.targets.append(.executableTarget(name: "plaw-fuzz", dependencies: ["Fuzzing"], swiftSettings: strict))
+}

@@ -22,7 +22,8 @@ final class LineSource {
     /// Opens a file. Errors: `unreadable` for a missing, forbidden or irregular file.
     init(path: String) throws {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe without a writer must not hold whoever opens it.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else {
             throw InteractionError(
                 file: path, reason: "unreadable", "cannot be opened: \(String(cString: strerror(errno)))")

@@ -216,7 +216,7 @@ package final class PlawClient: Sendable {
     private func receive(_ inbound: NIOAsyncChannelInboundStream<Frame>) async {
         do {
             for try await frame in inbound {
-                guard case .message(let buffer) = frame else { break }
+                guard case .message(let buffer, _) = frame else { break }
                 deliver(Array(buffer.readableBytesView))
             }
         } catch {

@@ -21,6 +21,7 @@ package enum ErrorCode: Int, Sendable, Hashable, CaseIterable {
     case storeFailed = -32012
     case workerFailed = -32013
     case noInteractions = -32014
+    case timedOut = -32020
 
     /// The stable word carried in `data.reason`.
     package var reason: String {
@@ -46,6 +47,7 @@ package enum ErrorCode: Int, Sendable, Hashable, CaseIterable {
         case .storeFailed: "store-failed"
         case .workerFailed: "worker-failed"
         case .noInteractions: "no-interactions"
+        case .timedOut: "timed-out"
         }
     }
 }

@@ -153,7 +153,8 @@ package final class Daemon: Sendable {
         let description = try JSONDecoder().decode(JSONValue.self, from: Data(settings.description))
         var router = Router()
         router.on(ServerInfo.self) { [self] _, _ in try await answering { try await info() } }
-        router.on(RPCDiscover.self) { _, _ in description }
+        // It never changes: written once, and sent from there.
+        router.on(RPCDiscover.self, prepared: PreparedAnswers { 0 }) { _, _ in description }
         router.on(MetricsGet.self) { _, _ in metrics.result() }
         let datasets = services.datasets
         router.on(DatasetUpload.self) { params, _ in try await answering { try await datasets.upload(params) } }
@@ -202,7 +203,7 @@ package final class Daemon: Sendable {
             do {
                 let job = try await answering { try await supervisor.snapshot(params.id) }
                 if job.state.isFinal { await supervisor.hub.leave(following) }
-                context.afterReply { notifier in
+                try context.afterReply { notifier in
                     if job.state.isFinal { return try await notifier.notify(Catalog.jobProgress, job) }
                     for await state in following.states { try await notifier.notify(Catalog.jobProgress, state) }
                 }

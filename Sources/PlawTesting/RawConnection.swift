@@ -39,6 +39,9 @@ package struct RawConnection: Sendable {
 
     package func close() { Glibc.close(descriptor) }
 
+    /// Says that nothing more will be sent.
+    package func closeForWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// Sends bytes as they are. Errors: when the peer has closed, or has not read for ten seconds.
     package func send(bytes: [UInt8]) async throws {
         var rest = bytes[...]

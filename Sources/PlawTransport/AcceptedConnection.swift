@@ -7,11 +7,12 @@ internal import Systemd
 /// fatal error.
 final class AcceptedConnection: Sendable {
     let channel: any Channel
-    let peer: PeerCredentials
+    let watch: ConnectionWatch
+    var peer: PeerCredentials { watch.peer }
 
-    init(channel: any Channel, peer: PeerCredentials) {
-        self.channel = channel
-        self.peer = peer
+    init(_ watch: ConnectionWatch) {
+        channel = watch.channel
+        self.watch = watch
     }
 
     // Closing what is closed already changes nothing.
@@ -30,23 +31,42 @@ final class AcceptedConnection: Sendable {
     }
 }
 
-/// Holds reading back until it is opened, so that nothing arrives before there is somebody to take it.
+/// Holds reading back until it is opened, so that nothing arrives before there is somebody to take it, and while there is no
+/// memory for what would arrive.
 // Used on its channel's event loop alone.
 final class ReadGate: ChannelOutboundHandler {
     typealias OutboundIn = Any
 
     private var isOpen = false
-    private var waiting: ChannelHandlerContext?
+    private var isHeld = false
+    private var isAsked = false
+    private var context: ChannelHandlerContext?
+
+    var eventLoop: (any EventLoop)? { context?.eventLoop }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func read(context: ChannelHandlerContext) {
-        if isOpen { context.read() } else { waiting = context }
+        isAsked = true
+        readOn()
     }
 
     func open() {
         isOpen = true
-        waiting?.read()
-        waiting = nil
+        readOn()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { waiting = nil }
+    func hold() { isHeld = true }
+
+    func release() {
+        isHeld = false
+        readOn()
+    }
+
+    private func readOn() {
+        guard isOpen, !isHeld, isAsked, let context else { return }
+        isAsked = false
+        context.read()
+    }
 }

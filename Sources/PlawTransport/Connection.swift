@@ -12,7 +12,7 @@ internal import Foundation
 /// One peer: its requests run as child tasks, its answers go out in the order they are ready, and all of it ends with it.
 struct Connection: Sendable {
     let router: Router
-    let peer: PeerCredentials
+    let watch: ConnectionWatch
     let access: Access
     let logger: Logger
     let server: ServerState
@@ -21,16 +21,17 @@ struct Connection: Sendable {
     private let followers: AsyncStream<Followers.Body>
     private let follow: AsyncStream<Followers.Body>.Continuation
 
+    private var peer: PeerCredentials { watch.peer }
+
     /// Requests of one connection in work at once; more wait to be read.
     static let maximumInFlight = 64
-    static let maximumBatch = 100
 
     init(
-        router: Router, peer: PeerCredentials, access: Access, logger: Logger, server: ServerState,
+        router: Router, watch: ConnectionWatch, access: Access, logger: Logger, server: ServerState,
         outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     ) {
         self.router = router
-        self.peer = peer
+        self.watch = watch
         self.access = access
         self.logger = logger
         self.server = server
@@ -76,16 +77,18 @@ struct Connection: Sendable {
             group.addTask { try await dispatch(messages, freed) }
             var place = places.makeAsyncIterator()
             for try await frame in inbound {
-                guard case .message(let buffer) = frame else {
+                guard case .message(let buffer, let share) = frame else {
                     if case .refused(let length, let limit) = frame { try await refuse(length: length, limit: limit) }
                     break
                 }
-                let incoming = Incoming(Data(buffer.readableBytesView), router)
+                var incoming = Incoming(Data(buffer.readableBytesView), router)
+                incoming.share = share
                 if incoming.isCancellation {
                     cancel(incoming.data)
                 } else {
                     cancellations.expect(incoming.ids)
                     guard await place.next() != nil else { break }
+                    watch.began()
                     queue.yield(incoming)
                 }
             }
@@ -102,8 +105,9 @@ struct Connection: Sendable {
             for await message in messages {
                 if let answer = prepared(message) {
                     cancellations.forget(message.ids)
-                    try await outbound.write(answer)
+                    try await write(answer)
                     freed.yield()
+                    watch.ended()
                     continue
                 }
                 let isExclusive = message.methods.contains { router.routes[$0]?.ordering == .exclusive }
@@ -115,11 +119,13 @@ struct Connection: Sendable {
                 if isExclusive {
                     try await answer(message)
                     freed.yield()
+                    watch.ended()
                 } else {
                     inFlight += 1
                     group.addTask {
                         try await answer(message)
                         freed.yield()
+                        watch.ended()
                     }
                 }
             }
@@ -153,8 +159,17 @@ struct Connection: Sendable {
         try await write(encodeMessage(ErrorResponse(error: error)))
     }
 
-    private func write(_ data: Data) async throws {
-        try await outbound.write(ByteBuffer(bytes: data))
+    private func write(_ data: Data) async throws { try await write(ByteBuffer(bytes: data)) }
+
+    /// Waits while the peer is slow; ends the connection where it leaves too much unread.
+    private func write(_ buffer: ByteBuffer) async throws {
+        guard server.wait(buffer.readableBytes, watch) else {
+            logger.notice("a peer reads too slowly", metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)"])
+            watch.end(nil)
+            throw CancellationError()
+        }
+        defer { server.sent(buffer.readableBytes, watch) }
+        try await outbound.write(buffer)
     }
 
     // MARK: - One message
@@ -163,17 +178,15 @@ struct Connection: Sendable {
     private func answer(_ incoming: Incoming) async throws {
         defer { cancellations.forget(incoming.ids) }
         let message = incoming.data
+        if let fault = incoming.fault {
+            return try await write(encodeMessage(ErrorResponse(id: incoming.ids.first, error: fault)))
+        }
         guard incoming.isBatch else {
             if let response = await response(to: message, incoming.heads.first) { try await send([response]) }
             return
         }
         guard let requests = try? JSONDecoder().decode([JSONValue].self, from: message) else {
             return try await write(parseFailure())
-        }
-        guard !requests.isEmpty, requests.count <= Self.maximumBatch else {
-            let error = RPCError(
-                .invalidRequest, "found a batch of \(requests.count) requests, expected 1 to \(Self.maximumBatch)")
-            return try await write(encodeMessage(ErrorResponse(error: error)))
         }
         var responses: [Response] = []
         for request in requests {
@@ -249,7 +262,9 @@ struct Connection: Sendable {
         }
         server.count(method)
         do {
-            let context = RequestContext(peer: peer, logger: logger)
+            let context = RequestContext(peer: peer, logger: logger) { [server, watch] in
+                try server.subscribe(watch)
+            }
             let answer = try await run(method, message, id, context)
             guard let id else { return nil }
             if answer.count > FrameLimits.responseBytes {
@@ -290,7 +305,7 @@ struct Connection: Sendable {
                 .denied, "\(method) needs \(route.access) access; user \(peer.uid) has \(access)",
                 ["method": .string(method), "needs": .string("\(route.access)"), "has": .string("\(access)")])
         }
-        guard server.enter() else { throw RPCError(.shuttingDown, "the daemon is shutting down") }
+        try server.enter()
         defer { server.leave() }
         guard let id else { return try await route.run(message, nil, context) }
         guard let stops = cancellations.begin(id) else {

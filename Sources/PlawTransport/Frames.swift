@@ -13,7 +13,7 @@ package enum FrameLimits {
 
 /// What the decoder saw.
 package enum Frame: Sendable {
-    case message(ByteBuffer)
+    case message(ByteBuffer, FrameShare?)
     /// A header that announces nothing, or more than the limit; the connection cannot go on after it.
     case refused(length: Int, limit: Int)
 }
@@ -22,25 +22,36 @@ package enum Frame: Sendable {
 package struct FrameDecoder: ByteToMessageDecoder {
     package typealias InboundOut = Frame
     private let limit: Int
+    private let flow: FrameFlow?
     private var isBroken = false
 
-    package init(limit: Int) { self.limit = limit }
+    /// - Parameter flow: counts what frames take of memory and time; nil where the other side is trusted.
+    package init(limit: Int, flow: FrameFlow? = nil) {
+        self.limit = limit
+        self.flow = flow
+    }
 
     package mutating func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
         guard !isBroken else {
             buffer.clear()
             return .needMoreData
         }
-        guard let length = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self) else { return .needMoreData }
+        guard let length = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self) else {
+            if buffer.readableBytes > 0 { flow?.waits(for: nil) }
+            return .needMoreData
+        }
         guard length > 0, length <= limit else {
             isBroken = true
             context.fireChannelRead(Self.wrapInboundOut(.refused(length: Int(length), limit: limit)))
             return .continue
         }
-        guard buffer.readableBytes >= 4 + Int(length) else { return .needMoreData }
+        guard buffer.readableBytes >= 4 + Int(length) else {
+            flow?.waits(for: Int(length))
+            return .needMoreData
+        }
         buffer.moveReaderIndex(forwardBy: 4)
         guard let message = buffer.readSlice(length: Int(length)) else { return .needMoreData }
-        context.fireChannelRead(Self.wrapInboundOut(.message(message)))
+        context.fireChannelRead(Self.wrapInboundOut(.message(message, flow?.ends(Int(length)))))
         return .continue
     }
 

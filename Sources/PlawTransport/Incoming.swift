@@ -16,6 +16,14 @@ struct Incoming: Sendable {
     let heads: [Head]
     /// Of a request that may be answered with what was prepared.
     let envelope: Envelope?
+    /// What the frame holds of the memory for frames.
+    var share: FrameShare?
+    /// Why the message is refused as a whole, before it is decoded.
+    var fault: RPCError?
+
+    /// Objects and arrays within each other; a decoder's stack and time grow with them.
+    static let maximumDepth = 64
+    static let maximumBatch = 100
 
     init(_ data: Data, _ router: Router) {
         self.data = data
@@ -28,8 +36,12 @@ struct Incoming: Sendable {
             return
         }
         envelope = nil
-        isBatch = data.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) } == UInt8(ascii: "[")
-        if isBatch {
+        let shape = MessageShape(data)
+        isBatch = shape.isArray
+        fault = shape.fault
+        if isBatch, fault != nil {
+            heads = []
+        } else if isBatch {
             struct Lenient: Decodable {
                 var head: Head?
                 init(from decoder: any Decoder) throws { head = try? Head(from: decoder) }
@@ -49,6 +61,68 @@ struct Incoming: Sendable {
 
     var methods: [String] { heads.compactMap(\.method) }
     var isCancellation: Bool { !isBatch && heads.first?.method == Catalog.cancelRequest }
+}
+
+/// What one pass over a message's text tells, without decoding it: a short text can be costly to decode.
+struct MessageShape {
+    private(set) var isArray = false
+    /// Most objects and arrays within each other.
+    private(set) var depth = 0
+    /// Elements of the outermost array.
+    private(set) var elements = 0
+
+    init(_ data: Data) {
+        data.withUnsafeBytes { bytes in
+            var (level, isText, isEscaped, isBlank) = (0, false, false, true)
+            for byte in bytes {
+                if isText {
+                    if isEscaped {
+                        isEscaped = false
+                    } else if byte == UInt8(ascii: "\\") {
+                        isEscaped = true
+                    } else if byte == UInt8(ascii: "\"") {
+                        isText = false
+                    }
+                    continue
+                }
+                switch byte {
+                case 0x20, 0x09, 0x0a, 0x0d: continue
+                case UInt8(ascii: "\""): isText = true
+                case UInt8(ascii: "["), UInt8(ascii: "{"):
+                    if isBlank { isArray = byte == UInt8(ascii: "[") }
+                    if level == 1, elements == 0 { elements = 1 }
+                    level += 1
+                    depth = max(depth, level)
+                    isBlank = false
+                    continue
+                case UInt8(ascii: "]"), UInt8(ascii: "}"):
+                    level -= 1
+                    continue
+                case UInt8(ascii: ",") where level == 1:
+                    elements += 1
+                    continue
+                default: break
+                }
+                if level == 1, elements == 0 { elements = 1 }
+                isBlank = false
+            }
+        }
+    }
+
+    /// Why such a message is not decoded; nil for one that may be.
+    var fault: RPCError? {
+        if depth > Incoming.maximumDepth {
+            return RPCError(
+                .invalidRequest, "found JSON nested \(depth) deep, expected at most \(Incoming.maximumDepth)",
+                ["limit": .integer(Int64(Incoming.maximumDepth))])
+        }
+        if isArray, !(1...Incoming.maximumBatch).contains(elements) {
+            return RPCError(
+                .invalidRequest, "found a batch of \(elements) requests, expected 1 to \(Incoming.maximumBatch)",
+                ["limit": .integer(Int64(Incoming.maximumBatch))])
+        }
+        return nil
+    }
 }
 
 /// Requests that wait or are in work, by id, and how to stop each.

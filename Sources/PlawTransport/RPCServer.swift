@@ -3,7 +3,7 @@ package import Logging
 internal import NIOCore
 internal import NIOPosix
 package import PlawProtocol
-internal import Synchronization
+
 package import Systemd
 
 /// Serves JSON-RPC 2.0 in length-prefixed frames on a Unix socket.
@@ -20,9 +20,6 @@ package final class RPCServer: Sendable {
         case descriptor(Int32)
     }
 
-    /// Connections served at once; more are closed as they come.
-    package static let maximumConnections = 1_024
-
     /// Connections that may wait to be accepted.
     private static let backlog = 512
 
@@ -30,10 +27,10 @@ package final class RPCServer: Sendable {
     private let router: Router
     private let logger: Logger
     private let authorize: @Sendable (PeerCredentials) -> (access: Access, reason: String)
-    package let state = ServerState()
+    package let state: ServerState
 
     package init(
-        listening: Listening, router: Router, logger: Logger,
+        listening: Listening, router: Router, logger: Logger, limits: ServerLimits = ServerLimits(),
         authorize: @escaping @Sendable (PeerCredentials) -> (access: Access, reason: String) = { _ in
             (.write, "no policy")
         }
@@ -42,6 +39,7 @@ package final class RPCServer: Sendable {
         self.router = router
         self.logger = logger
         self.authorize = authorize
+        state = ServerState(limits)
     }
 
     /// Serves until `shutdown`, then drains: no new requests, those in work get `drainSeconds`, then everybody is closed.
@@ -52,6 +50,7 @@ package final class RPCServer: Sendable {
         try await server.executeThenClose { inbound in
             try await ready()
             try await withThrowingDiscardingTaskGroup { group in
+                group.addTask { await self.endOverdue() }
                 for try await connection in inbound {
                     group.addTask { await self.serve(connection) }
                 }
@@ -74,12 +73,12 @@ package final class RPCServer: Sendable {
 
     private func serve(_ connection: AcceptedConnection) async {
         let (access, reason) = authorize(connection.peer)
-        guard state.connect() else {
-            logger.warning("too many connections", metadata: ["uid": "\(connection.peer.uid)"])
-            try? await connection.channel.close()
+        if let refusal = state.connect(connection.watch) {
+            logger.debug("too many connections", metadata: ["uid": "\(connection.peer.uid)"])
+            connection.watch.end(refusal)
             return
         }
-        defer { state.disconnect() }
+        defer { state.disconnect(connection.watch) }
         logger.debug(
             "peer connected",
             metadata: [
@@ -89,7 +88,7 @@ package final class RPCServer: Sendable {
         do {
             try await connection.open().executeThenClose { inbound, outbound in
                 try await Connection(
-                    router: router, peer: connection.peer, access: access, logger: logger, server: state,
+                    router: router, watch: connection.watch, access: access, logger: logger, server: state,
                     outbound: outbound
                 ).serve(inbound)
             }
@@ -98,19 +97,45 @@ package final class RPCServer: Sendable {
         }
     }
 
+    /// Ends connections that do nothing for too long, now and then.
+    private func endOverdue() async {
+        let limits = state.limits
+        let shortest = min(limits.idleSeconds, limits.unfinishedSeconds, limits.unreadSeconds)
+        while true {
+            do { try await Task.sleep(for: .seconds(min(1, shortest / 4))) } catch { return }
+            for (watch, verdict) in state.overdue() {
+                logger.info(
+                    "a connection is over time",
+                    metadata: ["uid": "\(watch.peer.uid)", "pid": "\(watch.peer.pid)", "reason": "\(verdict)"])
+                switch verdict {
+                case .idle:
+                    watch.end(RPCError(.timedOut, "no request came for \(limits.idleSeconds) s"))
+                case .unfinished:
+                    watch.end(RPCError(.timedOut, "a frame was left unfinished for \(limits.unfinishedSeconds) s"))
+                case .unread: watch.end(nil)
+                }
+            }
+        }
+    }
+
     // MARK: - Socket
 
     private func bind() async throws -> NIOAsyncChannel<AcceptedConnection, Never> {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: CInt(Self.backlog))
+        let budget = state.budget
         let initialise: @Sendable (any Channel) -> EventLoopFuture<AcceptedConnection> = { channel in
             // Read now: a peer that closes at once leaves nothing to ask later.
             Self.credentials(of: channel).flatMapThrowing { peer in
-                try channel.pipeline.syncOperations.addHandler(ReadGate())
-                try channel.pipeline.syncOperations.addHandler(
-                    ByteToMessageHandler(FrameDecoder(limit: FrameLimits.requestBytes)))
-                try channel.pipeline.syncOperations.addHandler(MessageToByteHandler(FrameEncoder()))
-                return AcceptedConnection(channel: channel, peer: peer)
+                let (watch, gate) = (ConnectionWatch(channel: channel, peer: peer), ReadGate())
+                let flow = FrameFlow(budget: budget, watch: watch, gate: gate)
+                let pipeline = channel.pipeline.syncOperations
+                try pipeline.addHandler(gate)
+                try pipeline.addHandler(WriteCounter(watch))
+                try pipeline.addHandler(
+                    ByteToMessageHandler(FrameDecoder(limit: FrameLimits.requestBytes, flow: flow)))
+                try pipeline.addHandler(MessageToByteHandler(FrameEncoder()))
+                return AcceptedConnection(watch)
             }
         }
         switch listening {
@@ -144,82 +169,4 @@ package final class RPCServer: Sendable {
         return option.map { PeerCredentials(uid: $0.uid, gid: $0.gid, pid: $0.pid) }
             .flatMapErrorThrowing { _ in .unknown }
     }
-}
-
-/// Counts of a running server, and its shutdown.
-package final class ServerState: Sendable {
-    private struct Counts {
-        var stop: (@Sendable () -> Void)?
-        var isStopping = false
-        var inFlight = 0
-        var connections = 0
-        var accepted = 0
-        var requests: [String: Int] = [:]
-        var errors: [String: Int] = [:]
-    }
-
-    private let counts = Mutex(Counts())
-
-    package var inFlight: Int { counts.withLock { $0.inFlight } }
-    package var isStopping: Bool { counts.withLock { $0.isStopping } }
-
-    /// Counters by name, as `metrics.get` shows them.
-    package var counters: [String: Double] {
-        counts.withLock { counts in
-            var values = [
-                "connections": Double(counts.connections), "connections_total": Double(counts.accepted),
-                "requests_in_flight": Double(counts.inFlight),
-            ]
-            for (method, count) in counts.requests { values["requests_total{method=\"\(method)\"}"] = Double(count) }
-            for (method, count) in counts.errors { values["errors_total{method=\"\(method)\"}"] = Double(count) }
-            return values
-        }
-    }
-
-    func begin(_ stop: @escaping @Sendable () -> Void) {
-        let stopNow = counts.withLock { counts in
-            counts.stop = stop
-            return counts.isStopping
-        }
-        if stopNow { stop() }
-    }
-
-    func shutdown() {
-        counts.withLock { counts in
-            counts.isStopping = true
-            return counts.stop
-        }?()
-    }
-
-    func enter() -> Bool {
-        counts.withLock { counts in
-            if counts.isStopping { return false }
-            counts.inFlight += 1
-            return true
-        }
-    }
-
-    func leave() { counts.withLock { $0.inFlight -= 1 } }
-
-    func connect() -> Bool {
-        counts.withLock { counts in
-            counts.accepted += 1
-            guard counts.connections < RPCServer.maximumConnections else { return false }
-            counts.connections += 1
-            return true
-        }
-    }
-
-    func disconnect() { counts.withLock { $0.connections -= 1 } }
-
-    /// Names a peer makes up are counted together, so that it cannot fill the table.
-    func count(_ method: String) {
-        counts.withLock { $0.requests[Self.known.contains(method) ? method : "unknown", default: 0] += 1 }
-    }
-
-    func countError(_ method: String) {
-        counts.withLock { $0.errors[Self.known.contains(method) ? method : "unknown", default: 0] += 1 }
-    }
-
-    private static let known = Set(Catalog.methods.map { $0.name })
 }

@@ -4,9 +4,9 @@ internal import Synchronization
 package import Systemd
 
 #if canImport(FoundationEssentials)
-internal import FoundationEssentials
+package import FoundationEssentials
 #else
-internal import Foundation
+package import Foundation
 #endif
 
 /// What a handler knows of its request's connection.
@@ -14,9 +14,18 @@ package struct RequestContext: Sendable {
     package let peer: PeerCredentials
     package let logger: Logger
     let followers = Followers()
+    /// Takes a place among those who follow something. Errors: `busy` when all are taken.
+    let subscribe: @Sendable () throws -> Subscription
 
     /// Runs `body` beside the requests of this connection once the answer is sent, until it ends or the peer goes away.
-    package func afterReply(_ body: @escaping Followers.Body) { followers.add(body) }
+    /// Errors: `busy` when the connection, or all connections together, follow as much as they may.
+    package func afterReply(_ body: @escaping Followers.Body) throws {
+        let place = try subscribe()
+        followers.add { notifier in
+            defer { withExtendedLifetime(place) {} }
+            try await body(notifier)
+        }
+    }
 }
 
 /// What is to run once an answer is sent.
@@ -52,6 +61,8 @@ package struct Router: Sendable {
         var ordering: Ordering
         /// Decodes the parameters from the message, runs the handler and encodes the response.
         var run: @Sendable (_ message: Data, _ id: RequestID?, _ context: RequestContext) async throws -> Data
+        /// Decodes the parameters alone.
+        var check: @Sendable (_ message: Data) throws -> Void
         /// Where answers are kept that can be given again.
         var prepared: PreparedAnswers?
     }
@@ -69,13 +80,15 @@ package struct Router: Sendable {
         _ method: M.Type, prepared: PreparedAnswers? = nil,
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
     ) {
-        var route = Route(access: M.access, ordering: M.ordering) { message, id, context in
-            let params: M.Params
+        let read: @Sendable (Data) throws -> M.Params = { message in
             do {
-                params = try JSONDecoder().decode(ParamsEnvelope<M.Params>.self, from: message).params
+                return try JSONDecoder().decode(ParamsEnvelope<M.Params>.self, from: message).params
             } catch let error as DecodingError {
                 throw explain(error)
             }
+        }
+        let run: @Sendable (Data, RequestID?, RequestContext) async throws -> Data = { message, id, context in
+            let params = try read(message)
             // Before anything is read: what changes meanwhile makes the answer an old one.
             let version = prepared?.version()
             let result = try await handler(params, context)
@@ -87,7 +100,36 @@ package struct Router: Sendable {
             prepared.keep(text, envelope.method, envelope.params, version: version)
             return Data(ResultText.start(id).utf8) + text + Data(ResultText.end.utf8)
         }
-        route.prepared = prepared
-        routes[M.name] = route
+        routes[M.name] = Route(
+            access: M.access, ordering: M.ordering, run: run, check: { _ = try read($0) }, prepared: prepared)
+    }
+
+    /// Of each request in a message, why it would be refused before its handler runs; nil for one that would run.
+    package func refusals(of message: Data) -> [RPCError?] {
+        let incoming = Incoming(message, self)
+        if let fault = incoming.fault { return [fault] }
+        guard incoming.isBatch else { return [refusal(of: message, incoming.heads.first)] }
+        guard let requests = try? JSONDecoder().decode([JSONValue].self, from: message) else {
+            return [RPCError(.parseError, "found text that is not JSON")]
+        }
+        return requests.map { request in
+            guard let text = try? encodeMessage(request) else {
+                return RPCError(.parseError, "found a value that cannot be written")
+            }
+            return refusal(of: text, try? JSONDecoder().decode(Head.self, from: text))
+        }
+    }
+
+    private func refusal(of message: Data, _ head: Head?) -> RPCError? {
+        guard let head, head.version == "2.0", let method = head.method, !head.isResponse, head.id != .bad else {
+            return RPCError(.invalidRequest, "expected a request object")
+        }
+        guard let route = routes[method] else { return RPCError(.methodNotFound, "no method is named \"\(method)\"") }
+        do {
+            try route.check(message)
+            return nil
+        } catch {
+            return error as? RPCError ?? RPCError(.internalError, "\(error)")
+        }
     }
 }

@@ -133,7 +133,7 @@ struct Plawd: AsyncParsableCommand {
     private static func raiseDescriptorLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 8_192))
+        limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 20_480))
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 

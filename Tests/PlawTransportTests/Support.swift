@@ -86,7 +86,8 @@ final class Counter: Sendable {
 
 /// A server with the methods above on a socket of its own.
 func withServer<T: Sendable>(
-    access: Access = .write, _ body: @escaping @Sendable (_ socket: String, _ server: RPCServer) async throws -> T
+    access: Access = .write, limits: ServerLimits = ServerLimits(),
+    _ body: @escaping @Sendable (_ socket: String, _ server: RPCServer) async throws -> T
 ) async throws -> T {
     try await withTemporaryFolder { folder in
         var router = Router()
@@ -103,7 +104,7 @@ func withServer<T: Sendable>(
             return max(before, inWork.now)
         }
         router.on(Follow.self) { params, context in
-            context.afterReply { notifier in
+            try context.afterReply { notifier in
                 for number in 1...params.count {
                     try await notifier.notify(
                         "test.event", Event(number: number, padding: String(repeating: "x", count: params.bytes ?? 0)))
@@ -125,7 +126,8 @@ func withServer<T: Sendable>(
         let socket = folder + "/s"
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let server = RPCServer(listening: .path(socket, mode: 0o600), router: router, logger: logger) { _ in
+        let server = RPCServer(listening: .path(socket, mode: 0o600), router: router, logger: logger, limits: limits) {
+            _ in
             (access, "the test says so")
         }
         return try await withThrowingTaskGroup(of: T?.self) { group in

@@ -1,0 +1,124 @@
+internal import NIOCore
+internal import PlawProtocol
+internal import Synchronization
+internal import Systemd
+
+/// What a connection is doing, for whoever ends those that do nothing or not enough.
+final class ConnectionWatch: Sendable {
+    /// Why a connection is ended.
+    enum Verdict: Sendable {
+        case idle, unfinished, unread
+    }
+
+    private struct State {
+        var seen = ContinuousClock.now
+        var unfinishedSince: ContinuousClock.Instant?
+        /// Requests in work or waiting, and what the peer follows.
+        var working = 0
+        var following = 0
+        /// Bytes of answers that the kernel has not taken, and when it last took some.
+        var unread = 0
+        var unreadSince = ContinuousClock.now
+    }
+
+    let channel: any Channel
+    let peer: PeerCredentials
+    private let state = Mutex(State())
+
+    init(channel: any Channel, peer: PeerCredentials) {
+        self.channel = channel
+        self.peer = peer
+    }
+
+    func unfinished() { state.withLock { if $0.unfinishedSince == nil { $0.unfinishedSince = .now } } }
+
+    func finished() {
+        state.withLock { state in
+            state.unfinishedSince = nil
+            state.seen = .now
+        }
+    }
+
+    func began() { state.withLock { $0.working += 1 } }
+
+    func ended() {
+        state.withLock { state in
+            state.working -= 1
+            state.seen = .now
+        }
+    }
+
+    /// Counts one more that the peer follows; false when it follows as many as it may.
+    func follow(atMost limit: Int) -> Bool {
+        state.withLock { state in
+            guard state.following < limit else { return false }
+            state.following += 1
+            return true
+        }
+    }
+
+    func unfollow() {
+        state.withLock { state in
+            state.following -= 1
+            state.seen = .now
+        }
+    }
+
+    /// Adds bytes that wait for the peer to read; the sum.
+    func wait(_ bytes: Int) -> Int {
+        state.withLock { state in
+            if state.unread == 0 { state.unreadSince = .now }
+            state.unread += bytes
+            return state.unread
+        }
+    }
+
+    func sent(_ bytes: Int) {
+        state.withLock { state in
+            state.unread -= bytes
+            state.unreadSince = .now
+        }
+    }
+
+    /// Whether the connection is to end now, and why.
+    func verdict(_ limits: ServerLimits, _ now: ContinuousClock.Instant) -> Verdict? {
+        state.withLock { state in
+            func isOver(_ since: ContinuousClock.Instant, _ seconds: Double) -> Bool {
+                since.duration(to: now) > .seconds(seconds)
+            }
+            if state.unread > 0, isOver(state.unreadSince, limits.unreadSeconds) { return .unread }
+            if let since = state.unfinishedSince { return isOver(since, limits.unfinishedSeconds) ? .unfinished : nil }
+            guard state.working == 0, state.following == 0, state.unread == 0 else { return nil }
+            return isOver(state.seen, limits.idleSeconds) ? .idle : nil
+        }
+    }
+
+    /// Ends the connection; one that reads is told why.
+    func end(_ error: RPCError?) {
+        guard let error, let message = try? encodeMessage(ErrorResponse(error: error)) else {
+            return channel.close(promise: nil)
+        }
+        let channel = channel
+        channel.writeAndFlush(ByteBuffer(bytes: message)).whenComplete { _ in channel.close(promise: nil) }
+    }
+}
+
+/// Counts what the kernel has not taken yet of a connection's answers.
+// Used on its channel's event loop alone.
+final class WriteCounter: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let watch: ConnectionWatch
+
+    init(_ watch: ConnectionWatch) { self.watch = watch }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        let bytes = Self.unwrapOutboundIn(data).readableBytes
+        let watch = watch
+        _ = watch.wait(bytes)
+        let written = promise ?? context.eventLoop.makePromise()
+        written.futureResult.whenComplete { _ in watch.sent(bytes) }
+        context.write(data, promise: written)
+    }
+}

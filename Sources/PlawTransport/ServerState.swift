@@ -1,0 +1,170 @@
+internal import PlawProtocol
+internal import Synchronization
+internal import Systemd
+
+/// Counts of a running server, and its shutdown.
+package final class ServerState: Sendable {
+    private struct Counts {
+        var watches: [ObjectIdentifier: ConnectionWatch] = [:]
+        var connectionsOf: [UInt32: Int] = [:]
+        var subscriptions = 0
+        /// Bytes of answers that wait for peers to read.
+        var unread = 0
+        var stop: (@Sendable () -> Void)?
+        var isStopping = false
+        var inFlight = 0
+        var accepted = 0
+        var requests: [String: Int] = [:]
+        var errors: [String: Int] = [:]
+    }
+
+    private let counts = Mutex(Counts())
+    let limits: ServerLimits
+
+    let budget: FrameBudget
+
+    init(_ limits: ServerLimits) {
+        self.limits = limits
+        budget = FrameBudget(total: limits.frameBytes, ofUser: limits.frameBytesOfUser)
+    }
+
+    package var inFlight: Int { counts.withLock { $0.inFlight } }
+    package var isStopping: Bool { counts.withLock { $0.isStopping } }
+
+    /// Counters by name, as `metrics.get` shows them.
+    package var counters: [String: Double] {
+        counts.withLock { counts in
+            var values = [
+                "connections": Double(counts.watches.count), "connections_total": Double(counts.accepted),
+                "requests_in_flight": Double(counts.inFlight), "subscriptions": Double(counts.subscriptions),
+                "unread_bytes": Double(counts.unread), "frame_bytes": Double(budget.taken),
+            ]
+            for (method, count) in counts.requests { values["requests_total{method=\"\(method)\"}"] = Double(count) }
+            for (method, count) in counts.errors { values["errors_total{method=\"\(method)\"}"] = Double(count) }
+            return values
+        }
+    }
+
+    func begin(_ stop: @escaping @Sendable () -> Void) {
+        let stopNow = counts.withLock { counts in
+            counts.stop = stop
+            return counts.isStopping
+        }
+        if stopNow { stop() }
+    }
+
+    func shutdown() {
+        counts.withLock { counts in
+            counts.isStopping = true
+            return counts.stop
+        }?()
+    }
+
+    /// Counts a request. Errors: `shuttingDown`, and `busy` when too many are in work.
+    func enter() throws(RPCError) {
+        let refusal: RPCError? = counts.withLock { counts in
+            if counts.isStopping { return RPCError(.shuttingDown, "the daemon is shutting down") }
+            guard counts.inFlight < limits.requests else {
+                return Self.busy("\(counts.inFlight) requests are in work", limits.requests)
+            }
+            counts.inFlight += 1
+            return nil
+        }
+        if let refusal { throw refusal }
+    }
+
+    func leave() { counts.withLock { $0.inFlight -= 1 } }
+
+    /// Counts a connection; why it is not served where there are too many.
+    func connect(_ watch: ConnectionWatch) -> RPCError? {
+        counts.withLock { counts in
+            counts.accepted += 1
+            let (all, own) = (counts.watches.count, counts.connectionsOf[watch.peer.uid, default: 0])
+            guard all < limits.connections else {
+                return Self.busy("\(all) connections are open", limits.connections)
+            }
+            guard own < limits.connectionsOfUser else {
+                return Self.busy("user \(watch.peer.uid) has \(own) connections", limits.connectionsOfUser)
+            }
+            counts.watches[ObjectIdentifier(watch)] = watch
+            counts.connectionsOf[watch.peer.uid] = own + 1
+            return nil
+        }
+    }
+
+    func disconnect(_ watch: ConnectionWatch) {
+        counts.withLock { counts in
+            counts.watches[ObjectIdentifier(watch)] = nil
+            let left = counts.connectionsOf[watch.peer.uid, default: 1] - 1
+            counts.connectionsOf[watch.peer.uid] = left == 0 ? nil : left
+        }
+    }
+
+    private static func busy(_ found: String, _ limit: Int) -> RPCError {
+        RPCError(.busy, "\(found), at most \(limit) are served at once", ["limit": .integer(Int64(limit))])
+    }
+
+    /// Connections that are to end, and why.
+    func overdue() -> [(ConnectionWatch, ConnectionWatch.Verdict)] {
+        let now = ContinuousClock.now
+        return counts.withLock { Array($0.watches.values) }.compactMap { watch in
+            watch.verdict(limits, now).map { (watch, $0) }
+        }
+    }
+
+    /// Counts bytes that wait for a peer to read; false when it leaves too much unread while others do so too.
+    func wait(_ bytes: Int, _ watch: ConnectionWatch) -> Bool {
+        let own = watch.wait(bytes)
+        let all = counts.withLock { counts in
+            counts.unread += bytes
+            return counts.unread
+        }
+        // A single answer may be larger than that, and is given its time.
+        if all <= limits.unreadBytes || own == bytes || own <= limits.unreadBytesOfConnection { return true }
+        sent(bytes, watch)
+        return false
+    }
+
+    func sent(_ bytes: Int, _ watch: ConnectionWatch) {
+        watch.sent(bytes)
+        counts.withLock { $0.unread -= bytes }
+    }
+
+    /// Takes a place among those who follow something. Errors: `busy`.
+    func subscribe(_ watch: ConnectionWatch) throws(RPCError) -> Subscription {
+        guard watch.follow(atMost: limits.subscriptionsOfConnection) else {
+            throw Self.busy("this connection follows too much", limits.subscriptionsOfConnection)
+        }
+        let isTaken = counts.withLock { counts in
+            guard counts.subscriptions < limits.subscriptions else { return false }
+            counts.subscriptions += 1
+            return true
+        }
+        guard isTaken else {
+            watch.unfollow()
+            throw Self.busy("peers follow too much", limits.subscriptions)
+        }
+        return Subscription { [self] in
+            watch.unfollow()
+            counts.withLock { $0.subscriptions -= 1 }
+        }
+    }
+
+    /// Names a peer makes up are counted together, so that it cannot fill the table.
+    func count(_ method: String) {
+        counts.withLock { $0.requests[Self.known.contains(method) ? method : "unknown", default: 0] += 1 }
+    }
+
+    func countError(_ method: String) {
+        counts.withLock { $0.errors[Self.known.contains(method) ? method : "unknown", default: 0] += 1 }
+    }
+
+    private static let known = Set(Catalog.methods.map { $0.name })
+}
+
+/// A place among those who follow something, given back when it goes.
+package final class Subscription: Sendable {
+    private let giveBack: @Sendable () -> Void
+    init(_ giveBack: @escaping @Sendable () -> Void) { self.giveBack = giveBack }
+    deinit { giveBack() }
+}

@@ -1,0 +1,268 @@
+import Glibc
+import PlawProtocol
+import PlawTesting
+import PlawTransport
+import Testing
+
+/// Peers that take more than their share, through the real socket: each is told so, and nobody else is concerned.
+@Suite struct LimitTests {
+    private static func echo(_ id: Int, _ text: String = "a", milliseconds: Int = 0) -> String {
+        #"{"jsonrpc":"2.0","id":\#(id),"method":"test.echo","params":{"text":"\#(text)","milliseconds":\#(milliseconds)}}"#
+    }
+
+    private func code(_ answer: JSONValue?) -> ErrorCode? {
+        guard case .integer(let code)? = answer?["error"]?["code"] else { return nil }
+        return ErrorCode(rawValue: Int(code))
+    }
+
+    @Test("JSON nested deeper than 64 is refused before it is decoded, with its id where one can be read")
+    func depth() async throws {
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            func nested(_ depth: Int) -> String {
+                #"{"jsonrpc":"2.0","id":7,"method":"test.echo","params":{"text":"a","milliseconds":"#
+                    + String(repeating: "[", count: depth - 2) + String(repeating: "]", count: depth - 2) + "}}"
+            }
+            #expect(code(try await peer.exchange(nested(64))) == .invalidParams)
+            let refused = try await peer.exchange(nested(65))
+            #expect(code(refused) == .invalidRequest)
+            #expect(
+                refused?["error"]?["message"]?.stringValue == "found JSON nested 65 deep, expected at most 64")
+            // Two million brackets are looked at once and decoded never.
+            let start = ContinuousClock.now
+            #expect(code(try await peer.exchange(String(repeating: "[", count: 2_000_000))) == .invalidRequest)
+            #expect(start.duration(to: .now) < .seconds(5))
+            #expect(try await peer.exchange(Self.echo(1))?["result"] == .string("a"))
+        }
+    }
+
+    @Test("brackets in texts are no nesting")
+    func depthOfText() async throws {
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            let text = String(repeating: "[{", count: 100) + #"\"["#
+            #expect(
+                try await peer.exchange(Self.echo(1, text))?["result"]
+                    == .string(String(repeating: "[{", count: 100) + "\"["))
+        }
+    }
+
+    @Test("a batch of more than 100 is refused before it is decoded")
+    func batch() async throws {
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            func batch(_ count: Int) -> String {
+                "[" + (0..<count).map { Self.echo($0) }.joined(separator: ",") + "]"
+            }
+            guard case .array(let answers)? = try await peer.exchange(batch(100)) else {
+                Issue.record("expected an array of answers")
+                return
+            }
+            #expect(answers.count == 100)
+            let refused = try await peer.exchange(batch(101))
+            #expect(refused?["error"]?["message"]?.stringValue == "found a batch of 101 requests, expected 1 to 100")
+            let start = ContinuousClock.now
+            #expect(
+                code(try await peer.exchange("[" + String(repeating: "1,", count: 1_500_000) + "1]")) == .invalidRequest
+            )
+            #expect(start.duration(to: .now) < .seconds(5))
+        }
+    }
+
+    @Test("connections over the limit of all, and of one user, are told so and closed", arguments: [true, false])
+    func connections(ofUser: Bool) async throws {
+        var limits = ServerLimits()
+        if ofUser { limits.connectionsOfUser = 3 } else { limits.connections = 3 }
+        try await withServer(limits: limits) { socket, server in
+            let served = try (0..<3).map { _ in try RawConnection(path: socket) }
+            defer { served.forEach { $0.close() } }
+            for peer in served { #expect(try await peer.exchange(Self.echo(1))?["result"] == .string("a")) }
+            let fourth = try RawConnection(path: socket)
+            defer { fourth.close() }
+            let refused = try await fourth.receive()
+            #expect(code(refused) == .busy)
+            #expect(
+                refused?["error"]?["message"]?.stringValue
+                    == (ofUser
+                        ? "user \(getuid()) has 3 connections, at most 3 are served at once"
+                        : "3 connections are open, at most 3 are served at once"))
+            #expect(try await fourth.receive() == nil)
+            // A place that becomes free is given again.
+            served[0].close()
+            #expect(
+                await waitUntil(seconds: 10) {
+                    guard let next = try? RawConnection(path: socket) else { return false }
+                    defer { next.close() }
+                    return (try? await next.exchange(Self.echo(2)))?["result"] == .string("a")
+                })
+        }
+    }
+
+    @Test("requests over the limit of all are refused, and taken when others have ended")
+    func requests() async throws {
+        var limits = ServerLimits()
+        limits.requests = 2
+        try await withServer(limits: limits) { socket, server in
+            let (busy, other) = (try RawConnection(path: socket), try RawConnection(path: socket))
+            defer {
+                busy.close()
+                other.close()
+            }
+            for id in 1...2 { try await busy.send(Self.echo(id, milliseconds: 1_000)) }
+            #expect(await waitUntil { server.state.inFlight == 2 })
+            let refused = try await other.exchange(Self.echo(3))
+            #expect(code(refused) == .busy)
+            #expect(refused?["id"] == .integer(3))
+            for _ in 1...2 { #expect(try await busy.receive()?["result"] == .string("a")) }
+            #expect(try await other.exchange(Self.echo(4))?["result"] == .string("a"))
+        }
+    }
+
+    @Test("what one connection, and all, may follow has a limit; places come back when a connection ends")
+    func subscriptions() async throws {
+        var limits = ServerLimits()
+        limits.subscriptionsOfConnection = 2
+        limits.subscriptions = 3
+        // A follower that is not read holds its place.
+        let follow = #"{"jsonrpc":"2.0","id":1,"method":"test.follow","params":{"count":1000,"bytes":100000}}"#
+        try await withServer(limits: limits) { socket, server in
+            let peers = try (0..<2).map { _ in try RawConnection(path: socket) }
+            defer { peers[1].close() }
+            for peer in peers { for _ in 0..<2 { try await peer.send(follow) } }
+            #expect(await waitUntil { server.state.counters["subscriptions"] == 3 })
+            let third = try RawConnection(path: socket)
+            defer { third.close() }
+            let refused = try await third.exchange(follow)
+            #expect(refused?["error"]?["message"]?.stringValue == "peers follow too much, at most 3 are served at once")
+            peers[0].close()
+            #expect(await waitUntil { server.state.counters["subscriptions"] ?? 9 <= 2 })
+            #expect(try await third.exchange(follow)?["result"] == .bool(true))
+        }
+    }
+
+    @Test("a frame left unfinished ends its connection, told why; so does one of which a part of the header is there")
+    func unfinished() async throws {
+        var limits = ServerLimits()
+        limits.unfinishedSeconds = 0.3
+        try await withServer(limits: limits) { socket, _ in
+            for start in [RawConnection.header(1_000) + [123], [0, 0]] {
+                let peer = try RawConnection(path: socket)
+                defer { peer.close() }
+                try await peer.send(bytes: start)
+                let answer = try await peer.receive()
+                #expect(code(answer) == .timedOut)
+                #expect(answer?["id"] == .null)
+                #expect(try await peer.receive() == nil)
+            }
+        }
+    }
+
+    @Test("an idle connection is ended, told why; one with a request in work, or that follows something, is not")
+    func idle() async throws {
+        var limits = ServerLimits()
+        limits.idleSeconds = 0.4
+        try await withServer(limits: limits) { socket, _ in
+            let (idle, busy) = (try RawConnection(path: socket), try RawConnection(path: socket))
+            defer {
+                idle.close()
+                busy.close()
+            }
+            try await busy.send(Self.echo(1, milliseconds: 1_500))
+            #expect(code(try await idle.receive()) == .timedOut)
+            #expect(try await idle.receive() == nil)
+            #expect(try await busy.receive()?["result"] == .string("a"))
+        }
+    }
+
+    @Test("a peer that reads nothing is ended, and the bytes it left are forgotten")
+    func unread() async throws {
+        var limits = ServerLimits()
+        limits.unreadSeconds = 0.4
+        try await withServer(limits: limits) { socket, server in
+            let slow = try RawConnection(path: socket)
+            defer { slow.close() }
+            try await slow.send(
+                #"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":"0123456789","repeated":1000000}}"#)
+            #expect(await waitUntil(seconds: 10) { server.state.counters["unread_bytes"] ?? 0 > 0 })
+            #expect(await waitUntil(seconds: 10) { server.state.counters["connections"] == 0 })
+            #expect(server.state.counters["unread_bytes"] == 0)
+        }
+    }
+
+    @Test("peers that ask for much and read nothing are ended when they leave too much together")
+    func unreadTogether() async throws {
+        var limits = ServerLimits()
+        limits.unreadBytes = 4 << 20
+        try await withServer(limits: limits) { socket, server in
+            let slow = try RawConnection(path: socket)
+            defer { slow.close() }
+            for id in 1...20 {
+                // The peer may have been ended by then.
+                try? await slow.send(
+                    #"{"jsonrpc":"2.0","id":\#(id),"method":"test.echo","params":{"text":"0123456789","repeated":100000}}"#
+                )
+            }
+            #expect(await waitUntil(seconds: 10) { server.state.counters["connections"] == 0 })
+            let other = try RawConnection(path: socket)
+            defer { other.close() }
+            #expect(try await other.exchange(Self.echo(1))?["result"] == .string("a"))
+        }
+    }
+
+    @Test("frames wait for memory that others hold, and come when it is given back")
+    func memory() async throws {
+        var limits = ServerLimits()
+        limits.frameBytes = 1 << 20
+        limits.frameBytesOfUser = 1 << 20
+        try await withServer(limits: limits) { socket, _ in
+            let holder = try RawConnection(path: socket)
+            try await holder.send(bytes: RawConnection.header(900_000) + [UInt8](repeating: 32, count: 1_000))
+            let small = try RawConnection(path: socket)
+            let large = try RawConnection(path: socket)
+            defer {
+                small.close()
+                large.close()
+            }
+            // Small frames pass, a large one waits.
+            #expect(try await small.exchange(Self.echo(1))?["result"] == .string("a"))
+            let text = String(repeating: "x", count: 500_000)
+            async let waits: Void = large.send(Self.echo(2, text))
+            try await Task.sleep(for: .milliseconds(300))
+            holder.close()
+            try await waits
+            #expect(try await large.receive()?["result"] == .string(text))
+        }
+    }
+
+    @Test("a peer that closes one way, or in the middle of anything, leaves nothing behind")
+    func halfClosed() async throws {
+        try await withServer { socket, server in
+            for number in 0..<60 {
+                let peer = try RawConnection(path: socket)
+                switch number % 4 {
+                case 0: try await peer.send(Self.echo(1, milliseconds: 60_000))
+                case 1: try await peer.send(bytes: RawConnection.header(100_000) + [1])
+                case 2: try await peer.send(bytes: [0, 0, 1])
+                default:
+                    try await peer.send(#"{"jsonrpc":"2.0","id":1,"method":"test.follow","params":{"count":100000}}"#)
+                }
+                if number % 2 == 0 { peer.closeForWriting() }
+                peer.close()
+            }
+            let half = try RawConnection(path: socket)
+            defer { half.close() }
+            try await half.send(Self.echo(1, milliseconds: 60_000))
+            half.closeForWriting()
+            #expect(try await half.receive() == nil)
+            #expect(
+                await waitUntil(seconds: 10) {
+                    let now = server.state.counters
+                    return now["connections"] == 0 && now["requests_in_flight"] == 0 && now["subscriptions"] == 0
+                        && now["unread_bytes"] == 0 && now["frame_bytes"] == 0
+                })
+        }
+    }
+}
