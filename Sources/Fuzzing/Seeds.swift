@@ -50,9 +50,13 @@ enum Seeds {
             + "gpt,cce,3,64,2,50,10000,0.45,1,loo,full,943,,,,diverged,\r\n",
     ]
 
+    private static func members<M: RPCMethod>(_ method: M.Type) -> String {
+        M.Params.fields.contains("name") ? #""name":"demo""# : M.Params.fields.contains("id") ? #""id":1"# : ""
+    }
+
     /// One request for each method, with the parameters that the types give an example of.
     static let requests =
-        Catalog.methods.map { #"{"jsonrpc":"2.0","id":1,"method":"\#($0.name)","params":{"name":"demo","id":1}}"# }
+        Catalog.methods.map { #"{"jsonrpc":"2.0","id":1,"method":"\#($0.name)","params":{\#(members($0))}}"# }
         + [
             #"[{"jsonrpc":"2.0","id":"a","method":"job.get","params":{"id":1}},{"jsonrpc":"2.0","method":"job.list"}]"#,
             #"{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":1}}"#,

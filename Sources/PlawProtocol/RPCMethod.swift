@@ -17,6 +17,12 @@ package protocol RPCMethod: Sendable {
     static var name: String { get }
     static var access: Access { get }
     static var ordering: Ordering { get }
+    /// True where a request mostly waits for something instead of computing.
+    static var waits: Bool { get }
+}
+
+extension RPCMethod {
+    package static var waits: Bool { false }
 }
 
 /// What a caller needs to be allowed.

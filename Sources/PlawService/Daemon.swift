@@ -37,6 +37,7 @@ package final class Daemon: Sendable {
     let store: Store
     let supervisor: CalibrationSupervisor
     private let services: Services
+    private let uploads: Uploads
     let logger: Logger
     private let started = ContinuousClock.now
 
@@ -67,7 +68,7 @@ package final class Daemon: Sendable {
         ) { dataset, key in
             try await laws.fit(LawFitParams(name: dataset), key: key).map(\.id)
         }
-        let uploads = Uploads(
+        uploads = Uploads(
             folder: layout.uploads, maximumBytes: { configuration.maxUploadBytes })
         services = Services(
             datasets: DatasetService(store: store, layout: layout, uploads: uploads, logger: logger),
@@ -124,6 +125,7 @@ package final class Daemon: Sendable {
             }
             group.addTask {
                 await self.services.laws.refitStale()
+                while (try? await Task.sleep(for: .seconds(60))) != nil { await self.uploads.discardOverdue() }
                 return .upkeep
             }
             // Server and supervisor end after `stop`, each in its own time; an error ends everything at once.
@@ -153,8 +155,8 @@ package final class Daemon: Sendable {
         let description = try JSONDecoder().decode(JSONValue.self, from: Data(settings.description))
         var router = Router()
         router.on(ServerInfo.self) { [self] _, _ in try await answering { try await info() } }
-        // It never changes: written once, and sent from there.
-        router.on(RPCDiscover.self, prepared: PreparedAnswers { 0 }) { _, _ in description }
+        // It never changes and is long: written once, and sent from there.
+        router.on(RPCDiscover.self, result: try JSONEncoder().encode(description))
         router.on(MetricsGet.self) { _, _ in metrics.result() }
         let datasets = services.datasets
         router.on(DatasetUpload.self) { params, _ in try await answering { try await datasets.upload(params) } }

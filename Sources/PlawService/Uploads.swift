@@ -14,11 +14,13 @@ actor Uploads {
     /// Uploads that may be open at once.
     static let maximumOpen = 16
 
-    /// An upload nobody added to for this long is given up.
+    /// An upload nobody added to for this long is given up, and one that takes this long in all.
     private static let patience = Duration.seconds(900)
+    private static let longest = Duration.seconds(6 * 3_600)
 
     private struct Upload {
         var received = 0
+        let begun = ContinuousClock.now
         var touched = ContinuousClock.now
     }
 
@@ -33,7 +35,7 @@ actor Uploads {
 
     /// Begins an upload. Errors: `busy` when too many are open.
     func begin() throws -> DatasetUploadResult {
-        for (id, upload) in uploads where ContinuousClock.now - upload.touched > Self.patience { discard(id) }
+        discardOverdue()
         guard uploads.count < Self.maximumOpen else {
             throw RPCError(.busy, "\(uploads.count) uploads are open; finish one or try again later")
         }
@@ -86,6 +88,14 @@ actor Uploads {
     func file(_ id: String) throws -> String {
         guard uploads[id] != nil else { throw unknown(id) }
         return path(id)
+    }
+
+    /// Gives up what takes too long: its bytes lie on the disk.
+    func discardOverdue() {
+        let now = ContinuousClock.now
+        for (id, upload) in uploads where now - upload.touched > Self.patience || now - upload.begun > Self.longest {
+            discard(id)
+        }
     }
 
     func discard(_ id: String) {

@@ -18,16 +18,72 @@ final class AcceptedConnection: Sendable {
     // Closing what is closed already changes nothing.
     deinit { channel.close(promise: nil) }
 
-    /// The channel to serve; reading begins. Once.
+    /// The channel to serve, when its peer has said something: those that say nothing take little memory. Once.
+    /// Errors: when the peer goes away before.
     func open() async throws -> NIOAsyncChannel<Frame, ByteBuffer> {
         let channel = channel
+        try await channel.eventLoop.flatSubmit {
+            let came = channel.eventLoop.makePromise(of: Void.self)
+            do {
+                // One that has ended already says so to nobody any more.
+                guard channel.isActive else { throw ChannelError.eof }
+                try channel.pipeline.syncOperations.addHandler(FirstFrame(came: came))
+                try channel.pipeline.syncOperations.handler(type: ReadGate.self).open()
+            } catch {
+                came.fail(error)
+            }
+            return came.futureResult
+        }.get()
         return try await channel.eventLoop.submit {
             let served = try NIOAsyncChannel<Frame, ByteBuffer>(
                 wrappingChannelSynchronously: channel,
                 configuration: .init(inboundType: Frame.self, outboundType: ByteBuffer.self))
-            try channel.pipeline.syncOperations.handler(type: ReadGate.self).open()
+            try channel.pipeline.syncOperations.handler(type: FirstFrame.self).handOn()
+            try channel.pipeline.syncOperations.handler(type: ReadGate.self).release()
             return served
         }.get()
+    }
+}
+
+/// Keeps the first frames of a connection until somebody serves it.
+// Used on its channel's event loop alone.
+final class FirstFrame: ChannelInboundHandler {
+    typealias InboundIn = Frame
+    typealias InboundOut = Frame
+
+    let came: EventLoopPromise<Void>
+    private var frames: [NIOAny]? = []
+    private var context: ChannelHandlerContext?
+
+    init(came: EventLoopPromise<Void>) { self.came = came }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        came.fail(ChannelError.eof)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard frames != nil else { return context.fireChannelRead(data) }
+        frames?.append(data)
+        // What comes after it waits in the socket.
+        if frames?.count == 1 { try? context.pipeline.syncOperations.handler(type: ReadGate.self).hold() }
+        came.succeed()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        came.fail(ChannelError.eof)
+        context.fireChannelInactive()
+    }
+
+    /// Hands on what was kept; from now on nothing is.
+    func handOn() {
+        let kept = frames ?? []
+        frames = nil
+        guard let context, !kept.isEmpty else { return }
+        for frame in kept { context.fireChannelRead(frame) }
+        context.fireChannelReadComplete()
     }
 }
 

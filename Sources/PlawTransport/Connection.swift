@@ -25,6 +25,8 @@ struct Connection: Sendable {
 
     /// Requests of one connection in work at once; more wait to be read.
     static let maximumInFlight = 64
+    /// Of them, those that compute at once; one that only waits is not counted. A peer that floods is one among others so.
+    static let maximumComputing = 8
 
     init(
         router: Router, watch: ConnectionWatch, access: Access, logger: Logger, server: ServerState,
@@ -102,6 +104,9 @@ struct Connection: Sendable {
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             var inFlight = 0
+            let (turns, turn) = AsyncStream.makeStream(of: Void.self)
+            for _ in 0..<Self.maximumComputing { turn.yield() }
+            var next = turns.makeAsyncIterator()
             for await message in messages {
                 if let answer = prepared(message) {
                     cancellations.forget(message.ids)
@@ -122,8 +127,11 @@ struct Connection: Sendable {
                     watch.ended()
                 } else {
                     inFlight += 1
+                    let waits = !message.isBatch && message.methods.allSatisfy { router.routes[$0]?.waits == true }
+                    if !waits { _ = await next.next() }
                     group.addTask {
                         try await answer(message)
+                        if !waits { turn.yield() }
                         freed.yield()
                         watch.ended()
                     }

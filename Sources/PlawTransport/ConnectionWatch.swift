@@ -110,15 +110,19 @@ final class WriteCounter: ChannelOutboundHandler {
     typealias OutboundOut = ByteBuffer
 
     private let watch: ConnectionWatch
+    private let server: ServerState
 
-    init(_ watch: ConnectionWatch) { self.watch = watch }
+    init(_ watch: ConnectionWatch, _ server: ServerState) {
+        self.watch = watch
+        self.server = server
+    }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let bytes = Self.unwrapOutboundIn(data).readableBytes
-        let watch = watch
-        _ = watch.wait(bytes)
+        let (watch, server) = (watch, server)
+        server.queued(bytes, watch)
         let written = promise ?? context.eventLoop.makePromise()
-        written.futureResult.whenComplete { _ in watch.sent(bytes) }
+        written.futureResult.whenComplete { _ in server.sent(bytes, watch) }
         context.write(data, promise: written)
     }
 }

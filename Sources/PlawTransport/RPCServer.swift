@@ -123,7 +123,7 @@ package final class RPCServer: Sendable {
     private func bind() async throws -> NIOAsyncChannel<AcceptedConnection, Never> {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: CInt(Self.backlog))
-        let budget = state.budget
+        let (state, budget) = (state, state.budget)
         let initialise: @Sendable (any Channel) -> EventLoopFuture<AcceptedConnection> = { channel in
             // Read now: a peer that closes at once leaves nothing to ask later.
             Self.credentials(of: channel).flatMapThrowing { peer in
@@ -131,7 +131,7 @@ package final class RPCServer: Sendable {
                 let flow = FrameFlow(budget: budget, watch: watch, gate: gate)
                 let pipeline = channel.pipeline.syncOperations
                 try pipeline.addHandler(gate)
-                try pipeline.addHandler(WriteCounter(watch))
+                try pipeline.addHandler(WriteCounter(watch, state))
                 try pipeline.addHandler(
                     ByteToMessageHandler(FrameDecoder(limit: FrameLimits.requestBytes, flow: flow)))
                 try pipeline.addHandler(MessageToByteHandler(FrameEncoder()))

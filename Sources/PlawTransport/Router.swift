@@ -59,6 +59,8 @@ package struct Router: Sendable {
     struct Route: Sendable {
         var access: Access
         var ordering: Ordering
+        /// True where a request mostly waits for something.
+        var waits: Bool
         /// Decodes the parameters from the message, runs the handler and encodes the response.
         var run: @Sendable (_ message: Data, _ id: RequestID?, _ context: RequestContext) async throws -> Data
         /// Decodes the parameters alone.
@@ -101,7 +103,26 @@ package struct Router: Sendable {
             return Data(ResultText.start(id).utf8) + text + Data(ResultText.end.utf8)
         }
         routes[M.name] = Route(
-            access: M.access, ordering: M.ordering, run: run, check: { _ = try read($0) }, prepared: prepared)
+            access: M.access, ordering: M.ordering, waits: M.waits, run: run, check: { _ = try read($0) },
+            prepared: prepared)
+    }
+
+    /// Answers a method without parameters by a result that was written as JSON before.
+    package mutating func on<M: RPCMethod>(_ method: M.Type, result: Data) where M.Params == NoParams {
+        let check: @Sendable (Data) throws -> Void = { message in
+            do {
+                _ = try JSONDecoder().decode(ParamsEnvelope<NoParams>.self, from: message)
+            } catch let error as DecodingError {
+                throw explain(error)
+            }
+        }
+        routes[M.name] = Route(
+            access: M.access, ordering: M.ordering, waits: false,
+            run: { message, id, _ in
+                try check(message)
+                guard let id else { return Data() }
+                return Data(ResultText.start(id).utf8) + result + Data(ResultText.end.utf8)
+            }, check: check, prepared: nil)
     }
 
     /// Of each request in a message, why it would be refused before its handler runs; nil for one that would run.

@@ -13,7 +13,7 @@ package struct ServerLimits: Sendable {
     package var frameBytesOfUser = 32 << 20
     /// Bytes of answers that peers have not read. Beyond it a connection that leaves much unread is closed.
     package var unreadBytes = 24 << 20
-    package var unreadBytesOfConnection = 1 << 20
+    package var unreadBytesOfConnection = 64 << 10
     /// Seconds without a request, with a frame unfinished, and with answers unread, after which a connection is closed.
     package var idleSeconds = 900.0
     package var unfinishedSeconds = 30.0

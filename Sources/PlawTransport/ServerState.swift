@@ -119,10 +119,17 @@ package final class ServerState: Sendable {
             counts.unread += bytes
             return counts.unread
         }
-        // A single answer may be larger than that, and is given its time.
-        if all <= limits.unreadBytes || own == bytes || own <= limits.unreadBytesOfConnection { return true }
+        if all <= limits.unreadBytes || own <= limits.unreadBytesOfConnection { return true }
+        // A single answer may be large, and is given its time while there is room.
+        if own == bytes, all <= 2 * limits.unreadBytes { return true }
         sent(bytes, watch)
         return false
+    }
+
+    /// Counts bytes that wait in the channel.
+    func queued(_ bytes: Int, _ watch: ConnectionWatch) {
+        _ = watch.wait(bytes)
+        counts.withLock { $0.unread += bytes }
     }
 
     func sent(_ bytes: Int, _ watch: ConnectionWatch) {

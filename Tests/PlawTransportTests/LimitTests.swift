@@ -127,19 +127,21 @@ import Testing
         limits.subscriptionsOfConnection = 2
         limits.subscriptions = 3
         // A follower that is not read holds its place.
-        let follow = #"{"jsonrpc":"2.0","id":1,"method":"test.follow","params":{"count":1000,"bytes":100000}}"#
+        @Sendable func follow(_ id: Int) -> String {
+            #"{"jsonrpc":"2.0","id":\#(id),"method":"test.follow","params":{"count":1000,"bytes":100000}}"#
+        }
         try await withServer(limits: limits) { socket, server in
             let peers = try (0..<2).map { _ in try RawConnection(path: socket) }
             defer { peers[1].close() }
-            for peer in peers { for _ in 0..<2 { try await peer.send(follow) } }
+            for peer in peers { for id in 1...2 { try await peer.send(follow(id)) } }
             #expect(await waitUntil { server.state.counters["subscriptions"] == 3 })
             let third = try RawConnection(path: socket)
             defer { third.close() }
-            let refused = try await third.exchange(follow)
+            let refused = try await third.exchange(follow(1))
             #expect(refused?["error"]?["message"]?.stringValue == "peers follow too much, at most 3 are served at once")
             peers[0].close()
             #expect(await waitUntil { server.state.counters["subscriptions"] ?? 9 <= 2 })
-            #expect(try await third.exchange(follow)?["result"] == .bool(true))
+            #expect(try await third.exchange(follow(1))?["result"] == .bool(true))
         }
     }
 
