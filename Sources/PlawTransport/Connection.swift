@@ -143,12 +143,28 @@ struct Connection: Sendable {
 
     /// What was prepared for a request, where nothing stands against answering it at once.
     private func prepared(_ message: Incoming) -> ByteBuffer? {
+        if let answer = fixed(message) { return answer }
         guard let envelope = message.envelope, let route = router.routes[envelope.method], access >= route.access,
             cancellations.isFree(envelope.id), !server.isStopping,
             let result = route.prepared?.find(envelope.method, envelope.params)
         else { return nil }
         server.count(envelope.method)
-        let start = ResultText.start(envelope.id)
+        return Self.answer(envelope.id, result)
+    }
+
+    /// The answer of a method that has one result for ever. It is long: of one connection there is one at a time.
+    private func fixed(_ message: Incoming) -> ByteBuffer? {
+        guard !message.isBatch, message.fault == nil, let head = message.heads.first, let method = head.method,
+            let route = router.routes[method], let result = route.fixed, access >= route.access,
+            head.version == "2.0", !head.isResponse, case .present(let id) = head.id, cancellations.isFree(id),
+            !server.isStopping, (try? route.check(message.data)) != nil
+        else { return nil }
+        server.count(method)
+        return Self.answer(id, result)
+    }
+
+    private static func answer(_ id: RequestID, _ result: Data) -> ByteBuffer {
+        let start = ResultText.start(id)
         var answer = ByteBuffer()
         answer.reserveCapacity(start.utf8.count + result.count + ResultText.end.utf8.count)
         answer.writeString(start)

@@ -67,6 +67,8 @@ package struct Router: Sendable {
         var check: @Sendable (_ message: Data) throws -> Void
         /// Where answers are kept that can be given again.
         var prepared: PreparedAnswers?
+        /// The one result that it ever has, as JSON.
+        var fixed: Data?
     }
 
     private(set) var routes: [String: Route] = [:]
@@ -122,7 +124,7 @@ package struct Router: Sendable {
                 try check(message)
                 guard let id else { return Data() }
                 return Data(ResultText.start(id).utf8) + result + Data(ResultText.end.utf8)
-            }, check: check, prepared: nil)
+            }, check: check, prepared: nil, fixed: result)
     }
 
     /// Of each request in a message, why it would be refused before its handler runs; nil for one that would run.
