@@ -137,10 +137,7 @@ package struct Advisor: Sendable {
     private func sure(_ highest: Int, _ question: Question) -> Int {
         guard !question.isInside(highest), let inside = question.best(inside: true) else { return highest }
         let (a, b) = (branches[search.place(inside).part], branches[search.place(highest).part])
-        guard let from = a.laws[question.metric], let to = b.laws[question.metric], to.fit.predictsLargest == true
-        else {
-            return inside
-        }
+        guard let from = a.laws[question.metric], let to = b.laws[question.metric] else { return inside }
         let (p, q) = (a.place(question.configuration(inside)), b.place(question.configuration(highest)))
         let change: (mean: Double, deviation: Double)
         if search.place(inside).part == search.place(highest).part {
@@ -150,7 +147,7 @@ package struct Advisor: Sendable {
             let variance = x.lawDeviation * x.lawDeviation + y.lawDeviation * y.lawDeviation
             change = (y.mean - x.mean, variance.squareRoot())
         }
-        return change.mean > 1.645 * change.deviation ? highest : inside
+        return to.believes(change) ? highest : inside
     }
 
     // MARK: - Parts of an answer

@@ -16,6 +16,9 @@ internal import Foundation
 
 /// What reads bytes that others made: each case reads any bytes at all and must neither trap, hang, nor take memory without end.
 ///
+/// The traps in this file are on purpose: a trap is how a fuzzer is told that something read is not what it should be. No shipped
+/// program links it.
+///
 /// The fuzzer drives them with inputs of its own, the tests with seeds and with the inputs that were found once.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     /// Frames of the wire, in pieces whose sizes the first bytes say.

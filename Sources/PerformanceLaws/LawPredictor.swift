@@ -87,6 +87,14 @@ package struct LawPredictor: Sendable {
         return (mean, max(0, square - mean * mean).squareRoot())
     }
 
+    /// Whether an answer beyond the observations is believed rather than the best among them: by a law that predicted its largest
+    /// observations, which has more there in 95 of 100.
+    ///
+    /// - Parameter change: from the best among the observations to the answer beyond.
+    package func believes(_ change: (mean: Double, deviation: Double)) -> Bool {
+        fit.predictsLargest == true && change.mean > 1.645 * change.deviation
+    }
+
     /// Draws of the law at several places together: a row a draw, seeded.
     ///
     /// - Parameter places: up to a few hundred; the cost grows with their cube.

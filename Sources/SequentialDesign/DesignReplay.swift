@@ -180,8 +180,7 @@ package struct DesignReplay: Sendable {
         let hull = Hull(observations.map { ($0.configuration.layers, $0.configuration.dim) })
         let inside = predictions.filter { hull.distance(layers: $0.shape.layers, dim: $0.shape.dim) == 0 }
         if let safe = inside.max(by: { $0.1.mean < $1.1.mean }) {
-            let change = predictor.difference(place(safe.shape), place(chosen.shape))
-            if law.predictsLargest != true || change.mean <= 1.645 * change.deviation { chosen = safe }
+            if !predictor.believes(predictor.difference(place(safe.shape), place(chosen.shape))) { chosen = safe }
         }
         (outcome.layers, outcome.dim) = (chosen.shape.layers, chosen.shape.dim)
         outcome.value = values[chosen.shape] ?? 0

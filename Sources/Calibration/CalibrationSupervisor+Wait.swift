@@ -1,0 +1,25 @@
+package import PlawProtocol
+
+extension CalibrationSupervisor {
+    /// The job when it has ended, or as it is when the time is over. Errors: `unknownJob`, `CancellationError`.
+    package func wait(for id: Int64, seconds: Double) async throws -> Job {
+        let following = await hub.follow(id)
+        do {
+            let job = try await snapshot(id)
+            if !job.state.isFinal {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { for await state in following.states where state.state.isFinal { return } }
+                    group.addTask { try? await Task.sleep(for: .seconds(seconds)) }
+                    await group.next()
+                    group.cancelAll()
+                }
+            }
+        } catch {
+            await hub.leave(following)
+            throw error
+        }
+        await hub.leave(following)
+        try Task.checkCancellation()
+        return try await snapshot(id)
+    }
+}
