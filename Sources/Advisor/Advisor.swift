@@ -213,13 +213,15 @@ package struct Advisor: Sendable {
         }
         let value = question.value(best)
         var reasons = [
-            "the highest expected \(name) of \(question.feasible) configurations"
-                + (best == highest ? "" : " of those among the observations")
+            "the highest expected \(name) \(best == highest ? "" : "among the observations, ")of \(question.feasible) "
+                + "configurations"
                 + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
         ]
         if let bestTrained = question.trained.first {
             if bestTrained == best {
-                reasons.append("it was trained: nothing untrained is expected to do better")
+                reasons.append(
+                    "it was trained: nothing untrained \(best == highest ? "" : "among the observations ")is expected to do better"
+                )
             } else {
                 reasons.append(
                     "expected to be \(Self.rounded(value - question.value(bestTrained))) above the best that was trained, "
@@ -227,14 +229,15 @@ package struct Advisor: Sendable {
             }
         }
         if question.feasible < question.total {
-            // The limit without which the answer would be best.
+            // The limit without which the answer would be best; what lies within the budget, however unsure, is not kept away by it.
+            let most = question.value(highest)
             let binding = question.beyond.map { (bit: $0.key, gain: question.value($0.value) - value, shape: $0.value) }
                 .max { ($0.gain, -$0.bit) < ($1.gain, -$1.bit) }
-            if let binding, binding.gain > 0 {
+            if let binding, question.value(binding.shape) > most {
                 reasons.append(
                     "\(Self.currencies[binding.bit].words) is the limit that binds: without it \(shape(binding.shape)) would be "
                         + "expected to have \(Self.rounded(binding.gain)) more")
-            } else if let free = Question(self, Budget(), metric: name).best(), question.value(free) > value {
+            } else if let free = Question(self, Budget(), metric: name).best(), question.value(free) > most {
                 reasons.append("several limits bind together: giving up any one of them gains nothing")
             }
         }
