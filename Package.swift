@@ -150,8 +150,9 @@ let package = Package(
         .testTarget(
             name: "PlawServiceTests",
             dependencies: [
-                "Domain", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Systemd", "Trials", "plawd",
-                "plaw-trial",
+                "Domain", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Store", "Systemd", "Trials",
+                "plaw",
+                "plawd", "plaw-trial",
             ], swiftSettings: strict),
         .testTarget(
             name: "plawTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "plaw", "plaw-trial", "plawd"],

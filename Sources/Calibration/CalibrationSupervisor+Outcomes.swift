@@ -4,6 +4,12 @@ internal import PlawProtocol
 internal import Store
 internal import Trials
 
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
 /// What the supervisor says of trials: messages, observations, the next one to train, and the time that jobs still need.
 extension CalibrationSupervisor {
     /// Fields of an event of a trial.
@@ -63,11 +69,91 @@ extension CalibrationSupervisor {
         let needed = (job.trials ?? []).reduce(0.0) { sum, trial in
             switch trial.state {
             case .queued: sum + trial.predictedSeconds
-            case .running: sum + max(0, trial.predictedSeconds - trial.seconds)
-            case .finished, .failed, .cancelled: sum
+            case .running, .stale, .preempted: sum + max(0, trial.predictedSeconds - trial.seconds)
+            case .finished, .failed, .diverged, .cancelled: sum
             }
         }
         return max(0, min(needed / Double(max(1, workers)), job.budgetSeconds - job.activeSeconds))
+    }
+
+    /// Times that a trial is begun again whose worker was ended by somebody else or by want of memory.
+    static let mostRetries = 2
+
+    /// The trial as it is queued again where its worker ended in a way that may pass; nil where its end is to be settled.
+    func retrying(_ trial: StoredTrial, _ exit: TrialExit, remainingSeconds: Double) async throws -> StoredTrial? {
+        var failure: TrialFailure
+        switch exit {
+        case .finished: return nil
+        case .failed(let found): failure = found
+        // Asked to stop by nobody here.
+        case .interrupted: failure = TrialFailure("the worker was stopped by somebody else", cause: .killed)
+        }
+        guard !Task.isCancelled, !cancelled.contains(trial.job), failure.cause != .bug,
+            trial.retries < Self.mostRetries, remainingSeconds > 2
+        else { return nil }
+        var again = trial
+        again.state = .queued
+        again.retries += 1
+        again.seconds = progress[trial.id]?.seconds ?? trial.seconds
+        let batch = trial.spec.options.batchUsers
+        if failure.cause == .outOfMemory {
+            guard batch > 1 else { return nil }
+            again.spec.options.batchUsers = batch / 2
+            // What was begun with another batch is another training.
+            again.seconds = 0
+            failure.message += "; begun anew with batches of \(batch / 2) users, which have laws of their own"
+        } else {
+            failure.message += "; begun again"
+        }
+        again.message = failure.message
+        again.log = failure.log
+        logger.warning(
+            "trial begun again",
+            metadata: ["job": "\(trial.job)", "trial": "\(trial.id)", "reason": "\(failure.message)"])
+        try await store.retryTrial(again)
+        return again
+    }
+
+    /// Stores how a trial ended or where it stopped.
+    func settle(_ trial: StoredTrial, _ exit: TrialExit, directory: String, job: Job) async throws {
+        let seconds = progress[trial.id]?.seconds ?? trial.seconds
+        let files = TrialDirectory(path: directory)
+        switch exit {
+        case .finished:
+            let result = try files.readResult()
+            let observation = try await observation(of: result, trial: trial, job: job)
+            // What a worker said of a training that led to nothing is kept with it.
+            try await store.finishTrial(
+                trial.id, result: result, message: Self.message(result) ?? trial.message,
+                log: observation == nil ? Self.logTail(files) : nil, observation: observation)
+            logger.info(
+                "trial ended",
+                metadata: Self.metadata(.trialEnded, trial, of: job).merging(["status": "\(result.status.rawValue)"]) {
+                    $1
+                })
+        case .interrupted where Task.isCancelled && !cancelled.contains(job.id):
+            return try await store.updateTrial(trial.id, state: .preempted, seconds: seconds)
+        case .interrupted where cancelled.contains(job.id):
+            try await store.updateTrial(trial.id, state: .cancelled, seconds: seconds, message: "stopped")
+        case .interrupted:
+            try await store.updateTrial(
+                trial.id, state: .failed, seconds: seconds, message: "the worker was stopped by somebody else")
+        case .failed(let failure):
+            logger.warning(
+                "trial failed",
+                metadata: Self.metadata(.trialFailed, trial, of: job).merging(["error": "\(failure.message)"]) { $1 })
+            let tries = trial.retries > 0 ? "; begun \(trial.retries + 1) times" : ""
+            try await store.updateTrial(
+                trial.id, state: .failed, seconds: seconds, message: failure.message + tries, log: failure.log)
+        }
+        // What has ended is not gone on with; there may be no checkpoint.
+        try? FileManager.default.removeItem(atPath: files.checkpointPath)
+        try? FileManager.default.removeItem(atPath: files.checkpointPath + ".partial")
+    }
+
+    private static func logTail(_ files: TrialDirectory) -> String? {
+        guard let data = try? readFile(files.path + "/worker.log"), !data.isEmpty else { return nil }
+        return String(decoding: data.suffix(4_096), as: UTF8.self)
     }
 
     /// Asks for one more trial of a job whose trials are chosen one at a time, and stores it before it starts; nil where there is

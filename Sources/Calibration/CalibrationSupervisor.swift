@@ -32,9 +32,11 @@ package actor CalibrationSupervisor {
     /// Jobs that are being ended.
     private var ending: Set<Int64> = []
     /// Jobs whose cancellation was asked for.
-    private var cancelled: Set<Int64> = []
+    private(set) var cancelled: Set<Int64> = []
     /// Last progress of running trials, by trial.
-    private var progress: [Int64: TrialProgress] = [:]
+    var progress: [Int64: TrialProgress] = [:]
+    /// The store could not take what the job in work has to say: it is put off until it can.
+    var storeTrouble: StoreError?
     /// Since when the running job is worked on, and what it had been worked on before.
     private var clock: (start: ContinuousClock.Instant, before: Double)?
 
@@ -135,7 +137,8 @@ package actor CalibrationSupervisor {
             guard !job.state.isFinal else { return running = nil }
             clock = (ContinuousClock.now, job.activeSeconds)
             if cancelled.contains(id) { stop.yield() }
-            try await store.updateJob(id, state: .running, activeSeconds: job.activeSeconds)
+            storeTrouble = nil
+            try await store.beginJob(id, activeSeconds: job.activeSeconds)
             logger.notice(
                 "calibration started",
                 metadata: ["event": "\(JournalEvent.calibrationStarted)", "job": "\(id)", "dataset": "\(job.dataset)"])
@@ -144,12 +147,18 @@ package actor CalibrationSupervisor {
             running = nil
             let active = activeSeconds
             clock = nil
+            if let storeTrouble { throw storeTrouble }
             if Task.isCancelled && !cancelled.contains(id) {
                 // The daemon is stopping: the job stays `running` in the store and goes on at the next start.
                 try await store.updateJob(id, state: .running, activeSeconds: active)
                 return
             }
             await end(id, activeSeconds: active)
+        } catch let error as StoreError where error.mayPass {
+            (running, clock) = (nil, nil)
+            // Nothing is lost: what the workers left is found when the store takes it again.
+            logger.error("calibration put off", metadata: ["job": "\(id)", "error": "\(error)"])
+            await pause(milliseconds: 1_000)
         } catch {
             running = nil
             clock = nil
@@ -177,8 +186,8 @@ package actor CalibrationSupervisor {
     private func train(_ job: Job, stops: AsyncStream<Void>) async throws {
         let workers = try await store.workers(of: job.id)
         var queue = try await store.trials(of: job.id).filter { !$0.state.isFinal }
-        // A trial that was running when the daemon died goes on from its checkpoint before others start.
-        queue.sort { ($0.state == .running ? 0 : 1, $0.place) < ($1.state == .running ? 0 : 1, $1.place) }
+        // Trials that had begun when the daemon stopped or died go on from their checkpoints before others start.
+        queue.sort { ($0.state.hasBegun ? 0 : 1, $0.place) < ($1.state.hasBegun ? 0 : 1, $1.place) }
         let design = try await store.design(of: job.id).map { try SequentialPlan(text: $0) }
         var inFlight = 0
         var running: [Int64: StoredTrial] = [:]
@@ -218,7 +227,8 @@ package actor CalibrationSupervisor {
                     stopping = true
                     group.cancelAll()
                 }
-                if Task.isCancelled { stopping = true }
+                if storeTrouble != nil, !stopping { group.cancelAll() }
+                if Task.isCancelled || storeTrouble != nil { stopping = true }
             }
             group.cancelAll()
         }
@@ -246,7 +256,7 @@ package actor CalibrationSupervisor {
             let scale = await epochScale(of: job.id)
             let remaining = job.budgetSeconds - activeSeconds
             let needed = max(0, trial.predictedSeconds * scale - trial.seconds)
-            if needed <= remaining || (trial.state == .running && remaining > 2) { return trial }
+            if needed <= remaining || (trial.state.hasBegun && remaining > 2) { return trial }
             let message =
                 "not started: needs about \(Int(needed.rounded(.up))) s, "
                 + "\(Int(max(0, remaining))) s of the budget are left"
@@ -262,23 +272,43 @@ package actor CalibrationSupervisor {
     // MARK: - One trial
 
     private func run(_ stored: StoredTrial, of job: Job) async {
-        let trial = stored
+        var trial = stored
         let directory = "\(trialsFolder)/\(trial.id)"
         do {
-            if trial.state != .running {
-                try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-                try TrialDirectory(path: directory).writeSpec(trial.spec)
+            while true {
+                // After a restore from a backup a trial that had begun has no directory.
+                if !trial.state.hasBegun || !FileManager.default.fileExists(atPath: "\(directory)/spec.json") {
+                    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+                    try TrialDirectory(path: directory).writeSpec(trial.spec)
+                }
+                try await store.updateTrial(trial.id, state: .running, seconds: trial.seconds)
+                await publish(job.id)
+                logger.info("trial started", metadata: Self.metadata(.trialStarted, trial, of: job))
+                let id = trial.id
+                // The final ranking is paid from the same budget.
+                let secondsLeft = max(1, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
+                let exit = await executor.run(directory, secondsLeft: secondsLeft) { update in
+                    await self.note(update, of: id, job: job.id)
+                }
+                guard let again = try await retrying(trial, exit, remainingSeconds: job.budgetSeconds - activeSeconds)
+                else {
+                    try await settle(trial, exit, directory: directory, job: job)
+                    break
+                }
+                trial = again
+                progress[trial.id] = nil
+                await publish(job.id)
+                // What killed it may still be there; a stop of the whole service reaches workers before their daemon.
+                try? await Task.sleep(for: .seconds(trial.retries))
+                if Task.isCancelled {
+                    try await settle(trial, .interrupted, directory: directory, job: job)
+                    break
+                }
             }
-            try await store.updateTrial(trial.id, state: .running, seconds: trial.seconds)
-            await publish(job.id)
-            logger.info("trial started", metadata: Self.metadata(.trialStarted, trial, of: job))
-            let id = trial.id
-            // The final ranking is paid from the same budget.
-            let secondsLeft = max(1, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
-            let exit = await executor.run(directory, secondsLeft: secondsLeft) { update in
-                await self.note(update, of: id, job: job.id)
-            }
-            try await settle(trial, exit, directory: directory, job: job)
+        } catch let error as StoreError where error.mayPass {
+            logger.error(
+                "trial put off", metadata: ["job": "\(job.id)", "trial": "\(trial.id)", "error": "\(error)"])
+            storeTrouble = error
         } catch {
             logger.error(
                 "trial failed",
@@ -295,34 +325,6 @@ package actor CalibrationSupervisor {
         await publish(job)
     }
 
-    private func settle(_ trial: StoredTrial, _ exit: TrialExit, directory: String, job: Job) async throws {
-        let seconds = progress[trial.id]?.seconds ?? trial.seconds
-        switch exit {
-        case .finished:
-            let result = try TrialDirectory(path: directory).readResult()
-            let observation = try await observation(of: result, trial: trial, job: job)
-            try await store.finishTrial(
-                trial.id, result: result, message: Self.message(result), observation: observation)
-            logger.info(
-                "trial ended",
-                metadata: Self.metadata(.trialEnded, trial, of: job).merging(["status": "\(result.status.rawValue)"]) {
-                    $1
-                })
-        case .interrupted:
-            guard cancelled.contains(job.id) else {
-                return try await store.updateTrial(trial.id, state: .running, seconds: seconds)
-            }
-            try await store.updateTrial(trial.id, state: .cancelled, seconds: seconds, message: "stopped")
-        case .failed(let message):
-            logger.warning(
-                "trial failed",
-                metadata: Self.metadata(.trialFailed, trial, of: job).merging(["error": "\(message)"]) { $1 })
-            try await store.updateTrial(trial.id, state: .failed, seconds: seconds, message: message)
-        }
-        // What has ended is not gone on with; there may be no checkpoint.
-        try? FileManager.default.removeItem(atPath: TrialDirectory(path: directory).checkpointPath)
-    }
-
     // MARK: - The end
 
     /// Ends a job: leaves no trial unfinished, fits the laws, stores the final state and tells everybody.
@@ -337,7 +339,7 @@ package actor CalibrationSupervisor {
             for trial in trials where !trial.state.isFinal {
                 try await store.updateTrial(
                     trial.id, state: .cancelled, seconds: trial.seconds,
-                    message: trial.state == .running ? "stopped" : "not started")
+                    message: trial.state.hasBegun ? "stopped" : "not started")
             }
             for trial in trials {
                 // What has ended is not gone on with; most have no checkpoint any more.
@@ -368,6 +370,7 @@ package actor CalibrationSupervisor {
             }
             let state: JobState = wasCancelled ? .cancelled : measured > 0 || wasEnough ? .finished : .failed
             try await store.updateJob(id, state: state, activeSeconds: activeSeconds, message: message, laws: laws)
+            cancelled.remove(id)
             logger.notice(
                 "calibration ended",
                 metadata: [
@@ -375,9 +378,10 @@ package actor CalibrationSupervisor {
                     "state": "\(state.rawValue)",
                 ])
         } catch {
+            // It is found unfinished, and a cancellation is not forgotten.
             logger.error("cannot end the job", metadata: ["job": "\(id)", "error": "\(error)"])
+            await pause(milliseconds: 1_000)
         }
-        cancelled.remove(id)
         await publish(id)
     }
 

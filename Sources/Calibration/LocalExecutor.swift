@@ -74,7 +74,7 @@ package struct LocalExecutor: TrialExecutor {
             return exit
         } catch {
             if Task.isCancelled { return .interrupted }
-            return .failed("cannot run \(settings.program): \(error)")
+            return .failed(TrialFailure("cannot run \(settings.program): \(error)"))
         }
     }
 
@@ -131,16 +131,23 @@ package struct LocalExecutor: TrialExecutor {
     }
 
     private static func exit(_ status: TerminationStatus, _ log: WorkerLog, killedForMemory: Bool) -> TrialExit {
+        func failed(_ message: String, _ cause: TrialFailure.Cause) -> TrialExit {
+            .failed(TrialFailure(message, cause: cause, log: log.kept))
+        }
         switch status {
         case .exited(0): return .finished
         case .exited(WorkerStatus.interrupted): return .interrupted
-        case .exited(WorkerStatus.outOfMemory): return .failed(log.outOfMemory ?? WorkerStatus.outOfMemoryWords)
-        case .exited(let code): return .failed("the worker ended with status \(code)\(log.tail)")
+        case .exited(WorkerStatus.outOfMemory):
+            return failed(log.outOfMemory ?? WorkerStatus.outOfMemoryWords, .outOfMemory)
+        case .exited(let code): return failed("the worker ended with status \(code)\(log.tail)", .bug)
         case .signaled(let signal):
             if killedForMemory {
-                return .failed("\(WorkerStatus.outOfMemoryWords): the kernel killed the worker at its group's limit")
+                return failed(
+                    "\(WorkerStatus.outOfMemoryWords): the kernel killed the worker at its group's limit", .outOfMemory)
             }
-            return .failed(log.outOfMemory ?? "the worker was killed by signal \(signal)\(log.tail)")
+            if let words = log.outOfMemory { return failed(words, .outOfMemory) }
+            let cause: TrialFailure.Cause = [SIGHUP, SIGINT, SIGKILL, SIGTERM].contains(signal) ? .killed : .bug
+            return failed("the worker was killed by signal \(signal)\(log.tail)", cause)
         }
     }
 }
@@ -164,6 +171,14 @@ private struct WorkerLog {
         guard let data = FileManager.default.contents(atPath: path), !data.isEmpty else { return "" }
         let text = String(decoding: data.suffix(600), as: UTF8.self)
         return ": " + text.split(separator: "\n").suffix(3).joined(separator: " | ")
+    }
+
+    /// The last lines, as a trial keeps them; nil where it said nothing.
+    var kept: String? {
+        guard let data = FileManager.default.contents(atPath: path), !data.isEmpty else { return nil }
+        let text = String(decoding: data.suffix(4_096), as: UTF8.self)
+        // Where the log is longer the first line is a piece of one.
+        return data.count > 4_096 ? String(text.drop { $0 != "\n" }.dropFirst()) : text
     }
 
     /// The line in which this run said that it was refused memory; nil where it did not.

@@ -7,8 +7,32 @@ package enum TrialExit: Sendable, Hashable {
     case finished
     /// It was asked to stop and left a checkpoint.
     case interrupted
-    /// It ended without a result; the message says how, with the end of its log.
-    case failed(String)
+    /// It ended without a result.
+    case failed(TrialFailure)
+}
+
+/// How a worker ended that left no result.
+package struct TrialFailure: Sendable, Hashable {
+    package enum Cause: Sendable, Hashable {
+        /// It would end so again: it said so itself, or it crashed.
+        case bug
+        /// Somebody else ended it: it may fare better when it is begun again.
+        case killed
+        /// The machine had no memory for it: it may fit with a smaller batch.
+        case outOfMemory
+    }
+
+    package var cause: Cause
+    /// How it ended, with its last words.
+    package var message: String
+    /// The last lines of its log.
+    package var log: String?
+
+    package init(_ message: String, cause: Cause = .bug, log: String? = nil) {
+        self.cause = cause
+        self.message = message
+        self.log = log
+    }
 }
 
 /// Runs trials somewhere; given nothing but a trial directory (the trial contract).

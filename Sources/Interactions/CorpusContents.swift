@@ -36,7 +36,7 @@ struct CorpusContents {
     var itemNames: Names
     var userNames: Names
 
-    /// Writes the file atomically and returns the content hash. Errors: `InteractionError` with reason `write`.
+    /// Writes the file atomically and returns the content hash. Errors: `InteractionError` with reason `write` or `no-space`.
     func write(to path: String) throws -> String {
         let hash = contentHash()
         let temporary = path + ".partial"
@@ -126,6 +126,8 @@ struct CorpusContents {
     }
 
     private func failure(_ path: String) -> InteractionError {
-        InteractionError(file: path, reason: "write", "cannot be written: \(String(cString: strerror(errno)))")
+        InteractionError(
+            file: path, reason: errno == ENOSPC || errno == EDQUOT ? "no-space" : "write",
+            "cannot be written: \(String(cString: strerror(errno)))")
     }
 }

@@ -9,7 +9,7 @@ package enum Catalog {
         ObservationImport.self, ObservationList.self,
         LawFitMethod.self, LawList.self, LawGet.self, LawPredict.self,
         AdvisorRecommend.self, AdvisorPareto.self, AdvisorPotential.self, AdvisorWhatIf.self,
-        ReportRender.self,
+        ReportRender.self, StoreBackup.self,
     ]
 
     /// The notification that `job.subscribe` sends; its params are a `Job`.

@@ -21,6 +21,8 @@ package enum ErrorCode: Int, Sendable, Hashable, CaseIterable {
     case storeFailed = -32012
     case workerFailed = -32013
     case noInteractions = -32014
+    case noSpace = -32015
+    case backupUnknown = -32016
     case timedOut = -32020
 
     /// The stable word carried in `data.reason`.
@@ -47,6 +49,8 @@ package enum ErrorCode: Int, Sendable, Hashable, CaseIterable {
         case .storeFailed: "store-failed"
         case .workerFailed: "worker-failed"
         case .noInteractions: "no-interactions"
+        case .noSpace: "no-space"
+        case .backupUnknown: "backup-unknown"
         case .timedOut: "timed-out"
         }
     }

@@ -1,6 +1,8 @@
+internal import Interactions
 internal import PerformanceLaws
 internal import PlawProtocol
 internal import Store
+internal import Trials
 
 /// Turns the errors of the lower rooms into those of the wire.
 func answering<T: Sendable>(_ body: () async throws -> T) async throws -> T {
@@ -9,7 +11,8 @@ func answering<T: Sendable>(_ body: () async throws -> T) async throws -> T {
     } catch let error as StoreError {
         let code: ErrorCode =
             switch error.kind {
-            case .failed: .storeFailed
+            case .failed, .unavailable: .storeFailed
+            case .noSpace: .noSpace
             case .unknownDataset: .datasetUnknown
             case .datasetExists: .datasetExists
             case .unknownJob: .jobUnknown
@@ -20,5 +23,11 @@ func answering<T: Sendable>(_ body: () async throws -> T) async throws -> T {
         throw RPCError(code, error.description)
     } catch let error as LawError {
         throw RPCError(.lawUnknown, error.description, ["cause": .string(error.reason)])
+    } catch let error as InteractionError {
+        // The daemon's own files; what clients send is refused where it is read.
+        throw RPCError(
+            error.reason == "no-space" ? .noSpace : .storeFailed, error.description, ["cause": .string(error.reason)])
+    } catch let error as TrialFileError {
+        throw RPCError(.storeFailed, error.description)
     }
 }

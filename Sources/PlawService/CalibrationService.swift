@@ -15,12 +15,14 @@ actor CalibrationService {
     private let supervisor: CalibrationSupervisor
     private let chooser: TrialChooser
     private let configuration: LiveConfiguration
+    private let space: DiskSpace
     private let offload = Offload()
 
     init(
         store: Store, layout: StateLayout, executor: any TrialExecutor, supervisor: CalibrationSupervisor,
-        chooser: TrialChooser, configuration: LiveConfiguration
+        chooser: TrialChooser, configuration: LiveConfiguration, space: DiskSpace
     ) {
+        self.space = space
         self.chooser = chooser
         self.store = store
         self.layout = layout
@@ -43,6 +45,7 @@ actor CalibrationService {
                     + plan.notes.joined(separator: "; "),
                 ["budgetSeconds": .number(settings.budgetSeconds)])
         }
+        if let bytes = plan.diskBytes { try await space.check(bytes, for: "the calibration") }
         let trials = plan.trials.map { trial in
             NewTrial(trial, settings: settings, corpus: corpus)
         }
@@ -94,8 +97,24 @@ actor CalibrationService {
                 corpus: corpus, note: facts.items >= LossChoice.largeCatalogue ? plan.notes.first : nil,
                 latencies: try await store.latencies(settings.backbone, heads: settings.heads))
         }
+        plan.diskBytes = Self.diskBytes(plan, users: facts.evaluatedUsers, items: facts.items)
         plan.smallestDifference = try await chooser.smallestDifference(pricing)
         return Prepared(settings: pricing.settings, plan: plan, corpus: corpus, design: design)
+    }
+
+    /// What a calibration is expected to write, as docs/running.md says: for each trial the ranks of its users, its log and its rows
+    /// in the database, and for each worker two checkpoints of the largest model, the old one and the new one.
+    static func diskBytes(_ plan: CalibrationPlanResult, users: Int, items: Int) -> Int {
+        let seconds = plan.trials.reduce(0) { $0 + $1.predictedSeconds }
+        let mean = plan.trials.isEmpty ? 60 : seconds / Double(plan.trials.count)
+        let more = min(10_000, (plan.openSeconds ?? 0) / max(1, mean))
+        let trials = plan.trials.count + Int(more.rounded(.up))
+        // A line of progress at most twice a second.
+        let progress = Int(2 * 300 * min(1e7, seconds + (plan.openSeconds ?? 0)))
+        let largest = plan.trials.map { CostModel.parameters($0.configuration, items: items) }.max() ?? 0
+        // Parameters, the best ones, two moments, and the steps of rows.
+        let checkpoint = 4 * (4 * largest + items)
+        return trials * (12 * users + 32_768) + progress + 2 * plan.workers * checkpoint
     }
 
     private struct Prepared {

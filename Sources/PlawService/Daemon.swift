@@ -47,6 +47,7 @@ package final class Daemon: Sendable {
         var observations: ObservationService
         var calibrations: CalibrationService
         var laws: LawService
+        var backups: Backups
     }
 
     /// Opens the state directory: database, leftovers of a crash. Errors: `StoreError` and file errors, in words.
@@ -68,15 +69,16 @@ package final class Daemon: Sendable {
         ) { dataset, key in
             try await laws.fit(LawFitParams(name: dataset), key: key).map(\.id)
         }
+        let space = DiskSpace(root: layout.root, maximum: { configuration.maxStateBytes })
         uploads = Uploads(
-            folder: layout.uploads, maximumBytes: { configuration.maxUploadBytes })
+            folder: layout.uploads, maximumBytes: { configuration.maxUploadBytes }, space: space)
         services = Services(
             datasets: DatasetService(store: store, layout: layout, uploads: uploads, logger: logger),
             observations: ObservationService(store: store, uploads: uploads, laws: laws, logger: logger),
             calibrations: CalibrationService(
                 store: store, layout: layout, executor: executor, supervisor: supervisor, chooser: chooser,
-                configuration: configuration),
-            laws: laws)
+                configuration: configuration, space: space),
+            laws: laws, backups: Backups(store: store, layout: layout, space: space))
     }
 
     /// Serves until `stop` is over, then drains, stops the workers at their checkpoints and closes the database.
@@ -171,6 +173,8 @@ package final class Daemon: Sendable {
         let observations = services.observations
         router.on(ObservationImport.self) { params, _ in try await answering { try await observations.take(params) } }
         router.on(ObservationList.self) { params, _ in try await answering { try await observations.list(params) } }
+        let backups = services.backups
+        router.on(StoreBackup.self) { params, _ in try await answering { try await backups.answer(params) } }
         addJobs(to: &router)
         addLaws(to: &router)
         return router

@@ -19,6 +19,8 @@ package struct DaemonConfiguration: Sendable, Hashable {
     package var writeGroup: String?
     /// Largest upload; 4 GiB unless given.
     package var maxUploadBytes: Int?
+    /// Largest state directory; as large as the disk unless given.
+    package var maxStateBytes: Int?
     /// Path of the `plaw-trial` program; beside plawd unless given.
     package var trialProgram: String?
 
@@ -28,7 +30,7 @@ package struct DaemonConfiguration: Sendable, Hashable {
     package var trialCgroups: Bool?
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case workers, logLevel, writeGroup, maxUploadBytes, trialProgram, trialMemoryBytes, trialCgroups
+        case workers, logLevel, writeGroup, maxUploadBytes, maxStateBytes, trialProgram, trialMemoryBytes, trialCgroups
     }
 
     package init() {}
@@ -68,6 +70,7 @@ package struct DaemonConfiguration: Sendable, Hashable {
         logLevel = try text(.logLevel, "one of \(levels.joined(separator: ", "))") { levels.contains($0) }
         writeGroup = try text(.writeGroup, "the name of a group of this machine") { getgrnam($0) != nil }
         maxUploadBytes = try integer(.maxUploadBytes, 1...Int64.max, "a whole number of bytes, 1 or more")
+        maxStateBytes = try integer(.maxStateBytes, 1...Int64.max, "a whole number of bytes, 1 or more")
         trialProgram = try text(.trialProgram, "the path of a program") { access($0, X_OK) == 0 }
         trialMemoryBytes = try integer(
             .trialMemoryBytes, 1 << 20...Int64.max, "a whole number of bytes, 1048576 or more")

@@ -72,6 +72,11 @@ actor DatasetService {
             let result = try await read(params, source: source, maxLength: maxLength)
             if result.dataset != nil, let upload = params.uploadId { await uploads.discard(upload) }
             return result
+        } catch let error as InteractionError where ["write", "no-space"].contains(error.reason) {
+            // Not the content's fault: the upload stays, and may be registered when there is room.
+            throw RPCError(
+                error.reason == "no-space" ? .noSpace : .storeFailed, error.description,
+                ["cause": .string(error.reason)])
         } catch let error as InteractionError {
             if let upload = params.uploadId { await uploads.discard(upload) }
             throw Self.refusal(error, source: source, shownAs: params.fileName ?? source)

@@ -64,11 +64,12 @@ actor LawService {
             let metrics = params.metrics ?? Self.metrics(of: comparable)
             do {
                 let ranks = layout.trials
+                let ordered = Self.ordered(comparable)
                 let fits = try await offload.run {
                     let stored = StoredRanks(comparable, trialsFolder: ranks)
                     return try metrics.map {
                         try LawFitter(metric: $0, estimator: estimator, fixedP: params.p)
-                            .fit(comparable, gains: stored.gains($0))
+                            .fit(ordered, gains: stored.gains($0))
                     }
                 }
                 laws += try await store.insertLaws(dataset: params.name, key: key, fits: fits)
@@ -86,6 +87,15 @@ actor LawService {
     /// The observations that a law of the key is fitted to.
     static func comparable(_ observations: [Observation], _ key: LawKey) -> [Observation] {
         withErrors(distinct(observations.filter { $0.key == key }))
+    }
+
+    /// In an order of their own, so that the same trainings give the same law to the last bit, whichever ended first.
+    private static func ordered(_ observations: [Observation]) -> [Observation] {
+        observations.sorted { first, second in
+            let (a, b) = (first.configuration, second.configuration)
+            return (a.layers, a.dim, a.heads, first.userFraction, first.seed, first.id)
+                < (b.layers, b.dim, b.heads, second.userFraction, second.seed, second.id)
+        }
     }
 
     /// Training is deterministic: a trial that was repeated measured the same thing, and counts once.

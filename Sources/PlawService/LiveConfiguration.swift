@@ -23,4 +23,7 @@ final class LiveConfiguration: Sendable {
     }
 
     var maxUploadBytes: Int { state.withLock { $0.configuration.maxUploadBytes } ?? 4 << 30 }
+
+    /// Most bytes of the state directory; nil for as many as the disk has.
+    var maxStateBytes: Int? { state.withLock { $0.configuration.maxStateBytes } }
 }

@@ -19,6 +19,8 @@ actor Uploads {
     private static let longest = Duration.seconds(6 * 3_600)
 
     private struct Upload {
+        /// Bytes that there was room for when it began, and what said so.
+        var room: (bytes: Int, limit: String)
         var received = 0
         let begun = ContinuousClock.now
         var touched = ContinuousClock.now
@@ -26,15 +28,19 @@ actor Uploads {
 
     private let folder: String
     private let limit: @Sendable () -> Int
+    private let space: DiskSpace
     private var uploads: [String: Upload] = [:]
 
-    init(folder: String, maximumBytes limit: @escaping @Sendable () -> Int) {
+    init(folder: String, maximumBytes limit: @escaping @Sendable () -> Int, space: DiskSpace) {
+        self.space = space
         self.folder = folder
         self.limit = limit
     }
 
-    /// Begins an upload. Errors: `busy` when too many are open.
-    func begin() throws -> DatasetUploadResult {
+    /// Begins an upload. Errors: `busy` when too many are open, `noSpace` when there is room for none.
+    func begin() async throws -> DatasetUploadResult {
+        let room = try await space.left()
+        guard room.bytes > 0 else { throw RPCError(.noSpace, "\(room.limit) has no room for an upload") }
         discardOverdue()
         guard uploads.count < Self.maximumOpen else {
             throw RPCError(.busy, "\(uploads.count) uploads are open; finish one or try again later")
@@ -43,7 +49,7 @@ actor Uploads {
         let descriptor = open(path(id), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure("create an upload") }
         close(descriptor)
-        uploads[id] = Upload()
+        uploads[id] = Upload(room: room)
         return DatasetUploadResult(uploadId: id, received: 0)
     }
 
@@ -65,6 +71,11 @@ actor Uploads {
         guard upload.received + bytes.count <= maximumBytes else {
             discard(id)
             throw RPCError(.tooLarge, "the upload exceeds maxUploadBytes, \(maximumBytes) bytes")
+        }
+        guard upload.received + bytes.count <= upload.room.bytes else {
+            discard(id)
+            throw RPCError(
+                .noSpace, "the upload does not fit: \(upload.room.limit) had \(upload.room.bytes) bytes left")
         }
         let descriptor = open(path(id), O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("continue the upload") }
@@ -110,6 +121,8 @@ actor Uploads {
     }
 
     private func failure(_ action: String) -> RPCError {
-        RPCError(.storeFailed, "cannot \(action): \(String(cString: strerror(errno)))")
+        RPCError(
+            errno == ENOSPC || errno == EDQUOT ? .noSpace : .storeFailed,
+            "cannot \(action): \(String(cString: strerror(errno)))")
     }
 }

@@ -115,7 +115,7 @@ package func withDaemon<T: Sendable>(
         let pid = execution.processIdentifier.value
         let daemon = DaemonProcess(pid: pid, socket: socket, state: state, log: log)
         defer { kill(pid, SIGTERM) }
-        guard await waitUntil(seconds: 20, { answers(socket) || kill(pid, 0) != 0 }), answers(socket) else {
+        guard await waitUntil(seconds: 20, { answers(socket, pid) || kill(pid, 0) != 0 }), answers(socket, pid) else {
             throw DaemonDidNotStart(description: "plawd did not serve within 20 s: " + daemon.logged)
         }
         do {
@@ -140,11 +140,12 @@ private struct DaemonTestFailure: Error, CustomStringConvertible {
     }
 }
 
-/// True when somebody accepts connections on a Unix socket.
-private func answers(_ path: String) -> Bool {
+/// True when this process accepts connections on a Unix socket. One that was killed while it started a worker leaves a socket
+/// that takes connections until the worker runs, and then drops them.
+private func answers(_ path: String, _ pid: Int32) -> Bool {
     guard let connection = try? RawConnection(path: path) else { return false }
-    connection.close()
-    return true
+    defer { connection.close() }
+    return connection.listener == pid
 }
 
 /// Runs a program of this package to its end, with `body` beside it, which gets its process number.

@@ -56,10 +56,24 @@ package enum SocketPath {
         withUnsafeMutableBytes(of: &address.sun_path) { target in
             target.copyBytes(from: path.utf8.prefix(target.count - 1))
         }
-        return withUnsafePointer(to: &address) { pointer in
+        let isConnected = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
             }
         }
+        // A worker that a dead daemon was just starting keeps its socket open until it runs: connections go nowhere.
+        guard isConnected, let listener = listener(descriptor) else { return isConnected }
+        return kill(listener, 0) == 0 || errno != ESRCH
+    }
+
+    /// Process number of the one who listens at the other end of a connected socket.
+    private static func listener(_ descriptor: Int32) -> pid_t? {
+        // `struct ucred` is pid, uid, gid; Glibc's module does not show it.
+        var credentials: [Int32] = [0, 0, 0]
+        var size = socklen_t(12)
+        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0, credentials[0] > 0 else {
+            return nil
+        }
+        return credentials[0]
     }
 }

@@ -142,6 +142,16 @@ enum Schema {
             // What a job's trials are chosen by, so that it goes on after a crash, and what they have shown so far.
             try db.execute(sql: "ALTER TABLE job ADD COLUMN design TEXT; ALTER TABLE job ADD COLUMN outlook TEXT;")
         }
+        migrator.registerMigration("7-trial-states") { db in
+            // Divergence was a failure like any other; how often a worker was started again was not known.
+            try db.execute(
+                sql: """
+                    ALTER TABLE trial ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE trial ADD COLUMN log TEXT;
+                    UPDATE trial SET state = 'diverged'
+                    WHERE state = 'failed' AND json_extract(result, '$.status') = 'diverged';
+                    """)
+        }
         return migrator
     }
 

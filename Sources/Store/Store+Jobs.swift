@@ -8,7 +8,7 @@ package struct StoredTrial: Sendable {
     package var id: Int64
     package var job: Int64
     package var place: Int
-    package var state: JobState
+    package var state: TrialStatus
     package var spec: TrialSpec
     package var predictedSeconds: Double
     package var predictedEpochs: Double
@@ -17,6 +17,10 @@ package struct StoredTrial: Sendable {
     package var seconds: Double
     package var result: TrialResult?
     package var message: String?
+    /// How often it was begun again after its worker had ended badly.
+    package var retries = 0
+    /// The last lines of a worker that ended badly.
+    package var log: String?
 }
 
 /// A trial to be queued.
@@ -188,34 +192,65 @@ extension Store {
         }
     }
 
+    /// Begins or goes on with a job: it is running, and none of its trials is, whatever was stored when its daemon died.
+    package func beginJob(_ id: Int64, activeSeconds: Double) async throws(StoreError) {
+        try await write("begin job \(id)", isProgress: true) { db in
+            try db.execute(
+                sql: "UPDATE trial SET state = 'stale' WHERE jobId = ? AND state = 'running'", arguments: [id])
+            try db.execute(
+                sql: "UPDATE job SET state = 'running', activeSeconds = ?, sequence = sequence + 1 WHERE id = ?",
+                arguments: [activeSeconds, id])
+        }
+    }
+
     /// Moves a trial to a state.
     package func updateTrial(
-        _ id: Int64, state: JobState, seconds: Double, message: String? = nil
+        _ id: Int64, state: TrialStatus, seconds: Double, message: String? = nil, log: String? = nil
     ) async throws(StoreError) {
         try await write("update trial \(id)", isProgress: true) { db in
             try db.execute(
-                sql: "UPDATE trial SET state = ?, seconds = ?, message = COALESCE(?, message) WHERE id = ?",
-                arguments: [state.rawValue, seconds, message, id])
-            try db.execute(
-                sql: "UPDATE job SET sequence = sequence + 1 WHERE id = (SELECT jobId FROM trial WHERE id = ?)",
-                arguments: [id])
+                sql: """
+                    UPDATE trial SET state = ?, seconds = ?, message = COALESCE(?, message), log = COALESCE(?, log)
+                    WHERE id = ?
+                    """, arguments: [state.rawValue, seconds, message, log, id])
+            try Self.bump(db, jobOf: id)
         }
+    }
+
+    /// Queues a trial again whose worker ended badly, and counts that; with another specification where the old one is to blame.
+    package func retryTrial(_ trial: StoredTrial) async throws(StoreError) {
+        try await write("retry trial \(trial.id)", isProgress: true) { db in
+            try db.execute(
+                sql: """
+                    UPDATE trial SET state = 'queued', seconds = ?, message = ?, log = ?, retries = ?, spec = ? WHERE id = ?
+                    """,
+                arguments: [
+                    trial.seconds, trial.message, trial.log, trial.retries, try encodeJSON(trial.spec), trial.id,
+                ])
+            try Self.bump(db, jobOf: trial.id)
+        }
+    }
+
+    private static func bump(_ db: Database, jobOf trial: Int64) throws {
+        try db.execute(
+            sql: "UPDATE job SET sequence = sequence + 1 WHERE id = (SELECT jobId FROM trial WHERE id = ?)",
+            arguments: [trial])
     }
 
     /// Ends a trial and keeps what it measured, in one transaction.
     package func finishTrial(
-        _ id: Int64, result: TrialResult, message: String?, observation: Observation?
+        _ id: Int64, result: TrialResult, message: String?, log: String? = nil, observation: Observation?
     ) async throws(StoreError) {
         try await write("finish trial \(id)") { db in
             try db.execute(
-                sql: "UPDATE trial SET state = ?, seconds = ?, result = ?, message = ? WHERE id = ?",
+                sql: """
+                    UPDATE trial SET state = ?, seconds = ?, result = ?, message = ?, log = COALESCE(?, log) WHERE id = ?
+                    """,
                 arguments: [
-                    (observation == nil ? JobState.failed : .finished).rawValue, result.seconds,
-                    try encodeJSON(result), message, id,
+                    Self.state(of: result, observation).rawValue, result.seconds, try encodeJSON(result), message, log,
+                    id,
                 ])
-            try db.execute(
-                sql: "UPDATE job SET sequence = sequence + 1 WHERE id = (SELECT jobId FROM trial WHERE id = ?)",
-                arguments: [id])
+            try Self.bump(db, jobOf: id)
             guard let observation else { return }
             let datasetID = try Self.datasetID(db, observation.dataset)
             // A trial found finished twice (after a crash between its result and this commit) measured the same thing.
@@ -226,6 +261,11 @@ extension Store {
                 ])
             try Self.insertTiming(db, trial: id, result, datasetID: datasetID)
         }
+    }
+
+    private static func state(of result: TrialResult, _ observation: Observation?) -> TrialStatus {
+        guard observation == nil else { return .finished }
+        return result.status == .diverged ? .diverged : .failed
     }
 
     // MARK: - Rows
@@ -251,9 +291,11 @@ extension Store {
             outlook: try (row["outlook"] as String?).map { try decodeJSON(CalibrationOutlook.self, $0) })
     }
 
-    private static func state(_ text: String) throws -> JobState {
-        guard let state = JobState(rawValue: text) else {
-            throw StoreError("read a state", "found \"\(text)\", expected one of \(JobState.allCases)")
+    private static func state<S: RawRepresentable & CaseIterable>(_ text: String) throws -> S
+    where S.RawValue == String {
+        guard let state = S(rawValue: text) else {
+            let known = S.allCases.map(\.rawValue).joined(separator: ", ")
+            throw StoreError("read a state", "found \"\(text)\", expected one of \(known)")
         }
         return state
     }
@@ -266,7 +308,8 @@ extension Store {
                 spec: try decodeJSON(TrialSpec.self, row["spec"]), predictedSeconds: row["predictedSeconds"],
                 predictedEpochs: row["predictedEpochs"], predictedLogDeviation: row["predictedLogDeviation"],
                 seconds: row["seconds"],
-                result: try result.map { try decodeJSON(TrialResult.self, $0) }, message: row["message"])
+                result: try result.map { try decodeJSON(TrialResult.self, $0) }, message: row["message"],
+                retries: row["retries"], log: row["log"])
         }
     }
 
@@ -277,6 +320,6 @@ extension Store {
             predictedEpochs: trial.predictedEpochs, predictedLogDeviation: trial.predictedLogDeviation,
             seconds: trial.seconds, epochs: trial.result?.epochs,
             converged: trial.result.map { $0.status == .converged }, metrics: trial.result?.test,
-            message: trial.message)
+            message: trial.message, retries: trial.retries > 0 ? trial.retries : nil, log: trial.log)
     }
 }

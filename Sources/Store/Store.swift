@@ -21,7 +21,8 @@ package final class Store: Sendable {
     /// so that a state reached during shutdown or cancellation is still written.
     private let queue = DispatchQueue(label: "plawd.store", attributes: .concurrent)
 
-    /// Opens or creates the database and brings its schema up to date.
+    /// Opens or creates the database and brings its schema up to date; one of an older schema is kept beside it
+    /// (`backupPath`) before it is changed.
     /// Errors: `StoreError` when the file cannot be opened, is damaged, or comes from a newer plawd.
     package init(path: String) throws(StoreError) {
         var configuration = Configuration()
@@ -34,6 +35,7 @@ package final class Store: Sendable {
             if try pool.read(migrator.hasBeenSuperseded) {
                 throw StoreError("open \(path)", "its schema comes from a newer plawd; found an unknown migration")
             }
+            try Self.backUpBeforeMigrating(pool, migrator, path: path)
             try migrator.migrate(pool)
             // GRDB's WAL set-up leaves the writer at NORMAL, which may lose the last commits in a power cut.
             try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
@@ -55,6 +57,10 @@ package final class Store: Sendable {
         } catch {
             throw StoreError.wrap("close the database", error)
         }
+    }
+
+    func copy(_ action: String, to path: String) async throws(StoreError) {
+        try await run(action) { [pool] in try Self.copy(pool, to: path) }
     }
 
     /// Name of the last migration applied.
@@ -135,7 +141,14 @@ package final class Store: Sendable {
 package struct StoreError: Error, Sendable, CustomStringConvertible {
     package enum Kind: Sendable {
         case failed, unknownDataset, datasetExists, unknownJob, unknownLaw, unfinishedJob, conflict
+        /// The disk is full.
+        case noSpace
+        /// The disk or the file's permissions refuse, which may pass.
+        case unavailable
     }
+
+    /// Whether the same may succeed later.
+    package var mayPass: Bool { kind == .noSpace || kind == .unavailable }
 
     package var kind: Kind
     /// The line of an import that is in conflict.
@@ -152,7 +165,7 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
-    package var description: String { kind == .failed ? "cannot \(action): \(cause)" : cause }
+    package var description: String { kind == .failed || mayPass ? "cannot \(action): \(cause)" : cause }
 
     static func unknownDataset(_ name: String) -> StoreError {
         StoreError("find dataset", "no dataset is named \"\(name)\"", kind: .unknownDataset)
@@ -165,6 +178,14 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
 
     static func wrap(_ action: String, _ error: any Error) -> StoreError {
         if let error = error as? StoreError { return error }
+        if let error = error as? DatabaseError {
+            switch error.resultCode {
+            case .SQLITE_FULL: return StoreError(action, "the disk is full (\(error))", kind: .noSpace)
+            case .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_BUSY, .SQLITE_CANTOPEN:
+                return StoreError(action, String(describing: error), kind: .unavailable)
+            default: break
+            }
+        }
         return StoreError(action, String(describing: error))
     }
 }

@@ -21,12 +21,14 @@ package struct StateLock: ~Copyable {
             throw StateLockError(
                 path: path, pid: 0, reason: "\(path): cannot be opened: \(String(cString: strerror(errno)))")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            var text = [UInt8](repeating: 0, count: 32)
-            let count = read(descriptor, &text, 31)
+        var pid = Self.take(descriptor)
+        // A worker that a dead daemon was just starting holds the lock until it runs, which is a matter of milliseconds.
+        for _ in 0..<Self.patience where pid.map(Self.isGone) == true {
+            usleep(20_000)
+            pid = Self.take(descriptor)
+        }
+        if let pid {
             close(descriptor)
-            let digits = String(decoding: text.prefix(max(0, count)), as: UTF8.self).prefix { $0.isNumber }
-            let pid = Int32(digits) ?? 0
             throw StateLockError(
                 path: path, pid: pid,
                 reason: "\(directory): another plawd (pid \(pid)) works in this state directory")
@@ -37,4 +39,18 @@ package struct StateLock: ~Copyable {
     }
 
     deinit { close(descriptor) }
+
+    /// Tries of 20 ms each for a lock whose holder is dead.
+    private static let patience = 250
+
+    /// Takes the lock, or says which process wrote that it holds it; 0 where that cannot be read.
+    private static func take(_ descriptor: Int32) -> Int32? {
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return nil }
+        var text = [UInt8](repeating: 0, count: 32)
+        let count = pread(descriptor, &text, 31, 0)
+        let digits = String(decoding: text.prefix(max(0, count)), as: UTF8.self).prefix { $0.isNumber }
+        return Int32(digits) ?? 0
+    }
+
+    private static func isGone(_ pid: Int32) -> Bool { pid > 0 && kill(pid, 0) != 0 && errno == ESRCH }
 }

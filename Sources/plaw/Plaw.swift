@@ -32,7 +32,7 @@ struct Plaw: AsyncParsableCommand {
                     Recommend.self, Predict.self, Pareto.self, Potential.self, WhatIf.self, LawCommand.self,
                     ReportCommand.self,
                 ]),
-            CommandGroup(name: "Daemon", subcommands: [Status.self, Raw.self]),
+            CommandGroup(name: "Daemon", subcommands: [Status.self, Backup.self, Raw.self]),
         ])
 }
 

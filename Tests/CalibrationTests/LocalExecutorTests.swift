@@ -87,11 +87,11 @@ private final class Updates: Sendable {
             func failure(_ corpus: String, threads: Int = 1) async throws -> String {
                 let files = try Self.directory(in: folder, corpus: corpus, threads: threads)
                 let exit = await Self.executor.run(files.path, secondsLeft: 60) { _ in }
-                guard case .failed(let message) = exit else {
+                guard case .failed(let failure) = exit else {
                     Issue.record("ended with \(exit)")
                     return ""
                 }
-                return message
+                return failure.message
             }
             let threads = try await failure(corpus, threads: 0)
             #expect(threads.contains("threads: found 0, expected 1 to 64"))
@@ -101,11 +101,11 @@ private final class Updates: Sendable {
             let foreign = try await failure(folder + "/data")
             #expect(foreign.contains(folder + "/data"))
             let exit = await Self.executor.run(folder, secondsLeft: 60) { _ in }
-            guard case .failed(let message) = exit else {
+            guard case .failed(let failure) = exit else {
                 Issue.record("ended with \(exit)")
                 return
             }
-            #expect(message.contains(folder + "/spec.json"))
+            #expect(failure.message.contains(folder + "/spec.json"))
         }
     }
 
@@ -175,11 +175,27 @@ private final class Updates: Sendable {
             let words = try await Self.script("echo first >&2; echo the disk is full >&2; exit 3", in: folder)
             #expect(
                 await words.run(folder, secondsLeft: 1) { _ in }
-                    == .failed("the worker ended with status 3: first | the disk is full"))
+                    == .failed(
+                        TrialFailure(
+                            "the worker ended with status 3: first | the disk is full",
+                            log: "first\nthe disk is full\n")))
             unlink(folder + "/worker.log")
             let killed = try await Self.script("kill -9 $$", in: folder)
             #expect(
-                await killed.run(folder, secondsLeft: 1) { _ in } == .failed("the worker was killed by signal 9"))
+                await killed.run(folder, secondsLeft: 1) { _ in }
+                    == .failed(TrialFailure("the worker was killed by signal 9", cause: .killed)))
+            let crashed = try await Self.script("ulimit -c 0; kill -ILL $$", in: folder)
+            #expect(
+                await crashed.run(folder, secondsLeft: 1) { _ in }
+                    == .failed(TrialFailure("the worker was killed by signal 4", cause: .bug)))
+            let short = try await Self.script(
+                "ulimit -c 0; echo Fatal error: no memory for 9 floats >&2; kill -ILL $$", in: folder)
+            guard case .failed(let failure) = await short.run(folder, secondsLeft: 1, progress: { _ in }) else {
+                Issue.record("it did not fail")
+                return
+            }
+            #expect(failure.cause == .outOfMemory)
+            #expect(failure.log == "Fatal error: no memory for 9 floats\n")
             let stopped = try await Self.script("exit 75", in: folder)
             #expect(await stopped.run(folder, secondsLeft: 1) { _ in } == .interrupted)
         }
@@ -207,11 +223,11 @@ private final class Updates: Sendable {
             let executor = LocalExecutor(program: folder + "/absent")
             for _ in 0..<3 {
                 let exit = await executor.run(folder, secondsLeft: 1) { _ in }
-                guard case .failed(let message) = exit else {
+                guard case .failed(let failure) = exit else {
                     Issue.record("ended with \(exit)")
                     return
                 }
-                #expect(message.hasPrefix("cannot run \(folder)/absent: "))
+                #expect(failure.message.hasPrefix("cannot run \(folder)/absent: "))
             }
             let files = FileManager.default
             let open = try files.contentsOfDirectory(atPath: "/proc/self/fd").filter { name in

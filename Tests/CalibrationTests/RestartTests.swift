@@ -24,7 +24,7 @@ import Trials
             let stopped = try await store.job(id)
             #expect(stopped.state == .running)
             #expect(stopped.endedAt == nil)
-            #expect(stopped.trials?.map(\.state) == [.finished, .running, .running, .queued])
+            #expect(stopped.trials?.map(\.state) == [.finished, .preempted, .preempted, .queued])
             #expect(stopped.trials?[1].seconds == 0.25)
             #expect(stopped.activeSeconds > 0)
             #expect(fits.datasets.isEmpty)

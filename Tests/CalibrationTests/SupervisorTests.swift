@@ -153,8 +153,11 @@ import Trials
             #expect(job.state == .finished)
             #expect(job.finishedTrials == 2)
             let trials = try #require(job.trials)
-            #expect(trials.map(\.state) == [.failed, .failed, .failed, .finished, .finished])
+            #expect(trials.map(\.state) == [.failed, .diverged, .failed, .finished, .finished])
             #expect(trials[0].message == "the worker ended with status 1: no memory")
+            #expect(trials[0].log == "said the worker ended with status 1: no memory")
+            // A worker that says itself what is wrong would say it again.
+            #expect(executor.notes.started == [1, 2, 3, 4, 5] && trials.allSatisfy { $0.retries == nil })
             #expect(trials[1].message == "the loss is not finite")
             #expect(trials[2].message?.contains("/trials/\(trials[2].id)/result.json") == true)
             #expect(trials[3].message?.contains("stopped by the budget after 12 epochs") == true)

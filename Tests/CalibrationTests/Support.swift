@@ -17,6 +17,8 @@ final class FakeExecutor: TrialExecutor {
         /// Ends with a result when so many trials have run at once, or after ten seconds.
         case meet(Int)
         case fail(String)
+        /// Fails for this cause, leaving a checkpoint, so many times, and then ends with a result.
+        case fall(TrialFailure.Cause, times: Int)
         /// Goes on until it is cancelled, and then takes its time to stop.
         case hold(stopping: Double = 0)
         /// Says that it has finished and leaves no result.
@@ -44,7 +46,7 @@ final class FakeExecutor: TrialExecutor {
     ) async -> TrialExit {
         let files = TrialDirectory(path: directory)
         let place: Int
-        do { place = try files.readSpec().place } catch { return .failed("\(error)") }
+        do { place = try files.readSpec().place } catch { return .failed(TrialFailure("\(error)")) }
         state.withLock { notes in
             notes.started.append(place)
             notes.secondsLeft.append(secondsLeft)
@@ -65,8 +67,16 @@ final class FakeExecutor: TrialExecutor {
         // As a worker does that finds its work done.
         if files.hasResult { return .finished }
         do {
-            switch play(try files.readSpec().place) {
-            case .fail(let message): return .failed(message)
+            let place = try files.readSpec().place
+            switch play(place) {
+            case .fail(let message): return .failed(TrialFailure(message, log: "said " + message))
+            case .fall(let cause, let times):
+                if notes.started.filter({ $0 == place }).count > times {
+                    try files.writeResult(Sample.result(.converged, seconds: 0.01))
+                    return .finished
+                }
+                try Data("here".utf8).write(to: URL(fileURLWithPath: files.checkpointPath))
+                return .failed(TrialFailure("fell", cause: cause, log: "last words"))
             case .vanish: return .finished
             case .finish(let after, let status, let seconds):
                 let end = ContinuousClock.now + .seconds(after)
@@ -91,7 +101,7 @@ final class FakeExecutor: TrialExecutor {
                 return try interrupted(files)
             }
         } catch {
-            return .failed("\(error)")
+            return .failed(TrialFailure("\(error)"))
         }
     }
 

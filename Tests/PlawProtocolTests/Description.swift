@@ -60,6 +60,7 @@ struct Description: Sendable {
         .string("$begunId"): .string("4f0f3b6e-6a53-4c0e-9a5e-1f2f8f6f2a10"),
         .string("$uploadId"): .string("4f0f3b6e-6a53-4c0e-9a5e-1f2f8f6f2a10"),
         .string("$file"): .string("/srv/interactions.csv"), .string("$jobId"): .integer(2),
+        .string("$backupId"): .string("4f0f3b6e-6a53-4c0e-9a5e-1f2f8f6f2a10"),
     ]
 
     /// A value changed in one place, and whether the schema still allows it.

@@ -73,6 +73,7 @@ import Testing
         #expect(words("WidthRule") == WidthRule.allCases.map(\.rawValue))
         #expect(words("CandidateMask") == CandidateMask.allCases.map(\.rawValue))
         #expect(words("JobState") == JobState.allCases.map(\.rawValue))
+        #expect(words("TrialStatus") == TrialStatus.allCases.map(\.rawValue))
         #expect(words("ReadOptions", "deduplicate") == ReadOptions.Deduplication.allCases.map(\.rawValue))
     }
 
@@ -167,7 +168,7 @@ import Testing
     @Test("marks the examples that need something") func marks() {
         let needs: [JSONValue: String] = [
             .string("$begunId"): "begun", .string("$uploadId"): "upload", .string("$file"): "file",
-            .string("$jobId"): "job",
+            .string("$jobId"): "job", .string("$backupId"): "backup",
         ]
         for example in description.methods.flatMap({ $0["examples"]?.list ?? [] }) {
             let placeholders = (example["params"]?.list ?? []).compactMap { $0["value"].flatMap { needs[$0] } }

@@ -47,6 +47,7 @@ import Testing
                     #expect(problems.isEmpty, "\(name) \(example["name"]?.stringValue ?? ""): \(problems)")
                     switch example["x-test"]?["provides"]?.stringValue {
                     case "begun": places["$begunId"] = result["uploadId"]
+                    case "backup": places["$backupId"] = result["backupId"]
                     case "job": places["$jobId"] = result["job"]?["id"]
                     default: break
                     }

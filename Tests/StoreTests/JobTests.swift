@@ -141,7 +141,7 @@ import Trials
     func trialStates() async throws {
         try await withStore { store in
             let (id, trials) = try await store.sampleJob()
-            for state in JobState.allCases {
+            for state in TrialStatus.allCases {
                 try await store.updateTrial(trials[0], state: state, seconds: 1.25, message: state.rawValue)
                 try await store.updateTrial(trials[0], state: state, seconds: 2.25)
                 let stored = try await store.trials(of: id)[0]
@@ -152,6 +152,34 @@ import Trials
                 #expect(shown.state == state && shown.seconds == 2.25 && shown.message == state.rawValue)
             }
             #expect(try await store.trials(of: id)[1].state == .queued)
+        }
+    }
+
+    @Test("a job that begins leaves no trial running, and a trial that is tried again counts that and waits")
+    func beginning() async throws {
+        try await withStore { store in
+            let (id, trials) = try await store.sampleJob(trials: 4)
+            let (_, others) = try await store.sampleJob(trials: 1)
+            let states: [TrialStatus] = [.running, .preempted, .finished, .queued]
+            for (trial, state) in zip(trials, states) { try await store.updateTrial(trial, state: state, seconds: 2) }
+            try await store.updateTrial(others[0], state: .running, seconds: 2)
+            let before = try await store.job(id).sequence
+            try await store.beginJob(id, activeSeconds: 7)
+            let job = try await store.job(id)
+            #expect(job.state == .running && job.activeSeconds == 7 && job.sequence > before)
+            #expect(job.trials?.map(\.state) == [.stale, .preempted, .finished, .queued])
+            #expect(job.trials?.map(\.seconds) == [2, 2, 2, 2])
+            #expect(try await store.trials(of: 2).map(\.state) == [.running])
+
+            var again = try await store.trials(of: id)[0]
+            (again.retries, again.message, again.log, again.seconds) = (2, "killed", "last words", 1.5)
+            again.spec.options.batchUsers = 17
+            try await store.retryTrial(again)
+            let found = try await store.trials(of: id)[0]
+            #expect(found.state == .queued && found.retries == 2 && found.message == "killed")
+            #expect(found.log == "last words" && found.seconds == 1.5 && found.spec == again.spec)
+            let shown = try #require(await store.job(id).trials)
+            #expect(shown[0].retries == 2 && shown[0].log == "last words" && shown[1].retries == nil)
         }
     }
 
@@ -189,7 +217,11 @@ import Trials
             try await store.finishTrial(
                 trials[0], result: Sample.result(.diverged), message: "diverged", observation: nil)
             let stored = try await store.trials(of: id)[0]
-            #expect(stored.state == .failed)
+            #expect(stored.state == .diverged)
+            try await store.finishTrial(
+                trials[1], result: Sample.result(.failed), message: "no", log: "its last words", observation: nil)
+            let failed = try await store.trials(of: id)[1]
+            #expect(failed.state == .failed && failed.log == "its last words")
             #expect(stored.message == "diverged")
             #expect(stored.result == Sample.result(.diverged))
             #expect(try await store.observations(of: "books").isEmpty)

@@ -42,7 +42,7 @@ import Testing
                         """)
             }
             #expect(tables == Self.tables)
-            #expect(try await store.schemaVersion() == "6-trials-one-at-a-time")
+            #expect(try await store.schemaVersion() == "7-trial-states")
             #expect(try await store.integrityCheck() == "ok")
             let counts = try await store.counts()
             #expect(counts.datasets + counts.observations + counts.laws + counts.runningJobs == 0)
@@ -72,7 +72,7 @@ import Testing
                 #expect(found == foundFirst)
                 #expect(found.count == 1)
                 #expect(try await second.laws(of: "books") == law)
-                #expect(try await second.schemaVersion() == "6-trials-one-at-a-time")
+                #expect(try await second.schemaVersion() == "7-trial-states")
                 try second.close()
                 if close { try first.close() }
             }

@@ -90,6 +90,7 @@ import Trials
                         DROP TABLE timing; DROP TABLE latency; ALTER TABLE trial DROP COLUMN predictedLogDeviation;
                         ALTER TABLE law DROP COLUMN format; ALTER TABLE job DROP COLUMN design;
                         ALTER TABLE job DROP COLUMN outlook;
+                        ALTER TABLE trial DROP COLUMN retries; ALTER TABLE trial DROP COLUMN log;
                         DELETE FROM grdb_migrations WHERE identifier <> '1-datasets-jobs-laws';
                         """)
             }

@@ -178,11 +178,15 @@ package struct CalibrationPlanResult: Codable, Sendable, Hashable {
     /// Seconds of one worker left for trials that are chosen one at a time; absent for a grid.
     package var openSeconds: Double?
     package var smallestDifference: SmallestDifference?
+    /// Bytes that it is expected to write.
+    package var diskBytes: Int?
 
     package init(
         dataset: String, trials: [PlannedTrial], workers: Int, budgetSeconds: Double, predictedSeconds: Double,
-        notes: [String], openSeconds: Double? = nil, smallestDifference: SmallestDifference? = nil
+        notes: [String], openSeconds: Double? = nil, smallestDifference: SmallestDifference? = nil,
+        diskBytes: Int? = nil
     ) {
+        self.diskBytes = diskBytes
         self.openSeconds = openSeconds
         self.smallestDifference = smallestDifference
         self.dataset = dataset

@@ -37,11 +37,36 @@ package struct JobListResult: Codable, Sendable, Hashable {
     }
 }
 
-/// Where a job or a trial stands.
+/// Where a job stands.
 package enum JobState: String, Codable, Sendable, Hashable, CaseIterable {
     case queued, running, finished, failed, cancelled
 
     package var isFinal: Bool { self == .finished || self == .failed || self == .cancelled }
+}
+
+/// Where a trial stands; `docs/calibration.md` has the transitions.
+package enum TrialStatus: String, Codable, Sendable, Hashable, CaseIterable {
+    case queued, running, finished
+    /// It was running when its daemon died, or the store could not be told its end: goes on from what its worker left.
+    case stale
+    /// It was stopped with its daemon, at a checkpoint from which it goes on.
+    case preempted = "pre-empted"
+    case failed, diverged, cancelled
+
+    package var isFinal: Bool {
+        switch self {
+        case .finished, .failed, .diverged, .cancelled: true
+        case .queued, .running, .stale, .preempted: false
+        }
+    }
+
+    /// Its worker was started and may have left a checkpoint or even a result.
+    package var hasBegun: Bool {
+        switch self {
+        case .running, .stale, .preempted: true
+        case .queued, .finished, .failed, .diverged, .cancelled: false
+        }
+    }
 }
 
 /// A trial of a job.
@@ -49,7 +74,7 @@ package struct TrialState: Codable, Sendable, Hashable {
     package var id: Int64
     /// Place in the plan, from 1.
     package var index: Int
-    package var state: JobState
+    package var state: TrialStatus
     package var configuration: Configuration
     package var userFraction: Double
     package var predictedSeconds: Double
@@ -66,15 +91,21 @@ package struct TrialState: Codable, Sendable, Hashable {
     package var converged: Bool?
     /// Test metrics of a finished trial.
     package var metrics: [String: Measurement]?
-    /// Why it failed, was stopped early or never started.
+    /// Why it failed, was stopped early, was begun again or never started.
     package var message: String?
+    /// How often it was begun again after its worker was killed or ran out of memory; absent where it never was.
+    package var retries: Int?
+    /// The last lines of its worker, where one ended badly.
+    package var log: String?
 
     package init(
-        id: Int64, index: Int, state: JobState, configuration: Configuration, userFraction: Double,
+        id: Int64, index: Int, state: TrialStatus, configuration: Configuration, userFraction: Double,
         predictedSeconds: Double, predictedEpochs: Double, predictedLogDeviation: Double? = nil, seconds: Double,
         epochs: Int? = nil, progress: TrialProgress? = nil, converged: Bool? = nil,
-        metrics: [String: Measurement]? = nil, message: String? = nil
+        metrics: [String: Measurement]? = nil, message: String? = nil, retries: Int? = nil, log: String? = nil
     ) {
+        self.retries = retries
+        self.log = log
         self.id = id
         self.index = index
         self.state = state

@@ -105,6 +105,9 @@ struct Calibrate: AsyncParsableCommand {
                     + "\(relative) on, at \(smallest.isMeasured ? "the measured" : "a typical") \(Format.quality(smallest.level))"
             )
         }
+        if let bytes = plan.diskBytes {
+            difference.append("about \(Format.bytes(Double(bytes))) will be written to the state directory")
+        }
         if let open = plan.openSeconds {
             let start = plan.trials.reduce(0) { $0 + $1.predictedSeconds }
             let end =

@@ -1,0 +1,47 @@
+internal import GRDB
+internal import Glibc
+
+extension Store {
+    /// Copies the database, as it is at one moment, to a new file that needs no other beside it; reading and writing go on
+    /// meanwhile. Errors: `noSpace`, and others with the system's words; no file is left then.
+    package func backup(to path: String) async throws(StoreError) {
+        try await copy("back the database up", to: path)
+    }
+
+    /// Where the database of a schema is kept before it becomes one of a newer schema.
+    package static func backupPath(_ database: String, schema: String) -> String { "\(database).\(schema)" }
+
+    /// Keeps a database as it is before migrations change it.
+    static func backUpBeforeMigrating(_ pool: DatabasePool, _ migrator: DatabaseMigrator, path: String) throws {
+        let (schema, isCurrent) = try pool.read { db in
+            (try migrator.completedMigrations(db).last, try migrator.hasCompletedMigrations(db))
+        }
+        // One that holds nothing yet has nothing to lose.
+        guard let schema, !isCurrent else { return }
+        try copy(pool, to: backupPath(path, schema: schema))
+    }
+
+    /// Replaces `path` atomically.
+    static func copy(_ pool: DatabasePool, to path: String) throws {
+        let partial = path + ".partial"
+        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(partial + suffix) }
+        do {
+            let destination = try DatabaseQueue(path: partial)
+            try pool.backup(to: destination)
+            // Written ahead like its origin, it would need a second file.
+            try destination.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA journal_mode = DELETE") }
+            try destination.close()
+            let descriptor = open(partial, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0, fsync(descriptor) == 0, Glibc.close(descriptor) == 0, rename(partial, path) == 0
+            else {
+                let code = errno
+                throw StoreError(
+                    "back the database up", "\(path): \(String(cString: strerror(code)))",
+                    kind: code == ENOSPC || code == EDQUOT ? .noSpace : .failed)
+            }
+        } catch {
+            for suffix in ["", "-wal", "-shm", "-journal"] { unlink(partial + suffix) }
+            throw error
+        }
+    }
+}
