@@ -9,8 +9,10 @@ package struct UserGains: Sendable {
     package init(rows: [Int64: [Float]]) { self.rows = rows }
 
     /// Mean correlation over users of the gains of two trainings, from up to 66 pairs; nil with fewer than two rows.
-    func correlation() -> Double? {
-        let ids = rows.keys.sorted()
+    ///
+    /// - Parameter order: of the rows; by their numbers unless given.
+    func correlation(in order: [Int64]? = nil) -> Double? {
+        let ids = order?.filter { rows[$0] != nil } ?? rows.keys.sorted()
         // Every row need not be paired: a dozen spread over all says enough.
         let chosen = ids.count <= 12 ? ids : (0..<12).map { ids[$0 * ids.count / 12] }
         let centred = chosen.compactMap { id -> [Float]? in

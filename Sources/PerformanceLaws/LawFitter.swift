@@ -177,7 +177,7 @@ private struct Fitting {
                 Design.place(o.configuration.layers, o.configuration.dim, o.effectiveTokens), m.value, m.standardError
             )
         }
-        let design = Design(measured, correlation: gains?.correlation())
+        let design = Design(measured, correlation: gains?.correlation(in: observations.map(\.id)))
         let points = robust(design)
         let models = fitter.families.map {
             FamilyModel($0, points: points, noise: design.noise, fixedP: fitter.fixedP)

@@ -182,9 +182,15 @@ import Testing
             let observations = try await raw(daemon.socket, "observation.list", .object(["name": .string("books")]))
             guard case .array(let list)? = observations["observations"] else { return [] }
             // In whatever order they ended.
-            let measured = list.map { timeless($0) }.sorted { "\($0)" < "\($1)" }
+            let measured = list.map { timeless($0) }.sorted { text($0) < text($1) }
             return [timeless(answer), timeless(law), .array(measured)]
         }.value
+    }
+
+    private static func text(_ value: JSONValue) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
     /// Places at which two values are not the same to the last bit.
@@ -205,7 +211,7 @@ import Testing
     private static let ofClocks: Set<String> = [
         "id", "law", "job", "trial", "observation", "createdAt", "seconds", "trainSeconds", "latencySeconds",
         "epochSeconds",
-        "latency", "epochs", "cost", "costs", "predictedSeconds",
+        "latency", "epochs", "cost", "costs", "predictedSeconds", "laws",
     ]
 
     private static func timeless(_ value: JSONValue) -> JSONValue {
@@ -358,7 +364,8 @@ private final class Script: Sendable {
 
     private func calibrate(_ socket: String, _ round: Int) async throws {
         if state.withLock({ $0.steps.contains(.calibrate) }) { return }
-        state.withLock { $0.step = .calibrate }
+        // Laws that are fitted at its end make way for those before.
+        state.withLock { ($0.step, $0.acknowledged.laws) = (.calibrate, []) }
         var job = state.withLock { $0.job }
         if job == nil {
             let known = Set(acknowledged.jobs.keys)

@@ -238,7 +238,7 @@ import Trials
         }
     }
 
-    @Test("a result that was cut fails its trial with its path, and a checkpoint that was cut begins it anew")
+    @Test("a checkpoint that was cut begins its trial anew, and the log says so")
     func damagedTrials() async throws {
         let file = try await syntheticFile(users: 1_000, items: 800)
         try await withTemporaryFolder { folder in
