@@ -189,13 +189,13 @@ private final class Updates: Sendable {
                 await crashed.run(folder, secondsLeft: 1) { _ in }
                     == .failed(TrialFailure("the worker was killed by signal 4", cause: .bug)))
             let short = try await Self.script(
-                "ulimit -c 0; echo Fatal error: no memory for 9 floats >&2; kill -ILL $$", in: folder)
+                "ulimit -c 0; echo out of memory: 9 floats >&2; kill -ILL $$", in: folder)
             guard case .failed(let failure) = await short.run(folder, secondsLeft: 1, progress: { _ in }) else {
                 Issue.record("it did not fail")
                 return
             }
             #expect(failure.cause == .outOfMemory)
-            #expect(failure.log == "Fatal error: no memory for 9 floats\n")
+            #expect(failure.log == "out of memory: 9 floats\n")
             let stopped = try await Self.script("exit 75", in: folder)
             #expect(await stopped.run(folder, secondsLeft: 1) { _ in } == .interrupted)
         }
@@ -302,8 +302,8 @@ private final class Updates: Sendable {
                 Issue.record("it was not refused memory")
                 return
             }
-            #expect(predicted.hasPrefix("out of memory: the training is predicted to need "), "\(predicted)")
-            #expect(predicted.hasSuffix(" MiB, 4 MiB are allowed"), "\(predicted)")
+            #expect(predicted.message.hasPrefix("out of memory: the training is predicted to need "), "\(predicted)")
+            #expect(predicted.message.hasSuffix(" MiB, 4 MiB are allowed"), "\(predicted)")
             // A limit of its surroundings, which the worker keeps: it starts and is refused a buffer.
             let program = Paths.program("plaw-trial")
             let tight = try await Self.script(##"ulimit -d 6000; exec "\##(program)" "$@""##, in: folder)
@@ -311,8 +311,8 @@ private final class Updates: Sendable {
                 Issue.record("it was not refused memory")
                 return
             }
-            #expect(refused.hasPrefix("out of memory: "), "\(refused)")
-            #expect(!refused.contains("predicted"), "\(refused)")
+            #expect(refused.message.hasPrefix("out of memory: "), "\(refused)")
+            #expect(!refused.message.contains("predicted"), "\(refused)")
             #expect(await run(nil) == .finished)
         }
     }
@@ -323,14 +323,18 @@ private final class Updates: Sendable {
             let swift = try await Self.script(
                 "echo Fatal error: Could not allocate memory. >&2; kill -ILL $$", in: folder)
             #expect(
-                await swift.run(folder, secondsLeft: 1) { _ in } == .failed("out of memory: Could not allocate memory.")
+                await swift.run(folder, secondsLeft: 1) { _ in }
+                    == .failed(
+                        TrialFailure(
+                            "out of memory: Could not allocate memory.", cause: .outOfMemory,
+                            log: "Fatal error: Could not allocate memory.\n"))
             )
             let killed = try await Self.script("echo bye >&2; kill -9 $$", in: folder)
-            guard case .failed(let message) = await killed.run(folder, secondsLeft: 1, progress: { _ in }) else {
+            guard case .failed(let failure) = await killed.run(folder, secondsLeft: 1, progress: { _ in }) else {
                 Issue.record("it did not fail")
                 return
             }
-            #expect(message.hasPrefix("the worker was killed by signal 9"))
+            #expect(failure.message.hasPrefix("the worker was killed by signal 9"))
         }
     }
 
