@@ -25,8 +25,8 @@ final class AcceptedConnection: Sendable {
         try await channel.eventLoop.flatSubmit {
             let came = channel.eventLoop.makePromise(of: Void.self)
             do {
-                // One that has ended already says so to nobody any more.
-                guard channel.isActive else { throw ChannelError.eof }
+                // It may not be active yet; one that has ended already takes no handler and says so to nobody any more.
+                channel.closeFuture.whenComplete { _ in came.fail(ChannelError.eof) }
                 try channel.pipeline.syncOperations.addHandler(FirstFrame(came: came))
                 try channel.pipeline.syncOperations.handler(type: ReadGate.self).open()
             } catch {

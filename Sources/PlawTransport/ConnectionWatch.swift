@@ -93,13 +93,16 @@ final class ConnectionWatch: Sendable {
         }
     }
 
-    /// Ends the connection; one that reads is told why.
-    func end(_ error: RPCError?) {
-        guard let error, let message = try? encodeMessage(ErrorResponse(error: error)) else {
-            return channel.close(promise: nil)
-        }
+    /// Ends the connection; one that reads is told why. What it gives is there when the connection is closed.
+    @discardableResult
+    func end(_ error: RPCError?) -> EventLoopFuture<Void> {
         let channel = channel
-        channel.writeAndFlush(ByteBuffer(bytes: message)).whenComplete { _ in channel.close(promise: nil) }
+        if let error, let message = try? encodeMessage(ErrorResponse(error: error)) {
+            channel.writeAndFlush(ByteBuffer(bytes: message)).whenComplete { _ in channel.close(promise: nil) }
+        } else {
+            channel.close(promise: nil)
+        }
+        return channel.closeFuture
     }
 }
 

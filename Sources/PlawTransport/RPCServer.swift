@@ -75,8 +75,9 @@ package final class RPCServer: Sendable {
         let (access, reason) = authorize(connection.peer)
         if let refusal = state.connect(connection.watch) {
             logger.debug("too many connections", metadata: ["uid": "\(connection.peer.uid)"])
-            connection.watch.end(refusal)
-            return
+            // It is closed when nobody holds it any more, and it may not be active yet.
+            try? await connection.watch.end(refusal).get()
+            return withExtendedLifetime(connection) {}
         }
         defer { state.disconnect(connection.watch) }
         logger.debug(

@@ -72,6 +72,34 @@ import Testing
         }
     }
 
+    @Test("a connection is served, or refused in words, however soon its turn comes after it is accepted")
+    func soon() async throws {
+        var limits = ServerLimits()
+        limits.connections = 8
+        try await withServer(limits: limits) { socket, server in
+            let kept = try (0..<4).map { _ in try RawConnection(path: socket) }
+            defer { kept.forEach { $0.close() } }
+            for round in 0..<100 {
+                // Eight at once: with those kept some are too many.
+                let answers = try await withThrowingTaskGroup(of: JSONValue?.self) { group in
+                    for peer in 0..<8 {
+                        group.addTask {
+                            let connection = try RawConnection(path: socket)
+                            defer { connection.close() }
+                            // One that is refused may be closed before it has said anything.
+                            try? await connection.send(Self.echo(peer))
+                            return try await connection.receive()
+                        }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                for answer in answers {
+                    #expect(answer?["result"] == .string("a") || code(answer) == .busy, "round \(round): \(answer as Any)")
+                }
+            }
+        }
+    }
+
     @Test("connections over the limit of all, and of one user, are told so and closed", arguments: [true, false])
     func connections(ofUser: Bool) async throws {
         var limits = ServerLimits()
