@@ -94,7 +94,8 @@ import Testing
                     return try await group.reduce(into: []) { $0.append($1) }
                 }
                 for answer in answers {
-                    #expect(answer?["result"] == .string("a") || code(answer) == .busy, "round \(round): \(answer as Any)")
+                    #expect(
+                        answer?["result"] == .string("a") || code(answer) == .busy, "round \(round): \(answer as Any)")
                 }
             }
         }
@@ -194,14 +195,14 @@ import Testing
     @Test("an idle connection is ended, told why; one with a request in work, or that follows something, is not")
     func idle() async throws {
         var limits = ServerLimits()
-        limits.idleSeconds = 0.4
+        limits.idleSeconds = 1
         try await withServer(limits: limits) { socket, _ in
             let (idle, busy) = (try RawConnection(path: socket), try RawConnection(path: socket))
             defer {
                 idle.close()
                 busy.close()
             }
-            try await busy.send(Self.echo(1, milliseconds: 1_500))
+            try await busy.send(Self.echo(1, milliseconds: 3_000))
             #expect(code(try await idle.receive()) == .timedOut)
             #expect(try await idle.receive() == nil)
             #expect(try await busy.receive()?["result"] == .string("a"))
