@@ -22,7 +22,15 @@ struct Run: ParsableCommand {
         try worker.apply()
         stopOnTermination()
         let files = TrialDirectory(path: directory)
-        if files.hasResult { return }
+        if files.hasResult {
+            do {
+                _ = try files.readResult()
+                return
+            } catch {
+                // Written whole or not at all: the disk lost it. What it says can be had again.
+                printError("\(error); trained anew")
+            }
+        }
         let spec = try files.readSpec()
         let progressFile = fopen(files.progressPath, "a")
         defer { if let progressFile { fclose(progressFile) } }

@@ -210,8 +210,7 @@ import Testing
 
     private static let ofClocks: Set<String> = [
         "id", "law", "job", "trial", "observation", "createdAt", "seconds", "trainSeconds", "latencySeconds",
-        "epochSeconds",
-        "latency", "epochs", "cost", "costs", "predictedSeconds", "laws",
+        "epochSeconds", "latency", "cost", "costs", "predictedSeconds", "laws",
     ]
 
     private static func timeless(_ value: JSONValue) -> JSONValue {

@@ -5,6 +5,7 @@ import PlawClient
 import PlawProtocol
 import PlawTesting
 import Store
+import Synchronization
 import Testing
 import Trials
 
@@ -158,7 +159,7 @@ import Trials
         let file = try await syntheticFile(users: 300, items: 120)
         try await withTemporaryFolder { folder in
             let path = folder + "/plawd.json"
-            func allow(_ bytes: Int) throws {
+            @Sendable func allow(_ bytes: Int) throws {
                 try Data("{\"maxStateBytes\": \(bytes)}".utf8).write(to: URL(filePath: path))
             }
             let params = CalibrationParams(
@@ -184,10 +185,17 @@ import Trials
                 }
                 #expect(upload?.reason == "no-space")
                 #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/uploads").isEmpty)
-            }
-            try allow(50_000_000)
-            _ = try await withDaemon(in: folder, arguments: ["--config", path]) { daemon async throws in
-                let job = try await call(daemon.socket, CalibrationStart.self, params).job.id
+                // More is allowed without a restart.
+                try allow(50_000_000)
+                daemon.signal(SIGHUP)
+                let started = Mutex<Int64?>(nil)
+                #expect(
+                    await waitUntil {
+                        let job = try? await call(daemon.socket, CalibrationStart.self, params).job.id
+                        started.withLock { $0 = job }
+                        return job != nil
+                    })
+                let job = try #require(started.withLock { $0 })
                 #expect(try await end(of: job, daemon.socket).state == .finished)
                 // The forecast was enough.
                 #expect(try Self.used(daemon.state + "/trials") < bytes)
@@ -238,7 +246,7 @@ import Trials
         }
     }
 
-    @Test("a checkpoint that was cut begins its trial anew, and the log says so")
+    @Test("a checkpoint, and a result, that was cut begins its trial anew, and the log says so")
     func damagedTrials() async throws {
         let file = try await syntheticFile(users: 1_000, items: 800)
         try await withTemporaryFolder { folder in
@@ -261,6 +269,12 @@ import Trials
             }
             let log = try String(contentsOfFile: trial + "/worker.log", encoding: .utf8)
             #expect(log.contains("cut short"), "\(log)")
+            // A result that the daemon had not stored yet when it died.
+            let trained = try TrialDirectory(path: trial).readResult()
+            try Self.cut(trial + "/result.json", to: 0.5)
+            let again = try await runProgram("plaw-trial", ["run", trial])
+            #expect(again.code == 0 && again.errors.contains("result.json: is no TrialResult"), "\(again.errors)")
+            #expect(try TrialDirectory(path: trial).readResult().test == trained.test)
         }
     }
 }
