@@ -5,7 +5,7 @@ package struct InteractionError: Error, Sendable, Hashable, CustomStringConverti
     package var line: Int?
     /// What was found and what was expected.
     package var message: String
-    /// Stable word: `unreadable`, `empty`, `binary`, `ambiguous`, `columns`, `gzip`, `no-rows`, `corpus`, `write`, `no-space`.
+    /// Stable word: `unreadable`, `empty`, `binary`, `ambiguous`, `columns`, `gzip`, `no-rows`, `memory`, `corpus`, `write`, `no-space`.
     package var reason: String
 
     package init(file: String, line: Int? = nil, reason: String, _ message: String) {

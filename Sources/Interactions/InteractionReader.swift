@@ -24,14 +24,20 @@ package struct InteractionReader {
     }
 
     /// Reads all rows, filters and sorts them, and writes the corpus atomically; leaves no file behind on failure.
-    /// Errors: `InteractionError` (`gzip`, `no-rows`, `write`), `CancellationError` when `shouldStop` says so.
-    package func buildCorpus(at corpusPath: String, shouldStop: () -> Bool = { false }) throws -> DatasetStatistics {
+    ///
+    /// `mayTake` is asked as the memory grows whether as many bytes may be in use until the corpus is written: a compressed
+    /// file of some megabytes can hold more rows than any machine.
+    /// Errors: `InteractionError` (`gzip`, `no-rows`, `memory`, `write`), `CancellationError` when `shouldStop` says so.
+    package func buildCorpus(
+        at corpusPath: String, shouldStop: () -> Bool = { false }, mayTake: (Int) -> Bool = { _ in true }
+    ) throws -> DatasetStatistics {
         var rows = RawInteractions(hasTimes: layout.timeColumn != nil)
         var drops = DropCounter()
         var rowCount = 0
         var splitter = FieldSplitter(layout.delimiter)
         let source = try LineSource(path: path)
         var isFirst = true
+        var allowed = 0
         while try source.next({ line in
             var line = line
             if isFirst, layout.markLength > 0, line.count >= layout.markLength {
@@ -44,6 +50,14 @@ package struct InteractionReader {
             rowCount += 1
             if rowCount & 0xFFFF == 0, shouldStop() { throw CancellationError() }
             read(line, number: source.lineNumber, with: &splitter, into: &rows, &drops)
+            guard rowCount & 0xFF == 0 || line.count > 4_096, rows.memory > allowed else { return }
+            allowed = rows.memory + 1 << 20
+            guard mayTake(allowed), !rows.isFull else {
+                throw InteractionError(
+                    file: path, line: source.lineNumber, reason: "memory",
+                    "found more than fits into memory: \(rows.count) interactions of \(rows.users.count) users and "
+                        + "\(rows.items.count) items so far")
+            }
         }) {}
         if shouldStop() { throw CancellationError() }
         guard rows.count > 0 else {
@@ -100,6 +114,13 @@ struct RawInteractions {
     init(hasTimes: Bool) { self.hasTimes = hasTimes }
 
     var count: Int { userOf.count }
+
+    /// Bytes that the rows take at most until their corpus is written: they are copied to be sorted, and names to be written;
+    /// measuring the entropy takes less.
+    var memory: Int { 2 * (count * (hasTimes ? 24 : 12) + users.memory + items.memory) }
+
+    /// Numbers of users and items have 31 bits.
+    var isFull: Bool { max(users.count, items.count) >= Int(Int32.max) - 1 }
 
     mutating func append(user: Int32, item: Int32, time: Int64) {
         userOf.append(user)

@@ -16,7 +16,7 @@ final class LineSource {
     private(set) var lineNumber = 0
 
     /// Longest line; a longer one is refused rather than held in memory.
-    static let maximumLine = 64 << 20
+    static let maximumLine = 16 << 20
     private static let piece = 256 << 10
 
     /// Opens a file. Errors: `unreadable` for a missing, forbidden or irregular file.

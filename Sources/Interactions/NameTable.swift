@@ -9,6 +9,9 @@ struct NameTable {
 
     var count: Int { ends.count }
 
+    /// Bytes that the table takes, room it has taken ahead included.
+    var memory: Int { bytes.capacity + 8 * ends.capacity + 4 * (hashes.capacity + slots.count) }
+
     /// The number of a name, given to it now where it is new.
     mutating func number(of name: UnsafeRawBufferPointer) -> Int32 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325

@@ -73,7 +73,9 @@ package final class Daemon: Sendable {
         uploads = Uploads(
             folder: layout.uploads, maximumBytes: { configuration.maxUploadBytes }, space: space)
         services = Services(
-            datasets: DatasetService(store: store, layout: layout, uploads: uploads, logger: logger),
+            datasets: DatasetService(
+                store: store, layout: layout, uploads: uploads,
+                memory: ReadingMemory { configuration.registerMemoryBytes }, logger: logger),
             observations: ObservationService(store: store, uploads: uploads, laws: laws, logger: logger),
             calibrations: CalibrationService(
                 store: store, layout: layout, executor: executor, supervisor: supervisor, chooser: chooser,

@@ -21,6 +21,8 @@ package struct DaemonConfiguration: Sendable, Hashable {
     package var maxUploadBytes: Int?
     /// Largest state directory; as large as the disk unless given.
     package var maxStateBytes: Int?
+    /// Most memory for files that are being registered, all together; a quarter of the machine's unless given.
+    package var registerMemoryBytes: Int?
     /// Path of the `plaw-trial` program; beside plawd unless given.
     package var trialProgram: String?
 
@@ -30,7 +32,8 @@ package struct DaemonConfiguration: Sendable, Hashable {
     package var trialCgroups: Bool?
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case workers, logLevel, writeGroup, maxUploadBytes, maxStateBytes, trialProgram, trialMemoryBytes, trialCgroups
+        case workers, logLevel, writeGroup, maxUploadBytes, maxStateBytes, registerMemoryBytes, trialProgram
+        case trialMemoryBytes, trialCgroups
     }
 
     package init() {}
@@ -71,6 +74,8 @@ package struct DaemonConfiguration: Sendable, Hashable {
         writeGroup = try text(.writeGroup, "the name of a group of this machine") { getgrnam($0) != nil }
         maxUploadBytes = try integer(.maxUploadBytes, 1...Int64.max, "a whole number of bytes, 1 or more")
         maxStateBytes = try integer(.maxStateBytes, 1...Int64.max, "a whole number of bytes, 1 or more")
+        registerMemoryBytes = try integer(
+            .registerMemoryBytes, 1 << 20...Int64.max, "a whole number of bytes, 1048576 or more")
         trialProgram = try text(.trialProgram, "the path of a program") { access($0, X_OK) == 0 }
         trialMemoryBytes = try integer(
             .trialMemoryBytes, 1 << 20...Int64.max, "a whole number of bytes, 1048576 or more")

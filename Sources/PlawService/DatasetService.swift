@@ -16,6 +16,7 @@ actor DatasetService {
     private let store: Store
     private let layout: StateLayout
     private let uploads: Uploads
+    private let memory: ReadingMemory
     private let offload = Offload()
     private let logger: Logger
     /// Names being registered at this moment.
@@ -33,10 +34,11 @@ actor DatasetService {
         var maxLength: Int
     }
 
-    init(store: Store, layout: StateLayout, uploads: Uploads, logger: Logger) {
+    init(store: Store, layout: StateLayout, uploads: Uploads, memory: ReadingMemory, logger: Logger) {
         self.store = store
         self.layout = layout
         self.uploads = uploads
+        self.memory = memory
         self.logger = logger
     }
 
@@ -72,6 +74,9 @@ actor DatasetService {
             let result = try await read(params, source: source, maxLength: maxLength)
             if result.dataset != nil, let upload = params.uploadId { await uploads.discard(upload) }
             return result
+        } catch let error as InteractionError where error.reason == "memory" {
+            if let upload = params.uploadId { await uploads.discard(upload) }
+            throw Self.refusal(error, source: source, shownAs: params.fileName ?? source, as: .tooLarge)
         } catch let error as InteractionError where ["write", "no-space"].contains(error.reason) {
             // Not the content's fault: the upload stays, and may be registered when there is room.
             throw RPCError(
@@ -95,13 +100,15 @@ actor DatasetService {
         let corpusFile = params.name + "." + UUID().uuidString.prefix(8).lowercased() + ".corpus"
         let corpusPath = layout.corpora + "/" + corpusFile
         do {
-            let (decision, statistics, entropy, bytes) = try await offload.run(cancellable: { isCancelled in
-                let reader = try InteractionReader(path: source, options: options)
-                let statistics = try reader.buildCorpus(at: corpusPath, shouldStop: isCancelled)
-                let entropy = try EntropyReport.measure(try Corpus(path: corpusPath), maxLength: maxLength)
-                let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
-                if isCancelled() { throw CancellationError() }
-                return (reader.decision, statistics, entropy, size ?? 0)
+            let (decision, statistics, entropy, bytes) = try await offload.run(cancellable: { [memory] isCancelled in
+                try memory.sharing { mayTake in
+                    let reader = try InteractionReader(path: source, options: options)
+                    let statistics = try reader.buildCorpus(at: corpusPath, shouldStop: isCancelled, mayTake: mayTake)
+                    let entropy = try EntropyReport.measure(try Corpus(path: corpusPath), maxLength: maxLength)
+                    let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
+                    if isCancelled() { throw CancellationError() }
+                    return (reader.decision, statistics, entropy, size ?? 0)
+                }
             })
             let info = DatasetInfo(
                 name: params.name, version: statistics.contentHash, createdAt: timestamp(), fileName: fileName,
@@ -224,9 +231,11 @@ actor DatasetService {
     }
 
     /// The reader's refusal, with the file called what the client calls it.
-    private static func refusal(_ error: InteractionError, source: String, shownAs name: String) -> RPCError {
+    private static func refusal(
+        _ error: InteractionError, source: String, shownAs name: String, as code: ErrorCode = .invalidInput
+    ) -> RPCError {
         var fields: [String: JSONValue] = ["cause": .string(error.reason), "file": .string(name)]
         if let line = error.line { fields["line"] = .integer(Int64(line)) }
-        return RPCError(.invalidInput, error.description.replacing(source, with: name), fields)
+        return RPCError(code, error.description.replacing(source, with: name), fields)
     }
 }

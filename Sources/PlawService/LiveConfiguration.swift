@@ -26,4 +26,9 @@ final class LiveConfiguration: Sendable {
 
     /// Most bytes of the state directory; nil for as many as the disk has.
     var maxStateBytes: Int? { state.withLock { $0.configuration.maxStateBytes } }
+
+    /// Most memory for files that are being registered, all together.
+    var registerMemoryBytes: Int {
+        state.withLock { $0.configuration.registerMemoryBytes } ?? availableMemory() / 4
+    }
 }

@@ -31,6 +31,43 @@ import Testing
         }
     }
 
+    @Test("a small file that holds more than fits into memory is refused on the way, and takes nothing from the next")
+    func bomb() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/rows"
+            let rows = String(repeating: "some-user some-item\n", count: 200_000)
+            try Data(rows.utf8).write(to: URL(filePath: path))
+            #expect(try await runProgram(path: "/usr/bin/gzip", [path]).code == 0)
+            let member = try Data(contentsOf: URL(filePath: path + ".gz"))
+            // Members in a row are one file: 1.6 GB in all.
+            let bomb = (0..<400).reduce(into: Data()) { whole, _ in whole += member }
+            #expect(bomb.count < 8 << 20)
+            let good = try await syntheticFile(users: 2_000, items: 200)
+            try Data("{\"registerMemoryBytes\": 67108864}".utf8).write(to: URL(filePath: folder + "/plawd.json"))
+            _ = try await withDaemon(in: folder, arguments: ["--config", folder + "/plawd.json"]) {
+                daemon async throws in
+                for _ in 0..<2 {
+                    let error = await #expect(throws: RPCError.self) {
+                        _ = try await register(daemon.socket, "bomb", bytes: bomb, fileName: "bomb.gz")
+                    }
+                    #expect(error?.reason == "too-large", "\(String(describing: error))")
+                    #expect(error?.message.hasPrefix("bomb.gz:") == true)
+                    #expect(error?.message.contains("fits into memory") == true, "\(error?.message ?? "")")
+                    #expect(error?.data?["cause"] == .string("memory"))
+                }
+                _ = try await register(daemon.socket, "good", bytes: good)
+                // Some of it is the daemon itself.
+                let status = try String(contentsOfFile: "/proc/\(daemon.pid)/status", encoding: .utf8)
+                let peak = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }?.filter(\.isNumber)
+                #expect(try #require(peak.flatMap { Int($0) }) < 200 << 10)
+                for folder in ["corpora", "uploads"] {
+                    let left = try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/" + folder)
+                    #expect(left.filter { !$0.hasPrefix("good.") } == [])
+                }
+            }
+        }
+    }
+
     @Test("entropy comes with its movement, agrees with it, and is not remembered for another dataset of the same name")
     func entropy() async throws {
         let files = [try await syntheticFile(users: 300, items: 100), try await syntheticFile(users: 200, items: 60)]
