@@ -27,8 +27,8 @@ struct PlawTrial: ParsableCommand {
 
 /// The data a command works on: a corpus file, or a file of interactions read into a temporary corpus.
 struct DataOptions: ParsableArguments {
-    @Option(help: "File of interactions, in any format `plaw register` reads.") var data: String?
-    @Option(help: "Corpus file, as the daemon keeps it.") var corpus: String?
+    @Option(help: "File of interactions, in any format `plaw register` reads.", completion: .file()) var data: String?
+    @Option(help: "Corpus file, as the daemon keeps it.", completion: .file()) var corpus: String?
 
     func validate() throws {
         guard (data == nil) != (corpus == nil) else {

@@ -108,7 +108,7 @@ struct Synthesize: ParsableCommand {
     @Option(help: "Items.") var items = 500
     @Option(help: "Mean sequence length.") var meanLength = 15.0
     @Option(help: "Seed.") var seed: UInt64 = 1
-    @Option(name: .shortAndLong, help: "File to write.") var output: String
+    @Option(name: .shortAndLong, help: "File to write.", completion: .file()) var output: String
 
     func run() throws {
         guard users > 0, items > 1 else { throw ValidationError("expected at least 1 user and 2 items") }

@@ -10,7 +10,7 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train the trial in a directory, going on from its checkpoint; ends with 75 when stopped by SIGTERM.")
 
-    @Argument(help: "Directory with spec.json.") var directory: String
+    @Argument(help: "Directory with spec.json.", completion: .directory) var directory: String
     @Option(help: "Active seconds that this run may take; training then stops and is ranked as it is.")
     var secondsLeft: Double?
     @Option(help: "Bytes that the training may take at most; one that is predicted to need more does not begin.")

@@ -33,9 +33,11 @@ struct Train: ParsableCommand {
     @Option(help: "Seed of everything random.") var seed: UInt64 = 1
     @Option(help: "Stop training after so many seconds.") var maxSeconds: Double?
     @Option(help: "Share of the users that train.") var userFraction = 1.0
-    @Option(help: "File of weights to begin with; must be of the same configuration and data.") var weights: String?
-    @Option(help: "File to write the best epoch's weights to.") var saveWeights: String?
-    @Option(help: "File to write the rank of every user's target to, as the daemon keeps it.") var saveRanks: String?
+    @Option(help: "File of weights to begin with; must be of the same configuration and data.", completion: .file())
+    var weights: String?
+    @Option(help: "File to write the best epoch's weights to.", completion: .file()) var saveWeights: String?
+    @Option(help: "File to write the rank of every user's target to, as the daemon keeps it.", completion: .file())
+    var saveRanks: String?
     @Flag(help: "Rank with --weights as they are; train nothing.") var evaluateOnly = false
     @Option(help: "Rank the target against so many drawn items instead of all; not comparable with a full ranking.")
     var sampledRanking: Int?

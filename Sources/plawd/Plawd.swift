@@ -23,9 +23,9 @@ struct Plawd: AsyncParsableCommand {
         commandName: "plawd", abstract: "Keep performance laws of sequential recommenders and answer from them.",
         version: plawVersion)
 
-    @Option(help: "Where datasets, trials and laws are kept.") var stateDirectory: String
-    @Option(help: "Unix socket to serve on; ignored when systemd passes one.") var socket: String?
-    @Option(help: "Configuration file (JSON); read again at SIGHUP.") var config: String?
+    @Option(help: "Where datasets, trials and laws are kept.", completion: .directory) var stateDirectory: String
+    @Option(help: "Unix socket to serve on; ignored when systemd passes one.", completion: .file()) var socket: String?
+    @Option(help: "Configuration file (JSON); read again at SIGHUP.", completion: .file()) var config: String?
     @Flag(help: "Only say whether the configuration file can be used.") var checkConfig = false
 
     func run() async throws {

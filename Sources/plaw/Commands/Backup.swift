@@ -19,7 +19,8 @@ struct Backup: AsyncParsableCommand {
             Calibrations that were under way go on; trials in work begin anew.
             """)
 
-    @Argument(help: "File to write; one that is there is replaced when the new one is whole.") var file: String
+    @Argument(help: "File to write; one that is there is replaced when the new one is whole.", completion: .file())
+    var file: String
     @OptionGroup var common: Common
 
     func run() async throws {

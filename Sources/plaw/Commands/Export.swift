@@ -11,7 +11,8 @@ struct Export: AsyncParsableCommand {
         discussion: "`plaw import NAME FILE --create` makes the same observations of it, in this daemon or another.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(name: .shortAndLong, help: "File to write; standard output unless given.") var output: String?
+    @Option(name: .shortAndLong, help: "File to write; standard output unless given.", completion: .file())
+    var output: String?
     @OptionGroup var common: Common
 
     func run() async throws {

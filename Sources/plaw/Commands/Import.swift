@@ -18,7 +18,7 @@ struct Import: AsyncParsableCommand {
             """)
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Argument(help: "CSV of observations; - for standard input.") var file: String
+    @Argument(help: "CSV of observations; - for standard input.", completion: .file()) var file: String
     @Flag(help: "Make the dataset, of these observations alone.") var create = false
     @Option(help: "Where the figures come from, kept with every observation.") var source: String?
     @Option(

@@ -19,7 +19,7 @@ struct Register: AsyncParsableCommand {
             """)
 
     @Argument(help: "Name of the dataset: letters, digits, '-', '_' and '.'.") var name: String
-    @Argument(help: "File of interactions.") var file: String
+    @Argument(help: "File of interactions.", completion: .file()) var file: String
     @Flag(help: "Let the daemon open the path itself instead of sending the bytes.") var serverPath = false
     @Option(
         help: ArgumentHelp(

@@ -14,7 +14,8 @@ struct Common: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The daemon's socket.",
-            discussion: "Else $PLAW_SOCKET, else /run/plawd/plawd.sock where it exists, else the user's own."))
+            discussion: "Else $PLAW_SOCKET, else /run/plawd/plawd.sock where it exists, else the user's own."),
+        completion: .file())
     var socket: String?
     @Flag(help: "Print the daemon's result as one line of JSON.") var json = false
 
