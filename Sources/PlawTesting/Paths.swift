@@ -40,9 +40,15 @@ package func withTemporaryFolder<T>(_ body: (String) async throws -> T) async th
     return try await body(path)
 }
 
+/// How many times as long as usual things may take: more than 1 where `PLAW_PATIENCE` says so, as under a sanitizer.
+package let patience = ProcessInfo.processInfo.environment["PLAW_PATIENCE"].flatMap { Double($0) } ?? 1
+
+/// Whether programs take memory of a sanitizer's beside their own.
+package let isSanitized = ProcessInfo.processInfo.environment["PLAW_SANITIZED"] != nil
+
 /// Waits until `condition` holds; false when the time is over first. The time is for machines that are busy: no test waits for it to pass.
 package func waitUntil(seconds: Double = 60, _ condition: () async throws -> Bool) async rethrows -> Bool {
-    let end = ContinuousClock.now + .seconds(seconds)
+    let end = ContinuousClock.now + .seconds(seconds * patience)
     while ContinuousClock.now < end {
         if try await condition() { return true }
         do { try await Task.sleep(for: .milliseconds(20)) } catch { return false }

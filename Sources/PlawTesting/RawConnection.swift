@@ -65,7 +65,7 @@ package struct RawConnection: Sendable {
 
     /// Repeats a call that would block. Errors: what it says else, and ten seconds of silence.
     private func untilReady(_ action: String, _ call: () -> Int) async throws -> Int {
-        let end = ContinuousClock.now + .seconds(10)
+        let end = ContinuousClock.now + .seconds(10 * patience)
         while true {
             let count = call()
             if count >= 0 { return count }

@@ -119,7 +119,7 @@ private final class Updates: Sendable {
             let asked = ContinuousClock.now
             worker.cancel()
             #expect(await worker.value == .interrupted)
-            #expect(asked.duration(to: .now) < .seconds(8))
+            #expect(asked.duration(to: .now) < .seconds(8 * patience))
             #expect(access(files.checkpointPath, F_OK) == 0)
             #expect(!files.hasResult)
             let reached = try #require(updates.all.last)
@@ -164,7 +164,7 @@ private final class Updates: Sendable {
             let asked = ContinuousClock.now
             worker.cancel()
             #expect(await worker.value == .interrupted)
-            #expect(asked.duration(to: .now) < .seconds(9))
+            #expect(asked.duration(to: .now) < .seconds(9 * patience))
             #expect(kill(try #require(pid), 0) != 0)
         }
     }
@@ -281,14 +281,15 @@ private final class Updates: Sendable {
             let line = try #require(try proc("limits").split(separator: "\n").first { $0.hasPrefix("Max data size") })
             let limit = try #require(line.split(separator: " ").compactMap { Int($0) }.first)
             // A training of almost nothing takes about 17 MB of itself.
-            #expect(limit > 25_000_000 && limit < 1 << 30, "\(limit)")
+            #expect(limit > 25_000_000 && (limit < 1 << 30 || isSanitized), "\(limit)")
             worker.cancel()
             #expect(await worker.value == .interrupted)
         }
     }
 
     @Test(
-        "a trial over its memory fails with that reason, when it is predicted and when it happens; the next one trains")
+        "a trial over its memory fails with that reason, when it is predicted and when it happens; the next one trains",
+        .disabled(if: isSanitized, "a sanitizer takes memory of its own"))
     func memory() async throws {
         try await withTemporaryFolder { folder in
             let files = try Self.directory(in: folder, corpus: try Self.corpus(in: folder), dim: 256)

@@ -61,7 +61,7 @@ import Trials
                 return (job, start.duration(to: .now))
             }
             #expect(status == .exited(0))
-            #expect(stopped.1 < .seconds(10))
+            #expect(stopped.1 < .seconds(10 * patience))
             #expect(Self.workers(of: folder).isEmpty)
             #expect(!FileManager.default.fileExists(atPath: folder + "/plawd.sock"))
             let trial = try #require(
