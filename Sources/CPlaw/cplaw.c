@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 int plaw_cpu_level(void) {
 #if defined(__x86_64__)
@@ -26,6 +27,14 @@ void plaw_run_in_background(void) {
     struct sched_param none = {0};
     sched_setscheduler(0, SCHED_BATCH, &none);
     setpriority(PRIO_PROCESS, 0, 5);
+    // Where the kernel groups processes by session, niceness counts within a session alone: a worker's own gives way too.
+    if (getsid(0) == getpid()) {
+        FILE *group = fopen("/proc/self/autogroup", "we");
+        if (group) {
+            fputs("5", group);
+            fclose(group);
+        }
+    }
     FILE *file = fopen("/proc/self/oom_score_adj", "we");
     if (!file) return;
     // Raising it needs no privilege.

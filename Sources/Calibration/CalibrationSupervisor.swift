@@ -105,6 +105,11 @@ package actor CalibrationSupervisor {
         return job
     }
 
+    /// Training positions a second, over the trials in training.
+    package var tokensPerSecond: Double {
+        progress.values.reduce(0) { $0 + ($1.phase == .training ? $1.tokensPerSecond : 0) }
+    }
+
     /// Returns when the supervisor has taken a turn: a proof that it is not stuck.
     package func takeTurn() {}
 

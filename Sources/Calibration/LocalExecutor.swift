@@ -1,6 +1,7 @@
 internal import Domain
 internal import Glibc
 internal import Subprocess
+internal import Synchronization
 package import Trials
 
 #if canImport(FoundationEssentials)
@@ -34,6 +35,12 @@ package struct LocalExecutor: TrialExecutor {
 
     private let settings: @Sendable () -> Settings
     private let cgroups: WorkerCgroups?
+    private let tally = Tally()
+
+    /// Shared by the copies of an executor.
+    private final class Tally: Sendable { let counts = Mutex(WorkerCounts()) }
+
+    package var workers: WorkerCounts { tally.counts.withLock { $0 } }
 
     /// - Parameter settings: asked anew for each worker.
     /// - Parameter cgroups: where each trial gets a leaf of its own; nil where none was delegated.
@@ -51,7 +58,14 @@ package struct LocalExecutor: TrialExecutor {
         let leaf = cgroups?.begin(directory.split(separator: "/").last.map(String.init) ?? "")
         defer { if let leaf { cgroups?.end(leaf) } }
         do {
+            let hadWorker = FileManager.default.fileExists(atPath: directory + "/worker.log")
             let log = try WorkerLog(directory + "/worker.log")
+            tally.counts.withLock { counts in
+                counts.running += 1
+                counts.starts += 1
+                counts.restarts += hadWorker ? 1 : 0
+            }
+            defer { tally.counts.withLock { $0.running -= 1 } }
             var arguments = ["run", directory, "--seconds-left", "\(secondsLeft)", "--parent", "\(getpid())"]
             if let bytes = settings.memoryBytes { arguments += ["--most-memory", "\(bytes)"] }
             if let leaf { arguments += ["--cgroup", leaf] }

@@ -48,6 +48,20 @@ package protocol TrialExecutor: Sendable {
 
     /// Measures how long one user waits for ten items.
     func latency(_ request: LatencyRequest) async throws -> [LatencyProbe]
+
+    /// Workers of trials so far.
+    var workers: WorkerCounts { get }
+}
+
+extension TrialExecutor {
+    package var workers: WorkerCounts { WorkerCounts() }
+}
+
+/// How many workers run trials, were started, and were started for trials that had had one before.
+package struct WorkerCounts: Sendable, Hashable {
+    package var running = 0
+    package var starts = 0
+    package var restarts = 0
 }
 
 /// Which shapes to measure the latency of; no corpus is needed.

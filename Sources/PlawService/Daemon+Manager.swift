@@ -44,6 +44,15 @@ extension Daemon {
         }
     }
 
+    /// What `metrics.get` tells beside what the server counts.
+    func facts() async throws -> ServerMetrics.Facts {
+        let workers = executor.workers
+        return ServerMetrics.Facts(
+            store: try await store.statistics(), tokensPerSecond: await supervisor.tokensPerSecond,
+            workers: (workers.running, workers.starts, workers.restarts), databasePath: databasePath,
+            uptimeSeconds: started.duration(to: .now).seconds)
+    }
+
     /// Laws, jobs and progress in a line.
     func statusLine() async throws -> String {
         let counts = try await store.counts()

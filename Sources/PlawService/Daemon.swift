@@ -39,7 +39,9 @@ package final class Daemon: Sendable {
     private let services: Services
     private let uploads: Uploads
     let logger: Logger
-    private let started = ContinuousClock.now
+    let started = ContinuousClock.now
+    let executor: any TrialExecutor
+    var databasePath: String { StateLayout(root: settings.stateDirectory).database }
 
     /// The parts that handlers call.
     struct Services: Sendable {
@@ -54,6 +56,7 @@ package final class Daemon: Sendable {
     package init(_ settings: Settings, executor: any TrialExecutor, logger: Logger) async throws {
         self.settings = settings
         self.logger = logger
+        self.executor = executor
         let configuration = LiveConfiguration(settings.configuration)
         self.configuration = configuration
         let layout = StateLayout(root: settings.stateDirectory)
@@ -161,7 +164,9 @@ package final class Daemon: Sendable {
         router.on(ServerInfo.self) { [self] _, _ in try await answering { try await info() } }
         // It never changes and is long: written once, and sent from there.
         router.on(RPCDiscover.self, result: try JSONEncoder().encode(description))
-        router.on(MetricsGet.self) { _, _ in metrics.result() }
+        router.on(MetricsGet.self) { [self] _, _ in
+            metrics.result(try await answering { try await facts() })
+        }
         let datasets = services.datasets
         router.on(DatasetUpload.self) { params, _ in try await answering { try await datasets.upload(params) } }
         router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }

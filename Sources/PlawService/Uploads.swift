@@ -15,8 +15,8 @@ actor Uploads {
     static let maximumOpen = 16
 
     /// An upload nobody added to for this long is given up, and one that takes this long in all.
-    private static let patience = Duration.seconds(900)
-    private static let longest = Duration.seconds(6 * 3_600)
+    private let patience: Duration
+    private let longest: Duration
 
     private struct Upload {
         /// Bytes that there was room for when it began, and what said so.
@@ -31,8 +31,12 @@ actor Uploads {
     private let space: DiskSpace
     private var uploads: [String: Upload] = [:]
 
-    init(folder: String, maximumBytes limit: @escaping @Sendable () -> Int, space: DiskSpace) {
+    init(
+        folder: String, maximumBytes limit: @escaping @Sendable () -> Int, space: DiskSpace,
+        patience: Duration = .seconds(900), longest: Duration = .seconds(6 * 3_600)
+    ) {
         self.space = space
+        (self.patience, self.longest) = (patience, longest)
         self.folder = folder
         self.limit = limit
     }
@@ -104,7 +108,7 @@ actor Uploads {
     /// Gives up what takes too long: its bytes lie on the disk.
     func discardOverdue() {
         let now = ContinuousClock.now
-        for (id, upload) in uploads where now - upload.touched > Self.patience || now - upload.begun > Self.longest {
+        for (id, upload) in uploads where now - upload.touched > patience || now - upload.begun > longest {
             discard(id)
         }
     }

@@ -14,6 +14,8 @@ struct Connection: Sendable {
     let router: Router
     let watch: ConnectionWatch
     let access: Access
+    /// Why it is what it is.
+    let reason: String
     let logger: Logger
     let server: ServerState
     let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
@@ -29,12 +31,13 @@ struct Connection: Sendable {
     static let maximumComputing = 8
 
     init(
-        router: Router, watch: ConnectionWatch, access: Access, logger: Logger, server: ServerState,
+        router: Router, watch: ConnectionWatch, access: Access, reason: String, logger: Logger, server: ServerState,
         outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     ) {
         self.router = router
         self.watch = watch
         self.access = access
+        self.reason = reason
         self.logger = logger
         self.server = server
         self.outbound = outbound
@@ -110,6 +113,7 @@ struct Connection: Sendable {
             for await message in messages {
                 if let answer = prepared(message) {
                     cancellations.forget(message.ids)
+                    if let method = message.methods.first { server.took(method, since: message.arrival) }
                     try await write(answer)
                     freed.yield()
                     watch.ended()
@@ -206,7 +210,9 @@ struct Connection: Sendable {
             return try await write(encodeMessage(ErrorResponse(id: incoming.ids.first, error: fault)))
         }
         guard incoming.isBatch else {
-            if let response = await response(to: message, incoming.heads.first) { try await send([response]) }
+            if let response = await response(to: message, incoming.heads.first, incoming.arrival) {
+                try await send([response])
+            }
             return
         }
         guard let requests = try? JSONDecoder().decode([JSONValue].self, from: message) else {
@@ -216,7 +222,7 @@ struct Connection: Sendable {
         for request in requests {
             let message = try encodeMessage(request)
             let head = try? JSONDecoder().decode(Head.self, from: message)
-            if let response = await response(to: message, head) { responses.append(response) }
+            if let response = await response(to: message, head, incoming.arrival) { responses.append(response) }
         }
         if !responses.isEmpty { try await send(responses, asArray: true) }
     }
@@ -261,7 +267,9 @@ struct Connection: Sendable {
     }
 
     /// The response to one request; nil for notifications and for answers to nothing.
-    private func response(to message: Data, _ head: Head?) async -> Response? {
+    private func response(
+        to message: Data, _ head: Head?, _ arrival: ContinuousClock.Instant
+    ) async -> Response? {
         guard let head else {
             let isJSON = (try? JSONDecoder().decode(JSONValue.self, from: message)) != nil
             let error =
@@ -290,8 +298,10 @@ struct Connection: Sendable {
                 try server.subscribe(watch)
             }
             let answer = try await run(method, message, id, context)
+            let isTooLong = id != nil && answer.count > FrameLimits.responseBytes
+            server.took(method, isTooLong ? ErrorCode.tooLarge.reason : "ok", since: arrival)
             guard let id else { return nil }
-            if answer.count > FrameLimits.responseBytes {
+            if isTooLong {
                 let error = RPCError(
                     .tooLarge, "the answer has \(answer.count) bytes, more than \(FrameLimits.responseBytes)")
                 return Response(error, id: id)
@@ -299,8 +309,10 @@ struct Connection: Sendable {
             return Response(data: answer, followers: context.followers.take())
         } catch {
             server.countError(method)
+            let refusal = refusal(error, method)
+            server.took(method, refusal.reason ?? "unknown", since: arrival)
             guard let id else { return nil }
-            return Response(refusal(error, method), id: id)
+            return Response(refusal, id: id)
         }
     }
 
@@ -319,12 +331,15 @@ struct Connection: Sendable {
             throw RPCError(.methodNotFound, "no method is named \"\(method)\"", ["method": .string(method)])
         }
         guard access >= route.access else {
-            logger.warning(
-                "access denied",
-                metadata: [
-                    "event": "\(JournalEvent.accessDenied)", "method": "\(method)", "uid": "\(peer.uid)",
-                    "pid": "\(peer.pid)", "access": "\(access)",
-                ])
+            // Once for a connection: a peer must not fill the journal.
+            if watch.isFirstDenial() {
+                logger.warning(
+                    "access denied",
+                    metadata: [
+                        "event": "\(JournalEvent.accessDenied)", "method": "\(method)", "uid": "\(peer.uid)",
+                        "pid": "\(peer.pid)", "access": "\(access)", "reason": "\(reason)",
+                    ])
+            }
             throw RPCError(
                 .denied, "\(method) needs \(route.access) access; user \(peer.uid) has \(access)",
                 ["method": .string(method), "needs": .string("\(route.access)"), "has": .string("\(access)")])

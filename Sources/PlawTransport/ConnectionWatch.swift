@@ -16,6 +16,7 @@ final class ConnectionWatch: Sendable {
         /// Requests in work or waiting, and what the peer follows.
         var working = 0
         var following = 0
+        var wasDenied = false
         /// Bytes of answers that the kernel has not taken, and when it last took some.
         var unread = 0
         var unreadSince = ContinuousClock.now
@@ -61,6 +62,14 @@ final class ConnectionWatch: Sendable {
         state.withLock { state in
             state.following -= 1
             state.seen = .now
+        }
+    }
+
+    /// True the first time.
+    func isFirstDenial() -> Bool {
+        state.withLock { state in
+            defer { state.wasDenied = true }
+            return !state.wasDenied
         }
     }
 

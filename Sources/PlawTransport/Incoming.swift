@@ -10,6 +10,7 @@ internal import Foundation
 /// A message with what decides its order.
 struct Incoming: Sendable {
     let data: Data
+    let arrival = ContinuousClock.now
     /// True for an array of requests.
     let isBatch: Bool
     /// Heads of the requests that could be read; of a batch, of those that are requests at all.

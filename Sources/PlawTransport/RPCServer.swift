@@ -89,8 +89,8 @@ package final class RPCServer: Sendable {
         do {
             try await connection.open().executeThenClose { inbound, outbound in
                 try await Connection(
-                    router: router, watch: connection.watch, access: access, logger: logger, server: state,
-                    outbound: outbound
+                    router: router, watch: connection.watch, access: access, reason: reason, logger: logger,
+                    server: state, outbound: outbound
                 ).serve(inbound)
             }
         } catch {

@@ -16,6 +16,8 @@ package final class ServerState: Sendable {
         var accepted = 0
         var requests: [String: Int] = [:]
         var errors: [String: Int] = [:]
+        /// By method and outcome.
+        var times: [String: [String: RequestTimes]] = [:]
     }
 
     private let counts = Mutex(Counts())
@@ -42,6 +44,14 @@ package final class ServerState: Sendable {
             for (method, count) in counts.requests { values["requests_total{method=\"\(method)\"}"] = Double(count) }
             for (method, count) in counts.errors { values["errors_total{method=\"\(method)\"}"] = Double(count) }
             return values
+        }
+    }
+
+    /// How long the requests took that have been answered.
+    package var times: [RequestKind: RequestTimes] {
+        let times = counts.withLock { $0.times }
+        return times.reduce(into: [:]) { all, method in
+            for (outcome, times) in method.value { all[RequestKind(method: method.key, outcome: outcome)] = times }
         }
     }
 
@@ -164,6 +174,16 @@ package final class ServerState: Sendable {
 
     func countError(_ method: String) {
         counts.withLock { $0.errors[Self.known.contains(method) ? method : "unknown", default: 0] += 1 }
+    }
+
+    /// Counts an answered request, with the time from its arrival.
+    func took(_ method: String, _ outcome: String = "ok", since arrival: ContinuousClock.Instant) {
+        let taken = arrival.duration(to: .now)
+        let seconds = Double(taken.components.seconds) + Double(taken.components.attoseconds) * 1e-18
+        counts.withLock {
+            $0.times[Self.known.contains(method) ? method : "unknown", default: [:]][outcome, default: RequestTimes()]
+                .add(seconds)
+        }
     }
 
     private static let known = Set(Catalog.methods.map { $0.name })

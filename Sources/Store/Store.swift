@@ -96,6 +96,26 @@ package final class Store: Sendable {
         }
     }
 
+    /// What the tables hold, for `metrics.get`.
+    package struct Statistics: Sendable {
+        package var counts: Counts
+        /// Rows by state.
+        package var jobs: [String: Int]
+        package var trials: [String: Int]
+    }
+
+    package func statistics() async throws(StoreError) -> Statistics {
+        let counts = try await counts()
+        let (jobs, trials) = try await read("count states") { db in
+            func states(_ table: String) throws -> [String: Int] {
+                let rows = try Row.fetchAll(db, sql: "SELECT state, COUNT(*) AS rows FROM \(table) GROUP BY state")
+                return Dictionary(uniqueKeysWithValues: rows.map { ($0["state"], $0["rows"]) })
+            }
+            return (try states("job"), try states("trial"))
+        }
+        return Statistics(counts: counts, jobs: jobs, trials: trials)
+    }
+
     // MARK: - Shared by the facets
 
     func read<T: Sendable>(

@@ -49,6 +49,25 @@ import Testing
         }
     }
 
+    @Test("a peer that is refused again and again is logged once for each connection, with the reason")
+    func denied() async throws {
+        let log = LogLines()
+        try await withServer(access: .read, log: log) { socket, _ in
+            for _ in 1...2 {
+                let peer = try RawConnection(path: socket)
+                defer { peer.close() }
+                for id in 1...20 {
+                    let refused = try await peer.exchange(
+                        #"{"jsonrpc":"2.0","id":\#(id),"method":"test.alone","params":{}}"#)
+                    #expect(code(refused) == .denied)
+                }
+            }
+            let denials = log.all.filter { $0.hasPrefix("access denied ") }
+            #expect(denials.count == 2)
+            #expect(denials.allSatisfy { $0.contains("reason=the test says so") && $0.contains("method=test.alone") })
+        }
+    }
+
     @Test("a batch of more than 100 is refused before it is decoded")
     func batch() async throws {
         try await withServer { socket, _ in

@@ -84,9 +84,31 @@ final class Counter: Sendable {
     func add(_ change: Int) { value.withLock { $0 += change } }
 }
 
+/// What a server logs, for a test to look at.
+final class LogLines: Sendable {
+    private let lines = Mutex<[String]>([])
+    var all: [String] { lines.withLock { $0 } }
+
+    struct Handler: LogHandler {
+        let lines: LogLines
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.info
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let fields = (event.metadata ?? [:]).map { "\($0)=\($1)" }.sorted().joined(separator: " ")
+            lines.lines.withLock { $0.append("\(event.message) \(fields)") }
+        }
+    }
+}
+
 /// A server with the methods above on a socket of its own.
 func withServer<T: Sendable>(
-    access: Access = .write, limits: ServerLimits = ServerLimits(),
+    access: Access = .write, limits: ServerLimits = ServerLimits(), log: LogLines? = nil,
     _ body: @escaping @Sendable (_ socket: String, _ server: RPCServer) async throws -> T
 ) async throws -> T {
     try await withTemporaryFolder { folder in
@@ -124,8 +146,10 @@ func withServer<T: Sendable>(
             return true
         }
         let socket = folder + "/s"
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
+        var logger = Logger(label: "test") { label in
+            log.map { LogLines.Handler(lines: $0) } ?? StreamLogHandler.standardError(label: label) as any LogHandler
+        }
+        logger.logLevel = log == nil ? .critical : .info
         let server = RPCServer(listening: .path(socket, mode: 0o600), router: router, logger: logger, limits: limits) {
             _ in
             (access, "the test says so")

@@ -1,4 +1,4 @@
-/// `metrics.get`: counters since the daemon started.
+/// `metrics.get`: what the daemon counts and measures of itself.
 package enum MetricsGet: RPCMethod {
     package typealias Params = NoParams
     package typealias Result = MetricsGetResult
@@ -7,11 +7,11 @@ package enum MetricsGet: RPCMethod {
     package static let ordering = Ordering.concurrent
 }
 
-/// Counters of the daemon.
+/// Counters since the daemon started, and what it is like now.
 package struct MetricsGetResult: Codable, Sendable, Hashable {
-    /// Counter name to value: requests and errors by method, connections, requests in flight.
+    /// Name to value, labels in the name; of histograms the counts and sums alone.
     package var counters: [String: Double]
-    /// The same in Prometheus text exposition.
+    /// The same in Prometheus text exposition, with the classes of the histograms.
     package var text: String
 
     package init(counters: [String: Double], text: String) {

@@ -1,0 +1,64 @@
+import Foundation
+import PlawProtocol
+import PlawTesting
+import Testing
+
+@testable import PlawService
+
+@Suite struct UploadTests {
+    private static func refusal(_ body: () async throws -> Void) async -> ErrorCode? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return (error as? RPCError).flatMap { ErrorCode(rawValue: $0.code) }
+        }
+    }
+
+    @Test(
+        "an upload without a piece for too long is given up with its file; one that goes on is not, until it takes too long"
+    )
+    func time() async throws {
+        try await withTemporaryFolder { folder in
+            let uploads = Uploads(
+                folder: folder, maximumBytes: { 1 << 20 }, patience: .milliseconds(300), longest: .milliseconds(900))
+            let piece = Data("1 2 3\n".utf8).base64EncodedString()
+            let (left, kept) = (try await uploads.begin().uploadId, try await uploads.begin().uploadId)
+            let begun = ContinuousClock.now
+            _ = try await uploads.append(left, offset: 0, data: piece)
+            var received = 0
+            while begun.duration(to: .now) < .milliseconds(600) {
+                received = try await uploads.append(kept, offset: received, data: piece).received
+                try await Task.sleep(for: .milliseconds(20))
+                await uploads.discardOverdue()
+            }
+            #expect(await Self.refusal { _ = try await uploads.append(left, offset: 6, data: piece) } == .uploadUnknown)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [kept])
+            // Pieces keep it, but not for ever.
+            var ended: ErrorCode?
+            while ended == nil, begun.duration(to: .now) < .seconds(20) {
+                await uploads.discardOverdue()
+                ended = await Self.refusal {
+                    received = try await uploads.append(kept, offset: received, data: piece).received
+                }
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            #expect(ended == .uploadUnknown)
+            #expect(begun.duration(to: .now) > .milliseconds(900))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        }
+    }
+
+    @Test("uploads that were left are no obstacle to new ones once their time is over")
+    func places() async throws {
+        try await withTemporaryFolder { folder in
+            let uploads = Uploads(
+                folder: folder, maximumBytes: { 1 << 20 }, patience: .milliseconds(200), longest: .seconds(60))
+            for _ in 0..<Uploads.maximumOpen { _ = try await uploads.begin() }
+            #expect(await Self.refusal { _ = try await uploads.begin() } == .busy)
+            try await Task.sleep(for: .milliseconds(250))
+            #expect(await Self.refusal { _ = try await uploads.begin() } == nil)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 1)
+        }
+    }
+}
