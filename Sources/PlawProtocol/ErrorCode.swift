@@ -66,10 +66,16 @@ package struct RPCError: Error, Codable, Sendable, Hashable, CustomStringConvert
     /// An error of the table above; `fields` are added to `data` beside the reason.
     package init(_ code: ErrorCode, _ message: String, _ fields: [String: JSONValue] = [:]) {
         self.code = code.rawValue
-        self.message = message
+        self.message = Self.short(message)
         var data = fields
+        for case (let name, .string(let text)) in fields { data[name] = .string(Self.short(text)) }
         data["reason"] = fields["reason"] ?? .string(code.reason)
         self.data = data
+    }
+
+    /// What a peer sent and is told again has an end: a name may have the length of a frame.
+    private static func short(_ text: String) -> String {
+        text.utf8.count <= 2_000 ? text : String(text.prefix(1_000)) + "..."
     }
 
     package var description: String { message }

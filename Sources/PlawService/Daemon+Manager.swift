@@ -15,7 +15,7 @@ extension Daemon {
         while !Task.isCancelled {
             do {
                 try await RPCServer.takeTurn()
-                _ = try await store.counts()
+                try await store.takeTurn()
                 await supervisor.takeTurn()
                 ServiceManager.watchdogAlive()
                 try await Task.sleep(for: .seconds(seconds / 2))

@@ -172,7 +172,12 @@ package final class Daemon: Sendable {
         router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }
         router.on(DatasetList.self) { _, _ in try await answering { try await datasets.list() } }
         router.on(DatasetGet.self) { params, _ in try await answering { try await datasets.get(params.name) } }
-        router.on(DatasetRemove.self) { params, _ in try await answering { try await datasets.remove(params.name) } }
+        let laws = services.laws
+        router.on(DatasetRemove.self) { params, _ in
+            let removed = try await answering { try await datasets.remove(params.name) }
+            await laws.forget(params.name)
+            return removed
+        }
         router.on(DatasetEntropy.self) { params, _ in try await answering { try await datasets.entropy(params) } }
         let calibrations = services.calibrations
         router.on(CalibrationPlan.self) { params, _ in try await answering { try await calibrations.plan(params) } }

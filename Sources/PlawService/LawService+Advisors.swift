@@ -54,6 +54,11 @@ extension LawService {
         }
     }
 
+    /// Lets go of what was prepared for a dataset that is gone.
+    func forget(_ dataset: String) {
+        for key in advisors.keys where key.dataset == dataset { advisors[key] = nil }
+    }
+
     /// Tables of candidates that are kept beside each other.
     private static let mostBytes = 128 << 20
 

@@ -117,6 +117,8 @@ final class ServerMetrics: Sendable {
         ]
         for state in JobState.allCases {
             values["jobs{state=\"\(state.rawValue)\"}"] = Double(facts.store.jobs[state.rawValue] ?? 0)
+        }
+        for state in TrialStatus.allCases {
             values["trials{state=\"\(state.rawValue)\"}"] = Double(facts.store.trials[state.rawValue] ?? 0)
         }
         return values

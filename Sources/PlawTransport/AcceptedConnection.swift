@@ -20,7 +20,7 @@ final class AcceptedConnection: Sendable {
 
     /// The channel to serve, when its peer has said something: those that say nothing take little memory. Once.
     /// Errors: when the peer goes away before.
-    func open() async throws -> NIOAsyncChannel<Frame, ByteBuffer> {
+    func open() async throws -> NIOAsyncChannel<Frame, Outgoing> {
         let channel = channel
         try await channel.eventLoop.flatSubmit {
             let came = channel.eventLoop.makePromise(of: Void.self)
@@ -35,9 +35,9 @@ final class AcceptedConnection: Sendable {
             return came.futureResult
         }.get()
         return try await channel.eventLoop.submit {
-            let served = try NIOAsyncChannel<Frame, ByteBuffer>(
+            let served = try NIOAsyncChannel<Frame, Outgoing>(
                 wrappingChannelSynchronously: channel,
-                configuration: .init(inboundType: Frame.self, outboundType: ByteBuffer.self))
+                configuration: .init(inboundType: Frame.self, outboundType: Outgoing.self))
             try channel.pipeline.syncOperations.handler(type: FirstFrame.self).handOn()
             try channel.pipeline.syncOperations.handler(type: ReadGate.self).release()
             return served

@@ -18,7 +18,7 @@ struct Connection: Sendable {
     let reason: String
     let logger: Logger
     let server: ServerState
-    let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    let outbound: NIOAsyncChannelOutboundWriter<Outgoing>
     private let cancellations = Cancellations()
     private let followers: AsyncStream<Followers.Body>
     private let follow: AsyncStream<Followers.Body>.Continuation
@@ -32,7 +32,7 @@ struct Connection: Sendable {
 
     init(
         router: Router, watch: ConnectionWatch, access: Access, reason: String, logger: Logger, server: ServerState,
-        outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+        outbound: NIOAsyncChannelOutboundWriter<Outgoing>
     ) {
         self.router = router
         self.watch = watch
@@ -86,7 +86,7 @@ struct Connection: Sendable {
                     if case .refused(let length, let limit) = frame { try await refuse(length: length, limit: limit) }
                     break
                 }
-                var incoming = Incoming(Data(buffer.readableBytesView), router)
+                var incoming = await read(buffer)
                 incoming.share = share
                 if incoming.isCancellation {
                     cancel(incoming.data)
@@ -146,35 +146,25 @@ struct Connection: Sendable {
     }
 
     /// What was prepared for a request, where nothing stands against answering it at once.
-    private func prepared(_ message: Incoming) -> ByteBuffer? {
+    private func prepared(_ message: Incoming) -> Outgoing? {
         if let answer = fixed(message) { return answer }
         guard let envelope = message.envelope, let route = router.routes[envelope.method], access >= route.access,
             cancellations.isFree(envelope.id), !server.isStopping,
             let result = route.prepared?.find(envelope.method, envelope.params)
         else { return nil }
         server.count(envelope.method)
-        return Self.answer(envelope.id, result)
+        return Outgoing(envelope.id, result: result)
     }
 
     /// The answer of a method that has one result for ever. It is long: of one connection there is one at a time.
-    private func fixed(_ message: Incoming) -> ByteBuffer? {
+    private func fixed(_ message: Incoming) -> Outgoing? {
         guard !message.isBatch, message.fault == nil, let head = message.heads.first, let method = head.method,
             let route = router.routes[method], let result = route.fixed, access >= route.access,
             head.version == "2.0", !head.isResponse, case .present(let id) = head.id, cancellations.isFree(id),
             !server.isStopping, (try? route.check(message.data)) != nil
         else { return nil }
         server.count(method)
-        return Self.answer(id, result)
-    }
-
-    private static func answer(_ id: RequestID, _ result: Data) -> ByteBuffer {
-        let start = ResultText.start(id)
-        var answer = ByteBuffer()
-        answer.reserveCapacity(start.utf8.count + result.count + ResultText.end.utf8.count)
-        answer.writeString(start)
-        answer.writeBytes(result)
-        answer.writeString(ResultText.end)
-        return answer
+        return Outgoing(id, result: result, isShared: true)
     }
 
     private func refuse(length: Int, limit: Int) async throws {
@@ -187,33 +177,42 @@ struct Connection: Sendable {
         try await write(encodeMessage(ErrorResponse(error: error)))
     }
 
-    private func write(_ data: Data) async throws { try await write(ByteBuffer(bytes: data)) }
+    private func write(_ data: Data) async throws { try await write(Outgoing(data)) }
 
     /// Waits while the peer is slow; ends the connection where it leaves too much unread.
-    private func write(_ buffer: ByteBuffer) async throws {
-        guard server.wait(buffer.readableBytes, watch) else {
+    private func write(_ frame: Outgoing) async throws {
+        guard server.wait(frame.ownBytes, watch) else {
             logger.notice("a peer reads too slowly", metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)"])
             watch.end(nil)
             throw CancellationError()
         }
-        defer { server.sent(buffer.readableBytes, watch) }
-        try await outbound.write(buffer)
+        defer { server.sent(frame.ownBytes, watch) }
+        try await outbound.write(frame)
+    }
+
+    /// Decodes what decides the order of a message; a large one beside the threads that serve all others.
+    private func read(_ buffer: ByteBuffer) async -> Incoming {
+        guard buffer.readableBytes >= LargeMessages.bytes else { return Incoming(Data(message: buffer), router) }
+        return await withTaskExecutorPreference(server.large) { Incoming(Data(message: buffer), router) }
     }
 
     // MARK: - One message
 
     /// Answers a message; a batch gets one array of answers. Notifications are never answered.
     private func answer(_ incoming: Incoming) async throws {
+        guard incoming.data.count >= LargeMessages.bytes else { return try await workOn(incoming) }
+        try await withTaskExecutorPreference(server.large) { try await workOn(incoming) }
+    }
+
+    private func workOn(_ incoming: Incoming) async throws {
         defer { cancellations.forget(incoming.ids) }
         let message = incoming.data
         if let fault = incoming.fault {
             return try await write(encodeMessage(ErrorResponse(id: incoming.ids.first, error: fault)))
         }
         guard incoming.isBatch else {
-            if let response = await response(to: message, incoming.heads.first, incoming.arrival) {
-                try await send([response])
-            }
-            return
+            guard let response = await response(to: message, incoming.heads.first, incoming.arrival) else { return }
+            return try await send([consume response])
         }
         guard let requests = try? JSONDecoder().decode([JSONValue].self, from: message) else {
             return try await write(parseFailure())
@@ -224,26 +223,30 @@ struct Connection: Sendable {
             let head = try? JSONDecoder().decode(Head.self, from: message)
             if let response = await response(to: message, head, incoming.arrival) { responses.append(response) }
         }
-        if !responses.isEmpty { try await send(responses, asArray: true) }
+        if !responses.isEmpty { try await send(consume responses, asArray: true) }
     }
 
     /// Sends responses in one frame, then starts what was to follow them.
-    private func send(_ responses: [Response], asArray: Bool = false) async throws {
-        var message = Data()
-        if asArray { message.append(UInt8(ascii: "[")) }
+    private func send(_ responses: consuming [Response], asArray: Bool = false) async throws {
+        let followers = responses.flatMap(\.followers)
+        // Of what waits for a slow peer there is one copy.
+        let frame = try joined(consume responses, asArray: asArray)
+        try await write(frame)
+        for body in followers { follow.yield(body) }
+    }
+
+    private func joined(_ responses: consuming [Response], asArray: Bool) throws -> Outgoing {
+        if !asArray, let response = responses.first { return Outgoing(response.data) }
+        var message = Data("[".utf8)
         for (index, response) in responses.enumerated() {
             if index > 0 { message.append(UInt8(ascii: ",")) }
             message.append(response.data)
         }
-        if asArray { message.append(UInt8(ascii: "]")) }
-        guard message.count <= FrameLimits.responseBytes else {
-            let error = RPCError(
-                .tooLarge,
-                "the answers of the batch have \(message.count) bytes, more than \(FrameLimits.responseBytes)")
-            return try await write(encodeMessage(ErrorResponse(error: error)))
-        }
-        try await write(message)
-        for body in responses.flatMap(\.followers) { follow.yield(body) }
+        message.append(UInt8(ascii: "]"))
+        if message.count <= FrameLimits.responseBytes { return Outgoing(message) }
+        let error = RPCError(
+            .tooLarge, "the answers of the batch have \(message.count) bytes, more than \(FrameLimits.responseBytes)")
+        return Outgoing(try encodeMessage(ErrorResponse(error: error)))
     }
 
     private func parseFailure() throws -> Data {

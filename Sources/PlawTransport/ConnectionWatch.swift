@@ -107,34 +107,10 @@ final class ConnectionWatch: Sendable {
     func end(_ error: RPCError?) -> EventLoopFuture<Void> {
         let channel = channel
         if let error, let message = try? encodeMessage(ErrorResponse(error: error)) {
-            channel.writeAndFlush(ByteBuffer(bytes: message)).whenComplete { _ in channel.close(promise: nil) }
+            channel.writeAndFlush(Outgoing(message)).whenComplete { _ in channel.close(promise: nil) }
         } else {
             channel.close(promise: nil)
         }
         return channel.closeFuture
-    }
-}
-
-/// Counts what the kernel has not taken yet of a connection's answers.
-// Used on its channel's event loop alone.
-final class WriteCounter: ChannelOutboundHandler {
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    private let watch: ConnectionWatch
-    private let server: ServerState
-
-    init(_ watch: ConnectionWatch, _ server: ServerState) {
-        self.watch = watch
-        self.server = server
-    }
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        let bytes = Self.unwrapOutboundIn(data).readableBytes
-        let (watch, server) = (watch, server)
-        server.queued(bytes, watch)
-        let written = promise ?? context.eventLoop.makePromise()
-        written.futureResult.whenComplete { _ in server.sent(bytes, watch) }
-        context.write(data, promise: written)
     }
 }

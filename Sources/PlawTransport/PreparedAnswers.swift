@@ -1,3 +1,4 @@
+internal import NIOCore
 internal import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -18,7 +19,7 @@ package final class PreparedAnswers: Sendable {
 
     private struct Table {
         var version: UInt64 = 0
-        var answers: [Question: Data] = [:]
+        var answers: [Question: ByteBuffer] = [:]
         var bytes = 0
 
         mutating func clear(_ version: UInt64) {
@@ -37,7 +38,7 @@ package final class PreparedAnswers: Sendable {
 
     package init(version: @escaping @Sendable () -> UInt64) { self.version = version }
 
-    func find(_ method: String, _ params: [UInt8]) -> Data? {
+    func find(_ method: String, _ params: [UInt8]) -> ByteBuffer? {
         let now = version()
         return table.withLock { table in
             if table.version != now { return nil }
@@ -50,7 +51,9 @@ package final class PreparedAnswers: Sendable {
         guard version == self.version(), size < Self.mostBytes else { return }
         table.withLock { table in
             if table.version != version || table.bytes + size > Self.mostBytes { table.clear(version) }
-            if table.answers.updateValue(answer, forKey: Question(method: method, params: params)) == nil {
+            if table.answers.updateValue(ByteBuffer(bytes: answer), forKey: Question(method: method, params: params))
+                == nil
+            {
                 table.bytes += size
             }
         }

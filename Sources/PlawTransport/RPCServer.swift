@@ -124,6 +124,10 @@ package final class RPCServer: Sendable {
     private func bind() async throws -> NIOAsyncChannel<AcceptedConnection, Never> {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: CInt(Self.backlog))
+            // A channel keeps as many buffers of the last size as it reads at once.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2_048, maximum: 16_384))
         let (state, budget) = (state, state.budget)
         let initialise: @Sendable (any Channel) -> EventLoopFuture<AcceptedConnection> = { channel in
             // Read now: a peer that closes at once leaves nothing to ask later.
@@ -132,10 +136,9 @@ package final class RPCServer: Sendable {
                 let flow = FrameFlow(budget: budget, watch: watch, gate: gate)
                 let pipeline = channel.pipeline.syncOperations
                 try pipeline.addHandler(gate)
-                try pipeline.addHandler(WriteCounter(watch, state))
+                try pipeline.addHandler(FrameWriter(watch, state))
                 try pipeline.addHandler(
                     ByteToMessageHandler(FrameDecoder(limit: FrameLimits.requestBytes, flow: flow)))
-                try pipeline.addHandler(MessageToByteHandler(FrameEncoder()))
                 return AcceptedConnection(watch)
             }
         }

@@ -1,4 +1,5 @@
 package import Logging
+internal import NIOCore
 package import PlawProtocol
 internal import Synchronization
 package import Systemd
@@ -68,7 +69,7 @@ package struct Router: Sendable {
         /// Where answers are kept that can be given again.
         var prepared: PreparedAnswers?
         /// The one result that it ever has, as JSON.
-        var fixed: Data?
+        var fixed: ByteBuffer?
     }
 
     private(set) var routes: [String: Route] = [:]
@@ -124,7 +125,7 @@ package struct Router: Sendable {
                 try check(message)
                 guard let id else { return Data() }
                 return Data(ResultText.start(id).utf8) + result + Data(ResultText.end.utf8)
-            }, check: check, prepared: nil, fixed: result)
+            }, check: check, prepared: nil, fixed: ByteBuffer(bytes: result))
     }
 
     /// Of each request in a message, why it would be refused before its handler runs; nil for one that would run.

@@ -24,6 +24,7 @@ package final class ServerState: Sendable {
     let limits: ServerLimits
 
     let budget: FrameBudget
+    let large = LargeMessages()
 
     init(_ limits: ServerLimits) {
         self.limits = limits

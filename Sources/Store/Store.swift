@@ -17,6 +17,11 @@ package final class Store: Sendable {
     /// Set before the connections are closed: SQLite does not forgive the use of a closed one.
     private let isClosed = Mutex(false)
     private let changes = Atomic<UInt64>(0)
+    /// Every write, also of progress.
+    private let writes = Atomic<UInt64>(0)
+    /// Counted last, and after which write.
+    private let counted = Mutex<(writes: UInt64, statistics: Statistics)?>(nil)
+    private let schema: String
     /// Where statements run: not the cooperative pool, which they would block, and not cancelled with their caller,
     /// so that a state reached during shutdown or cancellation is still written.
     private let queue = DispatchQueue(label: "plawd.store", attributes: .concurrent)
@@ -37,6 +42,7 @@ package final class Store: Sendable {
             }
             try Self.backUpBeforeMigrating(pool, migrator, path: path)
             try migrator.migrate(pool)
+            schema = try pool.read { db in try migrator.completedMigrations(db).last ?? "" }
             // GRDB's WAL set-up leaves the writer at NORMAL, which may lose the last commits in a power cut.
             try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
         } catch {
@@ -64,10 +70,11 @@ package final class Store: Sendable {
     }
 
     /// Name of the last migration applied.
-    package func schemaVersion() async throws(StoreError) -> String {
-        try await read("read the schema version") { db in
-            try Schema.migrator.completedMigrations(db).last ?? ""
-        }
+    package func schemaVersion() async throws(StoreError) -> String { schema }
+
+    /// Returns when the database has answered: a proof that it is not stuck.
+    package func takeTurn() async throws(StoreError) {
+        _ = try await read("ask the database") { db in try Int.fetchOne(db, sql: "SELECT 1") }
     }
 
     /// SQLite's own integrity check; `ok` when nothing is wrong.
@@ -85,16 +92,7 @@ package final class Store: Sendable {
         package var runningJobs: Int
     }
 
-    package func counts() async throws(StoreError) -> Counts {
-        try await read("count rows") { db in
-            func count(_ sql: String) throws -> Int { try Int.fetchOne(db, sql: sql) ?? 0 }
-            return Counts(
-                datasets: try count("SELECT COUNT(*) FROM dataset"),
-                observations: try count("SELECT COUNT(*) FROM observation"),
-                laws: try count("SELECT COUNT(*) FROM law WHERE current"),
-                runningJobs: try count("SELECT COUNT(*) FROM job WHERE state = 'running'"))
-        }
-    }
+    package func counts() async throws(StoreError) -> Counts { try await statistics().counts }
 
     /// What the tables hold, for `metrics.get`.
     package struct Statistics: Sendable {
@@ -104,16 +102,28 @@ package final class Store: Sendable {
         package var trials: [String: Int]
     }
 
+    /// Read again only after a write.
     package func statistics() async throws(StoreError) -> Statistics {
-        let counts = try await counts()
-        let (jobs, trials) = try await read("count states") { db in
+        // Before the rows are read: a write meanwhile makes them old.
+        let writes = writes.load(ordering: .sequentiallyConsistent)
+        if let known = counted.withLock({ $0 }), known.writes == writes { return known.statistics }
+        let statistics = try await read("count rows") { db in
+            func count(_ sql: String) throws -> Int { try Int.fetchOne(db.cachedStatement(sql: sql)) ?? 0 }
             func states(_ table: String) throws -> [String: Int] {
-                let rows = try Row.fetchAll(db, sql: "SELECT state, COUNT(*) AS rows FROM \(table) GROUP BY state")
+                let sql = "SELECT state, COUNT(*) AS rows FROM \(table) GROUP BY state"
+                let rows = try Row.fetchAll(db.cachedStatement(sql: sql))
                 return Dictionary(uniqueKeysWithValues: rows.map { ($0["state"], $0["rows"]) })
             }
-            return (try states("job"), try states("trial"))
+            let jobs = try states("job")
+            return Statistics(
+                counts: Counts(
+                    datasets: try count("SELECT COUNT(*) FROM dataset"),
+                    observations: try count("SELECT COUNT(*) FROM observation"),
+                    laws: try count("SELECT COUNT(*) FROM law WHERE current"), runningJobs: jobs["running"] ?? 0),
+                jobs: jobs, trials: try states("trial"))
         }
-        return Statistics(counts: counts, jobs: jobs, trials: trials)
+        counted.withLock { $0 = (writes, statistics) }
+        return statistics
     }
 
     // MARK: - Shared by the facets
@@ -130,7 +140,10 @@ package final class Store: Sendable {
     ) async throws(StoreError) -> T {
         try await run(action) { [self] in
             // After the commit, before anybody is told of it.
-            defer { if !isProgress { changes.add(1, ordering: .sequentiallyConsistent) } }
+            defer {
+                writes.add(1, ordering: .sequentiallyConsistent)
+                if !isProgress { changes.add(1, ordering: .sequentiallyConsistent) }
+            }
             return try pool.write(body)
         }
     }

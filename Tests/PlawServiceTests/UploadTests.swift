@@ -21,7 +21,8 @@ import Testing
     func time() async throws {
         try await withTemporaryFolder { folder in
             let uploads = Uploads(
-                folder: folder, maximumBytes: { 1 << 20 }, patience: .milliseconds(300), longest: .milliseconds(900))
+                folder: folder, maximumBytes: { 1 << 20 }, space: DiskSpace(root: folder, maximum: { nil }),
+                patience: .milliseconds(300), longest: .milliseconds(900))
             let piece = Data("1 2 3\n".utf8).base64EncodedString()
             let (left, kept) = (try await uploads.begin().uploadId, try await uploads.begin().uploadId)
             let begun = ContinuousClock.now
@@ -53,7 +54,8 @@ import Testing
     func places() async throws {
         try await withTemporaryFolder { folder in
             let uploads = Uploads(
-                folder: folder, maximumBytes: { 1 << 20 }, patience: .milliseconds(200), longest: .seconds(60))
+                folder: folder, maximumBytes: { 1 << 20 }, space: DiskSpace(root: folder, maximum: { nil }),
+                patience: .milliseconds(200), longest: .seconds(60))
             for _ in 0..<Uploads.maximumOpen { _ = try await uploads.begin() }
             #expect(await Self.refusal { _ = try await uploads.begin() } == .busy)
             try await Task.sleep(for: .milliseconds(250))
