@@ -206,18 +206,15 @@ struct SpeedSetting {
 extension EpochModel {
     /// Learnt from what is stored: the key's own trials, and those of its backbone and loss on other data or by other rules.
     init(_ store: Store, key: LawKey, limit: Double) async throws {
-        var samples: [LawKey: [Sample]] = [:]
-        var keys: [LawKey] = []
-        for observation in try await store.observations(key.backbone, key.loss) where observation.converged {
-            let c = observation.configuration
-            if samples[observation.key] == nil { keys.append(observation.key) }
-            samples[observation.key, default: []].append(
-                Sample(
-                    layers: c.layers, dim: c.dim, userFraction: observation.userFraction, epochs: observation.epochs))
+        let groups = try await store.trainedEpochs(key.backbone, key.loss)
+        func samples(_ group: TrainedEpochs) -> [Sample] {
+            group.trainings.map {
+                Sample(layers: $0.layers, dim: $0.dim, userFraction: $0.userFraction, epochs: $0.epochs)
+            }
         }
         // A few dozen other keys say all that others can say.
-        let others = keys.filter { $0 != key }.suffix(24).compactMap { samples[$0] }
-        self.init(own: samples[key] ?? [], others: others, limit: limit)
+        let others = groups.filter { $0.key != key }.suffix(24).map(samples)
+        self.init(own: groups.first { $0.key == key }.map(samples) ?? [], others: others, limit: limit)
     }
 }
 

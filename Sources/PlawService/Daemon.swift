@@ -167,11 +167,14 @@ package final class Daemon: Sendable {
         router.on(MetricsGet.self) { [self] _, _ in
             metrics.result(try await answering { try await facts() })
         }
+        let prepared = PreparedAnswers { [store] in store.version }
         let datasets = services.datasets
         router.on(DatasetUpload.self) { params, _ in try await answering { try await datasets.upload(params) } }
         router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }
-        router.on(DatasetList.self) { _, _ in try await answering { try await datasets.list() } }
-        router.on(DatasetGet.self) { params, _ in try await answering { try await datasets.get(params.name) } }
+        router.on(DatasetList.self, prepared: prepared) { _, _ in try await answering { try await datasets.list() } }
+        router.on(DatasetGet.self, prepared: prepared) { params, _ in
+            try await answering { try await datasets.get(params.name) }
+        }
         let laws = services.laws
         router.on(DatasetRemove.self) { params, _ in
             let removed = try await answering { try await datasets.remove(params.name) }
@@ -188,7 +191,7 @@ package final class Daemon: Sendable {
         let backups = services.backups
         router.on(StoreBackup.self) { params, _ in try await answering { try await backups.answer(params) } }
         addJobs(to: &router)
-        addLaws(to: &router)
+        addLaws(to: &router, prepared)
         return router
     }
 
@@ -233,14 +236,13 @@ package final class Daemon: Sendable {
         }
     }
 
-    private func addLaws(to router: inout Router) {
+    private func addLaws(to router: inout Router, _ prepared: PreparedAnswers) {
         let laws = services.laws
-        let prepared = PreparedAnswers { [store] in store.version }
         router.on(LawFitMethod.self) { params, _ in
             LawListResult(laws: try await answering { try await laws.fit(params) })
         }
-        router.on(LawList.self) { params, _ in try await answering { try await laws.list(params) } }
-        router.on(LawGet.self) { params, _ in try await answering { try await laws.get(params) } }
+        router.onText(LawList.self) { params, _ in try await answering { try await laws.list(params) } }
+        router.onText(LawGet.self) { params, _ in try await answering { try await laws.get(params) } }
         router.on(LawPredict.self, prepared: prepared) { params, _ in
             try await answering { try await laws.predict(params) }
         }

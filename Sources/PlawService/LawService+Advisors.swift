@@ -29,6 +29,14 @@ extension LawService {
         var costs: KnownCosts
         var warnings: [Warning]
         var bases: [Basis]
+
+        /// About what it takes of memory: the table, and what it was made of, decoded.
+        var bytes: Int {
+            bases.reduce(advisor.search.bytes) { sum, basis in
+                let points = basis.laws.values.reduce(0) { $0 + $1.fit.points.count + $1.fit.places.count }
+                return sum + 2_000 * basis.observations.count + 500 * points
+            }
+        }
     }
 
     // MARK: - Advisors
@@ -45,8 +53,8 @@ extension LawService {
                 defer { for waiting in preparing.removeValue(forKey: key) ?? [] { waiting.resume() } }
                 let prepared = try await prepare(key, known: advisors[key]?.prepared)
                 advisors[key] = nil
-                let kept = advisors.values.reduce(0) { $0 + $1.prepared.advisor.search.bytes }
-                if kept + prepared.advisor.search.bytes > Self.mostBytes { advisors.removeAll() }
+                let kept = advisors.values.reduce(0) { $0 + $1.prepared.bytes }
+                if kept + prepared.bytes > Self.mostBytes { advisors.removeAll() }
                 advisors[key] = (version, prepared)
                 return prepared
             }
@@ -59,8 +67,8 @@ extension LawService {
         for key in advisors.keys where key.dataset == dataset { advisors[key] = nil }
     }
 
-    /// Tables of candidates that are kept beside each other.
-    private static let mostBytes = 128 << 20
+    /// What is kept of advisors beside each other; of one that is larger, that one alone.
+    private static let mostBytes = 64 << 20
 
     /// The laws being served for a dataset, and those that can be compared with them: other backbones, losses and lengths measured on
     /// the same users in the same way.

@@ -4,6 +4,7 @@ internal import Interactions
 internal import Logging
 internal import PerformanceLaws
 internal import PlawProtocol
+internal import PlawTransport
 internal import Store
 internal import Trials
 
@@ -143,20 +144,27 @@ actor LawService {
     /// answer only where there are no others.
     static func served(_ laws: [Law], loss: Loss?) -> [Law] {
         let laws = laws.filter { loss == nil || $0.key.loss == loss }
-        let declared = laws.filter(\.key.undeclared.isEmpty)
-        let chosen =
-            declared.first(where: hasSpare) ?? laws.first(where: hasSpare) ?? laws.first
-        return laws.filter { $0.key == chosen?.key }
+        let key = servedKey(laws.map { ($0.key, ($0.fit.lead?.degreesOfFreedom ?? 0) > 0) })
+        return laws.filter { $0.key == key }
     }
 
-    private static func hasSpare(_ law: Law) -> Bool { (law.fit.lead?.degreesOfFreedom ?? 0) > 0 }
+    private static func servedKey(_ laws: [(key: LawKey, hasSpare: Bool)]) -> LawKey? {
+        let declared = laws.filter(\.key.undeclared.isEmpty)
+        return (declared.first(where: \.hasSpare) ?? laws.first(where: \.hasSpare) ?? laws.first)?.key
+    }
 
-    func list(_ params: LawListParams) async throws -> LawListResult {
-        let laws = try await store.laws(of: params.name).filter { law in
-            (params.metric == nil || law.fit.metric == params.metric)
-                && (params.loss == nil || law.key.loss == params.loss)
+    /// The answer to `law.list` as JSON.
+    func list(_ params: LawListParams) async throws -> String {
+        let limit = params.limit ?? .max
+        guard limit > 0 else {
+            throw RPCError(
+                .invalidParams, "limit: found \(limit), expected 1 or more", ["field": .string("limit")])
         }
-        return LawListResult(laws: laws, family: params.family)
+        let page = try await store.lawTexts(
+            of: params.name, params.metric, params.loss, params.family, before: params.before, limit: limit,
+            mostBytes: FrameLimits.responseBytes / 2)
+        let next = page.next.map { ",\"next\":\($0)" } ?? ""
+        return "{\"fits\":[\(page.fits.joined(separator: ","))],\"laws\":[\(page.laws.joined(separator: ","))]\(next)}"
     }
 
     /// Fits anew what a former version fitted in a form that answers are no longer given from.
@@ -176,19 +184,20 @@ actor LawService {
         }
     }
 
-    func get(_ params: LawGetParams) async throws -> Law {
+    /// The answer to `law.get` as JSON.
+    func get(_ params: LawGetParams) async throws -> String {
         guard params.id == nil || (params.name == nil && params.metric == nil && params.loss == nil) else {
             throw RPCError(.invalidParams, "id: found other members beside it, expected it alone")
         }
-        if let id = params.id { return try await store.law(id) }
+        if let id = params.id { return try await store.lawText(id) }
         guard let name = params.name else { throw RPCError(.invalidParams, "id, name: expected one of them") }
         let metric = params.metric ?? Metric(.ndcg, 10)
-        let laws = try await store.laws(of: name).filter { params.loss == nil || $0.key.loss == params.loss }
-        let served = Self.served(laws, loss: nil)
-        guard let law = (served + laws).first(where: { $0.fit.metric == metric }) else {
+        let laws = try await store.lawHeads(of: name).filter { params.loss == nil || $0.key.loss == params.loss }
+        let key = Self.servedKey(laws.map { ($0.key, $0.hasSpare) })
+        guard let law = (laws.filter { $0.key == key } + laws).first(where: { $0.metric == metric }) else {
             throw Self.noLaw(name, metric: metric, loss: params.loss)
         }
-        return law
+        return try await store.lawText(law.id)
     }
 
     static func noLaw(_ name: String, metric: Metric?, loss: Loss?) -> RPCError {

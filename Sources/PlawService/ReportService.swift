@@ -12,7 +12,7 @@ struct ReportService: Sendable {
     func render(_ params: ReportRenderParams) async throws -> ReportRenderResult {
         let dataset = try await store.dataset(params.name).info
         let observations = try await store.observations(of: params.name)
-        let served = try await laws.list(LawListParams(name: params.name)).laws
+        let served = try await store.laws(of: params.name)
         var report = Report(dataset: dataset, createdAt: timestamp(), observations: observations, laws: served)
         if dataset.entropy != nil {
             report.movement = try await datasets.entropy(DatasetEntropyParams(name: params.name)).movement

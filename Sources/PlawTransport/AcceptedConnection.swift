@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import PlawProtocol
 internal import Systemd
 
 /// A connection that was accepted and is not read yet; it is closed when nobody opens it.
@@ -20,8 +21,10 @@ final class AcceptedConnection: Sendable {
 
     /// The channel to serve, when its peer has said something: those that say nothing take little memory. Once.
     /// Errors: when the peer goes away before.
-    func open() async throws -> NIOAsyncChannel<Frame, Outgoing> {
-        let channel = channel
+    func open(
+        _ router: Router, _ access: Access, _ server: ServerState
+    ) async throws -> NIOAsyncChannel<Frame, Outgoing> {
+        let (channel, watch) = (channel, watch)
         try await channel.eventLoop.flatSubmit {
             let came = channel.eventLoop.makePromise(of: Void.self)
             do {
@@ -35,6 +38,8 @@ final class AcceptedConnection: Sendable {
             return came.futureResult
         }.get()
         return try await channel.eventLoop.submit {
+            try channel.pipeline.syncOperations.addHandler(
+                PreparedResponder(router: router, access: access, watch: watch, server: server))
             let served = try NIOAsyncChannel<Frame, Outgoing>(
                 wrappingChannelSynchronously: channel,
                 configuration: .init(inboundType: Frame.self, outboundType: Outgoing.self))

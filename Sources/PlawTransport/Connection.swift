@@ -90,6 +90,7 @@ struct Connection: Sendable {
                 incoming.share = share
                 if incoming.isCancellation {
                     cancel(incoming.data)
+                    watch.settled()
                 } else {
                     cancellations.expect(incoming.ids)
                     guard await place.next() != nil else { break }

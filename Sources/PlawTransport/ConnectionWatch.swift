@@ -25,6 +25,8 @@ final class ConnectionWatch: Sendable {
     let channel: any Channel
     let peer: PeerCredentials
     private let state = Mutex(State())
+    /// Frames that were passed on and are not answered.
+    private let passedOn = Atomic(0)
 
     init(channel: any Channel, peer: PeerCredentials) {
         self.channel = channel
@@ -40,6 +42,13 @@ final class ConnectionWatch: Sendable {
         }
     }
 
+    func passOn() { passedOn.add(1, ordering: .relaxed) }
+
+    /// What was passed on needs no answer, or has it.
+    func settled() { passedOn.subtract(1, ordering: .releasing) }
+
+    var isQuiet: Bool { passedOn.load(ordering: .acquiring) == 0 }
+
     func began() { state.withLock { $0.working += 1 } }
 
     func ended() {
@@ -47,6 +56,7 @@ final class ConnectionWatch: Sendable {
             state.working -= 1
             state.seen = .now
         }
+        settled()
     }
 
     /// Counts one more that the peer follows; false when it follows as many as it may.

@@ -85,13 +85,7 @@ package struct Router: Sendable {
         _ method: M.Type, prepared: PreparedAnswers? = nil,
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
     ) {
-        let read: @Sendable (Data) throws -> M.Params = { message in
-            do {
-                return try JSONDecoder().decode(ParamsEnvelope<M.Params>.self, from: message).params
-            } catch let error as DecodingError {
-                throw explain(error)
-            }
-        }
+        let read = Self.reader(of: M.self)
         let run: @Sendable (Data, RequestID?, RequestContext) async throws -> Data = { message, id, context in
             let params = try read(message)
             // Before anything is read: what changes meanwhile makes the answer an old one.
@@ -108,6 +102,34 @@ package struct Router: Sendable {
         routes[M.name] = Route(
             access: M.access, ordering: M.ordering, waits: M.waits, run: run, check: { _ = try read($0) },
             prepared: prepared)
+    }
+
+    /// Answers a method by a result that the handler writes as JSON, as the encoder would.
+    package mutating func onText<M: RPCMethod>(
+        _ method: M.Type, _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> String
+    ) {
+        let read = Self.reader(of: M.self)
+        routes[M.name] = Route(
+            access: M.access, ordering: M.ordering, waits: M.waits,
+            run: { message, id, context in
+                let result = try await handler(try read(message), context)
+                guard let id else { return Data() }
+                let (start, end) = (ResultText.start(id), ResultText.end)
+                var answer = Data(capacity: start.utf8.count + result.utf8.count + end.utf8.count)
+                for part in [start, result, end] { answer.append(contentsOf: part.utf8) }
+                return answer
+            }, check: { _ = try read($0) })
+    }
+
+    /// Decodes the parameters of a method.
+    private static func reader<M: RPCMethod>(of method: M.Type) -> @Sendable (Data) throws -> M.Params {
+        { message in
+            do {
+                return try JSONDecoder().decode(ParamsEnvelope<M.Params>.self, from: message).params
+            } catch let error as DecodingError {
+                throw explain(error)
+            }
+        }
     }
 
     /// Answers a method without parameters by a result that was written as JSON before.

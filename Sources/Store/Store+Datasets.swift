@@ -1,5 +1,6 @@
 internal import Domain
 internal import GRDB
+internal import Synchronization
 package import PlawProtocol
 
 /// A registered dataset and where its corpus lies.
@@ -102,6 +103,7 @@ extension Store {
                 laws: try Int.fetchOne(
                     db, sql: "SELECT COUNT(*) FROM law WHERE datasetId = ? AND current", arguments: [id]) ?? 0)
             try db.execute(sql: "DELETE FROM dataset WHERE id = ?", arguments: [id])
+            db.afterNextTransaction { [self] _ in removals.add(1, ordering: .sequentiallyConsistent) }
             return removed
         }
     }

@@ -1,6 +1,7 @@
 package import Domain
 internal import GRDB
 package import PlawProtocol
+internal import Synchronization
 package import Trials
 
 /// A trial as it is stored.
@@ -253,6 +254,9 @@ extension Store {
             try Self.bump(db, jobOf: id)
             guard let observation else { return }
             let datasetID = try Self.datasetID(db, observation.dataset)
+            if try Int.fetchOne(db, sql: "SELECT 1 FROM observation WHERE trialId = ?", arguments: [id]) != nil {
+                db.afterNextTransaction { [self] _ in removals.add(1, ordering: .sequentiallyConsistent) }
+            }
             // A trial found finished twice (after a crash between its result and this commit) measured the same thing.
             try db.execute(
                 sql: "INSERT OR REPLACE INTO observation (datasetId, trialId, loss, body) VALUES (?, ?, ?, ?)",

@@ -1,6 +1,7 @@
 package import Domain
 internal import GRDB
 package import PlawProtocol
+internal import Synchronization
 
 extension Store {
     /// Stores laws fitted together and serves them from now on in place of older ones of the same key and metric.
@@ -43,18 +44,20 @@ extension Store {
 
     /// One law by its number, served or replaced. Errors: `unknownLaw`.
     package func law(_ id: Int64) async throws(StoreError) -> Law {
-        try await read("read law \(id)") { db in
-            guard let row = try Row.fetchOne(db, sql: Self.lawSQL + " WHERE law.id = ?", arguments: [id]) else {
-                throw StoreError("find law", "no law has the number \(id)", kind: .unknownLaw)
-            }
-            let format: Int = row["format"]
-            guard format == 2 else {
-                throw StoreError(
-                    "read law", "law \(id) was fitted by a former version; its observations are fitted anew",
-                    kind: .unknownLaw)
-            }
-            return try Self.law(row)
+        try await read("read law \(id)") { db in try Self.law(Self.lawRow(db, id)) }
+    }
+
+    private static func lawRow(_ db: Database, _ id: Int64) throws -> Row {
+        guard let row = try Row.fetchOne(db, sql: lawSQL + " WHERE law.id = ?", arguments: [id]) else {
+            throw StoreError("find law", "no law has the number \(id)", kind: .unknownLaw)
         }
+        let format: Int = row["format"]
+        guard format == 2 else {
+            throw StoreError(
+                "read law", "law \(id) was fitted by a former version; its observations are fitted anew",
+                kind: .unknownLaw)
+        }
+        return row
     }
 
     /// Datasets and keys with laws of a former version and none of this one.
@@ -80,6 +83,81 @@ extension Store {
             id: row["id"], dataset: row["dataset"], key: try decodeJSON(LawKey.self, row["key"]),
             createdAt: row["createdAt"], fit: try decodeJSON(LawFit.self, row["fit"]))
     }
+
+    // MARK: - As text
+
+    /// Laws being served, newest first, as JSON: stored texts put together, not decoded. Of one dataset, metric and loss where
+    /// named, with smaller numbers than `before`, at most `limit`, and as many as `mostBytes` hold, but one at least; `next` is the
+    /// `before` of those that follow. `fits` are those of a family, or all, law by law. Errors: `unknownDataset`.
+    package func lawTexts(
+        of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, before: Int64?, limit: Int,
+        mostBytes: Int
+    ) async throws(StoreError) -> (laws: [String], fits: [String], next: Int64?) {
+        try await read("read laws") { db in
+            var sql = """
+                SELECT law.id, dataset.name AS dataset, createdAt, key, fit, CASE WHEN ?1 IS NULL
+                    THEN fit -> '$.fits'
+                    ELSE (SELECT json_group_array(json(value)) FROM json_each(fit, '$.fits')
+                        WHERE json_extract(value, '$.family') = ?1) END AS fits
+                FROM law JOIN dataset ON dataset.id = datasetId WHERE current
+                """
+            var arguments: StatementArguments = [family?.rawValue]
+            func add(_ condition: String, _ value: some DatabaseValueConvertible) {
+                sql += " AND \(condition) ?"
+                arguments += [value]
+            }
+            if let dataset { add("datasetId =", try Self.datasetID(db, dataset)) }
+            if let metric { add("metric =", metric.description) }
+            if let loss { add("law.loss =", loss.rawValue) }
+            if let before { add("law.id <", before) }
+            let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
+            var (laws, fits, bytes, last): ([String], [String], Int, Int64) = ([], [], 0, 0)
+            while let row = try rows.next() {
+                let (law, own) = (Self.text(row), (row["fits"] as String).dropFirst().dropLast())
+                bytes += law.utf8.count + own.utf8.count
+                if laws.count == limit || (bytes > mostBytes && !laws.isEmpty) { return (laws, fits, last) }
+                laws.append(law)
+                if !own.isEmpty { fits.append(String(own)) }
+                last = row["id"]
+            }
+            return (laws, fits, nil)
+        }
+    }
+
+    /// One law by its number, served or replaced, as JSON. Errors: `unknownLaw`.
+    package func lawText(_ id: Int64) async throws(StoreError) -> String {
+        try await read("read law \(id)") { db in Self.text(try Self.lawRow(db, id)) }
+    }
+
+    /// As the encoder writes it: members sorted. Names of datasets hold nothing that JSON escapes.
+    private static func text(_ row: Row) -> String {
+        let (created, dataset, fit): (String, String, String) = (row["createdAt"], row["dataset"], row["fit"])
+        let (id, key): (Int64, String) = (row["id"], row["key"])
+        return "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":\(fit),\"id\":\(id),\"key\":\(key)}"
+    }
+
+    /// What laws of a dataset are chosen by, of those being served, newest first. Errors: `unknownDataset`.
+    package func lawHeads(of dataset: String) async throws(StoreError) -> [LawHead] {
+        let known = lawHeads.withLock { $0 }
+        let heads = try await read("read laws of \(dataset)") { db in
+            let id = try Self.datasetID(db, dataset)
+            let ids = try Int64.fetchAll(
+                db, sql: "SELECT id FROM law WHERE datasetId = ? AND current ORDER BY id DESC", arguments: [id])
+            return try ids.map { id in
+                if let head = known[id] { return head }
+                let law = try Self.law(Self.lawRow(db, id))
+                return LawHead(
+                    id: id, key: law.key, metric: law.fit.metric, hasSpare: (law.fit.lead?.degreesOfFreedom ?? 0) > 0)
+            }
+        }
+        lawHeads.withLock { all in
+            if all.count > Self.mostHeads { all = [:] }
+            for head in heads { all[head.id] = head }
+        }
+        return heads
+    }
+
+    private static let mostHeads = 10_000
 
     // MARK: - Probes
 
@@ -109,4 +187,13 @@ extension Store {
             ).map { try decodeJSON(type, $0) }
         }
     }
+}
+
+/// What laws are chosen by; of a stored law it never changes.
+package struct LawHead: Sendable {
+    package var id: Int64
+    package var key: LawKey
+    package var metric: Metric
+    /// Whether it has observations to spare.
+    package var hasSpare: Bool
 }

@@ -1,5 +1,6 @@
 package import Domain
 internal import GRDB
+internal import Synchronization
 package import Trials
 
 /// What was measured of this machine.
@@ -67,12 +68,72 @@ extension Store {
             ])
     }
 
-    /// What trials of a backbone and loss measured, whatever the dataset, oldest first.
-    package func observations(_ backbone: Backbone, _ loss: Loss) async throws(StoreError) -> [Observation] {
-        try await read("read observations") { db in
-            try String.fetchAll(
-                db, sql: "SELECT body FROM observation WHERE loss = ? ORDER BY id", arguments: [loss.rawValue]
-            ).map { try decodeJSON(Observation.self, $0) }.filter { $0.configuration.backbone == backbone }
+    /// How long trainings of a backbone and loss took until they converged, whatever the dataset: key by key, in the order the
+    /// keys came first. What was read once is kept; rows are never changed, only added and removed.
+    package func trainedEpochs(_ backbone: Backbone, _ loss: Loss) async throws(StoreError) -> [TrainedEpochs] {
+        // Before the rows are read: what is removed meanwhile makes the next one read all anew.
+        let removals = removals.load(ordering: .sequentiallyConsistent)
+        var table = epochs.withLock { $0[loss] } ?? EpochTable()
+        if table.removals != removals { table = EpochTable(removals: removals) }
+        let (before, last) = (table, table.last)
+        table = try await read("read how long trainings took") { db in
+            var table = before
+            // As text where SQLite's reading of a number is not Swift's to the last bit.
+            let rows = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT id, body -> '$.key' AS key, json_extract(body, '$.configuration.layers') AS layers,
+                        json_extract(body, '$.configuration.dim') AS dim, body -> '$.userFraction' AS userFraction,
+                        json_extract(body, '$.epochs') AS epochs, json_extract(body, '$.converged') AS converged
+                    FROM observation WHERE loss = ? AND id > ? ORDER BY id
+                    """, arguments: [loss.rawValue, last])
+            while let row = try rows.next() {
+                table.last = row["id"]
+                guard row["converged"] as Bool? == true else { continue }
+                let training = TrainedEpochs.Training(
+                    layers: row["layers"], dim: row["dim"], userFraction: Double(row["userFraction"] as String) ?? 1,
+                    epochs: row["epochs"])
+                try table.add(training, row["key"])
+            }
+            return table
+        }
+        epochs.withLock { [table] all in
+            if (all[loss]?.last ?? 0) <= table.last { all[loss] = table }
+        }
+        return table.groups.filter { $0.key.backbone == backbone }
+    }
+}
+
+/// Trainings of one key until they converged.
+package struct TrainedEpochs: Sendable {
+    package struct Training: Sendable {
+        package var layers: Int
+        package var dim: Int
+        package var userFraction: Double
+        package var epochs: Int
+    }
+
+    package var key: LawKey
+    package var trainings: [Training]
+}
+
+/// Those of one loss that were read so far.
+struct EpochTable {
+    /// Removals from the store before they were read.
+    var removals: UInt64 = 0
+    /// Number of the last observation that was looked at.
+    var last: Int64 = 0
+    private(set) var groups: [TrainedEpochs] = []
+    private var places: [String: Int] = [:]
+
+    init(removals: UInt64 = 0) { self.removals = removals }
+
+    mutating func add(_ training: TrainedEpochs.Training, _ key: String) throws {
+        if let place = places[key] {
+            groups[place].trainings.append(training)
+        } else {
+            places[key] = groups.count
+            groups.append(TrainedEpochs(key: try decodeJSON(LawKey.self, key), trainings: [training]))
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Domain
 internal import GRDB
 internal import Synchronization
 
@@ -19,6 +20,10 @@ package final class Store: Sendable {
     private let changes = Atomic<UInt64>(0)
     /// Every write, also of progress.
     private let writes = Atomic<UInt64>(0)
+    /// Removals of observations, each counted with its commit.
+    let removals = Atomic<UInt64>(0)
+    let epochs = Mutex<[Loss: EpochTable]>([:])
+    let lawHeads = Mutex<[Int64: LawHead]>([:])
     /// Counted last, and after which write.
     private let counted = Mutex<(writes: UInt64, statistics: Statistics)?>(nil)
     private let schema: String

@@ -22,13 +22,13 @@ import Testing
         try await withTemporaryFolder { folder in
             let uploads = Uploads(
                 folder: folder, maximumBytes: { 1 << 20 }, space: DiskSpace(root: folder, maximum: { nil }),
-                patience: .milliseconds(300), longest: .milliseconds(900))
+                patience: .seconds(2), longest: .seconds(6))
             let piece = Data("1 2 3\n".utf8).base64EncodedString()
             let (left, kept) = (try await uploads.begin().uploadId, try await uploads.begin().uploadId)
             let begun = ContinuousClock.now
             _ = try await uploads.append(left, offset: 0, data: piece)
             var received = 0
-            while begun.duration(to: .now) < .milliseconds(600) {
+            while begun.duration(to: .now) < .seconds(4) {
                 received = try await uploads.append(kept, offset: received, data: piece).received
                 try await Task.sleep(for: .milliseconds(20))
                 await uploads.discardOverdue()
@@ -45,7 +45,7 @@ import Testing
                 try await Task.sleep(for: .milliseconds(20))
             }
             #expect(ended == .uploadUnknown)
-            #expect(begun.duration(to: .now) > .milliseconds(900))
+            #expect(begun.duration(to: .now) > .seconds(6))
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
         }
     }
@@ -55,10 +55,10 @@ import Testing
         try await withTemporaryFolder { folder in
             let uploads = Uploads(
                 folder: folder, maximumBytes: { 1 << 20 }, space: DiskSpace(root: folder, maximum: { nil }),
-                patience: .milliseconds(200), longest: .seconds(60))
+                patience: .seconds(3), longest: .seconds(60))
             for _ in 0..<Uploads.maximumOpen { _ = try await uploads.begin() }
             #expect(await Self.refusal { _ = try await uploads.begin() } == .busy)
-            try await Task.sleep(for: .milliseconds(250))
+            try await Task.sleep(for: .seconds(3.5))
             #expect(await Self.refusal { _ = try await uploads.begin() } == nil)
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 1)
         }

@@ -288,6 +288,31 @@ import Testing
         }
     }
 
+    @Test("large messages that are costly to decode do not keep others waiting")
+    func costly() async throws {
+        try await withServer { socket, _ in
+            let count = 4 * max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+            let text = RawConnection.frame(String(repeating: "1,", count: 1 << 18))
+            let large = try (0..<count).map { _ in try RawConnection(path: socket) }
+            let small = try RawConnection(path: socket)
+            defer { (large + [small]).forEach { $0.close() } }
+            let answered = Counter()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for peer in large {
+                    try await peer.send(bytes: text)
+                    group.addTask {
+                        let answer = try await peer.receive()
+                        #expect(answer?["error"] != nil)
+                        answered.add(1)
+                    }
+                }
+                #expect(try await small.exchange(Self.echo(1))?["result"] == .string("a"))
+                #expect(answered.now < count / 2, "\(answered.now) of \(count) large messages were answered before")
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test("a peer that closes one way, or in the middle of anything, leaves nothing behind")
     func halfClosed() async throws {
         try await withServer { socket, server in

@@ -36,6 +36,23 @@ import Testing
         }
     }
 
+    @Test("a prepared answer does not overtake an exclusive request, nor what waits behind it")
+    func behind() async throws {
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            _ = try await peer.exchange(Self.ask("1", "{}"))
+            for _ in 0..<20 {
+                try await peer.send(#"{"jsonrpc":"2.0","id":2,"method":"test.alone","params":{"milliseconds":5}}"#)
+                try await peer.send(Self.ask("3", "{}"))
+                #expect(try await peer.receive()?["id"] == .integer(2))
+                #expect(try await peer.receive()?["id"] == .integer(3))
+                // With nothing before it, it is answered again at once.
+                #expect(try await peer.exchange(Self.ask("4", "{}"))?["id"] == .integer(4))
+            }
+        }
+    }
+
     @Test("an answer that was worked out while something changed is not given again")
     func meanwhile() async throws {
         try await withServer { socket, _ in

@@ -1,6 +1,6 @@
 package import Domain
 
-/// `law.list`: the laws being served, of one dataset or all.
+/// `law.list`: the laws being served, of one dataset or all, page by page.
 package enum LawList: RPCMethod {
     package typealias Params = LawListParams
     package typealias Result = LawListResult
@@ -12,7 +12,7 @@ package enum LawList: RPCMethod {
 /// Which laws.
 package struct LawListParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, metric, loss, family
+        case name, metric, loss, family, before, limit
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -22,8 +22,17 @@ package struct LawListParams: RPCParams, Hashable {
     package var loss: Loss?
     /// Only this family among `fits`.
     package var family: LawFamily?
+    /// Only those with smaller numbers: the `next` of the answer before.
+    package var before: Int64?
+    /// Most laws of an answer; as many as a frame holds unless told.
+    package var limit: Int?
 
-    package init(name: String? = nil, metric: Metric? = nil, loss: Loss? = nil, family: LawFamily? = nil) {
+    package init(
+        name: String? = nil, metric: Metric? = nil, loss: Loss? = nil, family: LawFamily? = nil, before: Int64? = nil,
+        limit: Int? = nil
+    ) {
+        self.before = before
+        self.limit = limit
         self.name = name
         self.metric = metric
         self.loss = loss
@@ -53,9 +62,12 @@ package struct LawListResult: Codable, Sendable, Hashable {
     package var laws: [Law]
     /// The fits of the families asked for, law by law.
     package var fits: [FamilyFit]
+    /// Number to go on before; absent when these were the last.
+    package var next: Int64?
 
-    package init(laws: [Law], family: LawFamily? = nil) {
+    package init(laws: [Law], family: LawFamily? = nil, next: Int64? = nil) {
         self.laws = laws
+        self.next = next
         fits = laws.flatMap { $0.fit.fits.filter { family == nil || $0.family == family } }
     }
 }

@@ -18,7 +18,15 @@ struct LawCommand: AsyncParsableCommand {
 
     func run() async throws {
         let params = LawListParams(name: name, metric: metric, loss: loss, family: family)
-        var laws = try await common.connected { try await $0.call(LawList.self, params).laws }
+        var laws = try await common.connected { client in
+            var (laws, params): ([Law], LawListParams) = ([], params)
+            repeat {
+                let page = try await client.call(LawList.self, params)
+                laws += page.laws
+                params.before = page.next
+            } while params.before != nil
+            return laws
+        }
         guard !laws.isEmpty else {
             throw CommandFailure(
                 "\"\(name)\" has no such law; fit one with: plaw calibrate \(name), or plaw fit \(name) from observations it has"
