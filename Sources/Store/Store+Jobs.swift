@@ -49,7 +49,7 @@ extension Store {
         dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial],
         design: String? = nil
     ) async throws(StoreError) -> Int64 {
-        try await write("store a calibration of \(dataset)") { db in
+        try await write("store a calibration of \(dataset)", isProgress: true) { db in
             let datasetID = try Self.datasetID(db, dataset)
             try db.execute(
                 sql: """
@@ -81,7 +81,7 @@ extension Store {
     package func appendTrial(
         _ trial: NewTrial, to job: Int64, outlook: CalibrationOutlook?
     ) async throws(StoreError) -> StoredTrial {
-        try await write("add a trial to job \(job)") { db in
+        try await write("add a trial to job \(job)", isProgress: true) { db in
             let last = try Int.fetchOne(db, sql: "SELECT MAX(place) FROM trial WHERE jobId = ?", arguments: [job]) ?? 0
             try Self.insertTrial(db, trial, job: job, place: last + 1)
             let id = db.lastInsertedRowID
