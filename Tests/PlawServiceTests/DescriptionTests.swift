@@ -26,7 +26,9 @@ import Testing
         return .object(members)
     }
 
-    @Test("every example is answered as its schema says, every error example with its code")
+    @Test(
+        "every example is answered as its schema says, every error example with its code",
+        .disabled(if: isSanitized, "a sanitizer makes training too slow for budgets of seconds"))
     func examples() async throws {
         let document = try Self.document()
         let validator = JSONSchemaValidator(document: document)
