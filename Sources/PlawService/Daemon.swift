@@ -187,7 +187,7 @@ package final class Daemon: Sendable {
         router.on(CalibrationStart.self) { params, _ in try await answering { try await calibrations.start(params) } }
         let observations = services.observations
         router.on(ObservationImport.self) { params, _ in try await answering { try await observations.take(params) } }
-        router.on(ObservationList.self) { params, _ in try await answering { try await observations.list(params) } }
+        router.onText(ObservationList.self) { params, _ in try await answering { try await observations.list(params) } }
         let backups = services.backups
         router.on(StoreBackup.self) { params, _ in try await answering { try await backups.answer(params) } }
         addJobs(to: &router)

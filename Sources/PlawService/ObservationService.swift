@@ -31,7 +31,8 @@ actor ObservationService {
         self.logger = logger
     }
 
-    func list(_ params: ObservationListParams) async throws -> ObservationListResult {
+    /// The answer to `observation.list` as JSON.
+    func list(_ params: ObservationListParams) async throws -> String {
         let limit = params.limit ?? ObservationListParams.largestPage
         guard (1...ObservationListParams.largestPage).contains(limit) else {
             throw RPCError(
@@ -39,9 +40,10 @@ actor ObservationService {
                 ["field": .string("limit")])
         }
         // One more than asked for tells whether there are more.
-        let found = try await store.observations(of: params.name, after: params.after ?? 0, limit: limit + 1)
-        let page = Array(found.prefix(limit))
-        return ObservationListResult(observations: page, next: found.count > limit ? page.last?.id : nil)
+        let found = try await store.observationTexts(of: params.name, after: params.after ?? 0, limit: limit + 1)
+        let page = found.prefix(limit)
+        let next = found.count > limit ? page.last.map { "\"next\":\($0.id)," } ?? "" : ""
+        return "{\(next)\"observations\":[\(page.map(\.text).joined(separator: ","))]}"
     }
 
     func take(_ params: ObservationImportParams) async throws -> ObservationImportResult {

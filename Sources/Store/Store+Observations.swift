@@ -28,6 +28,21 @@ extension Store {
         }
     }
 
+    /// The same as JSON: what is stored, with its number, not decoded.
+    package func observationTexts(
+        of dataset: String, after: Int64 = 0, limit: Int
+    ) async throws(StoreError) -> [(id: Int64, text: String)] {
+        try await read("read the observations of \(dataset)") { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT id, json_set(body, '$.id', id) AS text FROM observation
+                    WHERE datasetId = ? AND id > ? ORDER BY id LIMIT ?
+                    """, arguments: [try Self.datasetID(db, dataset), after, limit]
+            ).map { ($0["id"], $0["text"]) }
+        }
+    }
+
     /// Takes imported observations into a dataset, all or none, and makes the dataset first where `creating` says how.
     /// Rows that say again what is known are left out and counted; returns what was added.
     /// Errors: `unknownDataset`, `datasetExists`, and `conflict` with the line of a row that says something else than what is

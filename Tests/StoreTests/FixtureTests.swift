@@ -65,6 +65,19 @@ import Trials
             #expect(observations.count == 3)
             #expect(Set(observations.map(\.key)).count == 1 && observations[0].key.filter == "none")
             #expect(try await store.observations(of: "elsewhere").count == 2)
+            // What is answered without decoding is what decoding would say, whichever version stored it.
+            for name in ["books", "elsewhere"] {
+                let known = try await store.observations(of: name)
+                let texts = try await store.observationTexts(of: name, limit: 10)
+                #expect(texts.map(\.id) == known.map(\.id))
+                for (text, observation) in zip(texts, known) {
+                    let found = try JSONDecoder().decode(JSONValue.self, from: Data(text.text.utf8))
+                    let wanted = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(observation))
+                    #expect(found == wanted)
+                }
+                let page = try await store.observationTexts(of: name, after: known[0].id, limit: 1)
+                #expect(page.map(\.id) == [known[1].id])
+            }
             let timings = try await store.timings(of: "books", .sasrec, .cce)
             #expect(timings.count == 3)
             // Laws of one family are not served any more; they are to be fitted anew.
