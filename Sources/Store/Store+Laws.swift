@@ -95,8 +95,7 @@ extension Store {
     ) async throws(StoreError) -> (laws: [String], fits: [String], next: Int64?) {
         try await read("read laws") { db in
             var sql = """
-                SELECT law.id, dataset.name AS dataset, createdAt, key, fit, CASE WHEN ?1 IS NULL
-                    THEN fit -> '$.fits'
+                SELECT law.id, dataset.name AS dataset, createdAt, key, fit, CASE WHEN ?1 IS NULL THEN NULL
                     ELSE (SELECT json_group_array(json(value)) FROM json_each(fit, '$.fits')
                         WHERE json_extract(value, '$.family') = ?1) END AS fits
                 FROM law JOIN dataset ON dataset.id = datasetId WHERE current
@@ -113,7 +112,10 @@ extension Store {
             let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
             var (laws, fits, bytes, last): ([String], [String], Int, Int64) = ([], [], 0, 0)
             while let row = try rows.next() {
-                let (law, own) = (Self.text(row), (row["fits"] as String).dropFirst().dropLast())
+                let fitsOfFamily: String? = row["fits"]
+                // All of them are cut out here: SQLite would parse each law to its end.
+                let array = try fitsOfFamily ?? Self.member("fits", of: row["fit"])
+                let (law, own) = (Self.text(row), array.dropFirst().dropLast())
                 bytes += law.utf8.count + own.utf8.count
                 if laws.count == limit || (bytes > mostBytes && !laws.isEmpty) { return (laws, fits, last) }
                 laws.append(law)
@@ -134,6 +136,35 @@ extension Store {
         let (created, dataset, fit): (String, String, String) = (row["createdAt"], row["dataset"], row["fit"])
         let (id, key): (Int64, String) = (row["id"], row["key"])
         return "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":\(fit),\"id\":\(id),\"key\":\(key)}"
+    }
+
+    /// The text of a member that is an array or an object, in the text of a JSON object. Errors: when there is none of this name.
+    private static func member(_ name: String, of object: String) throws -> String {
+        let mark = Array("\"\(name)\":".utf8)
+        var object = object
+        let found: String? = object.withUTF8 { bytes in
+            var (depth, place, start) = (0, 0, -1)
+            while place < bytes.count {
+                switch bytes[place] {
+                case UInt8(ascii: "\""):
+                    if depth == 1, start < 0, bytes[place...].starts(with: mark) { start = place + mark.count }
+                    // To the end of the string: nothing in it is a bracket.
+                    repeat {
+                        place += bytes[place] == UInt8(ascii: "\\") ? 2 : 1
+                    } while place < bytes.count
+                        && bytes[place] != UInt8(ascii: "\"")
+                case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+                case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                    depth -= 1
+                    if depth == 1, start >= 0 { return String(decoding: bytes[start...place], as: UTF8.self) }
+                default: break
+                }
+                place += 1
+            }
+            return nil
+        }
+        guard let found else { throw StoreError("read laws", "a stored law has no \(name)") }
+        return found
     }
 
     /// What laws of a dataset are chosen by, of those being served, newest first. Errors: `unknownDataset`.
