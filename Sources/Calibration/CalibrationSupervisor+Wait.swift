@@ -22,4 +22,7 @@ extension CalibrationSupervisor {
         try Task.checkCancellation()
         return try await snapshot(id)
     }
+
+    /// Waits before what failed is tried again; a stop ends it.
+    func pause(milliseconds: Int) async { try? await Task.sleep(for: .milliseconds(milliseconds)) }
 }

@@ -179,8 +179,6 @@ package actor CalibrationSupervisor {
         progress = [:]
     }
 
-    private func pause(milliseconds: Int) async { try? await Task.sleep(for: .milliseconds(milliseconds)) }
-
     private enum Event: Sendable {
         case trialEnded(Int64)
         case tick
