@@ -1,10 +1,6 @@
 import Domain
 import Foundation
-import Interactions
-import PerformanceLaws
 import Testing
-import Transformer
-import Trials
 @testable import Advisor
 
 /// What an answer says of itself.
