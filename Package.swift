@@ -57,7 +57,7 @@ let package = Package(
         .target(
             name: "Kernels", dependencies: ["CKernels", "CPlaw", "KernelsV2", "KernelsV3", "KernelsV4"],
             swiftSettings: fast),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: fast),
+        .testTarget(name: "KernelsTests", dependencies: ["Domain", "Kernels"], swiftSettings: fast),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Interactions", dependencies: ["CZlib", "Domain"], swiftSettings: fast),
         .testTarget(
@@ -184,7 +184,7 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: strict),
         .testTarget(
-            name: "FuzzingTests", dependencies: ["Fuzzing", "PlawTesting"], exclude: ["Fixtures"],
+            name: "FuzzingTests", dependencies: ["Domain", "Fuzzing", "PlawTesting"], exclude: ["Fixtures"],
             swiftSettings: strict),
 
         // Floor 5

@@ -1,3 +1,4 @@
+internal import Domain
 internal import Glibc
 
 /// A seeded source of interactions whose entropy rate is known: Zipf popularity, users whose interests drift, repeats.
@@ -63,14 +64,7 @@ package struct SyntheticInteractions: Sendable {
 
     /// Hands each user's items to `body`, as numbers from 0, popular items low.
     package func forEachUser(_ body: (_ user: Int, _ items: [Int]) throws -> Void) rethrows {
-        var state = seed
-        func uniform() -> Double {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-            return Double((z ^ z >> 31) >> 11) * 0x1p-53
-        }
+        var random = SplitMix64(seed: seed)
         let cumulative = (0..<clusters).map { cluster in
             var sum = 0.0
             return popularity(size: size(cluster)).map { weight -> Double in
@@ -79,7 +73,7 @@ package struct SyntheticInteractions: Sendable {
             }
         }
         func item(of cluster: Int) -> Int {
-            let u = uniform()
+            let u = random.uniform()
             var low = 0
             var high = cumulative[cluster].count - 1
             while low < high {
@@ -89,15 +83,15 @@ package struct SyntheticInteractions: Sendable {
             return low * clusters + cluster
         }
         for user in 0..<users {
-            let length = 5 + Int(log(1 - uniform()) / log(1 - 1 / (meanLength - 4)))
-            var cluster = Int(uniform() * Double(clusters))
+            let length = 5 + Int(log(1 - random.uniform()) / log(1 - 1 / (meanLength - 4)))
+            var cluster = Int(random.uniform() * Double(clusters))
             var sequence = [item(of: cluster)]
             while sequence.count < length {
-                let choice = uniform()
+                let choice = random.uniform()
                 if choice < repeats {
                     sequence.append(sequence[sequence.count - 1])
                 } else {
-                    if choice >= repeats + loyalty { cluster = Int(uniform() * Double(clusters)) }
+                    if choice >= repeats + loyalty { cluster = Int(random.uniform() * Double(clusters)) }
                     sequence.append(item(of: cluster))
                 }
             }

@@ -79,7 +79,7 @@ struct FamilyScores {
             if let first = logs.indices.first { weights[first] = 1 }
             return weights
         }
-        var random = SeededRandom(7)
+        var random = SplitMix64(seed: 7)
         let draws = 200
         for _ in 0..<draws {
             // Dirichlet(1, ..., 1): exponentials over their sum.

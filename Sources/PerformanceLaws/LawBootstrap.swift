@@ -84,7 +84,7 @@ struct Resampler {
     /// `draws` rows of values. Where gains are stored, users are drawn with replacement, the same for all trainings, and what
     /// another seed would change is added; elsewhere the noise is drawn from its normal distribution.
     func rows(_ draws: Int, seed: UInt64, seedVariance: [Double]) -> [[Double]] {
-        var random = SeededRandom(seed)
+        var random = SplitMix64(seed: seed)
         let users = gains?.rows.values.map(\.count).min() ?? 0
         let known = observations.map { gains?.rows[$0] }
         let hasGains = users > 1 && known.contains { $0 != nil }

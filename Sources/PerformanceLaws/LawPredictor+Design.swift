@@ -1,3 +1,4 @@
+internal import Domain
 internal import Glibc
 
 /// A law at several places together, as one normal distribution with the moments of the weighted families: what they are unsure
@@ -60,7 +61,7 @@ package struct JointPosterior: Sendable {
             factor = Cholesky(matrix, n: n)
         }
         guard let factor, let own = places.firstIndex(of: best) else { return 0 }
-        var random = SeededRandom(11)
+        var random = SplitMix64(seed: 11)
         var sum = 0.0
         var white = [Double](repeating: 0, count: n)
         var value = white

@@ -100,7 +100,7 @@ package struct LawPredictor: Sendable {
     /// - Parameter places: up to a few hundred; the cost grows with their cube.
     package func draws(_ places: [Place], count: Int, seed: UInt64 = 1) -> [[Double]] {
         guard !places.isEmpty else { return [] }
-        var random = SeededRandom(seed)
+        var random = SplitMix64(seed: seed)
         var rows: [[Double]] = []
         rows.reserveCapacity(count)
         var done = 0.0

@@ -1,3 +1,4 @@
+package import Domain
 internal import Glibc
 
 /// A dense symmetric positive definite matrix, factored as L Lᵀ: row major, n x n.
@@ -173,19 +174,7 @@ func studentQuantile95(_ degrees: Double) -> Double {
     return z + (z * z * z + z) / (4 * degrees)
 }
 
-/// A generator with a fixed sequence for a fixed seed: splitmix64.
-package struct SeededRandom: Sendable {
-    private var state: UInt64
-
-    package init(_ seed: UInt64) { state = seed }
-
-    package mutating func uniform() -> Double {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return Double((z ^ z >> 31) >> 11) * 0x1p-53
-    }
-
+extension SplitMix64 {
+    /// Standard normal, by Box and Muller.
     package mutating func normal() -> Double { (-2 * log(1 - uniform())).squareRoot() * cos(2 * Double.pi * uniform()) }
 }

@@ -139,7 +139,7 @@ package struct DesignReplay: Sendable {
                 if isAffordable(trial) { take(trial) }
             }
         case .random(let seed):
-            var random = SeededRandom(seed)
+            var random = SplitMix64(seed: seed)
             for training in trainings.map({ (random.uniform(), $0) }).sorted(by: { $0.0 < $1.0 }).map(\.1) {
                 let trial = DesignTrial(layers: training.layers, dim: training.dim, seed: training.seed)
                 if isAffordable(trial) { take(trial) }

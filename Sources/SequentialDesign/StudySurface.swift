@@ -13,7 +13,7 @@ package struct StudySurface: Sendable {
     package init(
         seed: UInt64, noise: Double = 0.0005, dearness: Double = 1, layers: [Int], dims: [Int], seeds: Int = 2
     ) {
-        var random = SeededRandom(seed &* 0x9e37_79b9 &+ 17)
+        var random = SplitMix64(seed: seed &* 0x9e37_79b9 &+ 17)
         let optimumN = log(2.0) + 1.2 * random.uniform()
         let optimumD = log(40.0) + 1.2 * random.uniform()
         let curvatureN = 0.001 + 0.004 * random.uniform()

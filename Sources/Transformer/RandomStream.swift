@@ -1,3 +1,5 @@
+internal import Domain
+
 /// Random numbers as a pure function of a key and a counter, so that a resumed run draws what an uninterrupted one draws.
 package struct RandomStream: RandomNumberGenerator, Sendable {
     /// What the numbers are for; keeps the streams of one seed apart.
@@ -10,12 +12,12 @@ package struct RandomStream: RandomNumberGenerator, Sendable {
     package var counter: UInt64 = 0
 
     package init(seed: UInt64, _ purpose: Purpose, _ index: UInt64 = 0) {
-        key = Self.mix(Self.mix(Self.mix(seed) &+ purpose.rawValue) &+ index)
+        key = SplitMix64.mix(SplitMix64.mix(SplitMix64.mix(seed) &+ purpose.rawValue) &+ index)
     }
 
     package mutating func next() -> UInt64 {
         counter &+= 1
-        return Self.mix(key &+ counter &* 0x9e37_79b9_7f4a_7c15)
+        return SplitMix64.mix(key &+ counter &* 0x9e37_79b9_7f4a_7c15)
     }
 
     /// Uniform in [0, 1).
@@ -23,12 +25,4 @@ package struct RandomStream: RandomNumberGenerator, Sendable {
 
     /// Uniform below `bound`, by the high half of a product; the bias is below bound / 2^64.
     package mutating func below(_ bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
-
-    /// The finaliser of SplitMix64.
-    package static func mix(_ value: UInt64) -> UInt64 {
-        var z = value &+ 0x9e37_79b9_7f4a_7c15
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
 }

@@ -45,10 +45,6 @@ package enum RankMetrics {
 package enum UserSample {
     package static func includes(user: Int, fraction: Double) -> Bool {
         if fraction >= 1 { return true }
-        var z = UInt64(user) &+ 0x9e37_79b9_7f4a_7c15
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        z ^= z >> 31
-        return Double(z >> 11) * 0x1p-53 < fraction
+        return Double(SplitMix64.mix(UInt64(user)) >> 11) * 0x1p-53 < fraction
     }
 }

@@ -1,3 +1,4 @@
+import Domain
 import Foundation
 import Fuzzing
 import PlawTesting
@@ -34,7 +35,7 @@ import Testing
 
     @Test("seeds with bytes changed, moved, doubled and cut are read without harm", arguments: FuzzTarget.allCases)
     func damage(target: FuzzTarget) {
-        var generator = Generator(state: 0x9e37_79b9_7f4a_7c15)
+        var generator = Generator(random: SplitMix64(seed: 0x9e37_79b9_7f4a_7c15))
         let seeds = target.seeds
         for _ in 0..<300 {
             var bytes = seeds[Int(generator.next() % UInt64(seeds.count))]
@@ -43,22 +44,16 @@ import Testing
         }
     }
 
-    /// Splitmix64, and damage as a fuzzer does it.
+    /// Damage as a fuzzer does it.
     private struct Generator: RandomNumberGenerator {
-        var state: UInt64
+        var random: SplitMix64
         private static let words: [[UInt8]] = [
             [0], [255], [0x7f, 0xff, 0xff, 0xff], Array("-9223372036854775808".utf8), Array("1e999".utf8),
             Array("\"".utf8), Array("{\"a\":[".utf8), [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], [0x1f, 0x8b],
             [13, 10],
         ]
 
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-            return z ^ z >> 31
-        }
+        mutating func next() -> UInt64 { random.next() }
 
         mutating func damage(_ bytes: inout [UInt8]) {
             guard !bytes.isEmpty else { return }

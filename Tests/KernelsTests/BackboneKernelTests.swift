@@ -1,3 +1,4 @@
+import Domain
 import Testing
 
 @testable import Kernels
@@ -9,7 +10,7 @@ struct BackboneKernelTests {
     @Test("RMS norm forward and backward, scaled values in place of the input", arguments: variants)
     func rmsNorm(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 21)
+        var random = SplitMix64(seed: 21)
         for columns in sizes {
             let rows = 5
             let x = Buffer(rows * columns, &random, -3...5)
@@ -36,7 +37,7 @@ struct BackboneKernelTests {
     @Test("tanh-GELU, SiLU and their slopes from -12 to 12, error below 2e-6", arguments: variants)
     func activations(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 22)
+        var random = SplitMix64(seed: 22)
         for columns in sizes {
             let x = Buffer(4 * columns, &random, -12...12)
             let bias = Buffer(columns, &random, -0.1...0.1)
@@ -61,7 +62,7 @@ struct BackboneKernelTests {
     @Test("gated feed-forward and products of strided rows", arguments: variants)
     func gates(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 23)
+        var random = SplitMix64(seed: 23)
         for columns in sizes {
             let rows = 3
             let x = Buffer(2 * rows * columns, &random, -9...9)
@@ -86,7 +87,7 @@ struct BackboneKernelTests {
     @Test("rotary positions turn as defined, and back again", arguments: variants)
     func rotary(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 24)
+        var random = SplitMix64(seed: 24)
         for rows in sizes {
             for width in [2, 8, 14, 32, 34, 66] {
                 let (heads, ld) = (2, 2 * width + 3)
@@ -120,7 +121,7 @@ struct BackboneKernelTests {
     @Test("pointwise attention forward and backward at awkward lengths and widths", arguments: variants)
     func pointwise(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 25)
+        var random = SplitMix64(seed: 25)
         for length in sizes {
             for width in [1, 4, 8, 15, 17, 32, 64] where length * width < 7_000 {
                 let ld = 3 * width + 5
@@ -151,7 +152,7 @@ struct BackboneKernelTests {
     @Test("attention of the newest query alone equals the last row of the whole attention", arguments: variants)
     func newest(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 26)
+        var random = SplitMix64(seed: 26)
         for length in sizes {
             for width in [1, 4, 8, 15, 17, 32, 64] where length * width < 7_000 {
                 let ld = 3 * width + 5

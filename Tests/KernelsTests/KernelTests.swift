@@ -1,18 +1,7 @@
+import Domain
 import Testing
 
 @testable import Kernels
-
-/// A small generator with a fixed sequence for a fixed seed.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-}
 
 /// Floats with a guard before and after, which must still stand when the kernel is done.
 final class Buffer {
@@ -29,7 +18,7 @@ final class Buffer {
         p.update(repeating: fill, count: count)
     }
 
-    convenience init(_ count: Int, _ random: inout SplitMix, _ range: ClosedRange<Float> = -1...1) {
+    convenience init(_ count: Int, _ random: inout SplitMix64, _ range: ClosedRange<Float> = -1...1) {
         self.init(count)
         for i in 0..<count { p[i] = Float.random(in: range, using: &random) }
     }
@@ -70,7 +59,7 @@ struct KernelTests {
     @Test("products of all layouts, with and without accumulation", arguments: variants)
     func gemm(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 1)
+        var random = SplitMix64(seed: 1)
         let scratch = Buffer(Kernels.gemmScratch)
         for layout in [Kernels.Layout.nn, .nt, .tn] {
             // Rows of 256 numbers, transposed: copied before tiles read them.
@@ -106,7 +95,7 @@ struct KernelTests {
     @Test("bias, column sums, sum of squares", arguments: variants)
     func sums(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 2)
+        var random = SplitMix64(seed: 2)
         for columns in sizes {
             let rows = 9
             let x = Buffer(rows * columns, &random)
@@ -132,7 +121,7 @@ struct KernelTests {
     @Test("layer norm forward and backward, normalised values in place of the input", arguments: variants)
     func layerNorm(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 3)
+        var random = SplitMix64(seed: 3)
         for columns in sizes where columns > 1 {
             let rows = 5
             let x = Buffer(rows * columns, &random, -3...5)
@@ -162,7 +151,7 @@ struct KernelTests {
     @Test("GELU and its slope from -12 to 12, error below 1e-6", arguments: variants)
     func gelu(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 4)
+        var random = SplitMix64(seed: 4)
         for columns in sizes {
             let x = Buffer(4 * columns, &random, -12...12)
             let bias = Buffer(columns, &random, -0.1...0.1)
@@ -183,7 +172,7 @@ struct KernelTests {
     @Test("dropout is bit-identical to its definition and keeps its share", arguments: variants)
     func dropout(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 5)
+        var random = SplitMix64(seed: 5)
         for count in sizes + [10_000] {
             let x = Buffer(count, &random)
             let base = Buffer(count, &random)
@@ -204,7 +193,7 @@ struct KernelTests {
     @Test("attention forward and backward at awkward lengths and widths", arguments: variants)
     func attention(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 6)
+        var random = SplitMix64(seed: 6)
         for length in sizes {
             for width in [1, 4, 8, 15, 17, 32, 64] where length * width < 7_000 {
                 for rate in [0, 0.5] as [Float] {
@@ -237,7 +226,7 @@ struct KernelTests {
     @Test("softmax cross-entropy, small logits and large ones that need the row maximum", arguments: variants)
     func crossEntropy(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 7)
+        var random = SplitMix64(seed: 7)
         for (rows, dim, items) in [(1, 7, 1), (7, 15, 17), (97, 16, 300), (200, 17, 65), (15, 64, 513), (130, 48, 250)]
         {
             for magnitude in [1, 4, 12] as [Float] {
@@ -277,7 +266,7 @@ struct KernelTests {
     @Test("binary cross-entropy with several negatives, saturated scores included", arguments: variants)
     func binaryCrossEntropy(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 8)
+        var random = SplitMix64(seed: 8)
         for (rows, dim, items, negatives) in [(1, 1, 2, 1), (17, 15, 9, 1), (63, 64, 200, 3)] {
             let h = Buffer(rows * dim, &random, -2...2)
             let e = Buffer(items * dim, &random, -1...1)
@@ -299,7 +288,7 @@ struct KernelTests {
     @Test("AdamW takes the same step", arguments: variants)
     func adamW(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 9)
+        var random = SplitMix64(seed: 9)
         let step = Kernels.AdamStep(
             learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1, correction1: 0.19,
             correction2: 0.002)
@@ -318,7 +307,7 @@ struct KernelTests {
     @Test("rank counts equal counting the scores one by one, ties included", arguments: variants)
     func ranks(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 10)
+        var random = SplitMix64(seed: 10)
         for (rows, dim, items) in [
             (1, 1, 1), (7, 15, 33), (65, 64, 200), (13, 401, 17), (1, 15, 33), (1, 16, 32), (1, 64, 200), (1, 401, 17),
             (1, 12, 48), (1, 128, 2_000),

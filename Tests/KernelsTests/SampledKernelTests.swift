@@ -1,3 +1,4 @@
+import Domain
 import Testing
 
 @testable import Kernels
@@ -8,14 +9,14 @@ struct SampledKernelTests {
 
     private func stride(_ columns: Int) -> Int { (columns + 15) / 16 * 16 }
 
-    private func picks(_ count: Int, below bound: Int, _ random: inout SplitMix) -> [Int32] {
+    private func picks(_ count: Int, below bound: Int, _ random: inout SplitMix64) -> [Int32] {
         (0..<count).map { _ in Int32.random(in: 0..<Int32(bound), using: &random) }
     }
 
     @Test("scores of a few items a row, and their way back", arguments: variants)
     func gather(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 21)
+        var random = SplitMix64(seed: 21)
         for dim in sizes {
             for perRow in [0, 1, 7, 16, 33] {
                 let (rows, items) = (5, 19)
@@ -46,7 +47,7 @@ struct SampledKernelTests {
     @Test("slopes of the pairwise losses, small scores and large", arguments: variants, Kernels.PairLoss.allCases)
     func slopes(variant: Kernels.Variant, loss: Kernels.PairLoss) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 22)
+        var random = SplitMix64(seed: 22)
         for perRow in [1, 2, 7, 15, 16, 17, 33, 200] {
             for spread: Float in [0.1, 3, 25] {
                 let rows = 6
@@ -69,7 +70,7 @@ struct SampledKernelTests {
     @Test("softmax against shared negatives: corrections, accidental hits, large scores", arguments: variants)
     func sampledSoftmax(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 23)
+        var random = SplitMix64(seed: 23)
         for count in [1, 7, 16, 17, 63, 200] {
             for spread: Float in [1, 90] {
                 let (rows, items) = (9, 12)
@@ -98,7 +99,7 @@ struct SampledKernelTests {
     @Test("rows are gathered, added and cleared", arguments: variants)
     func rows(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 24)
+        var random = SplitMix64(seed: 24)
         for dim in sizes {
             let items = 11
             let which = picks(8, below: items, &random) + [3, 3]
@@ -121,7 +122,7 @@ struct SampledKernelTests {
     @Test("AdamW on rows, and steps without a gradient at once", arguments: variants)
     func adamRows(variant: Kernels.Variant) throws {
         let kernels = try kernels(variant)
-        var random = SplitMix(state: 25)
+        var random = SplitMix64(seed: 25)
         for dim in sizes {
             let items = 9
             let which: [Int32] = [7, 0, 3]

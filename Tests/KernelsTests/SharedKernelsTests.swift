@@ -1,3 +1,4 @@
+import Domain
 import Testing
 
 @testable import Kernels
@@ -35,7 +36,7 @@ struct SharedKernelsTests {
     @Test("products", arguments: teams.indices)
     func gemm(index: Int) {
         let shared = Self.alone.shared(by: Self.teams[index])
-        var random = SplitMix(state: 3)
+        var random = SplitMix64(seed: 3)
         let scratch = Buffer(Kernels.gemmScratch)
         for layout in [Kernels.Layout.nn, .nt, .tn] {
             for (m, n, k) in [(1_455, 192, 64), (64, 256, 1_455), (64, 64, 1_455), (1_455, 7, 33), (5, 3_000, 70)] {
@@ -56,7 +57,7 @@ struct SharedKernelsTests {
     @Test("sweeps over rows, sums over rows, norms", arguments: teams.indices)
     func rows(index: Int) {
         let shared = Self.alone.shared(by: Self.teams[index])
-        var random = SplitMix(state: 4)
+        var random = SplitMix64(seed: 4)
         for (rows, columns) in Self.shapes {
             let x = Buffer(rows * columns, &random)
             let y = Buffer(rows * columns, &random)
@@ -93,7 +94,7 @@ struct SharedKernelsTests {
     @Test("norms, activations, rotation and gathered scores of the other families", arguments: teams.indices)
     func families(index: Int) {
         let shared = Self.alone.shared(by: Self.teams[index])
-        var random = SplitMix(state: 5)
+        var random = SplitMix64(seed: 5)
         for (rows, columns) in [(7, 8), (300, 64), (1_455, 128), (129, 200)] {
             let x = Buffer(rows * 2 * columns, &random)
             let y = Buffer(rows * columns, &random)
@@ -131,7 +132,7 @@ struct SharedKernelsTests {
     @Test("the output layer: loss, gradients and counts of ranks", arguments: teams.indices)
     func outputLayer(index: Int) {
         let shared = Self.alone.shared(by: Self.teams[index])
-        var random = SplitMix(state: 6)
+        var random = SplitMix64(seed: 6)
         for (rows, dim, items) in [(1, 16, 50), (37, 20, 900), (300, 64, 1_003), (257, 16, 5_000), (70, 129, 700)] {
             // Scores beyond e^60 in some rows, so that shifts are needed for some groups alone.
             let h = Buffer(rows * dim, &random)
@@ -176,7 +177,7 @@ struct SharedKernelsTests {
     @Test("AdamW on chosen rows", arguments: teams.indices)
     func rowsOfAdamW(index: Int) {
         let shared = Self.alone.shared(by: Self.teams[index])
-        var random = SplitMix(state: 7)
+        var random = SplitMix64(seed: 7)
         let (rows, dim) = (2_000, 40)
         let which = (0..<Int32(rows)).filter { $0 % 3 != 1 }
         let (p, g, m) = (Buffer(rows * dim, &random), Buffer(rows * dim, &random), Buffer(rows * dim, &random))

@@ -1,3 +1,4 @@
+import Domain
 import Testing
 
 @testable import Kernels
@@ -8,7 +9,7 @@ struct ShortAttentionTests {
     static let shapes = [(1, 1), (2, 4), (2, 8), (3, 8), (2, 16), (1, 15), (2, 17), (4, 6), (1, 32), (2, 64)]
 
     /// Sequences of all lengths that are packed, in no order, some longer ones and an empty one between them.
-    private static func offsets(_ random: inout SplitMix) -> [Int] {
+    private static func offsets(_ random: inout SplitMix64) -> [Int] {
         var lengths = (0..<70).map { _ in Int.random(in: 1...6, using: &random) } + Array(1...16) + [0, 20, 15, 15]
         lengths.shuffle(using: &random)
         return lengths.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
@@ -28,7 +29,7 @@ struct ShortAttentionTests {
 
     @Test("packs hold every short sequence once, whole, and hardly longer ones than its neighbours")
     func packs() {
-        var random = SplitMix(state: 40)
+        var random = SplitMix64(seed: 40)
         let offsets = Self.offsets(&random)
         let packs = ShortPacks()
         packs.fill([0, 3, 5], heads: 2)
@@ -52,7 +53,7 @@ struct ShortAttentionTests {
     @Test("softmax attention forward and backward", arguments: variants)
     func softmax(variant: Kernels.Variant) throws {
         let kernels = try #require(Kernels.variant(variant))
-        var random = SplitMix(state: 41)
+        var random = SplitMix64(seed: 41)
         for (heads, width) in Self.shapes {
             for rate in [0, 0.5] as [Float] {
                 let offsets = Self.offsets(&random)
@@ -90,7 +91,7 @@ struct ShortAttentionTests {
     @Test("pointwise attention forward and backward", arguments: variants)
     func pointwise(variant: Kernels.Variant) throws {
         let kernels = try #require(Kernels.variant(variant))
-        var random = SplitMix(state: 42)
+        var random = SplitMix64(seed: 42)
         for (heads, width) in Self.shapes {
             let offsets = Self.offsets(&random)
             let (T, d) = (offsets[offsets.count - 1], heads * width)
@@ -150,7 +151,7 @@ struct ShortAttentionTests {
 
     @Test("a pack's results do not depend on the packs and sequences beside it, bit by bit")
     func alone() {
-        var random = SplitMix(state: 43)
+        var random = SplitMix64(seed: 43)
         let (heads, width, d) = (2, 8, 16)
         let offsets = Self.offsets(&random)
         let T = offsets[offsets.count - 1]

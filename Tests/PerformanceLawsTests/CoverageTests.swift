@@ -12,12 +12,12 @@ private struct Study {
 
     private static let users = 22_363.0
     private static let tokens = 120_000
-    private var random: Noise
+    private var random: SplitMix64
     private let surface: (Double, Double, Double) -> Double
     private let design: Design
 
     init(_ kind: Int, _ number: Int, _ design: Design) {
-        var r = Noise(state: UInt64(kind * 1_000 + number) * 77 + 5)
+        var r = SplitMix64(seed: UInt64(kind * 1_000 + number) * 77 + 5)
         self.design = design
         let (cn, cd, wn, wd) = (
             r.uniform(0.3, 2.5), r.uniform(3.2, 5.5), r.uniform(0.001, 0.004), r.uniform(0.002, 0.008)

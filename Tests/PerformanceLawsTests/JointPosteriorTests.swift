@@ -62,7 +62,7 @@ import Testing
         let n = Self.places.count
         let matrix = (0..<n).flatMap { i in (0..<n).map { joint.covariance(i, $0) + (i == $0 ? 1e-12 : 0) } }
         let factor = try #require(Cholesky(matrix, n: n))
-        var random = SeededRandom(5)
+        var random = SplitMix64(seed: 5)
         var (xx, xy) = (0.0, 0.0)
         let draws = 60_000
         for _ in 0..<draws {

@@ -19,7 +19,7 @@ struct LawFormTests {
     @Test("derivatives by every parameter of every family equal finite differences", arguments: forms.indices)
     func gradients(index: Int) {
         let form = Self.forms[index]
-        var random = Noise(state: UInt64(index))
+        var random = SplitMix64(seed: UInt64(index))
         for round in 0..<20 {
             var parameters = (0..<form.linearCount).map { _ in random.uniform(-1, 1) }
             for place in 0..<form.shapeCount {

@@ -20,7 +20,7 @@ struct LinearAlgebraTests {
         return (zip(y, solved(a, y)).reduce(0) { $0 + $1.0 * $1.1 }, logs)
     }
 
-    private func definite(_ n: Int, _ random: inout Noise) -> [[Double]] {
+    private func definite(_ n: Int, _ random: inout SplitMix64) -> [[Double]] {
         let roots = (0..<n).map { _ in (0..<n).map { _ in random.normal() } }
         return (0..<n).map { i in
             (0..<n).map { j in (0..<n).reduce(0) { $0 + roots[i][$1] * roots[j][$1] } + (i == j ? 0.1 : 0) }
@@ -30,7 +30,7 @@ struct LinearAlgebraTests {
     @Test(
         "a tridiagonal form gives what plain elimination gives, for every shift", arguments: [1, 2, 3, 4, 5, 9, 24, 41])
     func shifts(n: Int) {
-        var random = Noise(state: UInt64(n))
+        var random = SplitMix64(seed: UInt64(n))
         let a = definite(n, &random)
         let y = (0..<n).map { _ in random.normal() }
         let turned = Tridiagonal(n)
@@ -77,7 +77,7 @@ struct LinearAlgebraTests {
 
     @Test("cells of a grid that keep equations gain what each gains alone", arguments: [0b01100, 0b01010, 0b11111, 0])
     func keptEquations(bounded: Int) {
-        var random = Noise(state: 5)
+        var random = SplitMix64(seed: 5)
         let n = 5
         // Bounded unknowns that hardly change stand before free ones that do.
         let order = [0, 4, 2, 3, 1]
@@ -114,7 +114,7 @@ struct LinearAlgebraTests {
 
     @Test("columns filled once a level are the derivatives at each point", arguments: LawFamily.allCases)
     func columns(family: LawFamily) {
-        var random = Noise(state: 3)
+        var random = SplitMix64(seed: 3)
         let points = points(
             grid(layers: [1, 2, 4], dims: [16, 32, 64], tokens: [100_000, 50_000, 20_000, 9_000]) { _, _, _ in 0.1 })
         for untied in [false, true] {

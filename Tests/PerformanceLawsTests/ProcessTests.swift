@@ -132,7 +132,7 @@ struct ProcessTests {
 
     @Test("the correlation between trainings is that of their users' gains")
     func correlation() throws {
-        var random = Noise(state: 3)
+        var random = SplitMix64(seed: 3)
         let common = (0..<2_000).map { _ in random.normal() }
         var rows: [Int64: [Float]] = [:]
         for id in 1...4 { rows[Int64(id)] = common.map { Float(0.5 + $0 + random.normal()) } }
@@ -168,7 +168,7 @@ struct ProcessTests {
     @Test("trainings that repeat each other tell the noise")
     func replicates() throws {
         func training(_ noise: Double) throws -> Double {
-            var random = Noise(state: 21)
+            var random = SplitMix64(seed: 21)
             var observations = grid(TrueLaw.all[0].callAsFunction)
             for seed in 1...12 {
                 observations.append(observation(Int64(100 + seed), 2, 32, 100_000, 0, seed: UInt64(seed)))
@@ -190,7 +190,7 @@ struct ProcessTests {
 
     @Test("more than 160 places are averaged with their neighbours")
     func merges() throws {
-        var random = Noise(state: 2)
+        var random = SplitMix64(seed: 2)
         let many = (0..<300).map { i -> Observation in
             let (n, d) = (1 + i % 10, 16 + 4 * (i / 10))
             return observation(

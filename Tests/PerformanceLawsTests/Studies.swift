@@ -3,18 +3,8 @@ import Foundation
 
 @testable import PerformanceLaws
 
-/// A generator with a fixed sequence for a fixed seed.
-struct Noise {
-    var state: UInt64
-    mutating func uniform() -> Double {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return Double((z ^ z >> 31) >> 11) * 0x1p-53
-    }
+extension SplitMix64 {
     mutating func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
-    mutating func normal() -> Double { (-2 * log(1 - uniform())).squareRoot() * cos(2 * Double.pi * uniform()) }
 }
 
 /// The published formula, word for word.
@@ -54,7 +44,7 @@ func grid(
     layers: [Int] = [1, 2, 4, 8], dims: [Int] = [16, 32, 64, 128], tokens: [Int] = [100_000], noise: Double = 0,
     seed: UInt64 = 1, _ surface: (Double, Double, Double) -> Double
 ) -> [Observation] {
-    var random = Noise(state: seed)
+    var random = SplitMix64(seed: seed)
     var observations: [Observation] = []
     for tokens in tokens {
         for layers in layers {

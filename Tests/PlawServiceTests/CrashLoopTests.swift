@@ -32,13 +32,13 @@ import Testing
                 try FileManager.default.copyItem(atPath: base + "/state", toPath: folder + "/" + name + "/state")
             }
             let storm = Script(file: files[1])
-            var random = Seeded(state: 20)
+            var random = SplitMix64(seed: 20)
             var hits: [Script.Step: Int] = [:]
             for number in 1...Self.kills {
                 // Where the script is in its steps decides what a kill can hit: each kind of step gets its share.
                 let target = Script.Step.allCases[number % Script.Step.allCases.count]
                 let hit = try await Self.life(
-                    in: folder + "/storm", storm, target, delay: random.next(below: target.milliseconds))
+                    in: folder + "/storm", storm, target, delay: random.next(upperBound: target.milliseconds))
                 hits[hit, default: 0] += 1
             }
             _ = try await withDaemon(in: folder + "/storm") { daemon async throws in
@@ -64,7 +64,7 @@ import Testing
         "kill -9 in the middle of a start that migrates leaves what the next start brings up to date",
         .enabled(if: hasSQLite, "sqlite3 is not installed"))
     func migration() async throws {
-        var random = Seeded(state: 7)
+        var random = SplitMix64(seed: 7)
         let fixtures = Paths.root + "/Tests/Schemas"
         for round in 0..<max(2, Self.kills / 20) {
             try await withTemporaryFolder { folder in
@@ -75,7 +75,7 @@ import Testing
                     [state + "/plawd.sqlite", ".read \(fixtures)/schema-\(1 + round % 6).sql"])
                 #expect(made.code == 0, "\(made.errors)")
                 for _ in 0..<4 {
-                    let delay = random.next(below: 300)
+                    let delay = random.next(upperBound: UInt64(300))
                     let killed = try await runProgram(
                         "plawd", ["--state-directory", state, "--socket", folder + "/plawd.sock"], in: folder
                     ) { pid in
@@ -394,18 +394,5 @@ private final class Script: Sendable {
             }
         }
         state.withLock { _ = $0.steps.insert(.calibrate) }
-    }
-}
-
-/// SplitMix64: moments that can be had again.
-private struct Seeded {
-    var state: UInt64
-
-    mutating func next(below bound: UInt64) -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return (z ^ (z >> 31)) % bound
     }
 }

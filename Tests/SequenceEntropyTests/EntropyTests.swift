@@ -13,18 +13,6 @@ let dataFolder: String = {
 }()
 let dataPresent = FileManager.default.fileExists(atPath: dataFolder + "/lastfm.txt")
 
-/// A small generator with a fixed sequence for a fixed seed.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-}
-
 @discardableResult
 func withCorpus<T>(of file: String, _ body: (Corpus) throws -> T) throws -> T {
     let path = FileManager.default.temporaryDirectory.path + "/plaw-" + UUID().uuidString + ".corpus"
@@ -92,7 +80,7 @@ func value(_ apen: inout ApEn, _ x: [Int64]) -> Double? {
 struct EntropyTests {
     @Test("per-user ApEn equals the definition for all published m and r", arguments: [1, 2, 4, 8])
     func perUser(m: Int) {
-        var random = SplitMix(state: UInt64(m))
+        var random = SplitMix64(seed: UInt64(m))
         for r in [-1, 0, 0.1, 0.2, 1, 2] as [Double] {
             var apen = ApEn(m: m, r: r, itemCount: 60)
             for length in [1, m, m + 1, m + 2, 20, 50, 100] {
@@ -107,7 +95,7 @@ struct EntropyTests {
 
     @Test("pooled ApEn equals counting by hand, user boundaries never crossed", arguments: 0...8)
     func pooledByCounting(m: Int) {
-        var random = SplitMix(state: 99)
+        var random = SplitMix64(seed: 99)
         for alphabet in [1, 2, 7, 40] {
             let sequences = (0..<60).map { _ in
                 (0..<Int.random(in: 0...25, using: &random)).map { _ in
@@ -126,7 +114,7 @@ struct EntropyTests {
         // Stay with 0.7, else one of the 9 others: the rate is known in closed form.
         let states: Int32 = 10
         let rate = -(0.7 * log(0.7) + 0.3 * log(0.3 / 9))
-        var random = SplitMix(state: 5)
+        var random = SplitMix64(seed: 5)
         func sample(_ users: Int) -> [[Int32]] {
             (0..<users).map { _ in
                 var state = Int32.random(in: 0..<states, using: &random)
@@ -150,7 +138,7 @@ struct EntropyTests {
     func knownForAllContexts() {
         // A chain of 3 equally likely states: ln 3 without context, the rate with any.
         let rate = -(0.8 * log(0.8) + 0.2 * log(0.1))
-        var random = SplitMix(state: 11)
+        var random = SplitMix64(seed: 11)
         let sequences = (0..<40).map { _ in
             var state = Int32.random(in: 0..<3, using: &random)
             return (0..<100).map { _ in
@@ -188,7 +176,7 @@ struct EntropyTests {
 
     @Test("Lempel-Ziv equals the running set of substrings, and gives up on endless repeats")
     func lempelZiv() {
-        var random = SplitMix(state: 3)
+        var random = SplitMix64(seed: 3)
         for alphabet in [1, 3, 30] as [Int32] {
             let x = (0..<400).map { _ in Int32.random(in: 0..<alphabet, using: &random) }
             var set: Set<[Int32]> = []

@@ -18,7 +18,7 @@ private func withCorpus<T>(lines: [[Int]], _ body: (Corpus) throws -> T) throws 
 }
 
 private let lines: [[Int]] = {
-    var random = SplitMix(state: 4)
+    var random = SplitMix64(seed: 4)
     return (0..<300).map { _ in
         (0..<Int.random(in: 2...90, using: &random)).map { _ in Int.random(in: 1...25, using: &random) }
     }

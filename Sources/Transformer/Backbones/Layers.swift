@@ -11,7 +11,7 @@ final class Layers {
         var key: UInt64
 
         /// `layer` and `site` name the place in the network.
-        func stream(_ layer: Int, _ site: UInt64) -> UInt64 { RandomStream.mix(key &+ UInt64(layer) &* 8 &+ site) }
+        func stream(_ layer: Int, _ site: UInt64) -> UInt64 { SplitMix64.mix(key &+ UInt64(layer) &* 8 &+ site) }
     }
 
     let kernels: Kernels
