@@ -31,7 +31,7 @@ extension CalibrationSupervisor {
     }
 
     /// Why a calibration whose trials are chosen one at a time has ended.
-    static func message(_ outlook: CalibrationOutlook) -> String {
+    static func message(_ outlook: CalibrationOutlook, of job: Job, activeSeconds: Double) -> String {
         func percent(_ share: Double) -> String { "\((share * 1_000).rounded() / 10) %" }
         let regret = percent(outlook.predicted > 0 ? outlook.expectedRegret / outlook.predicted : 0)
         let price =
@@ -41,10 +41,15 @@ extension CalibrationSupervisor {
         if outlook.isReached {
             return "tolerance reached: \(about), \(percent(outlook.tolerance)) are tolerated; \(price)"
         }
+        let rest = job.budgetSeconds - activeSeconds
+        // Trials are planned a little shorter than the rest, and end early.
+        let end =
+            rest <= 0.1 * job.budgetSeconds
+            ? "budget spent" : "nothing that the last \(Int(rest)) s of the budget pay for would tell enough"
         if let far = outlook.untested {
-            return "budget spent: \(about) by the law, which was not tested as far as \(far.layers) x \(far.dim)"
+            return "\(end): \(about) by the law, which was not tested as far as \(far.layers) x \(far.dim)"
         }
-        return "budget spent: \(about), above the tolerance of \(percent(outlook.tolerance)); \(price)"
+        return "\(end): \(about), above the tolerance of \(percent(outlook.tolerance)); \(price)"
     }
 
     /// What a trial adds to the laws; nil when it gave no metrics.

@@ -368,7 +368,7 @@ package actor CalibrationSupervisor {
             let wasEnough = trials.isEmpty && job.outlook?.isReached == true
             if message == nil, !wasCancelled {
                 message =
-                    job.outlook.map(Self.message)
+                    job.outlook.map { Self.message($0, of: job, activeSeconds: activeSeconds) }
                     ?? (trials.isEmpty ? "no trial was started: none is predicted to end within the budget" : nil)
             }
             let state: JobState = wasCancelled ? .cancelled : measured > 0 || wasEnough ? .finished : .failed

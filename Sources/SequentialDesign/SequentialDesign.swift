@@ -157,6 +157,10 @@ private struct View {
     /// Where the law predicted its largest observations.
     static let provenReach = 2.1
 
+    /// Share of what may be lost that a training must be expected to take away: the end of a budget pays for many small ones that
+    /// would tell next to nothing.
+    static let leastGain = 0.01
+
     init?(_ design: SequentialDesign, _ law: LawPredictor, measured: [DesignTrial], running: [DesignTrial]) {
         self.design = design
         let space = design.space
@@ -281,13 +285,14 @@ private struct View {
         return deviation * exp(-z * z / 2) / (2 * Double.pi).squareRoot() + mean * 0.5 * erfc(-z / 2.0.squareRoot())
     }
 
-    /// The training with the largest score among the affordable.
+    /// The training with the largest score among the affordable that take away enough of what may be lost.
     func best(_ isAffordable: (DesignTrial) -> Bool) -> (place: Int, trial: DesignTrial, isRepeat: Bool)? {
         let rivals = asked.filter { $0 != best }.map { t in
             let mean = posterior.means[t] - posterior.means[best]
             let variance = posterior.differenceVariance(t, best)
             return (place: t, mean: mean, variance: variance, loss: Self.loss(mean, variance))
         }
+        let least = Self.leastGain * rivals.reduce(0) { $0 + $1.loss }
         var found: (score: Double, place: Int)?
         for place in spots.indices where spots[place].trainings < design.space.mostSeeds {
             let trial = trial(place)
@@ -297,6 +302,7 @@ private struct View {
                 let taken = posterior.reduction(rival.place, best, by: place, noise: noise)
                 gain += rival.loss - Self.loss(rival.mean, rival.variance - taken)
             }
+            guard gain > least else { continue }
             let score = gain / pow(max(design.space.seconds(trial), 1e-3), SequentialDesign.costExponent)
             if score > found?.score ?? 0 { found = (score, place) }
         }

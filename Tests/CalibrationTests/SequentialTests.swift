@@ -63,6 +63,29 @@ import Trials
         }
     }
 
+    @Test(
+        "an end before the budget's says what was not paid for, one near it that the budget is spent",
+        arguments: [2.0, 100])
+    func ends(budget: Double) async throws {
+        try await withStore { store, folder in
+            let job = try await supervising(
+                store, in: folder, FakeExecutor { _ in .finish(after: 1.85) },
+                choose: { _ in .end(Self.outlook(0.002, halving: 300)) }
+            ) { supervisor in
+                let id = try await supervisor.enqueue(
+                    dataset: "books", budgetSeconds: budget, workers: 1, message: nil, trials: Sample.trials([1]),
+                    design: try Self.plan())
+                return try await supervisor.wait(for: id, seconds: 60)
+            }
+            let message = try #require(job.message)
+            let words =
+                "the expected regret is 2.0 % of ndcg@10, above the tolerance of 1.0 %; halving it takes about 300 s"
+            let end =
+                budget == 2 ? #/budget spent/# : #/nothing that the last \d+ s of the budget pay for would tell enough/#
+            #expect(message.prefixMatch(of: end) != nil && message.contains(words), "\(message)")
+        }
+    }
+
     @Test("two workers: the next trial is chosen with those in work known, and none is chosen while it must wait")
     func beside() async throws {
         try await withStore { store, folder in

@@ -135,6 +135,23 @@ import Testing
         #expect(Self.seconds(trial.layers, trial.dim, trial.userFraction) <= 150)
     }
 
+    @Test("what would tell next to nothing is not trained, however cheap it is")
+    func crumbs() throws {
+        let space = Self.space()
+        let all = space.layers.flatMap { n in space.dims.map { DesignTrial(layers: n, dim: $0, seed: 1) } }.filter {
+            $0.layers * $0.dim <= 64
+        }
+        let design = SequentialDesign(space: space, start: [], tolerance: 0)
+        let law = try Self.law(all)
+        guard case .train = design.next(law: law, measured: all, pays: { _ in true }) else {
+            throw Failure("something is to be learnt of the large ones")
+        }
+        let step = design.next(law: law, measured: all) { trials in
+            trials.allSatisfy { $0.userFraction < 0.5 && $0.dim <= 16 && $0.layers == 1 }
+        }
+        #expect(step == .spent)
+    }
+
     @Test("a training in work is not asked for again, and what it will teach is not bought twice")
     func fantasies() throws {
         let space = Self.space()
