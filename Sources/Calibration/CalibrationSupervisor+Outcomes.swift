@@ -1,6 +1,7 @@
 internal import Domain
+internal import Glibc
 internal import Logging
-internal import PlawProtocol
+package import PlawProtocol
 internal import Store
 internal import Trials
 
@@ -31,7 +32,7 @@ extension CalibrationSupervisor {
     }
 
     /// Why a calibration whose trials are chosen one at a time has ended.
-    static func message(_ outlook: CalibrationOutlook, of job: Job, activeSeconds: Double) -> String {
+    package static func message(_ outlook: CalibrationOutlook, budgetSeconds: Double, activeSeconds: Double) -> String {
         func percent(_ share: Double) -> String { "\((share * 1_000).rounded() / 10) %" }
         let regret = percent(outlook.predicted > 0 ? outlook.expectedRegret / outlook.predicted : 0)
         let price =
@@ -41,13 +42,13 @@ extension CalibrationSupervisor {
         if outlook.isReached {
             return "tolerance reached: \(about), \(percent(outlook.tolerance)) are tolerated; \(price)"
         }
-        let rest = job.budgetSeconds - activeSeconds
+        let rest = budgetSeconds - activeSeconds
         // Trials are planned a little shorter than the rest, and end early.
         let end =
-            rest <= 0.1 * job.budgetSeconds
+            rest <= 0.1 * budgetSeconds
             ? "budget spent" : "nothing that the last \(Int(rest)) s of the budget pay for would tell enough"
         if let far = outlook.untested {
-            return "\(end): \(about) by the law, which was not tested as far as \(far.layers) x \(far.dim)"
+            return "\(end): \(about) by the law, which was not tested as far as \(far.layers) x \(far.dim); \(price)"
         }
         return "\(end): \(about), above the tolerance of \(percent(outlook.tolerance)); \(price)"
     }
@@ -184,14 +185,11 @@ extension CalibrationSupervisor {
         }
     }
 
-    /// How much longer the finished trials of a job took than was predicted: what the remaining predictions are corrected by.
+    /// How many times longer the finished trials of a job took than was predicted, as a typical one did: what the remaining predictions are corrected by.
     func epochScale(of job: Int64) async -> Double {
         guard let trials = try? await store.trials(of: job) else { return 1 }
         let done = trials.filter { $0.state == .finished && $0.predictedSeconds > 0 && $0.seconds > 0 }
-        let predicted = done.reduce(0) { $0 + $1.predictedSeconds }
-        let actual = done.reduce(0) { $0 + $1.seconds }
-        // One predicted trial's weight keeps the first outcome from swinging the plan.
-        guard let first = done.first else { return 1 }
-        return (actual + first.predictedSeconds) / (predicted + first.predictedSeconds)
+        // One that took as long as predicted, besides: the first outcome, of another shape, does not swing the plan.
+        return exp(done.reduce(0) { $0 + log($1.seconds / $1.predictedSeconds) } / Double(done.count + 1))
     }
 }

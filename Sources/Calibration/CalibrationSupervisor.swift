@@ -206,7 +206,7 @@ package actor CalibrationSupervisor {
                     var next = await self.nextTrial(&queue, of: job)
                     if next == nil, let design {
                         next = await self.chosenTrial(
-                            design, of: job, remainingSeconds: max(0, job.budgetSeconds - self.activeSeconds),
+                            design, of: job, remainingSeconds: self.trainingSeconds(of: job),
                             running: Array(running.values))
                     }
                     guard let trial = next else { break }
@@ -252,12 +252,17 @@ package actor CalibrationSupervisor {
         await publish(id)
     }
 
+    /// What is left of the budget for a worker's training; its final ranking and the fit of the laws are paid from the rest.
+    private func trainingSeconds(of job: Job) -> Double {
+        max(0, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
+    }
+
     /// Takes the next trial that fits the rest of the budget; those that do not are marked with the reason.
     private func nextTrial(_ queue: inout [StoredTrial], of job: Job) async -> StoredTrial? {
         while !queue.isEmpty {
             let trial = queue.removeFirst()
             let scale = await epochScale(of: job.id)
-            let remaining = job.budgetSeconds - activeSeconds
+            let remaining = trainingSeconds(of: job)
             let needed = max(0, trial.predictedSeconds * scale - trial.seconds)
             if needed <= remaining || (trial.state.hasBegun && remaining > 2) { return trial }
             let message =
@@ -288,9 +293,7 @@ package actor CalibrationSupervisor {
                 await publish(job.id)
                 logger.info("trial started", metadata: Self.metadata(.trialStarted, trial, of: job))
                 let id = trial.id
-                // The final ranking is paid from the same budget.
-                let secondsLeft = max(1, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
-                let exit = await executor.run(directory, secondsLeft: secondsLeft) { update in
+                let exit = await executor.run(directory, secondsLeft: max(1, trainingSeconds(of: job))) { update in
                     await self.note(update, of: id, job: job.id)
                 }
                 guard let again = try await retrying(trial, exit, remainingSeconds: job.budgetSeconds - activeSeconds)
@@ -368,7 +371,7 @@ package actor CalibrationSupervisor {
             let wasEnough = trials.isEmpty && job.outlook?.isReached == true
             if message == nil, !wasCancelled {
                 message =
-                    job.outlook.map { Self.message($0, of: job, activeSeconds: activeSeconds) }
+                    job.outlook.map { Self.message($0, budgetSeconds: job.budgetSeconds, activeSeconds: activeSeconds) }
                     ?? (trials.isEmpty ? "no trial was started: none is predicted to end within the budget" : nil)
             }
             let state: JobState = wasCancelled ? .cancelled : measured > 0 || wasEnough ? .finished : .failed

@@ -145,7 +145,14 @@ struct CalibrationPricing: Sendable {
             notes.append("\(known.count) trainings are known already and are used; none of them is repeated")
         }
         let levels = start.filter { $0.userFraction == 1 }
-        if Set(levels.map(\.layers)).count < 3 || Set(levels.map(\.dim)).count < 3 {
+        let shapes = levels + known.filter { $0.userFraction == 1 }
+        let single = [("layers", Set(shapes.map(\.layers))), ("dim", Set(shapes.map(\.dim)))].filter { $0.1.count == 1 }
+        if let (axis, values) = single.first, let value = values.first {
+            let needed = space.secondsForBothAxes.map { $0 / (Self.fill * Double(settings.workers)) }
+            notes.append(
+                "the budget pays a start with \(axis) \(value) alone: nothing will be known of others"
+                    + (needed.map { "; both axes take a budget of about \(Int($0.rounded(.up))) s" } ?? ""))
+        } else if Set(levels.map(\.layers)).count < 3 || Set(levels.map(\.dim)).count < 3 {
             notes.append("the budget pays no start with 3 levels of each axis: the first answers will be rough")
         } else if !start.contains(where: { $0.userFraction < 1 }) {
             notes.append("the budget pays no trials on shares of the users: how quality grows with data is not shown")

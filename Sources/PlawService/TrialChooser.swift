@@ -1,6 +1,7 @@
 internal import Advisor
 internal import Calibration
 internal import Domain
+internal import Glibc
 internal import Interactions
 internal import PerformanceLaws
 internal import PlawProtocol
@@ -14,8 +15,9 @@ struct TrialChooser: Sendable {
     let layout: StateLayout
     private let offload = Offload()
 
-    /// Share of the remaining seconds that a trial may be predicted to take.
-    private static let margin = 0.97
+    /// Standard deviations above the predicted ln(seconds) that must still be paid for: four of five trials end in time. One that is
+    /// cut short taught nothing.
+    private static let caution = 0.84
 
     init(store: Store, layout: StateLayout) {
         self.store = store
@@ -50,9 +52,12 @@ struct TrialChooser: Sendable {
             // What failed or was cut short taught nothing, and would again.
             let ended = request.trials.filter { $0.state.isFinal && $0.seconds > 0 }.map(Self.trial)
             let measured = Array(Set(pricing.measured + ended))
-            let rest = Self.margin * request.remainingSeconds
+            let rest = request.remainingSeconds
             let step = design.next(law: law, measured: measured, running: running) { trials in
-                let seconds = trials.map { pricing.planned($0).predictedSeconds }
+                let seconds = trials.map { trial in
+                    let planned = pricing.planned(trial)
+                    return planned.predictedSeconds * exp(Self.caution * (planned.predictedLogDeviation ?? 0))
+                }
                 return seconds.allSatisfy { $0 <= rest } && seconds.reduce(0, +) <= rest * Double(settings.workers)
             }
             func outlook(isLast: Bool) -> CalibrationOutlook? {

@@ -53,7 +53,7 @@ package struct DesignSpace: Sendable {
 
     // MARK: - The start
 
-    /// Trainings that a law can be begun with, cheapest first, within some seconds of one worker.
+    /// Trainings that a law can be begun with, within some seconds of one worker.
     ///
     /// Three levels of each axis, as far apart as the seconds pay for: the shapes along which one axis rises as the other falls
     /// show both axes at every level in three trainings, the smallest shape stands below them, the largest above where it is paid
@@ -107,12 +107,23 @@ package struct DesignSpace: Sendable {
         return sorted(chosen)
     }
 
+    /// Seconds of one worker within which a start tells both axes apart and leaves as much to what it points at; nil where an axis has
+    /// no levels a factor of 2 apart.
+    package var secondsForBothAxes: Double? {
+        let three = cheapestThree
+        return three.isEmpty ? nil : 2 * three.reduce(0) { $0 + seconds($1) }
+    }
+
     /// In units of a start's seconds: half of a budget, and all of it.
     private static let shareOfThree = 0.5 / calibrationStartShare
     private static let shareOfAll = 1 / calibrationStartShare
 
+    /// Shapes first, then shares of the users and repeats; each the cheapest first. A budget that ends early has told shapes apart.
     private func sorted(_ trials: [DesignTrial]) -> [DesignTrial] {
-        trials.sorted { (seconds($0), $0.layers, $0.dim) < (seconds($1), $1.layers, $1.dim) }
+        func order(_ t: DesignTrial) -> (Int, Double, Int, Int) {
+            (t.userFraction < 1 || t.seed > firstSeed ? 1 : 0, seconds(t), t.layers, t.dim)
+        }
+        return trials.sorted { order($0) < order($1) }
     }
 
     /// (n1, d1), (n2, d1) and (n1, d2) with n2 at least twice n1 and d2 twice d1, the cheapest; none where there are no such levels.

@@ -63,27 +63,21 @@ import Trials
         }
     }
 
-    @Test(
-        "an end before the budget's says what was not paid for, one near it that the budget is spent",
-        arguments: [2.0, 100])
-    func ends(budget: Double) async throws {
-        try await withStore { store, folder in
-            let job = try await supervising(
-                store, in: folder, FakeExecutor { _ in .finish(after: 1.85) },
-                choose: { _ in .end(Self.outlook(0.002, halving: 300)) }
-            ) { supervisor in
-                let id = try await supervisor.enqueue(
-                    dataset: "books", budgetSeconds: budget, workers: 1, message: nil, trials: Sample.trials([1]),
-                    design: try Self.plan())
-                return try await supervisor.wait(for: id, seconds: 60)
-            }
-            let message = try #require(job.message)
-            let words =
-                "the expected regret is 2.0 % of ndcg@10, above the tolerance of 1.0 %; halving it takes about 300 s"
-            let end =
-                budget == 2 ? #/budget spent/# : #/nothing that the last \d+ s of the budget pay for would tell enough/#
-            #expect(message.prefixMatch(of: end) != nil && message.contains(words), "\(message)")
+    @Test("an end before the budget's says what was not paid for, one near it that the budget is spent")
+    func ends() {
+        func message(_ active: Double, untested: Configuration? = nil) -> String {
+            var outlook = Self.outlook(0.002, halving: 300)
+            outlook.untested = untested
+            return CalibrationSupervisor.message(outlook, budgetSeconds: 100, activeSeconds: active)
         }
+        let words = "the expected regret is 2.0 % of ndcg@10"
+        let price = "halving it takes about 300 s of training more"
+        let above = "above the tolerance of 1.0 %"
+        #expect(message(95) == "budget spent: \(words), \(above); \(price)")
+        let rest = "nothing that the last 60 s of the budget pay for would tell enough"
+        #expect(message(40) == "\(rest): \(words), \(above); \(price)")
+        let far = message(95, untested: Configuration(layers: 8, dim: 256))
+        #expect(far == "budget spent: \(words) by the law, which was not tested as far as 8 x 256; \(price)")
     }
 
     @Test("two workers: the next trial is chosen with those in work known, and none is chosen while it must wait")

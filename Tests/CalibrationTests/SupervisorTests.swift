@@ -108,7 +108,7 @@ import Trials
             // Predicted to take 10 s each and found to take 100: a third would not fit any more.
             let executor = FakeExecutor { _ in .finish(seconds: 100) }
             let job = try await supervising(store, in: folder, executor) { supervisor in
-                let id = try await supervisor.start([10, 10, 30, 40], budget: 150)
+                let id = try await supervisor.start([10, 10, 40, 45], budget: 150)
                 return try await supervisor.wait(for: id, seconds: 60)
             }
             #expect(executor.notes.started == [1, 2])

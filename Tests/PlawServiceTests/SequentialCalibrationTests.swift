@@ -14,6 +14,30 @@ import Trials
         }
     }
 
+    @Test("a budget that pays one level of an axis alone is told so, and what both axes take")
+    func singleLevel() async throws {
+        let file = try await syntheticFile(users: 2_000, items: 400)
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await register(daemon.socket, "demo", bytes: file)
+                var (single, both) = (0, 0)
+                var budget = 1.0
+                while both == 0, budget < 10_000 {
+                    budget *= 1.25
+                    let params = CalibrationParams(name: "demo", budgetSeconds: budget, maxEpochs: 200)
+                    guard let plan = try? await call(daemon.socket, CalibrationPlan.self, params) else { continue }
+                    let shapes = plan.trials.filter { $0.userFraction == 1 }.map(\.configuration)
+                    let isSingle = Set(shapes.map(\.layers)).count == 1 || Set(shapes.map(\.dim)).count == 1
+                    let note = plan.notes.first { $0.contains("nothing will be known of others") }
+                    #expect((note != nil) == isSingle, "\(budget) s: \(shapes), \(plan.notes)")
+                    single += isSingle ? 1 : 0
+                    both += isSingle ? 0 : 1
+                }
+                #expect(single > 0 && both > 0, "\(single) and \(both)")
+            }
+        }
+    }
+
     @Test(
         "a calibration without levels starts wide, goes on by itself, says how sure it is, and continues where it ended"
     )
