@@ -74,7 +74,8 @@ let package = Package(
         .target(name: "Systemd", dependencies: ["CSystemd", logging], swiftSettings: strict),
 
         // Floor 2
-        .target(name: "Advisor", dependencies: ["Domain", "PerformanceLaws", "Trials"], swiftSettings: fast),
+        .target(
+            name: "Advisor", dependencies: ["Domain", "Interactions", "PerformanceLaws", "Trials"], swiftSettings: fast),
         .testTarget(
             name: "AdvisorTests",
             dependencies: ["Advisor", "Domain", "Interactions", "Kernels", "PerformanceLaws", "Transformer", "Trials"],

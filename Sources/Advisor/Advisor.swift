@@ -24,17 +24,15 @@ package struct Advisor: Sendable {
     // MARK: - Answers
 
     /// The best configuration within a budget, with what cannot be told apart from it. Errors: `AdvisorError`.
-    package func recommend(_ budget: Budget, metric: Metric = Metric(.ndcg, 10)) throws -> Recommendation {
+    package func recommend(
+        _ budget: Budget, metric: Metric = Metric(.ndcg, 10), isForced: Bool = false
+    ) throws -> Recommendation {
         let name = metric.description
-        try check(name)
-        let question = Question(self, budget, metric: name)
-        guard let highest = question.best() else { throw infeasible(budget, name) }
-        let best = sure(highest, question)
-        let branch = branches[search.place(best).part]
-        guard let law = branch.laws[name] else { throw noLaw(name) }
+        let answer = try answer(budget, metric: name, isForced: isForced)
+        let (question, highest, best) = (answer.question, answer.highest, answer.best)
+        let (branch, law, choice) = (answer.branch, answer.law, answer.choice)
         let resolution = law.fit.noise.training
         let rivals = Rivals(question, best: best)
-        let choice = exact(best, question)
         // E[max - f(c)] = E[max - f(best)] + E[f(best)] - E[f(c)]: one number serves all.
         func candidate(_ shape: Int) -> Candidate {
             var candidate = exact(shape, question)
@@ -43,27 +41,7 @@ package struct Advisor: Sendable {
             return candidate
         }
         let cheapest = question.cheapest(best, resolution: resolution)
-        let grade = branch.grade(choice.configuration)
-        var warnings = standing(law.fit, branch) + around(choice.configuration, law.fit, grade)
-        if highest != best {
-            let c = question.configuration(highest)
-            warnings.append(
-                Warning(
-                    code: "more-beyond",
-                    message: "\(c.layers) x \(c.dim) (layers x dim), outside the observations, is expected to have "
-                        + "\(Self.rounded(question.value(highest) - question.value(best))) more, which is not sure: "
-                        + "calibrate there to find out"
-                ))
-        }
-        warnings += branchWarnings(branch)
-        if !question.usesObservedHeads {
-            warnings.append(
-                Warning(
-                    code: "other-heads",
-                    message:
-                        "with the observed number of heads nothing keeps the budget; \(choice.configuration.heads) keep it, but "
-                        + "the law does not know what they change"))
-        }
+        var warnings = answer.warnings
         let cheap = candidate(cheapest)
         if cheapest != best, cheap.cost.parameters < 0.8 * choice.cost.parameters {
             let c = cheap.configuration
@@ -78,7 +56,7 @@ package struct Advisor: Sendable {
         let chosen = [best] + (cheapest == best ? [] : [cheapest])
         return Recommendation(
             dataset: dataset, metric: metric, best: candidate(best), expectedRegret: rivals.expectedRegret,
-            grade: grade, reasons: reasons(best, highest, budget, question, rivals, resolution),
+            grade: answer.grade, reasons: reasons(best, highest, budget, question, rivals, resolution),
             cheapest: cheap, indistinguishable: rivals.indistinguishable.map(candidate),
             runnersUp: question.distinct(from: chosen, count: 4).map(candidate),
             bestTrained: question.trained.first.map(candidate), warnings: warnings, laws: branch.lawNumbers)
@@ -94,17 +72,19 @@ package struct Advisor: Sendable {
         var c = branch.configuration(layers: layers, dim: dim)
         if let heads { c.heads = heads }
         if let problem = c.problem { throw AdvisorError(kind: .outsideDomain, description: problem) }
-        let grade = branch.grade(c)
+        let grade = max(branch.grade(c), branch.dataGrade(law))
         guard grade != .refused || isForced else {
             throw AdvisorError(
                 kind: .outsideDomain,
-                description:
-                    "layers \(layers), dim \(dim) lies \(Self.rounded(branch.hull.distance(layers: layers, dim: dim))) e-folds "
-                    + "outside the observations (layers \(law.layersRange[0]) to \(law.layersRange[1]), dim "
-                    + "\(law.dimRange[0]) to \(law.dimRange[1])); a law says nothing beyond 2")
+                description: branch.grade(c) != .refused
+                    ? Self.tooFar(aroundData(branch, law))
+                    : "layers \(layers), dim \(dim) lies \(Self.rounded(branch.hull.distance(layers: layers, dim: dim))) e-folds "
+                        + "outside the observations (layers \(law.layersRange[0]) to \(law.layersRange[1]), dim "
+                        + "\(law.dimRange[0]) to \(law.dimRange[1])); a law says nothing beyond 2")
         }
         return (
-            branch.candidate(c), grade, standing(law, branch) + around(c, law, grade) + branchWarnings(branch)
+            branch.candidate(c), grade,
+            standing(law, branch) + around(c, law, branch.grade(c)) + aroundData(branch, law) + branchWarnings(branch)
         )
     }
 
@@ -134,9 +114,10 @@ package struct Advisor: Sendable {
 
     /// The best shape; where that lies outside the observations, only if it surely beats the best inside, by a law that has shown
     /// that it can predict what is larger; else the best inside.
-    private func sure(_ highest: Int, _ question: Question) -> Int {
+    func sure(_ highest: Int, _ question: Question, isForced: Bool) -> Int {
         guard !question.isInside(highest), let inside = question.best(inside: true) else { return highest }
         let (a, b) = (branches[search.place(inside).part], branches[search.place(highest).part])
+        guard isForced || b.grade(question.configuration(highest)) != .refused else { return inside }
         guard let from = a.laws[question.metric], let to = b.laws[question.metric] else { return inside }
         let (p, q) = (a.place(question.configuration(inside)), b.place(question.configuration(highest)))
         let change: (mean: Double, deviation: Double)
@@ -176,7 +157,7 @@ package struct Advisor: Sendable {
         return AdvisorError(kind: .noLaw, description: "no law for \(name) of \"\(dataset)\"; there are \(known)")
     }
 
-    private func infeasible(_ budget: Budget, _ name: String) -> AdvisorError {
+    func infeasible(_ budget: Budget, _ name: String) -> AdvisorError {
         // The first currency in which even the cheapest configuration is too dear; there may be none.
         for currency in Self.currencies {
             guard let limit = currency.limit(budget) else { continue }

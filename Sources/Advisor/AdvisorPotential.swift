@@ -6,90 +6,216 @@ extension Advisor {
     /// What is left to gain from a configuration by depth, width, both, more data, and other backbones: the papers' "model
     /// expansion potential".
     ///
+    /// A gain is E[max f - f(c)] over the places a lever leads to, from joint draws of the law: who follows the lever trains the best place
+    /// along it, and which that is nobody knows yet.
+    ///
     /// - Parameters:
-    ///   - layers, dim: what is used now; the best trained configuration where nil.
+    ///   - layers, dim: what is used now; the best trained configuration of all branches where nil.
+    ///   - backbone: of what is used now; the best one where nil.
     ///
     /// Errors: `AdvisorError`.
     package func potential(
-        layers: Int? = nil, dim: Int? = nil, metric: Metric = Metric(.ndcg, 10)
+        layers: Int? = nil, dim: Int? = nil, backbone: Backbone? = nil, metric: Metric = Metric(.ndcg, 10)
     ) throws -> (now: Candidate, levers: [Lever], warnings: [Warning]) {
         let name = metric.description
-        let (branch, law, now) = try current(layers: layers, dim: dim, metric: name)
+        let (number, law, now) = try current(layers: layers, dim: dim, backbone: backbone, metric: name)
+        let branch = branches[number]
         let c = now.configuration
-        func best(_ keep: (Configuration) -> Bool, in number: Int? = nil) -> Configuration? {
-            guard let number = number ?? branches.firstIndex(where: { $0.key == branch.key }) else { return nil }
-            return near(number, search.parts[number].planes[name], keep)
+        // Row, column and what lies between, c itself in each.
+        let (depth, width) = ([c] + axis(number, c, along: \.layers), [c] + axis(number, c, along: \.dim))
+        let both = depth + width + spread(number, search.parts[number].planes[name])
+        var ways = [
+            Way(name: "depth", branch: branch, law: law, shapes: depth),
+            Way(name: "width", branch: branch, law: law, shapes: width),
+            Way(name: "depth and width", branch: branch, law: law, shapes: both),
+        ]
+        if branch.knowsData(name), let facts = branch.costs.facts.changed(usersX: 2) {
+            var more = branch
+            more.costs.facts = facts
+            if more.dataGrade(law.fit) != .refused {
+                let plane = PredictedPlane(
+                    law, layers: search.parts[number].layers, dims: search.parts[number].dims,
+                    effectiveTokens: facts.effectiveTokens, trained: Array(branch.trained.keys))
+                ways += [
+                    Way(name: "data x 2", branch: more, law: law, shapes: [c]),
+                    Way(
+                        name: "data x 2, depth and width", branch: more, law: law,
+                        shapes: depth + width + spread(number, plane)),
+                ]
+            }
         }
-        var levers: [Lever] = []
-        func add(_ lever: String, _ to: Configuration?, dataFactor: Double = 1) {
-            guard let to else { return }
-            let change = law.difference(branch.place(c), branch.place(to, dataFactor: dataFactor))
-            levers.append(self.lever(lever, to, change, now: now, metric: name, cost: branch.costs.cost(to)))
-        }
-        add("depth", best { $0.dim == c.dim } ?? c)
-        add("width", best { $0.layers == c.layers } ?? c)
-        add("depth and width", best { _ in true })
-        if law.fit.effectiveTokensRange.first != law.fit.effectiveTokensRange.last {
-            add("data x 2", c, dataFactor: 2)
-            add("data x 2, depth and width", bestShape(branch, law, dataFactor: 2) ?? c, dataFactor: 2)
-        }
-        for (number, other) in branches.enumerated() where other.key != branch.key {
-            guard let to = best({ _ in true }, in: number), let otherLaw = other.laws[name] else { continue }
-            let (a, b) = (law.predict(branch.place(c)), otherLaw.predict(other.place(to)))
-            // Laws of different keys share no observations: their errors are independent.
-            let deviation = (a.lawDeviation * a.lawDeviation + b.lawDeviation * b.lawDeviation).squareRoot()
+        var levers = Draws(law, [branch.place(c)] + ways.flatMap(\.places)).levers(
+            ways, from: branch.place(c), now, name)
+        for (other, place) in branches.enumerated() where other != number {
+            guard let otherLaw = place.laws[name] else { continue }
             let label = [
-                other.key.backbone.rawValue, other.key.loss == branch.key.loss ? nil : other.key.loss.rawValue,
-                other.key.maxLength == branch.key.maxLength ? nil : "L \(other.key.maxLength)",
+                place.key.backbone.rawValue, place.key.loss == branch.key.loss ? nil : place.key.loss.rawValue,
+                place.key.maxLength == branch.key.maxLength ? nil : "L \(place.key.maxLength)",
             ].compactMap { $0 }.joined(separator: " ")
-            levers.append(
-                lever(label, to, (b.mean - a.mean, deviation), now: now, metric: name, cost: other.costs.cost(to)))
+            let way = Way(
+                name: label, branch: place, law: otherLaw, shapes: spread(other, search.parts[other].planes[name]))
+            guard !way.shapes.isEmpty else { continue }
+            ways.append(way)
+            // Laws of different keys share no observations: their errors are independent.
+            let there = Draws(otherLaw, way.places, stride: 10 * other + 7)
+            levers += there.levers([way], besides: Draws(law, [branch.place(c)]), from: branch.place(c), now, name)
         }
-        return (now, levers, standing(law.fit, branch) + branchWarnings(branch))
+        let warnings =
+            standing(law.fit, branch) + around(c, law.fit, branch.grade(c)) + aroundData(branch, law.fit)
+            + outside(Array(zip(ways, levers)))
+            + branchWarnings(branch)
+        return (now, levers, warnings)
     }
 
-    private func lever(
-        _ name: String, _ to: Configuration, _ change: (mean: Double, deviation: Double), now: Candidate,
-        metric: String,
-        cost: Cost
-    ) -> Lever {
-        let half = 1.645 * change.deviation
-        return Lever(
-            name: name, configuration: to, gain: change.mean,
-            interval: Interval(low: change.mean - half, high: change.mean + half),
-            relativeGain: change.mean / max(now.predicted[metric] ?? 0, 1e-12), cost: cost)
+    /// A lever before it is drawn: the places that it leads to.
+    private struct Way {
+        let name: String
+        let branch: Branch
+        let law: LawPredictor
+        let shapes: [Configuration]
+
+        init(name: String, branch: Branch, law: LawPredictor, shapes: [Configuration]) {
+            self.name = name
+            self.branch = branch
+            self.law = law
+            var seen: Set<Configuration> = []
+            self.shapes = shapes.filter { seen.insert($0).inserted }
+        }
+
+        var places: [LawPredictor.Place] { shapes.map(branch.place) }
     }
 
-    /// What was asked about, else the best that was trained, else the best predicted.
+    /// Joint draws of one law at some places.
+    private struct Draws {
+        static let count = 1_000
+
+        let law: LawPredictor
+        let column: [LawPredictor.Place: Int]
+        let rows: [[Double]]
+        let means: [Double]
+        /// Row by row in another order: draws of a law come family by family.
+        let stride: Int
+
+        /// - Parameter stride: shares no divisor with `count`.
+        init(_ law: LawPredictor, _ places: [LawPredictor.Place], stride: Int = 1) {
+            self.law = law
+            var column: [LawPredictor.Place: Int] = [:]
+            var distinct: [LawPredictor.Place] = []
+            for place in places where column[place] == nil {
+                column[place] = distinct.count
+                distinct.append(place)
+            }
+            self.column = column
+            rows = law.draws(distinct, count: Self.count, seed: UInt64(stride))
+            means = distinct.map { law.predict($0).mean }
+            self.stride = stride
+        }
+
+        /// A draw at one of the places, `factor` times as far from the mean.
+        func value(_ draw: Int, _ column: Int, factor: Double) -> Double {
+            means[column] + factor * (rows[draw * stride % rows.count][column] - means[column])
+        }
+
+        /// Levers that lead to places drawn here.
+        ///
+        /// - Parameters:
+        ///   - start: draws of where they start; the same ones where nil.
+        func levers(
+            _ ways: [Way], besides start: Draws? = nil, from: LawPredictor.Place, _ now: Candidate, _ metric: String
+        ) -> [Lever] {
+            let start = start ?? self
+            return ways.compactMap { way in
+                let columns = way.places.compactMap { column[$0] }
+                // The configuration in use comes first, and another is named only if it is expected to be better.
+                let to = columns.indices.max { (means[columns[$0]], -$0) < (means[columns[$1]], -$1) }
+                guard let to, let first = start.column[from], rows.count == Self.count else { return nil }
+                /// Draws are normal, intervals Student's: wider by the share of their quantiles.
+                func gains(isStudent: Bool) -> [Double] {
+                    let (own, other) = isStudent ? (law.reach / 1.645, start.law.reach / 1.645) : (1, 1)
+                    return rows.indices.map { draw in
+                        let most = columns.reduce(-Double.infinity) { max($0, value(draw, $1, factor: own)) }
+                        return most - start.value(draw, first, factor: other)
+                    }
+                }
+                let drawn = gains(isStudent: false)
+                let gain = drawn.reduce(0, +) / Double(max(1, drawn.count))
+                let sorted = gains(isStudent: true).sorted()
+                let (low, high) = (sorted[sorted.count / 20], sorted[sorted.count - 1 - sorted.count / 20])
+                let grade = max(way.branch.grade(way.shapes[to]), way.branch.dataGrade(law.fit))
+                return Lever(
+                    name: way.name, configuration: way.shapes[to], gain: gain,
+                    interval: Interval(low: min(low, gain), high: max(high, gain)),
+                    relativeGain: gain / max(now.predicted[metric] ?? 0, 1e-12),
+                    cost: way.branch.costs.cost(way.shapes[to]), grade: grade)
+            }
+        }
+    }
+
+    /// What lies outside the observations along the levers, with whose it is.
+    private func outside(_ levers: [(way: Way, lever: Lever)]) -> [Warning] {
+        var found: [(names: [String], warning: Warning)] = []
+        for (way, lever) in levers {
+            let c = lever.configuration
+            let far = around(c, way.law.fit, way.branch.grade(c)) + aroundData(way.branch, way.law.fit)
+            for warning in far where warning.code.hasPrefix("outside") {
+                if let place = found.firstIndex(where: { $0.warning == warning }) {
+                    found[place].names.append(way.name)
+                } else {
+                    found.append(([way.name], warning))
+                }
+            }
+        }
+        return found.map {
+            Warning(code: $0.warning.code, message: "\($0.names.joined(separator: "; ")): \($0.warning.message)")
+        }
+    }
+
+    /// What was asked about, else the best that was trained, else the best predicted; of all branches or of one backbone.
     private func current(
-        layers: Int?, dim: Int?, metric name: String
-    ) throws -> (branch: Branch, law: LawPredictor, now: Candidate) {
+        layers: Int?, dim: Int?, backbone: Backbone?, metric name: String
+    ) throws -> (number: Int, law: LawPredictor, now: Candidate) {
         try check(name)
+        let own = branches.indices.filter {
+            branches[$0].laws[name] != nil && (backbone == nil || branches[$0].key.backbone == backbone)
+        }
+        guard !own.isEmpty else {
+            throw AdvisorError(
+                kind: .noLaw,
+                description: "no law for \(name) of \(backbone?.rawValue ?? "any backbone") in \"\(dataset)\"")
+        }
+        var found: (value: Double, number: Int, configuration: Configuration)?
+        func offer(_ value: Double, _ number: Int, _ c: Configuration) {
+            if value > found?.value ?? -.infinity { found = (value, number, c) }
+        }
         if layers != nil || dim != nil {
             guard let layers, let dim else {
                 throw AdvisorError(kind: .outsideDomain, description: "layers, dim: found one of them, expected both")
             }
-            guard let branch = branches.first(where: { $0.laws[name] != nil }), let law = branch.laws[name] else {
-                throw noLaw(name)
+            let shapes = own.map { ($0, branches[$0].configuration(layers: layers, dim: dim)) }
+            let possible = shapes.filter { $0.1.problem == nil }
+            if possible.isEmpty, let problem = shapes.first?.1.problem {
+                throw AdvisorError(kind: .outsideDomain, description: problem)
             }
-            let c = branch.configuration(layers: layers, dim: dim)
-            if let problem = c.problem { throw AdvisorError(kind: .outsideDomain, description: problem) }
-            guard branch.grade(c) != .refused else {
+            for (number, c) in possible where branches[number].grade(c) != .refused {
+                offer(branches[number].laws[name]?.predict(branches[number].place(c)).mean ?? 0, number, c)
+            }
+            guard found != nil else {
                 throw AdvisorError(
                     kind: .outsideDomain,
                     description: "layers \(layers), dim \(dim) lies more than 2 e-folds outside the observations")
             }
-            return (branch, law, branch.candidate(c))
+        } else {
+            let isTrained = own.contains { !search.parts[$0].trained.isEmpty }
+            for number in own {
+                let part = search.parts[number]
+                guard let plane = part.planes[name] else { continue }
+                for shape in isTrained ? part.trained : part.round {
+                    offer(Double(plane.means[shape - part.first]), number, usual(shape))
+                }
+            }
         }
-        guard let number = branches.firstIndex(where: { $0.laws[name] != nil }), let law = branches[number].laws[name],
-            let plane = search.parts[number].planes[name]
-        else { throw noLaw(name) }
-        let part = search.parts[number]
-        let shapes = part.trained.isEmpty ? part.round : part.trained
-        guard let best = shapes.max(by: { plane.means[$0 - part.first] < plane.means[$1 - part.first] }) else {
-            throw noLaw(name)
-        }
-        return (branches[number], law, branches[number].candidate(usual(best)))
+        guard let found, let law = branches[found.number].laws[name] else { throw noLaw(name) }
+        return (found.number, law, branches[found.number].candidate(found.configuration))
     }
 
     /// A shape with the first number of heads that divides its dimension, the observed ones before others.
@@ -99,130 +225,40 @@ extension Advisor {
         return configuration(shape, block: block ?? 0)
     }
 
-    /// The best round shape of a branch at most one e-fold outside the observations.
-    private func near(_ number: Int, _ plane: PredictedPlane?, _ keep: (Configuration) -> Bool) -> Configuration? {
-        guard let plane else { return nil }
-        let part = search.parts[number]
-        var found: (value: Float, configuration: Configuration)?
-        for shape in part.round where plane.means[shape - part.first] > found?.value ?? -.infinity {
-            let c = usual(shape)
-            guard keep(c), branches[number].hull.distance(layers: c.layers, dim: c.dim) <= 1 else { continue }
-            found = (plane.means[shape - part.first], c)
-        }
-        return found?.configuration
-    }
-
-    private func bestShape(_ branch: Branch, _ law: LawPredictor, dataFactor: Double) -> Configuration? {
-        guard let number = branches.firstIndex(where: { $0.key == branch.key }) else { return nil }
-        return near(number, plane(number, law, dataFactor: dataFactor)) { _ in true }
-    }
-
-    /// What a law expects of all shapes of its branch with another data size.
-    private func plane(_ number: Int, _ law: LawPredictor, dataFactor: Double) -> PredictedPlane {
+    /// The other shapes of a configuration's row or column, at most one e-fold outside the observations: trained ones, and of the
+    /// others some that differ by a twelfth or more.
+    private func axis(
+        _ number: Int, _ c: Configuration, along path: WritableKeyPath<Configuration, Int>
+    ) -> [Configuration] {
         let (branch, part) = (branches[number], search.parts[number])
-        return PredictedPlane(
-            law, layers: part.layers, dims: part.dims,
-            effectiveTokens: branch.costs.facts.effectiveTokens * dataFactor, trained: Array(branch.trained.keys))
+        let isDepth = path == \Configuration.layers
+        let values = isDepth ? part.layers : part.dims.indices.filter { part.roundness[$0] > 0 }.map { part.dims[$0] }
+        let trained = Set(branch.trained.keys.map { isDepth ? $0.layers : $0.dim })
+        var kept: [Configuration] = []
+        var last = 0.0
+        for value in values where trained.contains(value) || Double(value) >= last * 13 / 12 {
+            var other = c
+            other[keyPath: path] = value
+            guard other.problem == nil, branch.grade(other) <= .warn else { continue }
+            kept.append(other)
+            last = Double(value)
+        }
+        return kept
     }
 
-    /// A question with one thing changed.
-    package struct Change: Sendable, Hashable {
-        /// Factor of the data size: more users, or more interactions of each.
-        package var dataFactor: Double
-        /// Factor of the latency that the best configuration has now.
-        package var latencyFactor: Double?
-        /// Another maximum length; there must be a law of it.
-        package var maxLength: Int?
-
-        package init(dataFactor: Double = 1, latencyFactor: Double? = nil, maxLength: Int? = nil) {
-            self.dataFactor = dataFactor
-            self.latencyFactor = latencyFactor
-            self.maxLength = maxLength
-        }
-    }
-
-    /// The best configuration within a budget before and after a change. Errors: `AdvisorError` where no law can tell.
-    package func whatIf(
-        _ change: Change, budget: Budget = Budget(), metric: Metric = Metric(.ndcg, 10)
-    ) throws -> (before: Candidate, after: Candidate, gain: Double, interval: Interval, warnings: [Warning]) {
-        let name = metric.description
-        try check(name)
-        let question = Question(self, budget, metric: name)
-        guard let shape = question.best(), let law = branches[search.place(shape).part].laws[name] else {
-            throw AdvisorError(kind: .infeasible, description: "no configuration keeps the budget")
-        }
-        let branch = branches[search.place(shape).part]
-        let before = exact(shape, question)
-        var warnings = standing(law.fit, branch)
-        var target = branch
-        if let length = change.maxLength, length != branch.key.maxLength {
-            guard
-                let other = branches.first(where: {
-                    $0.key.maxLength == length && $0.key.backbone == branch.key.backbone && $0.laws[name] != nil
-                })
-            else {
-                let known = Set(branches.map(\.key.maxLength)).sorted().map(String.init).joined(separator: ", ")
-                throw AdvisorError(
-                    kind: .noLaw,
-                    description:
-                        "no law for L = \(length) (there are laws for \(known)): longer histories change the task, so "
-                        + "they are measured, not extrapolated; run plaw calibrate \(dataset) --max-length \(length)")
-            }
-            target = other
-        }
-        guard let targetLaw = target.laws[name] else { throw noLaw(name) }
-        if change.dataFactor != 1 {
-            let range = targetLaw.fit.effectiveTokensRange
-            guard let low = range.first, let high = range.last, low < high else {
-                throw AdvisorError(
-                    kind: .noLaw,
-                    description:
-                        "the law has one data size: nothing is known about more data; run plaw calibrate \(dataset), "
-                        + "which trains on shares of the users")
-            }
-            let wanted = target.costs.facts.effectiveTokens * change.dataFactor
-            let distance = max(0, log(wanted / high), log(low / wanted))
-            if distance > 0 {
-                warnings.append(
-                    Warning(
-                        code: "outside-range",
-                        message: "D' \(Self.rounded(wanted)) lies outside the observed \(Self.rounded(low)) to "
-                            + "\(Self.rounded(high)), by \(Self.rounded(distance)) e-folds"))
-            }
-        }
-        var limits = budget
-        if let factor = change.latencyFactor {
-            limits.maxLatencySeconds = min(limits.maxLatencySeconds ?? .infinity, before.cost.latencySeconds * factor)
-        }
-        guard let number = branches.firstIndex(where: { $0.key == target.key }) else { throw noLaw(name) }
-        let open = Question(self, limits, metric: name)
-        let expected = change.dataFactor == 1 ? nil : plane(number, targetLaw, dataFactor: change.dataFactor)
+    /// Round shapes of a branch that differ from each other, at most one e-fold outside the observations: the best of a plane.
+    private func spread(_ number: Int, _ plane: PredictedPlane?) -> [Configuration] {
+        guard let plane else { return [] }
         let part = search.parts[number]
-        func value(_ shape: Int) -> Double {
-            expected.map { Double($0.means[shape - part.first]) } ?? open.value(shape)
+        func value(_ shape: Int) -> Float { plane.means[shape - part.first] }
+        var kept: [Configuration] = []
+        for shape in part.round.sorted(by: { (value($0), -$0) > (value($1), -$1) }) where kept.count < 24 {
+            let c = usual(shape)
+            let isNear = kept.contains {
+                abs(log(Double($0.layers) / Double(c.layers))) < 0.1 && abs(log(Double($0.dim) / Double(c.dim))) < 0.2
+            }
+            if !isNear, branches[number].grade(c) <= .warn { kept.append(c) }
         }
-        let feasible = part.round.filter { open.isOpen($0) }
-        guard let best = feasible.max(by: { value($0) < value($1) }) else {
-            throw AdvisorError(kind: .infeasible, description: "no configuration keeps the limits after the change")
-        }
-        let after = open.configuration(best)
-        let difference: (mean: Double, deviation: Double)
-        if target.key == branch.key {
-            difference = law.difference(
-                branch.place(before.configuration), branch.place(after, dataFactor: change.dataFactor))
-        } else {
-            let (a, b) = (
-                law.predict(branch.place(before.configuration)),
-                targetLaw.predict(target.place(after, dataFactor: change.dataFactor))
-            )
-            difference = (
-                b.mean - a.mean, (a.lawDeviation * a.lawDeviation + b.lawDeviation * b.lawDeviation).squareRoot()
-            )
-        }
-        let half = 1.645 * difference.deviation
-        return (
-            before, target.candidate(after, dataFactor: change.dataFactor), difference.mean,
-            Interval(low: difference.mean - half, high: difference.mean + half), warnings
-        )
+        return kept
     }
 }

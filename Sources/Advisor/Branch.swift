@@ -9,7 +9,7 @@ package struct Branch: Sendable {
     package let base: Configuration
     package let laws: [String: LawPredictor]
     package let lawNumbers: [String: Int64]
-    package let costs: CostModel
+    package var costs: CostModel
     /// Converged, on all users.
     let observations: [Observation]
     let hull: Hull
@@ -68,17 +68,15 @@ package struct Branch: Sendable {
 
     // MARK: - Predictions
 
-    func place(_ c: Configuration, dataFactor: Double = 1) -> LawPredictor.Place {
-        LawPredictor.Place(
-            layers: c.layers, dim: c.dim, effectiveTokens: costs.facts.effectiveTokens * dataFactor)
+    func place(_ c: Configuration) -> LawPredictor.Place {
+        LawPredictor.Place(layers: c.layers, dim: c.dim, effectiveTokens: costs.facts.effectiveTokens)
     }
 
-    /// - Parameter dataFactor: D' over that of the dataset.
-    func candidate(_ c: Configuration, dataFactor: Double = 1) -> Candidate {
+    func candidate(_ c: Configuration) -> Candidate {
         var predicted: [String: Double] = [:]
         var interval: [String: Interval] = [:]
         for (metric, law) in laws {
-            let prediction = law.predict(place(c, dataFactor: dataFactor))
+            let prediction = law.predict(place(c))
             predicted[metric] = min(1, max(0, prediction.mean))
             interval[metric] = prediction.interval
         }
@@ -88,11 +86,6 @@ package struct Branch: Sendable {
     }
 
     func grade(_ c: Configuration) -> ExtrapolationGrade {
-        switch hull.distance(layers: c.layers, dim: c.dim) {
-        case 0: .inside
-        case ...1: .warn
-        case ...2: .strong
-        default: .refused
-        }
+        ExtrapolationGrade(distance: hull.distance(layers: c.layers, dim: c.dim))
     }
 }

@@ -15,6 +15,8 @@ package struct DatasetFacts: Codable, Sendable, Hashable {
     package var longestHistory: Int?
     /// Largest sum of squared training lengths in a batch: what attention keeps for each head; nil where unknown.
     package var batchPairs: Double?
+    /// The lengths that these were counted from; nil where unknown.
+    package var histories: Histories?
 
     package init(
         items: Int, evaluatedUsers: Int, tokens: Int, apen: Double, meanContext: Double, longestHistory: Int? = nil,

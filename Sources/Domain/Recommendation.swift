@@ -154,8 +154,8 @@ package struct Warning: Codable, Sendable, Hashable {
     }
 }
 
-/// How far a configuration lies outside the convex hull of the observations in (ln N, ln d).
-package enum ExtrapolationGrade: String, Codable, Sendable, Hashable, CaseIterable {
+/// How far a configuration lies outside the convex hull of the observations in (ln N, ln d), or the data outside their D'.
+package enum ExtrapolationGrade: String, Codable, Sendable, Hashable, CaseIterable, Comparable {
     case inside
     /// Up to one e-fold outside.
     case warn
@@ -163,6 +163,11 @@ package enum ExtrapolationGrade: String, Codable, Sendable, Hashable, CaseIterab
     case strong
     /// Farther: answered only when forced.
     case refused
+
+    /// The farther is the greater.
+    package static func < (a: Self, b: Self) -> Bool {
+        (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+    }
 }
 
 /// The advisor's answer: the best configuration within a budget.
@@ -219,15 +224,19 @@ package struct Lever: Codable, Sendable, Hashable {
     package var name: String
     /// Where the lever leads: the best along it.
     package var configuration: Configuration
-    /// Expected change of the metric, and its 90 % interval.
+    /// What the best place along it is expected to have more, and the 90 % interval of that: more than what the configuration named is
+    /// expected to have, because which place is best is not known.
     package var gain: Double
     package var interval: Interval
     /// gain over what is there now.
     package var relativeGain: Double
     package var cost: Cost
+    /// How far the configuration, or the data, lies outside the observations.
+    package var grade: ExtrapolationGrade
 
     package init(
-        name: String, configuration: Configuration, gain: Double, interval: Interval, relativeGain: Double, cost: Cost
+        name: String, configuration: Configuration, gain: Double, interval: Interval, relativeGain: Double, cost: Cost,
+        grade: ExtrapolationGrade
     ) {
         self.name = name
         self.configuration = configuration
@@ -235,5 +244,6 @@ package struct Lever: Codable, Sendable, Hashable {
         self.interval = interval
         self.relativeGain = relativeGain
         self.cost = cost
+        self.grade = grade
     }
 }

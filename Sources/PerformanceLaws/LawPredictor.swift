@@ -41,6 +41,9 @@ package struct LawPredictor: Sendable {
     let models: [(weight: Double, model: FamilyModel)]
     private let degrees: Double
 
+    /// Standard deviations of the law in half of a 90 % interval.
+    package var reach: Double { studentQuantile95(degrees) }
+
     package init(_ fit: LawFit) {
         self.fit = fit
         let points = fit.places.map {

@@ -241,37 +241,9 @@ extension SpeedModel {
 extension DatasetFacts {
     /// Counts a corpus as training with this maximum length sees it.
     init(corpus: Corpus, info: DatasetInfo, maxLength: Int, batchUsers: Int) {
-        var tokens = 0
-        var squares = 0
-        var (fourths, trained) = (0.0, 0.0)
-        var evaluated = 0
-        var longest = 1
-        for user in 0..<corpus.userCount {
-            let length = corpus.length(of: user)
-            let positions = Split.trainingPositions(length: length, maxLength: maxLength)
-            tokens += positions
-            squares += positions * positions
-            if positions > 0 {
-                let square = Double(positions * positions)
-                (fourths, trained) = (fourths + square * square, trained + 1)
-            }
-            if Split.isEvaluated(length: length) {
-                evaluated += 1
-                longest = max(longest, length - 1)
-            }
-        }
-        self.init(
-            items: corpus.itemCount, evaluatedUsers: evaluated, tokens: tokens, apen: info.entropy?.dataApEn ?? 1,
-            meanContext: Double(squares) / Double(max(1, tokens)), longestHistory: longest,
-            batchPairs: Self.largest(
-                total: Double(squares), squares: fourths, count: max(1, trained), chosen: Double(batchUsers)))
-    }
-
-    /// The largest sum over a batch as the memory of a training counts it: the mean one and four standard deviations, at most everything.
-    private static func largest(total: Double, squares: Double, count: Double, chosen: Double) -> Double {
-        let chosen = min(chosen, count)
-        let mean = total / count
-        let variance = max(0, squares / count - mean * mean)
-        return min(total, chosen * mean + 4 * (chosen * variance * (1 - chosen / count)).squareRoot())
+        let histories = Histories(
+            lengths: (0..<corpus.userCount).lazy.map { corpus.length(of: $0) }, maxLength: maxLength,
+            batchUsers: batchUsers)
+        self.init(histories, items: corpus.itemCount, apen: info.entropy?.dataApEn ?? 1)
     }
 }

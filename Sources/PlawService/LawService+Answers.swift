@@ -11,7 +11,9 @@ extension LawService {
         let prepared = try await advisor(params.name, loss: params.loss, backbone: params.backbone)
         try prepared.costs.check(budget, dataset: params.name)
         let (advisor, metric) = (prepared.advisor, Self.metric(params.metric, prepared))
-        var answer = try await answering { try advisor.recommend(budget, metric: metric) }
+        var answer = try await answering {
+            try advisor.recommend(budget, metric: metric, isForced: params.force ?? false)
+        }
         // How cheap an equal is cannot be said where parameters are not known.
         if prepared.costs.unknown["parameters"] != nil { answer.warnings.removeAll { $0.code == "cheaper-equivalent" } }
         answer.cost = prepared.costs.known(answer.cost)
@@ -70,7 +72,8 @@ extension LawService {
         let metric = Self.metric(params.metric, prepared)
         let advisor = prepared.advisor
         let (now, levers, warnings) = try await answering {
-            try advisor.potential(layers: params.layers, dim: params.dim, metric: metric)
+            try advisor.potential(
+                layers: params.layers, dim: params.dim, backbone: params.backbone, metric: metric)
         }
         return AdvisorPotentialResult(
             dataset: params.name, metric: metric, now: prepared.costs.known(now),
@@ -96,15 +99,18 @@ extension LawService {
         let metric = Self.metric(params.metric, prepared)
         if params.latencyX != nil { try prepared.costs.check(currency: "latencySeconds", dataset: params.name) }
         try prepared.costs.check(budget, dataset: params.name)
-        // Tokens grow with both; what either does to ApEn is not known before it is measured.
         let change = Advisor.Change(
-            dataFactor: (params.usersX ?? 1) * (params.interactionsX ?? 1), latencyFactor: params.latencyX,
+            usersX: params.usersX ?? 1, interactionsX: params.interactionsX ?? 1, latencyX: params.latencyX,
             maxLength: params.maxLength)
         let advisor = prepared.advisor
-        let found = try await answering { try advisor.whatIf(change, budget: budget, metric: metric) }
+        let found = try await answering {
+            try advisor.whatIf(change, budget: budget, metric: metric, isForced: params.force ?? false)
+        }
         return AdvisorWhatIfResult(
             dataset: params.name, metric: metric, before: prepared.costs.known(found.before),
-            after: prepared.costs.known(found.after), gain: found.gain, interval: found.interval,
+            after: prepared.costs.known(found.after), beforeGrade: found.beforeGrade, grade: found.grade,
+            tokensBefore: found.tokens?.before, tokensAfter: found.tokens?.after, gain: found.gain,
+            interval: found.interval,
             warnings: prepared.warnings + found.warnings + prepared.costs.warnings, laws: prepared.advisor.lawNumbers)
     }
 

@@ -123,7 +123,7 @@ struct AdvisorTests {
         let answer = try advisor.recommend(Budget())
         #expect(answer.configuration.backbone == .hstu)
         #expect(answer.warnings.contains { $0.code == "several-laws" })
-        let potential = try advisor.potential(layers: 1, dim: 16)
+        let potential = try advisor.potential(layers: 1, dim: 16, backbone: .sasrec)
         let lever = try #require(potential.levers.first { $0.name == "hstu" })
         let both = try #require(potential.levers.first { $0.name == "depth and width" })
         #expect(abs(lever.gain - both.gain - 0.006) < 0.001)
@@ -152,13 +152,13 @@ struct AdvisorTests {
     @Test("what-if answers from laws that can tell, and refuses without them")
     func whatIf() throws {
         let plain = try Self.advisor()
-        #expect { try plain.whatIf(Advisor.Change(dataFactor: 2)) } throws: { "\($0)".contains("one data size") }
+        #expect { try plain.whatIf(Advisor.Change(usersX: 2)) } throws: { "\($0)".contains("one data size") }
         #expect { try plain.whatIf(Advisor.Change(maxLength: 200)) } throws: { "\($0)".contains("no law for L = 200") }
-        let half = try plain.whatIf(Advisor.Change(latencyFactor: 0.5))
+        let half = try plain.whatIf(Advisor.Change(latencyX: 0.5))
         #expect(half.after.cost.latencySeconds <= half.before.cost.latencySeconds * 0.5)
         #expect(half.gain < 0)
         let more = try Advisor(dataset: "d", branches: [Self.branch(Self.withData)])
-            .whatIf(Advisor.Change(dataFactor: 2))
+            .whatIf(Advisor.Change(usersX: 2))
         #expect(abs(more.gain - 0.004 * log(2)) < 0.001)
         #expect(more.warnings.contains { $0.code == "outside-range" })
     }

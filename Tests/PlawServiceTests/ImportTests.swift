@@ -94,6 +94,11 @@ import FoundationXML
                     }
                     #expect(refused?.reason == reason, "\(method): \(refused?.message ?? "")")
                 }
+                let longer = await #expect(throws: RPCError.self) {
+                    _ = try await call(
+                        socket, AdvisorWhatIf.self, AdvisorWhatIfParams(name: "grid", interactionsX: 2))
+                }
+                #expect(longer?.reason == "law-unknown" && longer?.message.contains("histories") == true)
                 let predicted = try await call(
                     socket, LawPredict.self, LawPredictParams(name: "grid", layers: 2, dim: 48))
                 #expect(predicted.predicted["ndcg@10"].map { abs($0 - 0.06) < 0.003 } == true)

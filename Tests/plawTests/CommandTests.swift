@@ -71,6 +71,8 @@ import Testing
                 #expect(potential.code == 0 && potential.output.contains("depth and width"), "\(potential)")
                 let half = try await Self.plaw(daemon, "what-if", "clicks", "--latency-x", "0.8")
                 #expect(half.code == 0 && half.output.contains("ndcg@10 changes by"), "\(half)")
+                let same = try await Self.plaw(daemon, "what-if", "clicks", "--interactions-x", "1", "--force")
+                #expect(same.output.contains("changes by 0.0000 (90 % 0.0000 to 0.0000)"), "\(same)")
                 #expect(try await Self.plaw(daemon, "what-if", "clicks").code == 2)
                 let infeasible = try await Self.plaw(daemon, "recommend", "clicks", "--max-latency", "1us")
                 #expect(infeasible.code == 1)

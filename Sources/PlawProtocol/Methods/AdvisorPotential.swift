@@ -12,18 +12,24 @@ package enum AdvisorPotential: RPCMethod {
 /// From where.
 package struct AdvisorPotentialParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, layers, dim, metric, loss
+        case name, layers, dim, metric, loss, backbone
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     package var name: String
-    /// The configuration in use, both or neither; the best that was trained unless told.
+    /// The configuration in use, both or neither; the best that was trained, of all backbones, unless told.
     package var layers: Int?
     package var dim: Int?
     package var metric: Metric?
     package var loss: Loss?
+    /// Backbone in use; the one that is best unless told.
+    package var backbone: Backbone?
 
-    package init(name: String, layers: Int? = nil, dim: Int? = nil, metric: Metric? = nil, loss: Loss? = nil) {
+    package init(
+        name: String, layers: Int? = nil, dim: Int? = nil, metric: Metric? = nil, loss: Loss? = nil,
+        backbone: Backbone? = nil
+    ) {
+        self.backbone = backbone
         self.name = name
         self.layers = layers
         self.dim = dim

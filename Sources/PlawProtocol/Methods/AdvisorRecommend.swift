@@ -12,7 +12,8 @@ package enum AdvisorRecommend: RPCMethod {
 /// The budget.
 package struct AdvisorRecommendParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, backbone
+        case name, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, backbone,
+            force
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -31,12 +32,15 @@ package struct AdvisorRecommendParams: RPCParams, Hashable {
     package var loss: Loss?
     /// Only models of this backbone; those of all fitted ones unless told.
     package var backbone: Backbone?
+    /// Answers also more than 2 e-folds outside the observations.
+    package var force: Bool?
 
     package init(
         name: String, maxParams: Double? = nil, maxFlops: Double? = nil, maxMemoryBytes: Double? = nil,
         maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil, metric: Metric? = nil, loss: Loss? = nil,
-        backbone: Backbone? = nil
+        backbone: Backbone? = nil, force: Bool? = nil
     ) {
+        self.force = force
         self.name = name
         self.maxParams = maxParams
         self.maxFlops = maxFlops

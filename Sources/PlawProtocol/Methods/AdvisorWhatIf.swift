@@ -13,7 +13,7 @@ package enum AdvisorWhatIf: RPCMethod {
 package struct AdvisorWhatIfParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case name, usersX, interactionsX, latencyX, maxLength
-        case maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss
+        case maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, force
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -32,11 +32,15 @@ package struct AdvisorWhatIfParams: RPCParams, Hashable {
     package var maxTrainSeconds: Double?
     package var metric: Metric?
     package var loss: Loss?
+    /// Answers also more than 2 e-folds outside the observations.
+    package var force: Bool?
 
     package init(
         name: String, usersX: Double? = nil, interactionsX: Double? = nil, latencyX: Double? = nil,
-        maxLength: Int? = nil, limits: BudgetLimits = BudgetLimits(), metric: Metric? = nil, loss: Loss? = nil
+        maxLength: Int? = nil, limits: BudgetLimits = BudgetLimits(), metric: Metric? = nil, loss: Loss? = nil,
+        force: Bool? = nil
     ) {
+        self.force = force
         self.name = name
         self.usersX = usersX
         self.interactionsX = interactionsX
@@ -65,6 +69,12 @@ package struct AdvisorWhatIfResult: Codable, Sendable, Hashable {
     package var metric: Metric
     package var before: Candidate
     package var after: Candidate
+    /// How far each lies outside the observations, data included.
+    package var beforeGrade: ExtrapolationGrade
+    package var grade: ExtrapolationGrade
+    /// Training positions of an epoch; absent where the data stays.
+    package var tokensBefore: Int?
+    package var tokensAfter: Int?
     /// Expected change of the metric, and its 90 % interval.
     package var gain: Double
     package var interval: Interval
@@ -72,9 +82,14 @@ package struct AdvisorWhatIfResult: Codable, Sendable, Hashable {
     package var laws: [String: Int64]
 
     package init(
-        dataset: String, metric: Metric, before: Candidate, after: Candidate, gain: Double, interval: Interval,
+        dataset: String, metric: Metric, before: Candidate, after: Candidate, beforeGrade: ExtrapolationGrade,
+        grade: ExtrapolationGrade, tokensBefore: Int?, tokensAfter: Int?, gain: Double, interval: Interval,
         warnings: [Warning], laws: [String: Int64]
     ) {
+        self.beforeGrade = beforeGrade
+        self.grade = grade
+        self.tokensBefore = tokensBefore
+        self.tokensAfter = tokensAfter
         self.dataset = dataset
         self.metric = metric
         self.before = before

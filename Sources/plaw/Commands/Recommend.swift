@@ -16,13 +16,14 @@ struct Recommend: AsyncParsableCommand {
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
     @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
     @Option(help: "Only models of this backbone.") var backbone: Backbone?
+    @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @OptionGroup var common: Common
 
     func run() async throws {
         let params = AdvisorRecommendParams(
             name: name, maxParams: maxParams?.value, maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value,
             maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value, metric: metric, loss: loss,
-            backbone: backbone)
+            backbone: backbone, force: force ? true : nil)
         try await common.show(AdvisorRecommend.self, params) { answer in
             CandidateDisplay.printAnswer(
                 answer.configuration, answer.predicted, answer.interval, answer.cost)

@@ -20,6 +20,7 @@ struct WhatIf: AsyncParsableCommand {
     @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
     @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @OptionGroup var common: Common
 
     func validate() throws {
@@ -34,12 +35,15 @@ struct WhatIf: AsyncParsableCommand {
             maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value)
         let params = AdvisorWhatIfParams(
             name: name, usersX: usersX, interactionsX: interactionsX, latencyX: latencyX, maxLength: maxLength,
-            limits: limits, metric: metric, loss: loss)
+            limits: limits, metric: metric, loss: loss, force: force ? true : nil)
         try await common.show(AdvisorWhatIf.self, params) { answer in
-            Terminal.print("before")
-            CandidateDisplay.printTable([answer.before], indent: "  ")
-            Terminal.print("after")
-            CandidateDisplay.printTable([answer.after], indent: "  ")
+            func show(_ name: String, _ candidate: Candidate, _ grade: ExtrapolationGrade, _ tokens: Int?) {
+                let data = tokens.map { ": \(Format.count(Double($0))) tokens" } ?? ""
+                Terminal.print(name + data + (grade == .inside ? "" : " (extrapolation: \(grade.rawValue))"))
+                CandidateDisplay.printTable([candidate], indent: "  ")
+            }
+            show("before", answer.before, answer.beforeGrade, answer.tokensBefore)
+            show("after", answer.after, answer.grade, answer.tokensAfter)
             Terminal.print(
                 "\(answer.metric) changes by \(Format.quality(answer.gain)) (90 % \(Format.interval(answer.interval)))")
             CandidateDisplay.printWarnings(answer.warnings)

@@ -1,0 +1,110 @@
+internal import Domain
+internal import Glibc
+internal import PerformanceLaws
+
+/// What is answered to a question: every method that names a best configuration takes it from here.
+struct Answer {
+    let question: Question
+    /// The shape with the highest expectation, and the one that is answered: another where the highest lies outside the observations
+    /// and is not sure.
+    let highest: Int
+    let best: Int
+    let branch: Branch
+    let law: LawPredictor
+    let choice: Candidate
+    let grade: ExtrapolationGrade
+    let warnings: [Warning]
+}
+
+extension Advisor {
+    /// The best configuration within a budget, over all branches.
+    ///
+    /// Errors: `AdvisorError` where nothing keeps the budget, and where the answer lies more than 2 e-folds outside the observations, unless
+    /// forced.
+    func answer(_ budget: Budget, metric name: String, isForced: Bool) throws -> Answer {
+        try check(name)
+        let question = Question(self, budget, metric: name)
+        guard let highest = question.best() else { throw infeasible(budget, name) }
+        let best = sure(highest, question, isForced: isForced)
+        let branch = branches[search.place(best).part]
+        guard let law = branch.laws[name] else { throw noLaw(name) }
+        let choice = exact(best, question)
+        let shape = branch.grade(choice.configuration)
+        let grade = max(shape, branch.dataGrade(law.fit))
+        let far = around(choice.configuration, law.fit, shape) + aroundData(branch, law.fit)
+        guard grade != .refused || isForced else {
+            throw AdvisorError(kind: .outsideDomain, description: Self.tooFar(far))
+        }
+        var warnings = standing(law.fit, branch) + far
+        if highest != best {
+            let c = question.configuration(highest)
+            warnings.append(
+                Warning(
+                    code: "more-beyond",
+                    message: "\(c.layers) x \(c.dim) (layers x dim), outside the observations, is expected to have "
+                        + "\(Self.rounded(question.value(highest) - question.value(best))) more, which is not sure: "
+                        + "calibrate there to find out"
+                ))
+        }
+        warnings += branchWarnings(branch)
+        if !question.usesObservedHeads {
+            warnings.append(
+                Warning(
+                    code: "other-heads",
+                    message:
+                        "with the observed number of heads nothing keeps the budget; \(choice.configuration.heads) keep it, but "
+                        + "the law does not know what they change"))
+        }
+        return Answer(
+            question: question, highest: highest, best: best, branch: branch, law: law, choice: choice, grade: grade,
+            warnings: warnings)
+    }
+
+    /// Why nothing is answered so far outside, from the warnings about it.
+    static func tooFar(_ warnings: [Warning]) -> String {
+        warnings.filter { $0.code.hasPrefix("outside") }.map(\.message).joined(separator: "; ")
+            + "; a law says nothing beyond 2 e-folds unless forced"
+    }
+
+    /// Warnings about a data size beyond what was observed.
+    func aroundData(_ branch: Branch, _ law: LawFit) -> [Warning] {
+        let distance = branch.dataDistance(law)
+        guard distance > 0, let low = law.effectiveTokensRange.first, let high = law.effectiveTokensRange.last else {
+            return []
+        }
+        return [
+            Warning(
+                code: "outside-range",
+                message: "D' \(Self.rounded(branch.costs.facts.effectiveTokens)) lies outside the observed "
+                    + "\(Self.rounded(low)) to \(Self.rounded(high)), by \(Self.rounded(distance)) e-folds")
+        ]
+    }
+}
+
+extension Branch {
+    /// How far the data size lies outside what a law observed, in e-folds.
+    func dataDistance(_ law: LawFit) -> Double {
+        guard let low = law.effectiveTokensRange.first, let high = law.effectiveTokensRange.last, low > 0 else {
+            return 0
+        }
+        let tokens = costs.facts.effectiveTokens
+        let distance = max(log(tokens / high), log(low / tokens))
+        // Counts are rounded to whole positions.
+        return distance < 1e-3 ? 0 : distance
+    }
+
+    func dataGrade(_ law: LawFit) -> ExtrapolationGrade { ExtrapolationGrade(distance: dataDistance(law)) }
+}
+
+extension ExtrapolationGrade {
+    /// - Parameter distance: from the observations, in e-folds.
+    init(distance: Double) {
+        self =
+            switch distance {
+            case 0: .inside
+            case ...1: .warn
+            case ...2: .strong
+            default: .refused
+            }
+    }
+}
