@@ -9,13 +9,18 @@ internal import PerformanceLaws
 /// of each branch is each axis of its observations extended by a factor of 2.
 package struct Advisor: Sendable {
     package let dataset: String
-    /// Comparable with each other: equal dataset version, split, mask and candidates.
+    /// Comparable with each other: equal dataset version, split, mask and candidates. A key whose metrics were measured at different
+    /// places has several.
     package let branches: [Branch]
     package let search: SearchTable
 
-    package init(dataset: String, branches: [Branch]) {
+    /// Whether it can be trained on; else further observations come from elsewhere.
+    let hasInteractions: Bool
+
+    package init(dataset: String, hasInteractions: Bool = true, branches: [Branch]) {
         self.dataset = dataset
-        self.branches = branches.filter { !$0.laws.isEmpty }
+        self.hasInteractions = hasInteractions
+        self.branches = branches.flatMap(\.byPlaces)
         search = SearchTable(self.branches)
     }
 
@@ -56,7 +61,8 @@ package struct Advisor: Sendable {
         let chosen = [best] + (cheapest == best ? [] : [cheapest])
         return Recommendation(
             dataset: dataset, metric: metric, best: candidate(best), expectedRegret: rivals.expectedRegret,
-            grade: answer.grade, reasons: reasons(best, highest, budget, question, rivals, resolution),
+            regretBeyond: rivals.regretBeyond, grade: answer.grade,
+            reasons: reasons(best, highest, budget, question, rivals, resolution),
             cheapest: cheap, indistinguishable: rivals.indistinguishable.map(candidate),
             runnersUp: question.distinct(from: chosen, count: 4).map(candidate),
             bestTrained: question.trained.first.map(candidate), warnings: warnings, laws: branch.lawNumbers)
@@ -66,9 +72,11 @@ package struct Advisor: Sendable {
     package func predict(
         layers: Int, dim: Int, heads: Int?, isForced: Bool = false
     ) throws -> (candidate: Candidate, grade: ExtrapolationGrade, warnings: [Warning]) {
-        guard let branch = branches.first, let law = (branch.laws["ndcg@10"] ?? branch.laws.values.first)?.fit else {
-            throw noLaw("any metric")
-        }
+        // The first key's branch whose places are those of the metric that answers are about unless told.
+        let own = branches.filter { $0.key == branches.first?.key }
+        guard let branch = own.first(where: { $0.laws["ndcg@10"] != nil }) ?? own.first,
+            let law = (branch.laws["ndcg@10"] ?? branch.laws.min { $0.key < $1.key }?.value)?.fit
+        else { throw noLaw("any metric") }
         var c = branch.configuration(layers: layers, dim: dim)
         if let heads { c.heads = heads }
         if let problem = c.problem { throw AdvisorError(kind: .outsideDomain, description: problem) }
@@ -175,8 +183,9 @@ package struct Advisor: Sendable {
             return AdvisorError(
                 kind: .infeasible,
                 description:
-                    "no configuration keeps the budget: \(currency.name) is limited to \(Self.rounded(limit)), "
-                    + "the cheapest configuration (\(c.layers) layers, dim \(c.dim)) needs \(Self.rounded(least.cost))",
+                    "no configuration keeps the budget: \(currency.words) \(currency.isPlural ? "are" : "is") limited to "
+                    + "\(currency.text(limit)), and the \(currency.least) configuration (\(c.layers) x \(c.dim), layers x dim) needs "
+                    + currency.text(least.cost),
                 currency: currency.name, limit: limit, cheapest: least.cost)
         }
         return AdvisorError(kind: .infeasible, description: "no configuration keeps all limits together")
@@ -190,9 +199,12 @@ package struct Advisor: Sendable {
         let name = question.metric
         func shape(_ shape: Int) -> String {
             let c = question.configuration(shape)
-            return (branches.count > 1 ? c.backbone.rawValue + " " : "") + "\(c.layers) x \(c.dim)"
+            return (Set(branches.map(\.key)).count > 1 ? c.backbone.rawValue + " " : "") + "\(c.layers) x \(c.dim)"
         }
         let value = question.value(best)
+        func more(_ regret: Double) -> String {
+            "\(Self.rounded(regret)) (\(Self.rounded(regret / max(value, 1e-12) * 100)) %) more"
+        }
         var reasons = [
             "the highest expected \(name) \(best == highest ? "" : "among the observations, ")of \(question.feasible) "
                 + "configurations"
@@ -223,9 +235,12 @@ package struct Advisor: Sendable {
             }
         }
         reasons.append(
-            "the best choice of all within the budget is expected to have \(Self.rounded(rivals.expectedRegret)) more than it "
-                + "(\(Self.rounded(rivals.expectedRegret / max(value, 1e-12) * 100)) %); "
-                + "one training alone varies by \(Self.rounded(resolution))")
+            "the best choice of what was observed\(question.feasible < question.total ? " within the budget" : "") is expected to "
+                + "have \(more(rivals.expectedRegret)) than it; one training alone varies by \(Self.rounded(resolution))"
+        )
+        if let beyond = rivals.regretBeyond {
+            reasons.append("beyond the observations: up to \(more(beyond)), of which the laws know little")
+        }
         return reasons
     }
 

@@ -84,10 +84,19 @@ extension Advisor {
 
     /// What the key of a branch leaves open.
     func branchWarnings(_ branch: Branch) -> [Warning] {
-        guard branches.count > 1 else { return [] }
-        let backbones = Set(branches.map(\.key.backbone.rawValue)).sorted().joined(separator: ", ")
-        return [
-            Warning(code: "several-laws", message: "compared over the laws of \(branches.count) keys (\(backbones))")
-        ]
+        var warnings: [Warning] = []
+        if !branch.hasAllUsers {
+            warnings.append(
+                Warning(
+                    code: "no-full-training",
+                    message:
+                        "nothing was trained on all users: what they would give is extrapolated from shares of them"))
+        }
+        let keys = Set(branches.map(\.key))
+        guard keys.count > 1 else { return warnings }
+        let backbones = Set(keys.map(\.backbone.rawValue)).sorted().joined(separator: ", ")
+        warnings.append(
+            Warning(code: "several-laws", message: "compared over the laws of \(keys.count) keys (\(backbones))"))
+        return warnings
     }
 }

@@ -2,18 +2,24 @@ package import Domain
 internal import Glibc
 package import PerformanceLaws
 
-/// The laws of one key, by metric, with what its configurations cost.
+/// The laws of one key whose metrics were measured at the same places, with what its configurations cost.
 package struct Branch: Sendable {
     package let key: LawKey
     /// Backbone, heads, maximum length and loss of the calibration; its layers and dim mean nothing.
     package let base: Configuration
-    package let laws: [String: LawPredictor]
+    /// The laws that are searched, by metric. Their ranges are those of the trainings on all users, as the hull is.
+    package private(set) var laws: [String: LawPredictor]
     package let lawNumbers: [String: Int64]
     package var costs: CostModel
-    /// Converged, on all users.
-    let observations: [Observation]
-    let hull: Hull
-    let trained: [Shape: Int]
+    /// Every law of the key, by metric: what is said of a configuration, whichever metric was searched.
+    private var spoken: [String: LawPredictor]
+    /// Converged, on all users; where there are none, on the largest share of them that was trained on.
+    private(set) var observations: [Observation]
+    /// What all users trained: nothing else says where an answer for all of them is known.
+    private(set) var hull: Hull
+    private(set) var trained: [Shape: Int]
+    /// By trained dimension, where the key says that heads follow from it; else empty.
+    private let headsByDim: [Int: Int]
 
     struct Shape: Sendable, Hashable {
         var layers: Int
@@ -26,30 +32,91 @@ package struct Branch: Sendable {
     ) {
         self.key = key
         self.base = base
-        self.laws = laws.mapValues { LawPredictor($0) }
         self.lawNumbers = lawNumbers
         self.costs = costs
-        self.observations = observations.filter { $0.converged && $0.userFraction >= 1 }
-        let shapes = self.observations.map { Shape(layers: $0.configuration.layers, dim: $0.configuration.dim) }
-        trained = shapes.reduce(into: [:]) { $0[$1, default: 0] += 1 }
-        let points = laws.values.first?.points ?? []
-        hull = Hull(points.map { ($0.layers, $0.dim) })
+        let converged = observations.filter(\.converged)
+        let share = min(1, converged.map(\.userFraction).max() ?? 1)
+        let whole = converged.filter { $0.userFraction >= share }
+        self.observations = whole
+        let isRuled = key.policy.split(separator: " ").contains { $0.hasPrefix("heads<=") }
+        headsByDim =
+            isRuled
+            ? whole.reduce(into: [:]) {
+                $0[$1.configuration.dim] = max($0[$1.configuration.dim] ?? 0, $1.configuration.heads)
+            } : [:]
+        let places = Dictionary(
+            uniqueKeysWithValues: laws.map { name, fit in (name, Self.shapes(whole, name, fit)) })
+        self.laws = Dictionary(
+            uniqueKeysWithValues: laws.map { name, fit in
+                var fit = fit
+                let own = places[name] ?? []
+                fit.layersRange = [own.map(\.layers).min() ?? 0, own.map(\.layers).max() ?? 0]
+                fit.dimRange = [own.map(\.dim).min() ?? 0, own.map(\.dim).max() ?? 0]
+                return (name, LawPredictor(fit))
+            })
+        spoken = self.laws
+        // Metrics that were measured at other places are split off by `byPlaces`.
+        let shapes = laws.keys.sorted().first.flatMap { places[$0] } ?? []
+        hull = Hull(shapes.map { ($0.layers, $0.dim) })
+        trained = share >= 1 ? shapes.reduce(into: [:]) { $0[$1, default: 0] += 1 } : [:]
+    }
+
+    /// Where a metric was measured, once a training.
+    private static func shapes(_ observations: [Observation], _ metric: String, _ fit: LawFit) -> [Shape] {
+        let own = observations.filter { $0.metrics[metric] != nil }.map {
+            Shape(layers: $0.configuration.layers, dim: $0.configuration.dim)
+        }
+        return own.isEmpty ? fit.points.map { Shape(layers: $0.layers, dim: $0.dim) } : own
+    }
+
+    /// This branch once for each set of metrics that were measured at the same places, so that hull, axes and rivals of an answer come
+    /// from the metric that is asked for.
+    var byPlaces: [Branch] {
+        var found: [(shapes: [Shape: Int], names: [String])] = []
+        for name in laws.keys.sorted() {
+            guard let fit = laws[name]?.fit else { continue }
+            let shapes = Self.shapes(observations, name, fit).reduce(into: [Shape: Int]()) { $0[$1, default: 0] += 1 }
+            if let place = found.firstIndex(where: { $0.shapes == shapes }) {
+                found[place].names.append(name)
+            } else {
+                found.append((shapes, [name]))
+            }
+        }
+        return found.map { shapes, names in
+            var part = self
+            part.laws = laws.filter { names.contains($0.key) }
+            part.hull = Hull(shapes.keys.map { ($0.layers, $0.dim) })
+            part.observations = observations.filter { o in names.contains { o.metrics[$0] != nil } }
+            part.trained = part.hasAllUsers ? shapes : [:]
+            return part
+        }
+    }
+
+    /// Whether anything was trained on all users.
+    var hasAllUsers: Bool { observations.contains { $0.userFraction >= 1 } }
+
+    /// Smallest and largest number of layers and dimension that all users trained.
+    private var ranges: (layers: [Int], dims: [Int]) {
+        guard let fit = laws.min(by: { $0.key < $1.key })?.value.fit else { return ([1, 1], [1, 1]) }
+        return (fit.layersRange, fit.dimRange)
     }
 
     // MARK: - Search space
 
     /// Half the smallest up to twice the largest observed number of layers.
-    func layers(_ law: LawFit) -> [Int] {
-        Array(max(1, law.layersRange[0] / 2)...max(1, min(128, law.layersRange[1] * 2)))
+    var layers: [Int] {
+        let range = ranges.layers
+        return Array(max(1, range[0] / 2)...max(1, min(128, range[1] * 2)))
     }
 
     /// Even steps that suit the size and the observed dimensions, multiples of what the heads need, from half the smallest to
     /// twice the largest observed dimension.
-    func dims(_ law: LawFit) -> [Int] {
-        let unit = base.dimStep
-        let (low, high) = (max(unit, law.dimRange[0] / 2), max(unit, min(4_096, law.dimRange[1] * 2)))
+    var dims: [Int] {
+        let unit = headsByDim.isEmpty ? base.dimStep : heads.map(dimStep(heads:)).min() ?? base.dimStep
+        let range = ranges.dims
+        let (low, high) = (max(unit, range[0] / 2), max(unit, min(4_096, range[1] * 2)))
         let step = high <= 64 ? 2 : high <= 256 ? 4 : 8
-        var dims = Set(law.points.map(\.dim))
+        var dims = Set(observations.map(\.configuration.dim))
         for dim in stride(from: (low + step - 1) / step * step, through: high, by: step) { dims.insert(dim) }
         return dims.filter { $0 % unit == 0 && $0 >= low }.sorted()
     }
@@ -57,7 +124,27 @@ package struct Branch: Sendable {
     func configuration(layers: Int, dim: Int) -> Configuration {
         var configuration = base
         (configuration.layers, configuration.dim) = (layers, dim)
+        configuration.heads = ruledHeads(dim) ?? base.heads
         return configuration
+    }
+
+    /// What a dimension must be a multiple of with a number of heads.
+    func dimStep(heads: Int) -> Int {
+        var base = base
+        base.heads = heads
+        return base.dimStep
+    }
+
+    /// The heads of a dimension, where the key says that they follow from it: those of the nearest dimension that was trained; where
+    /// these do not divide it, as many of those that were trained as do. Nil where the key has no such rule or none divides it.
+    func ruledHeads(_ dim: Int) -> Int? {
+        let nearest = headsByDim.min {
+            let (a, b) = (abs(log(Double($0.key) / Double(dim))), abs(log(Double($1.key) / Double(dim))))
+            return (a, $0.key) < (b, $1.key)
+        }
+        guard let nearest else { return nil }
+        if dim % dimStep(heads: nearest.value) == 0 { return nearest.value }
+        return heads.filter { dim % dimStep(heads: $0) == 0 }.max()
     }
 
     /// Numbers of heads that the observations had, that of the base first.
@@ -75,7 +162,7 @@ package struct Branch: Sendable {
     func candidate(_ c: Configuration) -> Candidate {
         var predicted: [String: Double] = [:]
         var interval: [String: Interval] = [:]
-        for (metric, law) in laws {
+        for (metric, law) in spoken {
             let prediction = law.predict(place(c))
             predicted[metric] = min(1, max(0, prediction.mean))
             interval[metric] = prediction.interval

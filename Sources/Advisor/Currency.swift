@@ -5,6 +5,10 @@ struct Currency: Sendable {
     /// As errors name it, and as reasons do.
     let name: String
     let words: String
+    /// An amount of it, and what has the least of it, in words.
+    let text: @Sendable (Double) -> String
+    let least: String
+    var isPlural: Bool { words.hasSuffix("s") }
     let limit: @Sendable (Budget) -> Double?
     let cost: @Sendable (Cost) -> Double
     let column: @Sendable (CostTable) -> [Double]
@@ -14,17 +18,22 @@ extension Advisor {
     /// In the order in which limits are looked at.
     static let currencies = [
         Currency(
-            name: "parameters", words: "parameters", limit: \.maxParameters, cost: \.parameters, column: \.parameters),
+            name: "parameters", words: "parameters", text: { Format.count($0) }, least: "smallest",
+            limit: \.maxParameters, cost: \.parameters, column: \.parameters),
         Currency(
-            name: "trainingFlops", words: "training FLOPs", limit: \.maxTrainingFlops, cost: \.trainingFlops,
+            name: "trainingFlops", words: "training FLOPs", text: { Format.flops($0) }, least: "cheapest",
+            limit: \.maxTrainingFlops, cost: \.trainingFlops,
             column: \.trainingFlops),
         Currency(
-            name: "latencySeconds", words: "latency", limit: \.maxLatencySeconds, cost: \.latencySeconds,
+            name: "latencySeconds", words: "latency", text: { Format.seconds($0) }, least: "fastest",
+            limit: \.maxLatencySeconds, cost: \.latencySeconds,
             column: \.latencySeconds),
         Currency(
-            name: "memoryBytes", words: "memory", limit: \.maxMemoryBytes, cost: \.memoryBytes, column: \.memoryBytes),
+            name: "memoryBytes", words: "memory", text: { Format.bytes($0) }, least: "smallest",
+            limit: \.maxMemoryBytes, cost: \.memoryBytes, column: \.memoryBytes),
         Currency(
-            name: "trainingSeconds", words: "training time", limit: \.maxTrainingSeconds, cost: \.trainingSeconds,
+            name: "trainingSeconds", words: "training time", text: { Format.seconds($0) }, least: "fastest to train",
+            limit: \.maxTrainingSeconds, cost: \.trainingSeconds,
             column: \.trainingSeconds),
     ]
 

@@ -219,9 +219,11 @@ struct Question {
     /// The best round shapes that differ from those chosen, and from each other, by at least a tenth in layers or a fifth in dim (in the
     /// logarithm), best first.
     ///
-    /// - Parameter deviations: how many of the law's standard deviations count as value: with some, what is least known comes first.
-    func distinct(from chosen: [Int], count: Int, deviations: Float = 0) -> [Int] {
-        var rows = Rows(self, deviations: deviations)
+    /// - Parameters:
+    ///   - deviations: how many of the law's standard deviations count as value: with some, what is least known comes first.
+    ///   - inside: only those among the observations.
+    func distinct(from chosen: [Int], count: Int, deviations: Float = 0, inside: Bool = false) -> [Int] {
+        var rows = Rows(self, deviations: deviations, inside: inside)
         for shape in chosen { rows.cover(shape) }
         var found: [Int] = []
         while found.count < count, let next = rows.best {
@@ -235,6 +237,7 @@ struct Question {
     private struct Rows {
         private struct Row {
             let part: Int
+            let place: Int
             let layers: Int
             let first: Int
             var best: (shape: Int, score: Float)?
@@ -242,19 +245,23 @@ struct Question {
 
         private let question: Question
         private let deviations: Float
+        private let inside: Bool
         private let columns: [[Int]]
         private var isCovered: [Bool]
         private var rows: [Row] = []
 
-        init(_ question: Question, deviations: Float) {
+        init(_ question: Question, deviations: Float, inside: Bool) {
             self.question = question
             self.deviations = deviations
+            self.inside = inside
             let search = question.advisor.search
             isCovered = [Bool](repeating: false, count: search.shapes)
             columns = search.parts.map { part in part.dims.indices.filter { part.roundness[$0] > 0 } }
             for (number, part) in search.parts.enumerated() where part.planes[question.metric] != nil {
                 for (place, layers) in part.layers.enumerated() {
-                    var row = Row(part: number, layers: layers, first: part.first + place * part.dims.count, best: nil)
+                    var row = Row(
+                        part: number, place: place, layers: layers, first: part.first + place * part.dims.count,
+                        best: nil)
                     row.best = top(row)
                     rows.append(row)
                 }
@@ -265,7 +272,8 @@ struct Question {
             let part = question.advisor.search.parts[row.part]
             guard let plane = part.planes[question.metric] else { return nil }
             var best: (shape: Int, score: Float)?
-            for column in columns[row.part] {
+            let allowed = inside ? part.inside[row.place] : part.dims.indices
+            for column in columns[row.part] where allowed.contains(column) {
                 let shape = row.first + column
                 guard !isCovered[shape], question.isOpen(shape, part) else { continue }
                 let score = plane.means[shape - part.first] + deviations * plane.deviations[shape - part.first]

@@ -96,13 +96,8 @@ extension SearchTable.Part {
         self.first = first
         let observed = branch.heads
         let heads = observed + Self.usualHeads.filter { !observed.contains($0) }
-        let units = heads.map { heads -> Int in
-            var base = branch.base
-            base.heads = heads
-            return base.dimStep
-        }
-        let usual = branch.laws.values.first.map { branch.dims($0.fit) } ?? []
-        let layers = branch.laws.values.first.map { branch.layers($0.fit) } ?? []
+        let units = heads.map(branch.dimStep(heads:))
+        let (usual, layers) = (branch.dims, branch.layers)
         let dims = Array((usual.first ?? 1)...max(usual.first ?? 1, usual.last ?? 1))
             .filter { dim in units.contains { dim % $0 == 0 } }
         self.layers = layers
@@ -114,10 +109,15 @@ extension SearchTable.Part {
         roundness = dims.map { dim in
             grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
         }
+        let ruled = dims.map(branch.ruledHeads)
         blocks = zip(heads, units).map { heads, unit in
             var base = branch.base
             base.heads = heads
-            let own = columns.filter { dims[$0] % unit == 0 }
+            // Heads that follow from the dimension are those of one block among the observed.
+            let own = columns.filter { column in
+                dims[column] % unit == 0
+                    && (ruled[column] == nil || ruled[column] == heads || !observed.contains(heads))
+            }
             return SearchTable.Block(
                 heads: heads, columns: own,
                 costs: CostTable([(base: base, costs: branch.costs)], layers: layers, dims: own.map { dims[$0] }))
@@ -129,7 +129,7 @@ extension SearchTable.Part {
             let high = dims.lastIndex { log(Double($0)) <= span.upperBound + 1e-9 } ?? -1
             return low..<max(low, high + 1)
         }
-        let shapes = Array(branch.trained.keys)
+        let shapes = branch.trained.keys.sorted { ($0.layers, $0.dim) < ($1.layers, $1.dim) }
         planes = branch.laws.mapValues {
             PredictedPlane(
                 $0, layers: layers, dims: dims, effectiveTokens: branch.costs.facts.effectiveTokens, trained: shapes)

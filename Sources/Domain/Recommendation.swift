@@ -124,7 +124,7 @@ package struct Candidate: Codable, Sendable, Hashable {
     /// 90 % prediction interval of each predicted metric.
     package var interval: [String: Interval]
     package var cost: Cost
-    /// What the best choice within the budget is expected to have more of the metric asked for; nil where none was asked for.
+    /// What the best choice among the observations is expected to have more of the metric asked for; nil where none was asked for.
     package var expectedRegret: Double?
     /// Trainings of it on all users that the laws rest on.
     package var trained: Int
@@ -178,8 +178,10 @@ package struct Recommendation: Codable, Sendable, Hashable {
     package var predicted: [String: Double]
     package var interval: [String: Interval]
     package var cost: Cost
-    /// What the best choice within the budget is expected to have more than this one, in metric units.
+    /// What the best choice among the observations and within the budget is expected to have more than this one, in metric units.
     package var expectedRegret: Double
+    /// The same of all within the budget, also where nothing was observed; absent where there is nothing else.
+    package var regretBeyond: Double?
     package var grade: ExtrapolationGrade
     /// Why this one, in words.
     package var reasons: [String]
@@ -196,7 +198,8 @@ package struct Recommendation: Codable, Sendable, Hashable {
     package var laws: [String: Int64]
 
     package init(
-        dataset: String, metric: Metric, best: Candidate, expectedRegret: Double, grade: ExtrapolationGrade,
+        dataset: String, metric: Metric, best: Candidate, expectedRegret: Double, regretBeyond: Double? = nil,
+        grade: ExtrapolationGrade,
         reasons: [String], cheapest: Candidate, indistinguishable: [Candidate], runnersUp: [Candidate],
         bestTrained: Candidate?, warnings: [Warning], laws: [String: Int64]
     ) {
@@ -207,6 +210,7 @@ package struct Recommendation: Codable, Sendable, Hashable {
         self.interval = best.interval
         self.cost = best.cost
         self.expectedRegret = expectedRegret
+        self.regretBeyond = regretBeyond
         self.grade = grade
         self.reasons = reasons
         self.cheapest = cheapest

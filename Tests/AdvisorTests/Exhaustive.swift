@@ -28,11 +28,11 @@ struct Exhaustive {
         self.advisor = advisor
         self.metric = metric
         for (number, branch) in advisor.branches.enumerated() {
-            guard let law = branch.laws[metric], let any = branch.laws.values.first?.fit else { continue }
-            let round = branch.dims(any)
+            guard let law = branch.laws[metric] else { continue }
+            let round = branch.dims
             guard let low = round.first, let high = round.last else { continue }
             for heads in Set(branch.heads + [1, 2, 4, 8]).sorted() {
-                for layers in branch.layers(any) {
+                for layers in branch.layers {
                     for dim in low...high {
                         var c = branch.configuration(layers: layers, dim: dim)
                         c.heads = heads

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Domain
 import PlawProtocol
 
 /// `plaw jobs`: calibrations, newest first.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Domain
 import PlawProtocol
 
 /// `plaw status`: what the daemon is and does.

@@ -1,3 +1,4 @@
+import Domain
 import PlawClient
 import PlawProtocol
 import UnixSignals

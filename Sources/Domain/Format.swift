@@ -1,9 +1,7 @@
-import Domain
-
 /// Numbers as people read them.
-enum Format {
+package enum Format {
     /// A number with a fixed count of decimals.
-    static func fixed(_ value: Double, _ decimals: Int) -> String {
+    package static func fixed(_ value: Double, _ decimals: Int) -> String {
         guard value.isFinite else { return "\(value)" }
         var scale = 1.0
         for _ in 0..<decimals { scale *= 10 }
@@ -16,7 +14,7 @@ enum Format {
     }
 
     /// A number with three significant digits and no exponent where it is between 0.001 and 10^6.
-    static func short(_ value: Double) -> String {
+    package static func short(_ value: Double) -> String {
         let size = abs(value)
         if size == 0 { return "0" }
         if size >= 1e6 || size < 1e-3 { return scientific(value) }
@@ -39,7 +37,7 @@ enum Format {
     }
 
     /// A whole number with commas between thousands.
-    static func count(_ value: Int) -> String {
+    package static func count(_ value: Int) -> String {
         let digits = String(value.magnitude)
         var text = ""
         for (index, digit) in digits.enumerated() {
@@ -49,7 +47,7 @@ enum Format {
         return value < 0 ? "-" + text : text
     }
 
-    static func count(_ value: Double) -> String { count(Int(value.rounded())) }
+    package static func count(_ value: Double) -> String { count(Int(value.rounded())) }
 
     private static func scaled(_ value: Double, step: Double, _ units: [String]) -> String {
         var value = value
@@ -62,14 +60,14 @@ enum Format {
         return fixed(value, unit == 0 || abs(value) >= 99.95 ? 0 : abs(value) >= 9.995 ? 1 : 2) + " " + units[unit]
     }
 
-    static func bytes(_ value: Double) -> String { scaled(value, step: 1_000, ["B", "kB", "MB", "GB", "TB"]) }
+    package static func bytes(_ value: Double) -> String { scaled(value, step: 1_000, ["B", "kB", "MB", "GB", "TB"]) }
 
-    static func flops(_ value: Double) -> String {
+    package static func flops(_ value: Double) -> String {
         scaled(value, step: 1_000, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"])
     }
 
     /// A duration: `42 µs`, `1.20 ms`, `4.8 s`, `3 min 12 s`, `2 h 05 min`.
-    static func seconds(_ value: Double) -> String {
+    package static func seconds(_ value: Double) -> String {
         guard value.isFinite else { return "\(value)" }
         if value <= 0 { return "0 s" }
         if value < 0.9995 { return scaled(value * 1e6, step: 1_000, ["µs", "ms"]) }
@@ -82,12 +80,16 @@ enum Format {
     }
 
     /// A quality such as HR@10.
-    static func quality(_ value: Double) -> String { fixed(value, 4) }
+    package static func quality(_ value: Double) -> String { fixed(value, 4) }
 
-    static func interval(_ interval: Interval) -> String { quality(interval.low) + " to " + quality(interval.high) }
+    package static func interval(_ interval: Interval) -> String {
+        quality(interval.low) + " to " + quality(interval.high)
+    }
 
-    static func share(_ value: Double) -> String { fixed(value * 100, 1) + " %" }
+    package static func share(_ value: Double) -> String { fixed(value * 100, 1) + " %" }
 
     /// Layers and dimension: `2 x 64`.
-    static func shape(_ configuration: Configuration) -> String { "\(configuration.layers) x \(configuration.dim)" }
+    package static func shape(_ configuration: Configuration) -> String {
+        "\(configuration.layers) x \(configuration.dim)"
+    }
 }
