@@ -43,7 +43,7 @@ extension Advisor {
                     code: "more-beyond",
                     message: "\(c.layers) x \(c.dim) (layers x dim), outside the observations, is expected to have "
                         + "\(Self.rounded(question.value(highest) - question.value(best))) more, which is not sure: "
-                        + "calibrate there to find out"
+                        + (hasInteractions ? "calibrate there" : "import a training of it") + " to find out"
                 ))
         }
         warnings += branchWarnings(branch)

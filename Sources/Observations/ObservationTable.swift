@@ -75,6 +75,39 @@ package struct ObservationTable: Sendable {
         guard found > 0 else {
             throw TableError(file: file, "found a header without rows, expected observations below it")
         }
+        completePolicies()
+    }
+
+    /// Writes heads and feed-forward factors into the policies, where shapes are compared at equal ones, as in trainings of the daemon's
+    /// own. Heads that follow from the dimension are one rule, `heads<=4`: every dimension was trained with its own number, and
+    /// no two numbers are compared at the same one.
+    private mutating func completePolicies() {
+        struct Group: Hashable {
+            var key: LawKey
+            var factor: Double?
+
+            init(_ o: Observation) { (key, factor) = (o.key, o.configuration.feedForwardFactor) }
+        }
+        var heads: [Group: [Int: Set<Int>]] = [:]
+        for row in rows {
+            let c = row.observation.configuration
+            heads[Group(row.observation), default: [:]][c.dim, default: []].insert(c.heads)
+        }
+        for place in rows.indices {
+            let o = rows[place].observation
+            var words = o.key.policy.isEmpty ? [] : [o.key.policy]
+            func stands(_ name: String) -> Bool {
+                o.key.policy.split(separator: " ").contains { $0.hasPrefix(name + "=") || $0.hasPrefix(name + "<=") }
+            }
+            if !o.key.undeclared.contains(Column.heads.rawValue), !stands("heads") {
+                let byDim = heads[Group(o)] ?? [:]
+                let all = byDim.values.reduce(into: Set()) { $0.formUnion($1) }
+                let isRule = all.count > 1 && byDim.values.allSatisfy { $0.count == 1 }
+                words.append(isRule ? "heads<=\(all.max() ?? 1)" : "heads=\(o.configuration.heads)")
+            }
+            if let factor = o.configuration.feedForwardFactor, !stands("ff") { words.append("ff=\(factor)") }
+            rows[place].observation.key.policy = words.joined(separator: " ")
+        }
     }
 
     // MARK: - Writing

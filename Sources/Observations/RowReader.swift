@@ -93,20 +93,13 @@ struct RowReader {
         if declaresLoss, c.loss.scoresCatalogue { undeclared.removeAll { $0 == .negatives } }
         if size.tokens != nil { undeclared.removeAll { $0 == .tokens } }
         if size.apen != nil { undeclared.removeAll { $0 == .apen } }
-        var policy = try cells.free(.policy) ?? ""
-        // Shapes are compared at equal heads and feed-forward factors, as in trainings of the daemon's own.
-        func add(_ name: String, _ value: String) {
-            let stands = policy.split(separator: " ").contains { $0.hasPrefix(name + "=") }
-            if !stands { policy += (policy.isEmpty ? "" : " ") + name + "=" + value }
-        }
-        if header.text(.heads, cells.row) != nil { add("heads", "\(c.heads)") }
-        if let factor = c.feedForwardFactor { add("ff", "\(factor)") }
         return LawKey(
             datasetVersion: try cells.free(.datasetVersion) ?? "", filter: try cells.free(.filter) ?? "",
             split: try cells.free(.split) ?? "", mask: try cells.choice(.mask) ?? .none,
             candidates: try cells.free(.candidates) ?? "", backbone: c.backbone, loss: c.loss,
             negatives: declaresLoss && c.loss.scoresCatalogue ? 0 : negatives ?? 0, maxLength: c.maxLength,
-            policy: policy, codeVersion: try cells.free(.codeVersion) ?? "", undeclared: undeclared.map(\.rawValue))
+            policy: try cells.free(.policy) ?? "", codeVersion: try cells.free(.codeVersion) ?? "",
+            undeclared: undeclared.map(\.rawValue))
     }
 }
 

@@ -11,6 +11,8 @@ struct AdvisorKey: Hashable, Sendable {
     var dataset: String
     var loss: Loss?
     var backbone: Backbone?
+    /// The law whose key alone answers.
+    var law: Int64?
 }
 
 extension LawService {
@@ -29,6 +31,8 @@ extension LawService {
         var costs: KnownCosts
         var warnings: [Warning]
         var bases: [Basis]
+        /// Of the law that was named.
+        var metric: Metric?
 
         /// About what it takes of memory: the table, and what it was made of, decoded.
         var bytes: Int {
@@ -42,8 +46,10 @@ extension LawService {
     // MARK: - Advisors
 
     /// The advisor that answers, prepared anew where anything it rests on has changed.
-    func advisor(_ name: String, loss: Loss?, backbone: Backbone?) async throws -> Prepared {
-        let key = AdvisorKey(dataset: name, loss: loss, backbone: backbone)
+    func advisor(
+        _ name: String, loss: Loss?, backbone: Backbone?, law: Int64? = nil
+    ) async throws -> Prepared {
+        let key = AdvisorKey(dataset: name, loss: loss, backbone: backbone, law: law)
         while true {
             // Before anything is read: what changes meanwhile is read the next time.
             let version = store.version
@@ -70,62 +76,73 @@ extension LawService {
     /// What is kept of advisors beside each other; of one that is larger, that one alone.
     private static let mostBytes = 64 << 20
 
-    /// The laws being served for a dataset, and those that can be compared with them: other backbones, losses and lengths measured on
-    /// the same users in the same way.
-    private func groups(_ key: AdvisorKey) async throws -> [[Law]] {
-        let (name, loss, backbone) = (key.dataset, key.loss, key.backbone)
-        let all = try await store.laws(of: name).filter { backbone == nil || $0.key.backbone == backbone }
-        let served = Self.served(all, loss: loss)
-        guard let first = served.first else { throw Self.noLaw(name, metric: nil, loss: loss) }
-        var groups = [served]
-        for law in all where loss == nil || law.key.loss == loss {
-            guard Self.isComparable(law.key, first.key), (law.fit.lead?.degreesOfFreedom ?? 0) > 0,
-                !groups.contains(where: { Self.isSameBranch($0[0].key, law.key) })
-            else { continue }
-            groups.append(all.filter { $0.key == law.key })
+    /// The keys that answer, and those that do not. Errors: `lawUnknown`.
+    private func choose(
+        _ key: AdvisorKey, _ info: DatasetInfo, hasInteractions: Bool
+    ) async throws -> (choice: LawChoice, heads: [LawHead], metric: Metric?) {
+        let heads = try await store.lawHeads(of: key.dataset)
+        let law = try await named(key)
+        let choice = LawChoice(heads, loss: key.loss, backbone: key.backbone, only: law?.key, version: info.version)
+        guard choice.served.isEmpty else { return (choice, heads, law?.fit.metric) }
+        throw Self.noLaw(
+            key.dataset, heads, loss: key.loss, backbone: key.backbone, hasInteractions: hasInteractions)
+    }
+
+    /// The law that a question names; one that was fitted anew since stands for its key. Errors: `lawUnknown`.
+    private func named(_ key: AdvisorKey) async throws -> Law? {
+        guard let id = key.law else { return nil }
+        let law = try await store.law(id)
+        guard law.dataset == key.dataset else {
+            throw RPCError(
+                .lawUnknown, "law \(id) is one of \"\(law.dataset)\", not of \"\(key.dataset)\"",
+                ["dataset": .string(key.dataset)])
         }
-        return groups
-    }
-
-    private static func isComparable(_ a: LawKey, _ b: LawKey) -> Bool {
-        a.undeclared.isEmpty && b.undeclared.isEmpty && a.datasetVersion == b.datasetVersion && a.filter == b.filter
-            && a.split == b.split && a.mask == b.mask && a.candidates == b.candidates
-    }
-
-    /// The newest law of a backbone, loss and length speaks for it.
-    private static func isSameBranch(_ a: LawKey, _ b: LawKey) -> Bool {
-        a.backbone == b.backbone && a.loss == b.loss && a.maxLength == b.maxLength
+        guard LawChoice.says(law.key, loss: key.loss, backbone: key.backbone) else {
+            throw RPCError(
+                .invalidParams,
+                "law: found law \(id) of \(law.key.model), expected one of the backbone and loss asked for",
+                ["field": .string("law")])
+        }
+        return law
     }
 
     /// - Parameter known: what was prepared before; its table is kept where it rests on the same.
     private func prepare(_ key: AdvisorKey, known: Prepared?) async throws -> Prepared {
-        let groups = try await groups(key)
         let dataset = try await store.dataset(key.dataset)
+        let hasInteractions = !dataset.corpusFile.isEmpty
+        let chosen = try await choose(key, dataset.info, hasInteractions: hasInteractions)
+        let heads = chosen.heads
+        var choice = chosen.choice
         let stored = try await store.observations(of: key.dataset)
         var bases: [Prepared.Basis] = []
         var costs: KnownCosts?
         var warnings: [Warning] = []
-        for laws in groups {
-            let key = laws[0].key
-            let observations = stored.filter { $0.key == key }
-            guard let base = observations.last?.configuration else { continue }
+        for option in choice.served {
+            let key = option.key
+            let observations = Self.ordered(stored.filter { $0.key == key })
+            guard let base = Self.base(observations) else { continue }
             let (known, model) = try await self.costs(dataset, key, observations, heads: base.heads)
-            // Costs that are known of one and not of another cannot be compared.
-            if let costs, costs.unknown.keys.sorted() != known.unknown.keys.sorted() { continue }
+            // Costs that are known of one and not of another cannot be compared: the warnings name its law.
+            if let costs, costs.unknown.keys.sorted() != known.unknown.keys.sorted() {
+                choice.leaveOut(key)
+                continue
+            }
             costs = costs ?? known
             if !key.undeclared.isEmpty {
                 warnings.append(ObservationService.warning(key, observations: observations.count))
             }
-            let named = laws.map { ($0.fit.metric.description, $0) }
+            var laws: [String: Law] = [:]
+            for head in option.heads where laws[head.metric.description] == nil {
+                laws[head.metric.description] = try await store.law(head.id)
+            }
             bases.append(
-                Prepared.Basis(
-                    key: key, base: base, laws: Dictionary(named, uniquingKeysWith: { first, _ in first }),
-                    costs: model,
-                    observations: observations))
+                Prepared.Basis(key: key, base: base, laws: laws, costs: model, observations: observations))
         }
         guard let costs, !bases.isEmpty else {
-            throw Self.noLaw(key.dataset, metric: nil, loss: groups.first?.first?.key.loss)
+            throw Self.noLaw(key.dataset, [], loss: key.loss, backbone: key.backbone, hasInteractions: hasInteractions)
         }
+        warnings += LawChoice.warnings(choice.others, served: choice.served)
+        warnings += LawChoice.unfitted(stored, known: heads, served: choice.served)
         if var known, known.bases == bases {
             (known.costs, known.warnings) = (costs, warnings)
             return known
@@ -133,14 +150,27 @@ extension LawService {
         let found = bases
         let advisor = try await offload.run {
             Advisor(
-                dataset: key.dataset,
+                dataset: key.dataset, hasInteractions: hasInteractions,
                 branches: found.map {
                     Branch(
                         key: $0.key, base: $0.base, laws: $0.laws.mapValues(\.fit), lawNumbers: $0.laws.mapValues(\.id),
                         costs: $0.costs, observations: $0.observations)
                 })
         }
-        return Prepared(advisor: advisor, costs: costs, warnings: warnings, bases: bases)
+        return Prepared(advisor: advisor, costs: costs, warnings: warnings, bases: bases, metric: chosen.metric)
+    }
+
+    /// What the configurations of a key have in common: the heads and the feed-forward factor of most of its trainings, of as many the
+    /// larger.
+    private static func base(_ observations: [Observation]) -> Configuration? {
+        func common<Value: Hashable>(_ value: (Configuration) -> Value, _ size: (Value) -> Double) -> Value? {
+            let counts = observations.reduce(into: [Value: Int]()) { $0[value($1.configuration), default: 0] += 1 }
+            return counts.max { ($0.value, size($0.key)) < ($1.value, size($1.key)) }?.key
+        }
+        guard var base = observations.first?.configuration else { return nil }
+        base.heads = common(\.heads) { Double($0) } ?? base.heads
+        base.feedForwardFactor = common(\.feedForwardFactor) { $0 ?? 0 } ?? base.feedForwardFactor
+        return base
     }
 
     private func costs(
@@ -174,7 +204,9 @@ extension LawService {
     func facts(
         _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation]
     ) async throws -> DatasetFacts {
-        let largest = observations.max { $0.userFraction < $1.userFraction }
+        let largest = observations.max {
+            ($0.userFraction, $0.tokens, $0.effectiveTokens) < ($1.userFraction, $1.tokens, $1.effectiveTokens)
+        }
         var facts: DatasetFacts
         if dataset.corpusFile.isEmpty {
             let tokens = max(1, largest?.tokens ?? 1)

@@ -8,7 +8,8 @@ extension LawService {
 
     func recommend(_ params: AdvisorRecommendParams) async throws -> Recommendation {
         let budget = try Self.budget(params.limits)
-        let prepared = try await advisor(params.name, loss: params.loss, backbone: params.backbone)
+        let prepared = try await advisor(
+            params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         try prepared.costs.check(budget, dataset: params.name)
         let (advisor, metric) = (prepared.advisor, Self.metric(params.metric, prepared))
         var answer = try await answering {
@@ -17,6 +18,7 @@ extension LawService {
         // How cheap an equal is cannot be said where parameters are not known.
         if prepared.costs.unknown["parameters"] != nil { answer.warnings.removeAll { $0.code == "cheaper-equivalent" } }
         answer.cost = prepared.costs.known(answer.cost)
+        answer.configuration = prepared.costs.known(answer.configuration)
         answer.cheapest = prepared.costs.known(answer.cheapest)
         answer.indistinguishable = answer.indistinguishable.map(prepared.costs.known)
         answer.runnersUp = answer.runnersUp.map(prepared.costs.known)
@@ -30,14 +32,16 @@ extension LawService {
             throw RPCError(
                 .invalidParams, "layers, dim: found \(params.layers), \(params.dim), expected positive numbers")
         }
-        let prepared = try await advisor(params.name, loss: params.loss, backbone: params.backbone)
+        let prepared = try await advisor(
+            params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         let advisor = prepared.advisor
         let (candidate, grade, warnings) = try await answering {
             try advisor.predict(
                 layers: params.layers, dim: params.dim, heads: params.heads, isForced: params.force ?? false)
         }
         return LawPredictResult(
-            dataset: params.name, configuration: candidate.configuration, predicted: candidate.predicted,
+            dataset: params.name, configuration: prepared.costs.known(candidate.configuration),
+            predicted: candidate.predicted,
             interval: candidate.interval, cost: prepared.costs.known(candidate.cost), grade: grade,
             warnings: prepared.warnings + warnings + prepared.costs.warnings, laws: prepared.advisor.lawNumbers)
     }
@@ -53,7 +57,8 @@ extension LawService {
                 .invalidParams,
                 "currency: found \"\(currency)\", expected one of \(currencies.keys.sorted().joined(separator: ", "))")
         }
-        let prepared = try await advisor(params.name, loss: params.loss, backbone: params.backbone)
+        let prepared = try await advisor(
+            params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         try prepared.costs.check(currency: currency, dataset: params.name)
         let (advisor, metric) = (prepared.advisor, Self.metric(params.metric, prepared))
         let points = try await answering { try advisor.pareto(path, metric: metric) }
@@ -68,7 +73,7 @@ extension LawService {
                     .invalidParams, "\(field): found \(value), expected 1 to \(most)", ["field": .string(field)])
             }
         }
-        let prepared = try await advisor(params.name, loss: params.loss, backbone: nil)
+        let prepared = try await advisor(params.name, loss: params.loss, backbone: nil, law: params.law)
         let metric = Self.metric(params.metric, prepared)
         let advisor = prepared.advisor
         let (now, levers, warnings) = try await answering {
@@ -80,6 +85,7 @@ extension LawService {
             levers: levers.map { lever in
                 var lever = lever
                 lever.cost = prepared.costs.known(lever.cost)
+                lever.configuration = prepared.costs.known(lever.configuration)
                 return lever
             }, warnings: prepared.warnings + warnings + prepared.costs.warnings, laws: prepared.advisor.lawNumbers)
     }
@@ -95,7 +101,7 @@ extension LawService {
             }
         }
         let budget = try Self.budget(params.limits)
-        let prepared = try await advisor(params.name, loss: params.loss, backbone: nil)
+        let prepared = try await advisor(params.name, loss: params.loss, backbone: nil, law: params.law)
         let metric = Self.metric(params.metric, prepared)
         if params.latencyX != nil { try prepared.costs.check(currency: "latencySeconds", dataset: params.name) }
         try prepared.costs.check(budget, dataset: params.name)
@@ -138,7 +144,7 @@ extension LawService {
     }
 
     private static func metric(_ asked: Metric?, _ prepared: Prepared) -> Metric {
-        metric(asked, of: Set(prepared.advisor.branches.flatMap(\.laws.keys)))
+        metric(asked ?? prepared.metric, of: Set(prepared.advisor.branches.flatMap(\.laws.keys)))
     }
 
     /// Asks an advisor, whose table may be large, away from the actor.

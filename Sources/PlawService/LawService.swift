@@ -91,7 +91,7 @@ actor LawService {
     }
 
     /// In an order of their own, so that the same trainings give the same law to the last bit, whichever ended first.
-    private static func ordered(_ observations: [Observation]) -> [Observation] {
+    static func ordered(_ observations: [Observation]) -> [Observation] {
         observations.sorted { first, second in
             let (a, b) = (first.configuration, second.configuration)
             return (a.layers, a.dim, a.heads, first.userFraction, first.seed, first.id)
@@ -139,20 +139,6 @@ actor LawService {
         }
     }
 
-    /// Laws of the key that answers are given from, best first: the newest whose laws have observations to spare, so that a
-    /// calibration that was given up or had no time does not hide a good one before it. Those that leave something unsaid
-    /// answer only where there are no others.
-    static func served(_ laws: [Law], loss: Loss?) -> [Law] {
-        let laws = laws.filter { loss == nil || $0.key.loss == loss }
-        let key = servedKey(laws.map { ($0.key, ($0.fit.lead?.degreesOfFreedom ?? 0) > 0) })
-        return laws.filter { $0.key == key }
-    }
-
-    private static func servedKey(_ laws: [(key: LawKey, hasSpare: Bool)]) -> LawKey? {
-        let declared = laws.filter(\.key.undeclared.isEmpty)
-        return (declared.first(where: \.hasSpare) ?? laws.first(where: \.hasSpare) ?? laws.first)?.key
-    }
-
     /// The answer to `law.list` as JSON.
     func list(_ params: LawListParams) async throws -> String {
         let limit = params.limit ?? .max
@@ -161,8 +147,8 @@ actor LawService {
                 .invalidParams, "limit: found \(limit), expected 1 or more", ["field": .string("limit")])
         }
         let page = try await store.lawTexts(
-            of: params.name, params.metric, params.loss, params.family, before: params.before, limit: limit,
-            mostBytes: FrameLimits.responseBytes / 2)
+            of: params.name, params.metric, params.loss, params.family, backbone: params.backbone, id: params.law,
+            before: params.before, limit: limit, mostBytes: FrameLimits.responseBytes / 2)
         let next = page.next.map { ",\"next\":\($0)" } ?? ""
         return "{\"fits\":[\(page.fits.joined(separator: ","))],\"laws\":[\(page.laws.joined(separator: ","))]\(next)}"
     }
@@ -192,19 +178,33 @@ actor LawService {
         if let id = params.id { return try await store.lawText(id) }
         guard let name = params.name else { throw RPCError(.invalidParams, "id, name: expected one of them") }
         let metric = params.metric ?? Metric(.ndcg, 10)
-        let laws = try await store.lawHeads(of: name).filter { params.loss == nil || $0.key.loss == params.loss }
-        let key = Self.servedKey(laws.map { ($0.key, $0.hasSpare) })
-        guard let law = (laws.filter { $0.key == key } + laws).first(where: { $0.metric == metric }) else {
-            throw Self.noLaw(name, metric: metric, loss: params.loss)
+        let heads = try await store.lawHeads(of: name)
+        let dataset = try await store.dataset(name)
+        let choice = LawChoice(heads, loss: params.loss, version: dataset.info.version)
+        guard let law = (choice.served + choice.others).flatMap(\.heads).first(where: { $0.metric == metric }) else {
+            throw Self.noLaw(
+                name, heads, metric: metric, loss: params.loss, hasInteractions: !dataset.corpusFile.isEmpty)
         }
         return try await store.lawText(law.id)
     }
 
-    static func noLaw(_ name: String, metric: Metric?, loss: Loss?) -> RPCError {
-        let what = [metric?.description, loss.map { "loss \($0.rawValue)" }].compactMap { $0 }.joined(separator: ", ")
+    /// Why no law can be asked: what was looked for, what there is, and how to get one.
+    static func noLaw(
+        _ name: String, _ heads: [LawHead], metric: Metric? = nil, loss: Loss? = nil, backbone: Backbone? = nil,
+        hasInteractions: Bool
+    ) -> RPCError {
+        let what = [
+            backbone.map { "of backbone \($0.rawValue)" },
+            loss.map { "of loss \($0.rawValue)" }, metric.map { "of \($0)" },
+        ].compactMap { $0 }.joined(separator: ", ")
+        let known = Set(heads.map { metric == nil ? $0.key.model : "\($0.metric) of \($0.key.model)" }).sorted()
+        let ways = (hasInteractions ? ["`plaw calibrate \(name)`"] : []) + ["`plaw import \(name) FILE`"]
         return RPCError(
             .lawUnknown,
-            "\"\(name)\" has no law\(what.isEmpty ? "" : " for " + what); run `plaw calibrate \(name)` first",
+            "\"\(name)\" has no law\(what.isEmpty ? "" : " " + what)"
+                + (known.isEmpty
+                    ? "" : "; it has laws of \(known.joined(separator: ", ")), which plaw law \(name) lists")
+                + "; run " + ways.joined(separator: " or ") + " to get \(known.isEmpty ? "one" : "others")",
             ["dataset": .string(name)])
     }
 }

@@ -248,14 +248,12 @@ actor ObservationService {
     /// What an answer that rests on such a key says of it.
     static func warning(_ key: LawKey, observations: Int?) -> Warning {
         let which = observations.map { "\($0) observations" } ?? "the observations"
-        func said(_ column: String, _ word: String) -> String { key.undeclared.contains(column) ? "?" : word }
-        let model = said("backbone", key.backbone.rawValue) + " " + said("loss", key.loss.rawValue)
         let data =
             key.undeclared.contains("tokens") || key.undeclared.contains("apen")
             ? "; their data size D' is known only in units of that of all users" : ""
         return Warning(
             code: "undeclared",
-            message: "undeclared: \(key.undeclared.joined(separator: ", ")). That \(which) of \(model) "
+            message: "undeclared: \(key.undeclared.joined(separator: ", ")). That \(which) of \(key.model) "
                 + "agree in these is assumed; they are fitted among themselves only\(data)")
     }
 }

@@ -86,12 +86,12 @@ extension Store {
 
     // MARK: - As text
 
-    /// Laws being served, newest first, as JSON: stored texts put together, not decoded. Of one dataset, metric and loss where
-    /// named, with smaller numbers than `before`, at most `limit`, and as many as `mostBytes` hold, but one at least; `next` is the
+    /// Laws being served, newest first, as JSON: stored texts put together, not decoded. Of one dataset, metric, loss, backbone and
+    /// number where named, with smaller numbers than `before`, at most `limit`, and as many as `mostBytes` hold, but one at least; `next` is the
     /// `before` of those that follow. `fits` are those of a family, or all, law by law. Errors: `unknownDataset`.
     package func lawTexts(
-        of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, before: Int64?, limit: Int,
-        mostBytes: Int
+        of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, backbone: Backbone? = nil,
+        id: Int64? = nil, before: Int64?, limit: Int, mostBytes: Int
     ) async throws(StoreError) -> (laws: [String], fits: [String], next: Int64?) {
         try await read("read laws") { db in
             var sql = """
@@ -108,6 +108,11 @@ extension Store {
             if let dataset { add("datasetId =", try Self.datasetID(db, dataset)) }
             if let metric { add("metric =", metric.description) }
             if let loss { add("law.loss =", loss.rawValue) }
+            if let backbone {
+                add("json_extract(key, '$.backbone') =", backbone.rawValue)
+                sql += " AND NOT EXISTS (SELECT 1 FROM json_each(key, '$.undeclared') WHERE value = 'backbone')"
+            }
+            if let id { add("law.id =", id) }
             if let before { add("law.id <", before) }
             let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
             var (laws, fits, bytes, last): ([String], [String], Int, Int64) = ([], [], 0, 0)
@@ -174,11 +179,13 @@ extension Store {
             let id = try Self.datasetID(db, dataset)
             let ids = try Int64.fetchAll(
                 db, sql: "SELECT id FROM law WHERE datasetId = ? AND current ORDER BY id DESC", arguments: [id])
-            return try ids.map { id in
-                if let head = known[id] { return head }
-                let law = try Self.law(Self.lawRow(db, id))
-                return LawHead(
-                    id: id, key: law.key, metric: law.fit.metric, hasSpare: (law.fit.lead?.degreesOfFreedom ?? 0) > 0)
+            var whole: Set<Int64>?
+            return try ids.map { lawID in
+                if let head = known[lawID] { return head }
+                let law = try Self.law(Self.lawRow(db, lawID))
+                let all = try whole ?? Self.onAllUsers(db, of: id)
+                whole = all
+                return LawHead(law, onAllUsers: all)
             }
         }
         lawHeads.withLock { all in
@@ -189,6 +196,14 @@ extension Store {
     }
 
     private static let mostHeads = 10_000
+
+    /// Numbers of the observations of all users.
+    private static func onAllUsers(_ db: Database, of dataset: Int64) throws -> Set<Int64> {
+        try Int64.fetchSet(
+            db,
+            sql: "SELECT id FROM observation WHERE datasetId = ? AND json_extract(body, '$.userFraction') >= 1",
+            arguments: [dataset])
+    }
 
     // MARK: - Probes
 
@@ -227,4 +242,23 @@ package struct LawHead: Sendable {
     package var metric: Metric
     /// Whether it has observations to spare.
     package var hasSpare: Bool
+    /// Shapes that were trained on all users, observations of all, and the relative error on each of them left out.
+    package var shapes: Int
+    package var observations: Int
+    package var error: Double?
+    /// The best that was measured on all users.
+    package var best: Double?
+
+    init(_ law: Law, onAllUsers: Set<Int64>) {
+        let (fit, lead) = (law.fit, law.fit.lead)
+        let whole = fit.points.filter { onAllUsers.contains($0.observation) }
+        id = law.id
+        key = law.key
+        metric = fit.metric
+        hasSpare = (lead?.degreesOfFreedom ?? 0) > 0
+        shapes = Set(whole.map { SIMD2($0.layers, $0.dim) }).count
+        observations = fit.points.count
+        error = lead?.crossValidation.leaveOneOut.relativeError
+        best = whole.map(\.observed).max()
+    }
 }

@@ -45,6 +45,27 @@ import Testing
         #expect(found.effectiveTokens == 400)
     }
 
+    @Test("heads that follow from the dimension are one rule, whatever the order; others keep trainings apart")
+    func heads() throws {
+        func policies(_ rows: [String], header: String = "layers,dim,heads,hr@10") throws -> [String] {
+            try Self.observations(([header] + rows).joined(separator: "\n")).map(\.key.policy)
+        }
+        let ruled = ["1,16,1,0.1", "2,16,1,0.1", "1,64,4,0.2", "2,64,4,0.2"]
+        #expect(try Set(policies(ruled)) == ["heads<=4"] && Set(policies(ruled.reversed())) == ["heads<=4"])
+        // The same number everywhere, and two numbers at one dimension.
+        #expect(try policies(Array(ruled.prefix(2))) == ["heads=1", "heads=1"])
+        #expect(try policies(ruled + ["4,64,1,0.2"]).suffix(3) == ["heads=4", "heads=4", "heads=1"])
+        // Other keys say nothing of these, and a policy that says its heads is left as it is.
+        let two = ["1,16,1,0.1,a", "1,64,4,0.2,b", "2,64,4,0.2,b heads<=8"]
+        #expect(
+            try policies(two, header: "layers,dim,heads,hr@10,policy") == ["a heads=1", "b heads=4", "b heads<=8"])
+        // What is written is read as the same.
+        let rows = try Self.observations((["layers,dim,heads,hr@10"] + ruled).joined(separator: "\n"))
+        #expect(try Set(Self.observations(ObservationTable.write(rows)).map(\.key.policy)) == ["heads<=4"])
+        let one = try Self.observations(ObservationTable.write([rows[0]]), columns: ["policy": "heads<=4"])
+        #expect(one[0].key.policy == "heads<=4")
+    }
+
     @Test("layers, dim and a metric are enough; the rest is undeclared")
     func least() throws {
         let found = try Self.observations("dim,layers,NDCG@10\n16,2,0.05\n32,2,0.06\n")

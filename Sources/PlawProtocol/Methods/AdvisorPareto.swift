@@ -12,7 +12,7 @@ package enum AdvisorPareto: RPCMethod {
 /// Which front.
 package struct AdvisorParetoParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, currency, metric, loss, backbone
+        case name, currency, metric, loss, backbone, law
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -22,15 +22,19 @@ package struct AdvisorParetoParams: RPCParams, Hashable {
     package var metric: Metric?
     package var loss: Loss?
     package var backbone: Backbone?
+    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    package var law: Int64?
 
     package init(
-        name: String, currency: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Backbone? = nil
+        name: String, currency: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Backbone? = nil,
+        law: Int64? = nil
     ) {
         self.name = name
         self.currency = currency
         self.metric = metric
         self.loss = loss
         self.backbone = backbone
+        self.law = law
     }
 }
 

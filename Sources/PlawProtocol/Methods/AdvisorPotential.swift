@@ -12,7 +12,7 @@ package enum AdvisorPotential: RPCMethod {
 /// From where.
 package struct AdvisorPotentialParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, layers, dim, metric, loss, backbone
+        case name, layers, dim, metric, loss, backbone, law
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -24,10 +24,12 @@ package struct AdvisorPotentialParams: RPCParams, Hashable {
     package var loss: Loss?
     /// Backbone in use; the one that is best unless told.
     package var backbone: Backbone?
+    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    package var law: Int64?
 
     package init(
         name: String, layers: Int? = nil, dim: Int? = nil, metric: Metric? = nil, loss: Loss? = nil,
-        backbone: Backbone? = nil
+        backbone: Backbone? = nil, law: Int64? = nil
     ) {
         self.backbone = backbone
         self.name = name
@@ -35,6 +37,7 @@ package struct AdvisorPotentialParams: RPCParams, Hashable {
         self.dim = dim
         self.metric = metric
         self.loss = loss
+        self.law = law
     }
 }
 

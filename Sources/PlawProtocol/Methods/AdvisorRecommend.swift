@@ -13,7 +13,7 @@ package enum AdvisorRecommend: RPCMethod {
 package struct AdvisorRecommendParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case name, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, backbone,
-            force
+            force, law
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -34,11 +34,13 @@ package struct AdvisorRecommendParams: RPCParams, Hashable {
     package var backbone: Backbone?
     /// Answers also more than 2 e-folds outside the observations.
     package var force: Bool?
+    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    package var law: Int64?
 
     package init(
         name: String, maxParams: Double? = nil, maxFlops: Double? = nil, maxMemoryBytes: Double? = nil,
         maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil, metric: Metric? = nil, loss: Loss? = nil,
-        backbone: Backbone? = nil, force: Bool? = nil
+        backbone: Backbone? = nil, force: Bool? = nil, law: Int64? = nil
     ) {
         self.force = force
         self.name = name
@@ -50,6 +52,7 @@ package struct AdvisorRecommendParams: RPCParams, Hashable {
         self.metric = metric
         self.loss = loss
         self.backbone = backbone
+        self.law = law
     }
 
     package var limits: BudgetLimits {

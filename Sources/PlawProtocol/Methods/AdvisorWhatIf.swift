@@ -13,7 +13,7 @@ package enum AdvisorWhatIf: RPCMethod {
 package struct AdvisorWhatIfParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case name, usersX, interactionsX, latencyX, maxLength
-        case maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, force
+        case maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, force, law
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -34,11 +34,13 @@ package struct AdvisorWhatIfParams: RPCParams, Hashable {
     package var loss: Loss?
     /// Answers also more than 2 e-folds outside the observations.
     package var force: Bool?
+    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    package var law: Int64?
 
     package init(
         name: String, usersX: Double? = nil, interactionsX: Double? = nil, latencyX: Double? = nil,
         maxLength: Int? = nil, limits: BudgetLimits = BudgetLimits(), metric: Metric? = nil, loss: Loss? = nil,
-        force: Bool? = nil
+        force: Bool? = nil, law: Int64? = nil
     ) {
         self.force = force
         self.name = name
@@ -53,6 +55,7 @@ package struct AdvisorWhatIfParams: RPCParams, Hashable {
         maxTrainSeconds = limits.maxTrainSeconds
         self.metric = metric
         self.loss = loss
+        self.law = law
     }
 
     package var limits: BudgetLimits {

@@ -20,7 +20,7 @@ package struct LawGetParams: RPCParams, Hashable {
     package var name: String?
     /// ndcg@10 unless told.
     package var metric: Metric?
-    /// The one fitted last unless told.
+    /// That of the key with most evidence unless told.
     package var loss: Loss?
 
     package init(id: Int64? = nil, name: String? = nil, metric: Metric? = nil, loss: Loss? = nil) {

@@ -12,7 +12,7 @@ package enum LawList: RPCMethod {
 /// Which laws.
 package struct LawListParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, metric, loss, family, before, limit
+        case name, metric, loss, backbone, family, law, before, limit
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -20,17 +20,23 @@ package struct LawListParams: RPCParams, Hashable {
     /// Only laws of this metric, of this loss.
     package var metric: Metric?
     package var loss: Loss?
+    /// Only laws of this backbone.
+    package var backbone: Backbone?
     /// Only this family among `fits`.
     package var family: LawFamily?
+    /// Only the law with this number.
+    package var law: Int64?
     /// Only those with smaller numbers: the `next` of the answer before.
     package var before: Int64?
     /// Most laws of an answer; as many as a frame holds unless told.
     package var limit: Int?
 
     package init(
-        name: String? = nil, metric: Metric? = nil, loss: Loss? = nil, family: LawFamily? = nil, before: Int64? = nil,
-        limit: Int? = nil
+        name: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Backbone? = nil,
+        family: LawFamily? = nil, law: Int64? = nil, before: Int64? = nil, limit: Int? = nil
     ) {
+        self.backbone = backbone
+        self.law = law
         self.before = before
         self.limit = limit
         self.name = name

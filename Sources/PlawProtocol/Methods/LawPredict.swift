@@ -12,7 +12,7 @@ package enum LawPredict: RPCMethod {
 /// Which configuration.
 package struct LawPredictParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, layers, dim, heads, loss, backbone, force
+        case name, layers, dim, heads, loss, backbone, force, law
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -24,10 +24,12 @@ package struct LawPredictParams: RPCParams, Hashable {
     package var backbone: Backbone?
     /// Answers also more than 2 e-folds outside the observations.
     package var force: Bool?
+    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    package var law: Int64?
 
     package init(
         name: String, layers: Int, dim: Int, heads: Int? = nil, loss: Loss? = nil, backbone: Backbone? = nil,
-        force: Bool? = nil
+        force: Bool? = nil, law: Int64? = nil
     ) {
         self.name = name
         self.layers = layers
@@ -36,6 +38,7 @@ package struct LawPredictParams: RPCParams, Hashable {
         self.loss = loss
         self.backbone = backbone
         self.force = force
+        self.law = law
     }
 }
 

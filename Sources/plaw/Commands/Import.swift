@@ -75,18 +75,23 @@ struct Import: AsyncParsableCommand {
         if result.duplicates > 0 { lines.append("\(rows(result.duplicates)) said again what was known") }
         if result.skipped > 0 { lines.append("\(rows(result.skipped)) without metrics left out: diverged or failed") }
         if !result.keys.isEmpty {
-            var table = Table("backbone", "loss", "L", "split", "mask", "observations", "fitted", "undeclared")
-            table.leftAligned = [0, 1, 3, 4, 7]
-            for imported in result.keys {
+            let keys = result.keys.map(\.key)
+            // What the other columns do not show of two keys that would look alike.
+            let differences = keys.map { LawDisplay.differences($0, among: keys) }
+            let differ = differences.contains { !$0.isEmpty }
+            var table = Table(
+                cells: ["backbone", "loss", "L", "split", "mask", "observations", "fitted"]
+                    + (differ ? ["differs in"] : []) + ["undeclared"])
+            table.leftAligned = [0, 1, 3, 4, 7, 8]
+            for (imported, difference) in zip(result.keys, differences) {
                 let key = imported.key
-                func said(_ column: String, _ value: String) -> String {
-                    key.undeclared.contains(column) ? "?" : value
-                }
                 table.add(
-                    said("backbone", key.backbone.rawValue), said("loss", key.loss.rawValue),
-                    said("max_length", "\(key.maxLength)"), said("split", key.split), said("mask", key.mask.rawValue),
-                    Format.count(imported.observations), Format.count(imported.converged),
-                    key.undeclared.joined(separator: ", "))
+                    cells: [
+                        key.said("backbone", key.backbone.rawValue), key.said("loss", key.loss.rawValue),
+                        key.said("max_length", "\(key.maxLength)"), key.said("split", key.split),
+                        key.said("mask", key.mask.rawValue), Format.count(imported.observations),
+                        Format.count(imported.converged),
+                    ] + (differ ? [difference] : []) + [key.undeclared.joined(separator: ", ")])
             }
             lines += table.lines
         }

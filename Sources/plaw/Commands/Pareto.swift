@@ -10,14 +10,15 @@ struct Pareto: AsyncParsableCommand {
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "parameters, trainingFlops, memoryBytes, latencySeconds or trainingSeconds.") var currency: String?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
-    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Option(help: "Only models of this backbone.") var backbone: Backbone?
+    @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @OptionGroup var common: Common
 
     func run() async throws {
         let params = AdvisorParetoParams(
             name: name, currency: currency, metric: metric, loss: loss,
-            backbone: backbone)
+            backbone: backbone, law: law)
         try await common.show(AdvisorPareto.self, params) { CandidateDisplay.printTable($0.points, indent: "") }
     }
 }

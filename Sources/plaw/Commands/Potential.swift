@@ -12,18 +12,19 @@ struct Potential: AsyncParsableCommand {
     var layers: Int?
     @Option(help: "Dimension in use.") var dim: Int?
     @Option(help: "What to look at: ndcg@10 unless given.") var metric: Metric?
-    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Option(help: "Backbone in use; the best one unless given.") var backbone: Backbone?
+    @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @OptionGroup var common: Common
 
     func run() async throws {
         let params = AdvisorPotentialParams(
-            name: name, layers: layers, dim: dim, metric: metric, loss: loss, backbone: backbone)
+            name: name, layers: layers, dim: dim, metric: metric, loss: loss, backbone: backbone, law: law)
         try await common.show(AdvisorPotential.self, params) { answer in
             let name = answer.metric.description
             let c = answer.now.configuration
             Terminal.print(
-                "now \(c.layers) x \(c.dim) (\(c.backbone.rawValue)): \(name) "
+                "now \(c.layers) x \(c.dim) (\(c.undeclared.contains("backbone") ? "backbone not declared" : c.backbone.rawValue)): \(name) "
                     + (answer.now.predicted[name].map(Format.quality) ?? "unknown"))
             let isOutside = answer.levers.contains { $0.grade != .inside }
             var table = Table(

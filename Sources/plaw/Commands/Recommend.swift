@@ -14,16 +14,17 @@ struct Recommend: AsyncParsableCommand {
     @Option(help: "Longest time to rank all items for one user on one core: 5ms.") var maxLatency: Seconds?
     @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
-    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Option(help: "Only models of this backbone.") var backbone: Backbone?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
+    @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @OptionGroup var common: Common
 
     func run() async throws {
         let params = AdvisorRecommendParams(
             name: name, maxParams: maxParams?.value, maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value,
             maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value, metric: metric, loss: loss,
-            backbone: backbone, force: force ? true : nil)
+            backbone: backbone, force: force ? true : nil, law: law)
         try await common.show(AdvisorRecommend.self, params) { answer in
             CandidateDisplay.printAnswer(
                 answer.configuration, answer.predicted, answer.interval, answer.cost)
@@ -31,18 +32,21 @@ struct Recommend: AsyncParsableCommand {
             for reason in answer.reasons { Terminal.print("  " + reason) }
             if answer.grade != .inside { Terminal.print("  extrapolation: \(answer.grade.rawValue)") }
             let c = answer.cheapest.configuration
+            let listed = [answer.cheapest] + answer.indistinguishable + answer.runnersUp
+            let several = listed.contains { $0.configuration.backbone != answer.configuration.backbone }
             if c != answer.configuration {
                 Terminal.print("cheapest within one standard error of a training")
-                CandidateDisplay.printTable([answer.cheapest], indent: "  ")
+                CandidateDisplay.printTable([answer.cheapest], indent: "  ", showsBackbones: several)
             }
             if !answer.indistinguishable.isEmpty {
                 Terminal.print("cannot be told apart from it")
-                CandidateDisplay.printTable(Array(answer.indistinguishable.prefix(8)), indent: "  ")
+                CandidateDisplay.printTable(
+                    Array(answer.indistinguishable.prefix(8)), indent: "  ", showsBackbones: several)
                 let more = answer.indistinguishable.count - 8
                 if more > 0 { Terminal.print("  and \(more) more") }
             } else if !answer.runnersUp.isEmpty {
                 Terminal.print("runners-up")
-                CandidateDisplay.printTable(answer.runnersUp, indent: "  ")
+                CandidateDisplay.printTable(answer.runnersUp, indent: "  ", showsBackbones: several)
             }
             CandidateDisplay.printWarnings(answer.warnings)
         }

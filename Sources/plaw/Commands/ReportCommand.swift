@@ -16,7 +16,7 @@ struct ReportCommand: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "File to write; standard output unless given.", completion: .file())
     var output: String?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
-    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @OptionGroup var common: Common
 
     func run() async throws {

@@ -19,8 +19,9 @@ struct WhatIf: AsyncParsableCommand {
     @Option(help: "Longest time to rank all items for one user on one core: 5ms.") var maxLatency: Seconds?
     @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
-    @Option(help: "Laws of this loss; of the newest good fit unless given.") var loss: Loss?
+    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
+    @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @OptionGroup var common: Common
 
     func validate() throws {
@@ -35,7 +36,7 @@ struct WhatIf: AsyncParsableCommand {
             maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value)
         let params = AdvisorWhatIfParams(
             name: name, usersX: usersX, interactionsX: interactionsX, latencyX: latencyX, maxLength: maxLength,
-            limits: limits, metric: metric, loss: loss, force: force ? true : nil)
+            limits: limits, metric: metric, loss: loss, force: force ? true : nil, law: law)
         try await common.show(AdvisorWhatIf.self, params) { answer in
             func show(_ name: String, _ candidate: Candidate, _ grade: ExtrapolationGrade, _ tokens: Int?) {
                 let data = tokens.map { ": \(Format.count(Double($0))) tokens" } ?? ""

@@ -1,0 +1,46 @@
+extension LawKey {
+    /// A value as text; a question mark where nobody said it.
+    package func said(_ column: String, _ value: String) -> String { undeclared.contains(column) ? "?" : value }
+
+    /// Backbone and loss: `sasrec cce`, `sasrec (undeclared loss)`.
+    package var model: String {
+        switch (undeclared.contains("backbone"), undeclared.contains("loss")) {
+        case (false, false): "\(backbone.rawValue) \(loss.rawValue)"
+        case (false, true): "\(backbone.rawValue) (undeclared loss)"
+        case (true, false): "\(loss.rawValue) (undeclared backbone)"
+        case (true, true): "undeclared backbone and loss"
+        }
+    }
+
+    /// What else tells this key from others, by the columns of a table of observations; of a policy, the words that not all of them have.
+    package func distinction(from others: [LawKey]) -> [String] {
+        var found: [String] = []
+        func add(_ column: String, _ value: (LawKey) -> String) {
+            let own = said(column, value(self))
+            if others.contains(where: { $0.said(column, value($0)) != own }) {
+                found.append("\(column) \(own.isEmpty ? "none" : own)")
+            }
+        }
+        add("dataset_version") { String($0.datasetVersion.prefix(12)) }
+        add("filter") { $0.filter }
+        add("split") { $0.split }
+        add("mask") { $0.mask.rawValue }
+        add("candidates") { $0.candidates }
+        add("negatives") { "\($0.negatives)" }
+        add("max_length") { "\($0.maxLength)" }
+        let words = Set(policyWords)
+        let foreign = others.map { Set($0.policyWords) }
+        let own = policyWords.filter { word in foreign.contains { !$0.contains(word) } }
+        if !own.isEmpty {
+            found.append(own.joined(separator: " "))
+        } else if let missing = foreign.flatMap({ $0.subtracting(words) }).min() {
+            found.append("without \(missing)")
+        }
+        add("code_version") { $0.codeVersion }
+        let unsaid = undeclared.filter { column in others.contains { !$0.undeclared.contains(column) } }
+        if !unsaid.isEmpty { found.append("undeclared: " + unsaid.joined(separator: ", ")) }
+        return found.filter { !$0.hasSuffix(" ?") }
+    }
+
+    private var policyWords: [String] { policy.split(separator: " ").map(String.init) }
+}
