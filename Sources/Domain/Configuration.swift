@@ -90,6 +90,9 @@ package struct Configuration: Codable, Sendable, Hashable {
     package var loss: Loss
     /// Inner width of the feed-forward layers as a multiple of d; the backbone's own where nil.
     package var feedForwardFactor: Double?
+    /// What nobody declared of `backbone`, `heads`, `max_length` and `loss`, by the columns of an import: the members hold a
+    /// placeholder, and are absent on the wire.
+    package var undeclared: [String] = []
 
     package init(
         backbone: Backbone = .sasrec, layers: Int, dim: Int, heads: Int = 2, maxLength: Int = 50, loss: Loss = .cce,
@@ -104,8 +107,57 @@ package struct Configuration: Codable, Sendable, Hashable {
         self.feedForwardFactor = feedForwardFactor
     }
 
+    private enum CodingKeys: CodingKey {
+        case backbone, layers, dim, heads, maxLength, loss, feedForwardFactor
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let c = try decoder.container(keyedBy: CodingKeys.self)
+        var undeclared: [String] = []
+        func declared<Value: Decodable>(_ key: CodingKeys, _ column: String, _ placeholder: Value) throws -> Value {
+            if c.contains(key) { return try c.decode(Value.self, forKey: key) }
+            undeclared.append(column)
+            return placeholder
+        }
+        backbone = try declared(.backbone, "backbone", .sasrec)
+        layers = try c.decode(Int.self, forKey: .layers)
+        dim = try c.decode(Int.self, forKey: .dim)
+        heads = try declared(.heads, "heads", 1)
+        maxLength = try declared(.maxLength, "max_length", 50)
+        loss = try declared(.loss, "loss", .cce)
+        feedForwardFactor = try c.decodeIfPresent(Double.self, forKey: .feedForwardFactor)
+        self.undeclared = undeclared
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var c = encoder.container(keyedBy: CodingKeys.self)
+        func isDeclared(_ column: String) -> Bool { !undeclared.contains(column) }
+        if isDeclared("backbone") { try c.encode(backbone, forKey: .backbone) }
+        try c.encode(layers, forKey: .layers)
+        try c.encode(dim, forKey: .dim)
+        if isDeclared("heads") { try c.encode(heads, forKey: .heads) }
+        if isDeclared("max_length") { try c.encode(maxLength, forKey: .maxLength) }
+        if isDeclared("loss") { try c.encode(loss, forKey: .loss) }
+        try c.encodeIfPresent(feedForwardFactor, forKey: .feedForwardFactor)
+    }
+
+    /// In words: `sasrec, cce, 2 heads, sequences of 50`; what nobody declared comes last and is called so.
+    package var words: String {
+        var said: [String] = []
+        var open: [String] = []
+        func add(_ column: String, _ name: String, _ text: String) {
+            if undeclared.contains(column) { open.append(name) } else { said.append(text) }
+        }
+        add("backbone", "backbone", backbone.rawValue)
+        add("loss", "loss", loss.rawValue)
+        add("heads", "heads", heads == 1 ? "1 head" : "\(heads) heads")
+        add("max_length", "sequence length", "sequences of \(maxLength)")
+        return (said + (open.isEmpty ? [] : [open.joined(separator: ", ") + " not declared"])).joined(separator: ", ")
+    }
+
     /// Why this configuration cannot be trained, naming the field, or nil when it can.
     package var problem: String? {
+        if let column = undeclared.first { return "\(column): found nothing, expected it" }
         if layers < 1 || layers > 128 { return "layers: found \(layers), expected 1...128" }
         if dim < 1 || dim > 4096 { return "dim: found \(dim), expected 1...4096" }
         if heads < 1 || dim % heads != 0 { return "heads: found \(heads), expected a divisor of dim \(dim)" }

@@ -212,6 +212,8 @@ package struct FamilyFit: Codable, Sendable, Hashable {
     package var axes: [String: AxisShape]
     package var crossValidation: CrossValidation
     package var process: Process
+    /// What its own formula gives at each point of the law, in their order; nil in laws of a former version.
+    package var fitted: [Double]?
 
     package init(
         family: LawFamily, metric: Metric, form: String, parameters: [String: Double], intervals: [String: Interval],

@@ -200,7 +200,9 @@ private struct Fitting {
             let formula = Formula(
                 family, trainings: design.trainings, points: design.points.count, fixedP: fitter.fixedP,
                 isHuber: fitter.estimator == .huber)
-            fits.append(formula.fit(metric: fitter.metric, model: model, score: score, rows: rows))
+            var fit = formula.fit(metric: fitter.metric, model: model, score: score, rows: rows)
+            fit.fitted = design.trainings.map { formula.value($0.x) }
+            fits.append(fit)
         }
         let lead = zip(fitter.families, scores.weights).max { $0.1 < $1.1 }?.0 ?? .constant
         let leadFormula = Formula(
@@ -266,6 +268,11 @@ private struct Fitting {
         let key = observations[0].key
         func list(_ values: [Int]) -> String { Set(values).sorted().map(String.init).joined(separator: ", ") }
         let fractions = Set(observations.map(\.userFraction)).sorted()
+        func said(_ column: String, _ value: String) -> String {
+            guard key.undeclared.contains(column) else { return value }
+            // Heads and feed-forward factors stand in a policy of which nobody said the rest.
+            return (column == "policy" && !value.isEmpty ? value + "; else " : "") + "not declared"
+        }
         return [
             "families": fitter.families.map(\.rawValue).joined(separator: ", "),
             "p": fitter.fixedP.map { "fixed at \($0)" } ?? "profiled where a curve uses it",
@@ -288,9 +295,11 @@ private struct Fitting {
             "userFractions": fractions.map { rounded($0) }.joined(separator: ", "),
             "seeds": "\(Set(observations.map(\.seed)).count), \(design.replicates) repeats",
             "N": "layers", "d": "embedding dimension, tied input and output", "D'": "tokens / ApEn, measured",
-            "metric": "\(fitter.metric) of the test targets, raw", "split": key.split, "mask": key.mask.rawValue,
-            "candidates": key.candidates, "loss": key.loss.rawValue, "policy": key.policy,
-            "checkpoints": "final weights of the best validation epoch only", "codeVersion": key.codeVersion,
+            "metric": "\(fitter.metric) of the test targets, raw", "split": said("split", key.split),
+            "mask": said("mask", key.mask.rawValue), "candidates": said("candidates", key.candidates),
+            "loss": said("loss", key.loss.rawValue), "policy": said("policy", key.policy),
+            "checkpoints": "final weights of the best validation epoch only",
+            "codeVersion": said("code_version", key.codeVersion),
         ]
     }
 

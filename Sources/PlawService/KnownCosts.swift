@@ -7,6 +7,8 @@ internal import PlawProtocol
 struct KnownCosts: Sendable {
     /// Why a currency is not known.
     private(set) var unknown: [String: String] = [:]
+    /// What nobody declared of the configurations.
+    private let undeclared: [String]
 
     private static let currencies: [(name: String, words: String)] = [
         ("parameters", "parameters"), ("trainingFlops", "training FLOPs"), ("trainingSeconds", "training time"),
@@ -17,6 +19,7 @@ struct KnownCosts: Sendable {
     ///   - hasSpeed: whether speeds were measured here.
     ///   - items: nil where nobody said them.
     init(key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool) {
+        undeclared = ["backbone", "heads", "max_length", "loss"].filter(key.undeclared.contains)
         let missing = key.undeclared.filter { ["backbone", "max_length"].contains($0) }
         if !missing.isEmpty {
             unknown["parameters"] = "the observations do not declare " + missing.joined(separator: ", ")
@@ -55,9 +58,17 @@ struct KnownCosts: Sendable {
 
     func check(currency: String, words: String? = nil, dataset: String) throws {
         guard let reason = unknown[currency] else { return }
+        let words = words ?? Self.currencies.first { $0.name == currency }?.words
         throw RPCError(
             .lawUnknown, "the \(words ?? currency) of \"\(dataset)\" cannot be told: \(reason)",
             ["currency": .string(currency), "dataset": .string(dataset)])
+    }
+
+    /// A configuration without what nobody declared.
+    func known(_ configuration: Configuration) -> Configuration {
+        var configuration = configuration
+        configuration.undeclared = undeclared
+        return configuration
     }
 
     /// A cost without what is not known.
@@ -79,6 +90,7 @@ struct KnownCosts: Sendable {
 
     func known(_ candidate: Candidate) -> Candidate {
         var candidate = candidate
+        candidate.configuration = known(candidate.configuration)
         candidate.cost = known(candidate.cost)
         return candidate
     }

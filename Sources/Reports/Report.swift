@@ -74,8 +74,7 @@ package struct Report: Sendable {
         guard let answer = recommendation else { return section("Recommendation", [note(refusal ?? "none")]) }
         let c = answer.configuration
         let shape =
-            "\(c.layers) \(c.layers == 1 ? "layer" : "layers"), dim \(c.dim) (\(c.backbone.rawValue), \(c.loss.rawValue), "
-            + "\(c.heads) heads, sequences of \(c.maxLength))"
+            "\(c.layers) \(c.layers == 1 ? "layer" : "layers"), dim \(c.dim) (\(c.words))"
         let expected = answer.predicted.sorted { $0.key < $1.key }.map { metric, value in
             (
                 metric,

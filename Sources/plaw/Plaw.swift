@@ -41,7 +41,7 @@ enum Main {
     static func main() async {
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try Plaw.parseAsRoot()
+            var command = try Plaw.parseAsRoot(Arguments.joined(Array(CommandLine.arguments.dropFirst())))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -56,7 +56,7 @@ enum Main {
         } catch {
             // Help and version are "errors" of the parser that end well; a wrong usage is 2 here, not its 64.
             let code = Plaw.exitCode(for: error)
-            let text = Plaw.fullMessage(for: error)
+            let text = Arguments.explained(Plaw.fullMessage(for: error))
             if !text.isEmpty { code.isSuccess ? Terminal.print(text) : Terminal.note(text) }
             exit(code.isSuccess ? 0 : code == .validationFailure ? 2 : 1)
         }

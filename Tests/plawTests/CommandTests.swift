@@ -76,7 +76,9 @@ import Testing
                 #expect(try await Self.plaw(daemon, "what-if", "clicks").code == 2)
                 let infeasible = try await Self.plaw(daemon, "recommend", "clicks", "--max-latency", "1us")
                 #expect(infeasible.code == 1)
-                #expect(infeasible.errors.contains("latencySeconds is limited to"), "\(infeasible.errors)")
+                #expect(
+                    infeasible.errors.contains("latency is limited to 1 µs, and the fastest configuration"),
+                    "\(infeasible.errors)")
                 #expect(infeasible.output.isEmpty)
                 for command in [
                     ["predict", "clicks", "--layers", "2", "--dim", "20"], ["pareto", "clicks"], ["status"],

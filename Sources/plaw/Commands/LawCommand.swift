@@ -11,26 +11,28 @@ struct LawCommand: AsyncParsableCommand {
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "Only the law of this metric.") var metric: Metric?
     @Option(help: "Only the laws of this loss.") var loss: Loss?
+    @Option(help: "Only the laws of this backbone.") var backbone: Backbone?
+    @Option(help: "Only the law with this number.") var law: Int64?
     @Option(help: "Only this family: \(LawFamily.allCases.map(\.rawValue).joined(separator: ", ")).") var family:
         LawFamily?
     @Flag(help: "Also every choice behind the law.") var verbose = false
     @OptionGroup var common: Common
 
     func run() async throws {
-        let params = LawListParams(name: name, metric: metric, loss: loss, family: family)
-        var laws = try await common.connected { client in
-            var (laws, params): ([Law], LawListParams) = ([], params)
-            repeat {
-                let page = try await client.call(LawList.self, params)
-                laws += page.laws
-                params.before = page.next
-            } while params.before != nil
-            return laws
-        }
+        let params = LawListParams(
+            name: name, metric: metric, loss: loss, backbone: backbone, family: family, law: law)
+        var laws = try await self.laws(params)
         guard !laws.isEmpty else {
+            let known = Set(
+                try await self.laws(LawListParams(name: name)).map { "\($0.fit.metric) of \($0.key.model)" })
+            let name = name
+            let info = try await common.connected { try await $0.call(DatasetGet.self, DatasetName(name: name)) }
+            let ways = (info.corpusBytes > 0 ? ["plaw calibrate \(name)"] : []) + ["plaw import \(name) FILE"]
             throw CommandFailure(
-                "\"\(name)\" has no such law; fit one with: plaw calibrate \(name), or plaw fit \(name) from observations it has"
-            )
+                "\"\(name)\" has no such law"
+                    + (known.isEmpty
+                        ? "; get one with: \(ways.joined(separator: ", or "))"
+                        : "; it has laws of \(known.sorted().joined(separator: ", "))"))
         }
         // Laws of one key together, those that leave nothing open first, else the newest first.
         let keys = laws.reduce(into: [LawKey]()) { keys, law in if !keys.contains(law.key) { keys.append(law.key) } }
@@ -39,11 +41,25 @@ struct LawCommand: AsyncParsableCommand {
         try common.show(LawListResult(laws: laws, family: family)) { result in
             if ordered.count > 1 { LawDisplay.printOverview(result.laws) }
             for law in result.laws {
-                LawDisplay(law).printSummary()
-                LawDisplay(law).printFamilies(only: family)
-                LawDisplay(law).printPoints()
-                if verbose { LawDisplay(law).printChecklist() }
+                let display = LawDisplay(law, family: family)
+                display.printSummary()
+                display.printFamilies()
+                display.printPoints()
+                if verbose { display.printChecklist() }
             }
+        }
+    }
+
+    /// All pages of a list.
+    private func laws(_ params: LawListParams) async throws -> [Law] {
+        try await common.connected { client in
+            var (laws, params): ([Law], LawListParams) = ([], params)
+            repeat {
+                let page = try await client.call(LawList.self, params)
+                laws += page.laws
+                params.before = page.next
+            } while params.before != nil
+            return laws
         }
     }
 }

@@ -7,8 +7,7 @@ enum CandidateDisplay {
     ) {
         let c = configuration
         Terminal.print(
-            "\(c.layers) \(c.layers == 1 ? "layer" : "layers"), dim \(c.dim)  (\(c.backbone.rawValue), "
-                + "\(c.loss.rawValue), \(c.heads) heads, sequences of \(c.maxLength))")
+            "\(c.layers) \(c.layers == 1 ? "layer" : "layers"), dim \(c.dim)  (\(c.words))")
         func words(_ value: Double, _ text: String) -> String { value.isFinite ? text : "" }
         var table = Table("expected")
         table.leftAligned = [0, 2]
@@ -43,14 +42,18 @@ enum CandidateDisplay {
         value.isFinite ? format(value) : "unknown"
     }
 
-    static func printTable(_ candidates: [Candidate], indent: String) {
+    /// - Parameter showsBackbones: where configurations of several are told apart.
+    static func printTable(_ candidates: [Candidate], indent: String, showsBackbones: Bool? = nil) {
         let metrics = Set(candidates.flatMap(\.predicted.keys)).sorted()
+        let showsBackbones = showsBackbones ?? (Set(candidates.map(\.configuration.backbone)).count > 1)
         var table = Table(
-            cells: ["layers", "dim"] + metrics + ["parameters", "training", "time", "memory", "latency"])
+            cells: (showsBackbones ? ["backbone"] : []) + ["layers", "dim"] + metrics + [
+                "parameters", "training", "time", "memory", "latency",
+            ])
         for candidate in candidates {
             let c = candidate.configuration
             table.add(
-                cells: ["\(c.layers)", "\(c.dim)"]
+                cells: (showsBackbones ? [c.backbone.rawValue] : []) + ["\(c.layers)", "\(c.dim)"]
                     + metrics.map { candidate.predicted[$0].map(Format.quality) ?? "" } + [
                         known(candidate.cost.parameters, Format.count),
                         known(candidate.cost.trainingFlops, Format.flops),

@@ -1,39 +1,71 @@
 import Domain
 import PlawProtocol
 
-/// Prints a law.
+/// Prints a law: the family that leads it, or the one asked for.
 struct LawDisplay {
     private let law: Law
+    private let family: LawFamily?
 
-    init(_ law: Law) { self.law = law }
+    init(_ law: Law, family: LawFamily? = nil) {
+        self.law = law
+        self.family = family
+    }
+
+    /// The fit that is shown; nil where this law has none of the family.
+    private var shown: FamilyFit? { family.map { name in law.fit.fits.first { $0.family == name } } ?? law.fit.lead }
 
     /// One line a law, where there are several keys.
     static func printOverview(_ laws: [Law]) {
-        var table = Table("law", "metric", "backbone", "loss", "L", "split", "mask", "points", "family", "undeclared")
-        table.leftAligned = [1, 2, 3, 5, 6, 8, 9]
+        let keys = laws.reduce(into: [LawKey]()) { keys, law in if !keys.contains(law.key) { keys.append(law.key) } }
+        let differ = keys.contains { !differences($0, among: keys).isEmpty }
+        var table = Table(
+            cells: ["law", "metric", "backbone", "loss", "L", "split", "mask", "points", "family"]
+                + (differ ? ["differs in"] : []) + ["undeclared"])
+        table.leftAligned = [1, 2, 3, 5, 6, 8, 9, 10]
         for law in laws {
             let key = law.key
-            func said(_ column: String, _ value: String) -> String { key.undeclared.contains(column) ? "?" : value }
             table.add(
-                "\(law.id)", "\(law.fit.metric)", said("backbone", key.backbone.rawValue),
-                said("loss", key.loss.rawValue),
-                said("max_length", "\(key.maxLength)"), said("split", key.split), said("mask", key.mask.rawValue),
-                "\(law.fit.points.count)", law.fit.family, key.undeclared.joined(separator: ", "))
+                cells: [
+                    "\(law.id)", "\(law.fit.metric)", key.said("backbone", key.backbone.rawValue),
+                    key.said("loss", key.loss.rawValue), key.said("max_length", "\(key.maxLength)"),
+                    key.said("split", key.split), key.said("mask", key.mask.rawValue), "\(law.fit.points.count)",
+                    law.fit.family,
+                ] + (differ ? [differences(key, among: keys)] : []) + [key.undeclared.joined(separator: ", ")])
         }
         table.print()
         Terminal.print("")
     }
 
+    /// In what a key differs from those that look like it in a table of keys.
+    static func differences(_ key: LawKey, among keys: [LawKey]) -> String {
+        func columns(_ key: LawKey) -> [String] {
+            [
+                key.model, key.said("max_length", "\(key.maxLength)"), key.said("split", key.split),
+                key.said("mask", key.mask.rawValue), key.undeclared.joined(separator: ","),
+            ]
+        }
+        return key.distinction(from: keys.filter { $0 != key && columns($0) == columns(key) }).joined(separator: "; ")
+    }
+
+    /// Backbone and loss, or that nobody declared them.
+    private var model: String {
+        let open = ["backbone", "loss"].filter(law.key.undeclared.contains)
+        guard !open.isEmpty else { return law.key.model }
+        let said = [("backbone", law.key.backbone.rawValue), ("loss", law.key.loss.rawValue)].filter {
+            !open.contains($0.0)
+        }.map(\.1)
+        return (said + [open.joined(separator: " and ") + " not declared"]).joined(separator: ", ")
+    }
+
     func printSummary() {
         let fit = law.fit
         Terminal.print(
-            "\(fit.metric) of \(law.dataset), law \(law.id), \(law.key.backbone.rawValue) \(law.key.loss.rawValue)"
+            "\(fit.metric) of \(law.dataset), law \(law.id), \(model)"
                 + (["all", ""].contains(law.key.candidates) ? "" : ", ranked against \(law.key.candidates) items only"))
-        let lead = fit.lead
         var table = Table(
             "  answers", fit.family == "weighted" ? "from all families, weighted" : "from the \(fit.family)")
         table.leftAligned = [0, 1]
-        if let lead {
+        if let lead = shown {
             table.add("  form", "\(lead.form)  (\(lead.family.rawValue))")
             let parameters = lead.orderedParameters.map { "\($0.name) = \(Format.short($0.value))" }
             table.add("  parameters", parameters.joined(separator: ", "))
@@ -70,15 +102,15 @@ struct LawDisplay {
         table.print()
     }
 
-    /// Every family with its scores; one where `only` names it.
-    func printFamilies(only: LawFamily? = nil) {
+    /// Every family with its scores, or the one asked for.
+    func printFamilies() {
         func percent(_ score: FoldScore?) -> String {
             score.map { Format.fixed($0.relativeError * 100, 2) + " %" } ?? ""
         }
         var table = Table(
             "  family", "weight", "R^2", "rank", "condition", "one left out", "largest left out", "formula alone", "N*",
             "d*")
-        for family in law.fit.fits where only == nil || family.family == only {
+        for family in law.fit.fits where self.family == nil || family.family == self.family {
             let scores = family.crossValidation
             table.add(
                 "  " + family.family.rawValue, Format.fixed(scores.weight * 100, 0) + " %", Format.fixed(family.r2, 4),
@@ -86,7 +118,7 @@ struct LawDisplay {
                 percent(scores.leaveOneOut), percent(scores.leaveLargestOut), percent(scores.leaveLargestOutAlone),
                 family.optimum.layers.map(Format.short) ?? "", family.optimum.dim.map(Format.short) ?? "")
         }
-        if only == nil, let nearest = law.fit.nearestNeighbour {
+        if family == nil, let nearest = law.fit.nearestNeighbour {
             table.add("  nearest observation", "", "", "", "", "", percent(nearest), "", "", "")
         }
         table.print()
@@ -107,12 +139,22 @@ struct LawDisplay {
     }
 
     func printPoints() {
+        let points = law.fit.points
+        // A law of a former version has the values of its leading family alone.
+        let own = shown?.fitted ?? (shown?.family == law.fit.leading ? points.map(\.fitted) : [])
+        guard own.count == points.count else {
+            if let family {
+                Terminal.print(
+                    "  what \(family.rawValue) gives at each observation: unknown until plaw fit \(law.dataset)")
+            }
+            return
+        }
         var table = Table("  layers", "dim", "D'", "observed", "fitted", "residual")
         table.leftAligned = []
-        for point in law.fit.points {
+        for (point, fitted) in zip(points, own) {
             table.add(
                 "  \(point.layers)", "\(point.dim)", dataSize(point.effectiveTokens),
-                Format.quality(point.observed), Format.quality(point.fitted), Format.quality(point.residual))
+                Format.quality(point.observed), Format.quality(fitted), Format.quality(point.observed - fitted))
         }
         table.print()
     }
