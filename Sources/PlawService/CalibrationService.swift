@@ -210,6 +210,9 @@ extension EpochModel {
         func samples(_ group: TrainedEpochs) -> [Sample] {
             group.trainings.map {
                 Sample(layers: $0.layers, dim: $0.dim, userFraction: $0.userFraction, epochs: $0.epochs)
+            }.sorted {
+                // In an order of their own, so that sums do not depend on which came first, to the last bit.
+                ($0.layers, $0.dim, $0.userFraction, $0.epochs) < ($1.layers, $1.dim, $1.userFraction, $1.epochs)
             }
         }
         // A few dozen other keys say all that others can say.

@@ -209,6 +209,24 @@ import Testing
         }
     }
 
+    @Test("a backbone of which other costs are known is left out of the search, not of the answer's words")
+    func unlikeCosts() async throws {
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                // Nobody says how long these trained, so that their FLOPs cannot be told; and they are the better ones.
+                let hstu = Self.grid {
+                    Self.row($0, $1, top: 0.07, [("backbone", "hstu"), ("epochs", ""), ("parameters", "")])
+                }
+                try await Self.take(daemon.socket, "a", hstu.dropLast() + Self.grid())
+                let answer = try await Self.recommend(daemon.socket, "a")
+                #expect(answer.configuration.backbone == .sasrec)
+                let warning = try #require(answer.warnings.first { $0.code == "other-law" })
+                #expect(warning.message.contains("hstu cce was not asked: 15 observations"), "\(warning.message)")
+                #expect(warning.message.contains("ndcg@10 0.06"))
+            }
+        }
+    }
+
     @Test("a law of the data as it is now answers before one of more trainings on an older version")
     func versions() async throws {
         try await withCalibratedDaemon { daemon async throws in
