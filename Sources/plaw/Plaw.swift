@@ -41,7 +41,7 @@ enum Main {
     static func main() async {
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try Plaw.parseAsRoot()
+            var command = try Plaw.parseAsRoot(normalized(Array(CommandLine.arguments.dropFirst())))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -70,6 +70,32 @@ enum Main {
         }
         exit(1)
     }
+}
+
+/// Arguments as the parser wants them: options of every command may stand before it, and a value may begin with a minus sign, which
+/// its option then refuses in its own words.
+func normalized(_ arguments: [String]) -> [String] {
+    var leading: [String] = []
+    var rest = arguments[...]
+    while let first = rest.first, first == "--json" || first == "--socket" || first.hasPrefix("--socket=") {
+        let count = first == "--socket" ? 2 : 1
+        leading += rest.prefix(count)
+        rest = rest.dropFirst(count)
+    }
+    // Without a command there is nothing for them to follow.
+    guard let command = rest.first, !command.hasPrefix("-") else { return arguments }
+    var result: [String] = []
+    var isOver = false
+    for argument in [command] + leading + rest.dropFirst() {
+        if argument == "--" { isOver = true }
+        let isNegative = argument.first == "-" && argument.dropFirst().first.map { $0.isNumber || $0 == "." } == true
+        if !isOver, isNegative, let option = result.last, option.hasPrefix("--"), !option.contains("=") {
+            result[result.count - 1] = option + "=" + argument
+        } else {
+            result.append(argument)
+        }
+    }
+    return result
 }
 
 /// A command that could not do what was asked, for a reason on this side of the socket.
