@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 package import PlawProtocol
@@ -85,10 +86,7 @@ package final class PlawClient: Sendable {
                     }
                 }
         } catch {
-            throw ClientError(
-                description:
-                    "no daemon answers at \(path) (\(error)); start it with `systemctl start plawd.socket` or "
-                    + "`plawd --state-directory DIR`, or name its socket with --socket")
+            throw unreachable(path, error)
         }
         return try await channel.executeThenClose { inbound, outbound in
             let client = PlawClient(path: path, outbound: outbound)
@@ -109,6 +107,20 @@ package final class PlawClient: Sendable {
                 throw client.closed
             }
         }
+    }
+
+    private static func unreachable(_ path: String, _ error: any Error) -> ClientError {
+        let code = (error as? IOError)?.errnoCode
+        if code == EACCES || code == EPERM {
+            return ClientError(
+                description: "\(path): permission denied; the socket's owner and group may connect (`ls -l` shows them)"
+            )
+        }
+        let isLong = path.utf8.count > 107
+        let reason = code.map { String(cString: strerror($0)) } ?? (isLong ? "longer than 107 bytes" : "\(error)")
+        return ClientError(
+            description: "no daemon answers at \(path) (\(reason)); start it with `systemctl start plawd.socket` or "
+                + "`plawd --state-directory DIR`, or name its socket with --socket")
     }
 
     /// Calls a method. Errors: `RPCError` from the daemon, `ClientError`, `CancellationError`.

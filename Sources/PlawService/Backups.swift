@@ -16,12 +16,17 @@ actor Backups {
     /// Snapshots that may be open at once.
     static let maximumOpen = 4
 
-    /// A snapshot that nobody read from for this long is given up.
-    private static let patience = Duration.seconds(900)
+    /// A snapshot that nobody read from for this long is given up; sooner when the connection that asked for it has ended, and nobody
+    /// went on on another.
+    private let patience: Duration
+    private let patienceWithout: Duration
 
     private struct Snapshot {
         var archive: TarArchive
         var schema: String
+        /// Finished with the snapshot, which ends what waits for its connection.
+        var end: AsyncStream<Void>.Continuation
+        var isLeft = false
         var touched = ContinuousClock.now
     }
 
@@ -33,25 +38,53 @@ actor Backups {
     /// Snapshots that are being made.
     private var inWork = 0
 
-    init(store: Store, layout: StateLayout, space: DiskSpace) {
+    init(
+        store: Store, layout: StateLayout, space: DiskSpace, patience: Duration = .seconds(900),
+        patienceWithout: Duration = .seconds(60)
+    ) {
+        (self.patience, self.patienceWithout) = (patience, patienceWithout)
         self.store = store
         self.layout = layout
         self.space = space
     }
 
-    func answer(_ params: StoreBackupParams) async throws -> StoreBackupResult {
+    /// - Parameter beside: takes what is to run beside the connection until it ends.
+    func answer(
+        _ params: StoreBackupParams, beside: (@escaping @Sendable () async -> Void) throws -> Void
+    ) async throws -> StoreBackupResult {
         guard let id = params.backupId else {
             guard params.offset == nil else {
                 throw RPCError(.invalidParams, "backupId: missing; make a snapshot with no members at all")
             }
-            return try await make()
+            let (made, ended) = try await make()
+            do {
+                try beside { [self] in
+                    for await _ in ended {}
+                    await leave(made.backupId)
+                }
+            } catch {
+                discard(made.backupId)
+                throw error
+            }
+            return made
         }
         guard let offset = params.offset else { throw RPCError(.invalidParams, "offset: expected beside backupId") }
         return try await piece(id, offset)
     }
 
-    private func make() async throws -> StoreBackupResult {
-        for (id, snapshot) in snapshots where ContinuousClock.now - snapshot.touched > Self.patience { discard(id) }
+    /// The connection that asked for a snapshot has ended, or the snapshot has.
+    private func leave(_ id: String) { snapshots[id]?.isLeft = true }
+
+    /// Gives up what nobody reads: it lies on the disk.
+    func discardOverdue() {
+        let now = ContinuousClock.now
+        for (id, snapshot) in snapshots where now - snapshot.touched > (snapshot.isLeft ? patienceWithout : patience) {
+            discard(id)
+        }
+    }
+
+    private func make() async throws -> (StoreBackupResult, ended: AsyncStream<Void>) {
+        discardOverdue()
         guard snapshots.count + inWork < Self.maximumOpen else {
             throw RPCError(.busy, "\(snapshots.count + inWork) backups are being read; try again later")
         }
@@ -71,8 +104,9 @@ actor Backups {
                 return try TarArchive(
                     root: folder, files: ["plawd.sqlite"] + files, time: Int(Date().timeIntervalSince1970))
             }
-            snapshots[id] = Snapshot(archive: archive, schema: schema)
-            return StoreBackupResult(backupId: id, bytes: archive.bytes, schemaVersion: schema)
+            let (ended, end) = AsyncStream.makeStream(of: Void.self)
+            snapshots[id] = Snapshot(archive: archive, schema: schema, end: end)
+            return (StoreBackupResult(backupId: id, bytes: archive.bytes, schemaVersion: schema), ended)
         } catch {
             // Nothing half-made stays behind; the folder may not be there yet.
             try? FileManager.default.removeItem(atPath: folder)
@@ -103,7 +137,8 @@ actor Backups {
     }
 
     private func discard(_ id: String) {
-        guard snapshots.removeValue(forKey: id) != nil else { return }
+        guard let snapshot = snapshots.removeValue(forKey: id) else { return }
+        snapshot.end.finish()
         // What stays is removed at the next start.
         try? FileManager.default.removeItem(atPath: layout.backups + "/" + id)
     }

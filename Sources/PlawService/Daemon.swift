@@ -52,7 +52,7 @@ package final class Daemon: Sendable {
         var backups: Backups
     }
 
-    /// Opens the state directory: database, leftovers of a crash. Errors: `StoreError` and file errors, in words.
+    /// Opens the state directory: database, leftovers of a crash. Errors: `StoreError` and `StateError`.
     package init(_ settings: Settings, executor: any TrialExecutor, logger: Logger) async throws {
         self.settings = settings
         self.logger = logger
@@ -61,9 +61,16 @@ package final class Daemon: Sendable {
         self.configuration = configuration
         let layout = StateLayout(root: settings.stateDirectory)
         try layout.prepare()
-        let store = try Store(path: layout.database)
+        let store = try Store(path: layout.database) { ServiceManager.stillStarting(seconds: 300) }
         self.store = store
-        try layout.removeLeftovers(corpora: try await store.corpusFiles(), trials: try await store.trialIDs())
+        let strangers = try layout.removeLeftovers(
+            corpora: try await store.corpusFiles(), trials: try await store.trialIDs())
+        if !strangers.isEmpty {
+            let more = strangers.count > 5 ? " and \(strangers.count - 5) more" : ""
+            logger.warning(
+                "left alone what is not the daemon's",
+                metadata: ["paths": "\(strangers.prefix(5).joined(separator: ", "))\(more)"])
+        }
         let laws = LawService(store: store, layout: layout, logger: logger)
         let chooser = TrialChooser(store: store, layout: layout)
         supervisor = CalibrationSupervisor(
@@ -131,8 +138,13 @@ package final class Daemon: Sendable {
                 return .status
             }
             group.addTask {
+                // Beside the first requests: a large database takes longer than its clients should wait.
+                try await self.refuseDamage()
                 await self.services.laws.refitStale()
-                while (try? await Task.sleep(for: .seconds(60))) != nil { await self.uploads.discardOverdue() }
+                while (try? await Task.sleep(for: .seconds(30))) != nil {
+                    await self.uploads.discardOverdue()
+                    await self.services.backups.discardOverdue()
+                }
                 return .upkeep
             }
             // Server and supervisor end after `stop`, each in its own time; an error ends everything at once.
@@ -145,6 +157,18 @@ package final class Daemon: Sendable {
     }
 
     private enum Part { case server, supervisor, signals, watchdog, status, upkeep }
+
+    /// Errors: `StoreError` for a database that is damaged where its opening did not look.
+    private func refuseDamage() async throws {
+        do {
+            try await store.checkPages()
+        } catch let error as StoreError where !error.mayPass {
+            throw error
+        } catch is CancellationError {
+        } catch {
+            logger.error("the database could not be checked", metadata: ["error": "\(error)"])
+        }
+    }
 
     /// Runs the supervisor until the daemon stops, then stops it: its workers write their checkpoints.
     private func superviseUntil(_ end: AsyncStream<Void>) async {
@@ -189,7 +213,13 @@ package final class Daemon: Sendable {
         router.on(ObservationImport.self) { params, _ in try await answering { try await observations.take(params) } }
         router.onText(ObservationList.self) { params, _ in try await answering { try await observations.list(params) } }
         let backups = services.backups
-        router.on(StoreBackup.self) { params, _ in try await answering { try await backups.answer(params) } }
+        router.on(StoreBackup.self) { params, context in
+            try await answering {
+                try await backups.answer(params) { body in
+                    try context.afterReply { _ in await body() }
+                }
+            }
+        }
         addJobs(to: &router)
         addLaws(to: &router, prepared)
         return router

@@ -1,3 +1,5 @@
+internal import Glibc
+
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
 #else
@@ -25,36 +27,125 @@ package struct StateLayout: Sendable {
         }
     }
 
-    /// Creates the folders, readable by the daemon's user alone.
+    /// Creates the folders, readable by the daemon's user alone. Errors: `StateError`, also where the database was lost; nothing else
+    /// is created then.
     package func prepare() throws {
-        for folder in [root, corpora, trials, uploads, backups] {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try Self.makeFolder(root)
+        try refuseLostDatabase()
+        for folder in [corpora, trials, uploads, backups] { try Self.makeFolder(folder) }
+    }
+
+    /// Creates a folder and those above it. Errors: `StateError` naming what is in the way.
+    package static func makeFolder(_ path: String) throws {
+        var made = path.hasPrefix("/") ? "/" : ""
+        for part in path.split(separator: "/") {
+            made += made.isEmpty || made == "/" ? String(part) : "/" + part
+            var status = stat()
+            if stat(made, &status) == 0 {
+                guard status.st_mode & S_IFMT == S_IFDIR else {
+                    throw StateError("\(made): is no directory, and one is needed there")
+                }
+            } else if mkdir(made, 0o700) != 0 {
+                throw StateError("\(made): cannot be created: \(String(cString: strerror(errno)))")
+            }
         }
     }
 
-    /// Removes what a crash left over: uploads, snapshots, corpora no dataset refers to, directories of trials that are gone, files half
-    /// written in those of others.
-    package func removeLeftovers(corpora known: Set<String>, trials: Set<Int64>) throws {
-        let files = FileManager.default
-        for folder in [uploads, backups] {
-            for name in try files.contentsOfDirectory(atPath: folder) {
-                try files.removeItem(atPath: folder + "/" + name)
-            }
+    /// Beside a new database the files of a former one would be leftovers.
+    private func refuseLostDatabase() throws {
+        var status = stat()
+        let isThere = stat(database, &status) == 0
+        // One of no bytes is what a crash leaves of a first start, and what a slip of the hand leaves of any.
+        guard isThere ? status.st_size == 0 : errno == ENOENT else { return }
+        let folder = try [corpora, trials, uploads, backups].first { try !Self.names(in: $0).isEmpty }
+        let former = try Self.names(in: root).first {
+            $0.hasPrefix("plawd.sqlite.") && !$0.contains(".partial")
         }
-        for name in try files.contentsOfDirectory(atPath: corpora) where !known.contains(name) {
-            try files.removeItem(atPath: corpora + "/" + name)
-        }
-        for name in try files.contentsOfDirectory(atPath: self.trials) {
-            let folder = self.trials + "/" + name
-            if let id = Int64(name), trials.contains(id) {
-                // A worker that was killed while it wrote leaves what is not whole.
-                for file in try files.contentsOfDirectory(atPath: folder) where file.hasSuffix(".partial") {
-                    try files.removeItem(atPath: folder + "/" + file)
-                }
-                continue
-            }
-            try files.removeItem(atPath: folder)
-        }
+        let log = database + "-wal"
+        let hasLog = stat(log, &status) == 0 && status.st_size > 0
+        guard let found = folder ?? former.map({ root + "/" + $0 }) ?? (hasLog ? log : nil) else { return }
+        throw StateError(
+            "\(database): \(isThere ? "is empty" : "is missing"), though \(found) is not from an empty state; nothing was "
+                + "changed. Put the database back from a backup, or name an empty directory with --state-directory")
     }
+
+    /// What lies in a folder; nothing where there is none. Errors: `StateError`.
+    private static func names(in folder: String) throws -> [String] {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor < 0, errno == ENOENT { return [] }
+        guard descriptor >= 0, close(descriptor) == 0 else {
+            throw StateError("\(folder): cannot be listed: \(String(cString: strerror(errno)))")
+        }
+        return try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    }
+
+    // MARK: - Leftovers
+
+    /// Removes what a crash left over: uploads, snapshots, corpora no dataset refers to, directories of trials that are gone, files half
+    /// written in those of others. Only what has a name and a kind that the daemon gives is removed; returns the paths of what else
+    /// is there. Errors: `StateError`.
+    package func removeLeftovers(corpora known: Set<String>, trials: Set<Int64>) throws -> [String] {
+        var strangers: [String] = []
+        func clear(_ folder: String, unless isInUse: (String) -> Bool = { _ in false }, _ isOwn: (String) -> Bool)
+            throws
+        {
+            for name in try Self.names(in: folder) where !isInUse(name) {
+                let path = folder + "/" + name
+                guard isOwn(name) else {
+                    strangers.append(path)
+                    continue
+                }
+                guard unlink(path) == 0 || (try? FileManager.default.removeItem(atPath: path)) != nil else {
+                    throw StateError("\(path): cannot be removed: \(String(cString: strerror(errno)))")
+                }
+            }
+        }
+        try clear(uploads) { Self.isRandom($0) && Self.kind(uploads + "/" + $0) == S_IFREG }
+        try clear(backups) { Self.isRandom($0) && Self.kind(backups + "/" + $0) == S_IFDIR }
+        try clear(corpora, unless: known.contains) { Self.isCorpus($0) && Self.kind(corpora + "/" + $0) == S_IFREG }
+        let ids = Set(trials.map(String.init))
+        try clear(self.trials, unless: ids.contains) { Self.isTrial($0, self.trials + "/" + $0) }
+        for id in ids.sorted() {
+            // A worker that was killed while it wrote leaves what is not whole.
+            try clear("\(self.trials)/\(id)", unless: { !$0.hasSuffix(".partial") }) { Self.trialFiles.contains($0) }
+        }
+        return strangers
+    }
+
+    /// What a trial's directory may hold.
+    private static let trialFiles: Set<String> = {
+        let files = ["spec.json", "progress.jsonl", "checkpoint", "ranks.bin", "result.json", "worker.log"]
+        return Set(files + files.map { $0 + ".partial" })
+    }()
+
+    private static func kind(_ path: String) -> mode_t? {
+        var status = stat()
+        return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+    }
+
+    /// Names of uploads and snapshots.
+    private static func isRandom(_ name: String) -> Bool {
+        UUID(uuidString: name) != nil && name.lowercased() == name
+    }
+
+    /// `<dataset>.<8 digits>.corpus`, whole or not.
+    private static func isCorpus(_ name: String) -> Bool {
+        let whole = name.hasSuffix(".partial") ? name.dropLast(8) : name[...]
+        let parts = whole.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count >= 3, parts.last == "corpus" else { return false }
+        let digits = parts[parts.count - 2]
+        return digits.utf8.count == 8 && digits.allSatisfy { "0123456789abcdef".contains($0) }
+            && (try? DatasetService.check(name: parts.dropLast(2).joined(separator: "."))) != nil
+    }
+
+    private static func isTrial(_ name: String, _ path: String) -> Bool {
+        guard let id = Int64(name), id > 0, String(id) == name, kind(path) == S_IFDIR else { return false }
+        return (try? names(in: path))?.allSatisfy(trialFiles.contains) == true
+    }
+}
+
+/// A state directory that cannot be used: what is in the way, and what to do.
+package struct StateError: Error, Sendable, CustomStringConvertible {
+    package var description: String
+    init(_ description: String) { self.description = description }
 }

@@ -287,7 +287,10 @@ struct Connection: Sendable {
         case .absent: id = nil
         case .present(let value): id = value
         case .bad:
-            return Response(RPCError(.invalidRequest, "id: expected a string or an integer"))
+            return Response(
+                RPCError(
+                    .invalidRequest,
+                    "id: expected an integer or a string of at most \(RequestID.maximumBytes) bytes"))
         }
         guard head.version == "2.0", let method = head.method, !head.isResponse else {
             return Response(RPCError(.invalidRequest, "expected \"jsonrpc\": \"2.0\" and a method"), id: id)
@@ -332,17 +335,18 @@ struct Connection: Sendable {
         _ method: String, _ message: Data, _ id: RequestID?, _ context: RequestContext
     ) async throws -> Data {
         guard let route = router.routes[method] else {
-            throw RPCError(.methodNotFound, "no method is named \"\(method)\"", ["method": .string(method)])
+            let name = shortened(method)
+            throw RPCError(.methodNotFound, "no method is named \"\(name)\"", ["method": .string(name)])
         }
         guard access >= route.access else {
-            // Once for a connection: a peer must not fill the journal.
-            if watch.isFirstDenial() {
+            // Once for a connection, and not for all of many: a peer must not fill the journal.
+            if watch.isFirstDenial(), let untold = server.denied(peer.uid) {
                 logger.warning(
                     "access denied",
                     metadata: [
                         "event": "\(JournalEvent.accessDenied)", "method": "\(method)", "uid": "\(peer.uid)",
                         "pid": "\(peer.pid)", "access": "\(access)", "reason": "\(reason)",
-                    ])
+                    ].merging(untold > 0 ? ["untold": "\(untold)"] : [:]) { $1 })
             }
             throw RPCError(
                 .denied, "\(method) needs \(route.access) access; user \(peer.uid) has \(access)",

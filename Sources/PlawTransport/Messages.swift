@@ -20,6 +20,14 @@ package enum RequestID: Codable, Sendable, Hashable {
         }
     }
 
+    /// Longest text, in bytes: it comes back with every answer.
+    static let maximumBytes = 1_024
+
+    var isShort: Bool {
+        if case .string(let text) = self { return text.utf8.count <= Self.maximumBytes }
+        return true
+    }
+
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
@@ -55,7 +63,7 @@ struct Head: Decodable, Sendable {
         isResponse = container.contains(.result) || container.contains(.error)
         if !container.contains(.id) {
             id = .absent
-        } else if let value = try? container.decode(RequestID.self, forKey: .id) {
+        } else if let value = try? container.decode(RequestID.self, forKey: .id), value.isShort {
             id = .present(value)
         } else {
             id = .bad
@@ -94,7 +102,7 @@ struct ParamsEnvelope<Params: RPCParams>: Decodable {
         } catch {
             throw RPCError(.invalidParams, "params: expected an object with named members")
         }
-        if let unknown = Self.stranger(members, Params.fields) {
+        if let unknown = Self.stranger(members, Params.fields).map(shortened) {
             let known = Params.fields.sorted().joined(separator: ", ")
             throw RPCError(
                 .invalidParams,
@@ -104,7 +112,7 @@ struct ParamsEnvelope<Params: RPCParams>: Decodable {
         for (name, fields) in Params.nestedFields {
             guard let key = AnyKey(stringValue: name),
                 let nested = try? members.nestedContainer(keyedBy: AnyKey.self, forKey: key),
-                let unknown = Self.stranger(nested, fields)
+                let unknown = Self.stranger(nested, fields).map(shortened)
             else { continue }
             throw RPCError(
                 .invalidParams,
@@ -147,6 +155,12 @@ func encodeMessage(_ value: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
     return try encoder.encode(value)
+}
+
+/// A name that a peer made up, as it is shown to it.
+func shortened(_ name: String) -> String {
+    let start = name.unicodeScalars.prefix(80)
+    return start.endIndex == name.endIndex ? name : String(start) + "..."
 }
 
 /// A refusal of parameters that names the member, what was found and what was expected.

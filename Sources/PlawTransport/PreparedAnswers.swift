@@ -96,7 +96,7 @@ struct Envelope: Sendable {
                     guard !hasVersion, scanner.text() == "2.0" else { return nil }
                     hasVersion = true
                 case "id":
-                    guard id == nil, let found = scanner.identity() else { return nil }
+                    guard id == nil, let found = scanner.identity(), found.isShort else { return nil }
                     id = found
                 case "method":
                     guard method == nil, let found = scanner.text() else { return nil }

@@ -45,7 +45,7 @@ package final class RPCServer: Sendable {
     /// Serves until `shutdown`, then drains: no new requests, those in work get `drainSeconds`, then everybody is closed.
     /// `ready` is called when peers can connect. Errors: `SocketError` when the socket cannot be opened.
     package func run(drainSeconds: Double = 5, ready: @Sendable () async throws -> Void = {}) async throws {
-        let server = try await bind()
+        let (server, own) = try await bind()
         state.begin { server.channel.close(promise: nil) }
         try await server.executeThenClose { inbound in
             try await ready()
@@ -58,7 +58,7 @@ package final class RPCServer: Sendable {
                 group.cancelAll()
             }
         }
-        if case .path(let path, _) = listening { unlink(path) }
+        own?.remove()
     }
 
     /// Stops accepting; `run` returns when the requests in work have been answered.
@@ -121,7 +121,7 @@ package final class RPCServer: Sendable {
 
     // MARK: - Socket
 
-    private func bind() async throws -> NIOAsyncChannel<AcceptedConnection, Never> {
+    private func bind() async throws -> (NIOAsyncChannel<AcceptedConnection, Never>, SocketPath.Bound?) {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: CInt(Self.backlog))
             // A channel keeps as many buffers of the last size as it reads at once.
@@ -148,12 +148,12 @@ package final class RPCServer: Sendable {
             let channel = try await bootstrap.bind(
                 unixDomainSocketPath: path, cleanupExistingSocketFile: false, childChannelInitializer: initialise)
             chmod(path, mode_t(mode))
-            return channel
+            return (channel, SocketPath.Bound(path))
         case .descriptor(let descriptor):
             let channel = try await bootstrap.bind(descriptor, childChannelInitializer: initialise)
             // NIO listens again on a descriptor it is given, with a backlog of its own.
             listen(descriptor, Int32(Self.backlog))
-            return channel
+            return (channel, nil)
         }
     }
 

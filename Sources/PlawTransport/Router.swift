@@ -170,7 +170,9 @@ package struct Router: Sendable {
         guard let head, head.version == "2.0", let method = head.method, !head.isResponse, head.id != .bad else {
             return RPCError(.invalidRequest, "expected a request object")
         }
-        guard let route = routes[method] else { return RPCError(.methodNotFound, "no method is named \"\(method)\"") }
+        guard let route = routes[method] else {
+            return RPCError(.methodNotFound, "no method is named \"\(shortened(method))\"")
+        }
         do {
             try route.check(message)
             return nil

@@ -16,6 +16,8 @@ package final class ServerState: Sendable {
         var accepted = 0
         var requests: [String: Int] = [:]
         var errors: [String: Int] = [:]
+        /// Of users that were denied something: lines logged in a minute, connections that were not, and the minute's begin.
+        var denials: [UInt32: (told: Int, untold: Int, since: ContinuousClock.Instant)] = [:]
         /// By method and outcome.
         var times: [String: [String: RequestTimes]] = [:]
     }
@@ -184,6 +186,24 @@ package final class ServerState: Sendable {
         counts.withLock {
             $0.times[Self.known.contains(method) ? method : "unknown", default: [:]][outcome, default: RequestTimes()]
                 .add(seconds)
+        }
+    }
+
+    /// How many connections of the user were not told of before this one; nil where this one is not to be told of either: of a user
+    /// ten are in a minute.
+    func denied(_ user: UInt32) -> Int? {
+        counts.withLock { counts in
+            let now = ContinuousClock.now
+            var past = counts.denials[user] ?? (0, 0, now)
+            if now - past.since > .seconds(60) { (past.told, past.since) = (0, now) }
+            defer { counts.denials[user] = past }
+            guard past.told < 10 else {
+                past.untold += 1
+                return nil
+            }
+            past.told += 1
+            defer { past.untold = 0 }
+            return past.untold
         }
     }
 

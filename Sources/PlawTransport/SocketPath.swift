@@ -47,6 +47,33 @@ package enum SocketPath {
         unlink(path)
     }
 
+    /// A socket that this process made, which may meanwhile have been removed and its path be another's.
+    struct Bound: Sendable {
+        private let path: String
+        private let identity: [Int]
+
+        /// Nil where it is gone already.
+        init?(_ path: String) {
+            guard let identity = Self.identity(path) else { return nil }
+            (self.path, self.identity) = (path, identity)
+        }
+
+        /// Unlinks it, where it is still the one.
+        func remove() {
+            if Self.identity(path) == identity { unlink(path) }
+        }
+
+        private static func identity(_ path: String) -> [Int]? {
+            var status = stat()
+            guard lstat(path, &status) == 0 else { return nil }
+            // A number is free again when its file is gone; the time at which the socket was made is not changed by chmod.
+            return [
+                Int(bitPattern: UInt(status.st_dev)), Int(bitPattern: UInt(status.st_ino)), status.st_mtim.tv_sec,
+                status.st_mtim.tv_nsec,
+            ]
+        }
+    }
+
     private static func isAnswered(_ path: String) -> Bool {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return false }

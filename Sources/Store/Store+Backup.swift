@@ -12,22 +12,30 @@ extension Store {
     package static func backupPath(_ database: String, schema: String) -> String { "\(database).\(schema)" }
 
     /// Keeps a database as it is before migrations change it.
-    static func backUpBeforeMigrating(_ pool: DatabasePool, _ migrator: DatabaseMigrator, path: String) throws {
+    static func backUpBeforeMigrating(
+        _ pool: DatabasePool, _ migrator: DatabaseMigrator, path: String, working: @escaping @Sendable () -> Void
+    ) throws {
         let (schema, isCurrent) = try pool.read { db in
             (try migrator.completedMigrations(db).last, try migrator.hasCompletedMigrations(db))
         }
         // One that holds nothing yet has nothing to lose.
         guard let schema, !isCurrent else { return }
-        try copy(pool, to: backupPath(path, schema: schema))
+        try copy(pool, to: backupPath(path, schema: schema), working: working)
+        // Of the migrations themselves nobody tells how far they are.
+        working()
     }
 
     /// Replaces `path` atomically.
-    static func copy(_ pool: DatabasePool, to path: String) throws {
+    static func copy(_ pool: DatabasePool, to path: String, working: (@Sendable () -> Void)? = nil) throws {
         let partial = path + ".partial"
         for suffix in ["", "-wal", "-shm", "-journal"] { unlink(partial + suffix) }
         do {
             let destination = try DatabaseQueue(path: partial)
-            try pool.backup(to: destination)
+            if let working {
+                try pool.backup(to: destination, pagesPerStep: 4_096) { _ in working() }
+            } else {
+                try pool.backup(to: destination)
+            }
             // Written ahead like its origin, it would need a second file.
             try destination.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA journal_mode = DELETE") }
             try destination.close()

@@ -15,6 +15,7 @@ internal import Foundation
 /// Errors: `StoreError` with what was tried and SQLite's own words.
 package final class Store: Sendable {
     private let pool: DatabasePool
+    private let path: String
     /// Set before the connections are closed: SQLite does not forgive the use of a closed one.
     private let isClosed = Mutex(false)
     private let changes = Atomic<UInt64>(0)
@@ -34,7 +35,10 @@ package final class Store: Sendable {
     /// Opens or creates the database and brings its schema up to date; one of an older schema is kept beside it
     /// (`backupPath`) before it is changed.
     /// Errors: `StoreError` when the file cannot be opened, is damaged, or comes from a newer plawd.
-    package init(path: String) throws(StoreError) {
+    ///
+    /// - Parameter working: called now and then while an older database is kept and changed, which takes its time.
+    package init(path: String, working: @escaping @Sendable () -> Void = {}) throws(StoreError) {
+        self.path = path
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
         configuration.qos = .default
@@ -45,13 +49,13 @@ package final class Store: Sendable {
             if try pool.read(migrator.hasBeenSuperseded) {
                 throw StoreError("open \(path)", "its schema comes from a newer plawd; found an unknown migration")
             }
-            try Self.backUpBeforeMigrating(pool, migrator, path: path)
+            try Self.backUpBeforeMigrating(pool, migrator, path: path, working: working)
             try migrator.migrate(pool)
             schema = try pool.read { db in try migrator.completedMigrations(db).last ?? "" }
             // GRDB's WAL set-up leaves the writer at NORMAL, which may lose the last commits in a power cut.
             try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
         } catch {
-            throw StoreError.wrap("open \(path)", error)
+            throw StoreError.wrap("open \(path)", error, path: path)
         }
     }
 
@@ -66,7 +70,7 @@ package final class Store: Sendable {
             try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
             try pool.close()
         } catch {
-            throw StoreError.wrap("close the database", error)
+            throw StoreError.wrap("close the database", error, path: path)
         }
     }
 
@@ -77,9 +81,27 @@ package final class Store: Sendable {
     /// Name of the last migration applied.
     package func schemaVersion() async throws(StoreError) -> String { schema }
 
-    /// Returns when the database has answered: a proof that it is not stuck.
+    /// Returns when the database has answered, to one who reads and to one who writes: a proof that it is not stuck. A disk that
+    /// refuses is an answer.
     package func takeTurn() async throws(StoreError) {
         _ = try await read("ask the database") { db in try Int.fetchOne(db, sql: "SELECT 1") }
+        do {
+            try await run("take the database's lock") { [pool] in
+                try pool.writeWithoutTransaction { db in try db.inTransaction(.immediate) { .rollback } }
+            }
+        } catch  where error.mayPass {}
+    }
+
+    /// Looks at every page, which takes seconds for a large database; gives up when its task is cancelled. Errors: `StoreError` for
+    /// one that is damaged or cannot be read, `CancellationError`.
+    package func checkPages() async throws {
+        let faults: [String]
+        do {
+            faults = try await pool.read { db in try String.fetchAll(db, sql: "PRAGMA quick_check(1)") }
+        } catch let error as DatabaseError {
+            throw StoreError.wrap("check the database", error, path: path)
+        }
+        if faults != ["ok"] { throw StoreError.damaged(path, faults.joined(separator: "; ")) }
     }
 
     /// SQLite's own integrity check; `ok` when nothing is wrong.
@@ -164,7 +186,7 @@ package final class Store: Sendable {
         let result: Result<T, any Error> = await withCheckedContinuation { continuation in
             queue.async { continuation.resume(returning: Result(catching: body)) }
         }
-        do { return try result.get() } catch { throw StoreError.wrap(action, error) }
+        do { return try result.get() } catch { throw StoreError.wrap(action, error, path: path) }
     }
 
     static func datasetID(_ db: Database, _ name: String) throws -> Int64 {
@@ -214,13 +236,20 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
             "remove dataset", "job \(job) of \"\(name)\" has not ended; cancel it first", kind: .unfinishedJob)
     }
 
-    static func wrap(_ action: String, _ error: any Error) -> StoreError {
+    static func damaged(_ path: String, _ cause: String) -> StoreError {
+        StoreError("use \(path)", "the database is damaged (\(cause)); stop plawd and put it back from a backup")
+    }
+
+    static func wrap(_ action: String, _ error: any Error, path: String) -> StoreError {
         if let error = error as? StoreError { return error }
         if let error = error as? DatabaseError {
             switch error.resultCode {
             case .SQLITE_FULL: return StoreError(action, "the disk is full (\(error))", kind: .noSpace)
             case .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_BUSY, .SQLITE_CANTOPEN:
                 return StoreError(action, String(describing: error), kind: .unavailable)
+            // One that cannot even be opened is named by what was tried.
+            case .SQLITE_CORRUPT where !action.contains(path), .SQLITE_NOTADB where !action.contains(path):
+                return damaged(path, String(describing: error))
             default: break
             }
         }

@@ -12,6 +12,9 @@ package enum ServiceManager {
     /// Whether somebody listens to what is said here.
     package static var isPresent: Bool { getenv("NOTIFY_SOCKET") != nil }
 
+    /// A start that takes its time: systemd waits this long for the next sign before it gives the service up.
+    package static func stillStarting(seconds: Int) { notify("EXTEND_TIMEOUT_USEC=\(seconds * 1_000_000)") }
+
     package static func stopping() { notify("STOPPING=1") }
 
     /// A reload has begun; end it with `ready`.

@@ -41,7 +41,7 @@ enum Main {
     static func main() async {
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try Plaw.parseAsRoot(Arguments.joined(Array(CommandLine.arguments.dropFirst())))
+            var command = try Plaw.parseAsRoot(Arguments.normalized(Array(CommandLine.arguments.dropFirst())))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

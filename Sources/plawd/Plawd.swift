@@ -28,6 +28,14 @@ struct Plawd: AsyncParsableCommand {
     @Option(help: "Configuration file (JSON); read again at SIGHUP.", completion: .file()) var config: String?
     @Flag(help: "Only say whether the configuration file can be used.") var checkConfig = false
 
+    /// An empty path would be the directory that the daemon happens to be in.
+    func validate() throws {
+        for (option, path) in [("state-directory", stateDirectory), ("socket", socket), ("config", config)]
+        where path?.isEmpty == true {
+            throw ValidationError("--\(option): found an empty path")
+        }
+    }
+
     func run() async throws {
         // A peer that goes away while it is written to must not end the daemon.
         signal(SIGPIPE, SIG_IGN)
@@ -58,7 +66,7 @@ struct Plawd: AsyncParsableCommand {
         let state =
             stateDirectory.hasPrefix("/")
             ? stateDirectory : FileManager.default.currentDirectoryPath + "/" + stateDirectory
-        try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+        try StateLayout.makeFolder(state)
         let lock = try StateLock(directory: state)
         let daemon = try await Daemon(
             Daemon.Settings(
@@ -141,9 +149,7 @@ struct Plawd: AsyncParsableCommand {
         if let first = sockets.first { return .descriptor(first.descriptor) }
         let path = SocketPath.resolve(explicit: socket ?? (getuid() == 0 ? SocketPath.system : SocketPath.user()))
         let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-        if !folder.isEmpty {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        }
+        try StateLayout.makeFolder(folder)
         return .path(path, mode: 0o600)
     }
 

@@ -2,7 +2,10 @@ import Foundation
 import PlawClient
 import PlawProtocol
 import PlawTesting
+import Store
 import Testing
+
+@testable import PlawService
 
 /// Snapshots of a working daemon, and daemons on what was restored from them.
 @Suite struct BackupTests {
@@ -127,6 +130,59 @@ import Testing
         }
     }
 
+    private static func count(_ folder: String) throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: folder + "/backups").count
+    }
+
+    @Test("a snapshot that nobody reads is given up, sooner when the connection that asked for it has ended")
+    func patience() async throws {
+        try await withTemporaryFolder { folder in
+            let layout = StateLayout(root: folder)
+            try layout.prepare()
+            let store = try Store(path: layout.database)
+            let backups = Backups(
+                store: store, layout: layout, space: DiskSpace(root: folder, maximum: { nil }), patience: .seconds(4),
+                patienceWithout: .seconds(1))
+            let (beside, besides) = AsyncStream.makeStream(of: (@Sendable () async -> Void).self)
+            func make() async throws -> String {
+                try await backups.answer(StoreBackupParams()) { besides.yield($0) }.backupId
+            }
+            var bodies = beside.makeAsyncIterator()
+            let left = try await make()
+            let following = await bodies.next()
+            let connection = Task { await following?() }
+            let kept = try await make()
+            #expect(try Self.count(folder) == 2)
+            connection.cancel()
+            await connection.value
+            try await Task.sleep(for: .seconds(1.5))
+            await backups.discardOverdue()
+            #expect(try FileManager.default.contentsOfDirectory(atPath: layout.backups) == [kept])
+            await #expect(throws: RPCError.self) {
+                try await backups.answer(StoreBackupParams(backupId: left, offset: 0)) { _ in }
+            }
+            // Whoever reads keeps it. The last byte ends it, and with it what waits for the connection.
+            _ = try await backups.answer(StoreBackupParams(backupId: kept, offset: 0)) { _ in }
+            #expect(try Self.count(folder) == 0)
+            let other = await bodies.next()
+            await other?()
+            #expect(following != nil && other != nil)
+            _ = try await make()
+            try await Task.sleep(for: .seconds(2))
+            await backups.discardOverdue()
+            #expect(try Self.count(folder) == 1)
+            try await Task.sleep(for: .seconds(2.5))
+            await backups.discardOverdue()
+            #expect(try Self.count(folder) == 0)
+            // What cannot be followed is not made.
+            await #expect(throws: RPCError.self) {
+                try await backups.answer(StoreBackupParams()) { _ in throw RPCError(.busy, "full") }
+            }
+            #expect(try Self.count(folder) == 0)
+            try store.close()
+        }
+    }
+
     @Test("a backup that cannot be written leaves the file that was there")
     func unwritable() async throws {
         try await withTemporaryFolder { folder in
@@ -134,6 +190,8 @@ import Testing
                 let outcome = try await runProgram(
                     "plaw", ["backup", folder + "/absent/file", "--socket", daemon.socket])
                 #expect(outcome.code == 1 && outcome.errors.contains("/absent/file: cannot be written"))
+                // Said before a snapshot was made.
+                #expect(try Self.count(daemon.state) == 0)
             }
         }
     }

@@ -8,8 +8,8 @@ import Store
 import Synchronization
 import Testing
 
-/// The daemon is killed again and again, at moments drawn from a seed, while it registers, takes uploads, imports, calibrates and
-/// fits. What it acknowledged must be there ever after, and the answer at the end must be that of a daemon nobody disturbed.
+/// The daemon is killed again and again, at moments drawn from a seed, while it registers, takes uploads, imports, backs up, removes,
+/// calibrates and fits. What it acknowledged must be there ever after, and the answer at the end must be that of a daemon nobody disturbed.
 @Suite(.serialized) struct CrashLoopTests {
     /// Ten kills within a minute; 200 where there is time.
     static let kills = ProcessInfo.processInfo.environment["PLAW_LONG_TESTS"] == nil ? 10 : 200
@@ -38,7 +38,7 @@ import Testing
                 // Where the script is in its steps decides what a kill can hit: each kind of step gets its share.
                 let target = Script.Step.allCases[number % Script.Step.allCases.count]
                 let hit = try await Self.life(
-                    in: folder + "/storm", storm, target, delay: random.next(upperBound: target.milliseconds))
+                    in: folder + "/storm", storm, target, delay: random.next(upperBound: target.microseconds))
                 hits[hit, default: 0] += 1
             }
             _ = try await withDaemon(in: folder + "/storm") { daemon async throws in
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    /// Starts the daemon, looks whether all is there, works on, and kills the daemon some milliseconds after the script has come to
+    /// Starts the daemon, looks whether all is there, works on, and kills the daemon some microseconds after the script has come to
     /// a step of this kind. Returns what was hit.
     private static func life(
         in folder: String, _ script: Script, _ target: Script.Step, delay: UInt64
@@ -116,8 +116,8 @@ import Testing
                     return nil
                 }
                 group.addTask {
-                    _ = await waitUntil(seconds: 30) { script.step == target }
-                    try await Task.sleep(for: .milliseconds(delay))
+                    await script.comes(to: target)
+                    try await Task.sleep(for: .microseconds(delay))
                     let hit = script.markKilled()
                     daemon.signal(SIGKILL)
                     return hit
@@ -137,13 +137,17 @@ import Testing
     private static func check(_ daemon: DaemonProcess, _ script: Script) async throws {
         script.begin()
         let known = script.acknowledged
+        // Listed first: workers that go on may add to it.
+        let folders = try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/trials")
         let store = try Store(path: daemon.state + "/plawd.sqlite")
         #expect(try await store.integrityCheck() == "ok")
+        let trials = Set(try await store.trialIDs().map(String.init))
         try store.close()
         let datasets = try await call(daemon.socket, DatasetList.self, NoParams()).datasets
         for (name, interactions) in known.datasets {
             #expect(datasets.contains { $0.name == name && $0.interactions == interactions }, "\(name)")
         }
+        for name in known.removed { #expect(!datasets.contains { $0.name == name }, "\(name)") }
         for (name, count) in known.imports {
             let found = try await call(daemon.socket, ObservationList.self, ObservationListParams(name: name))
             #expect(found.observations.count == count, "\(name)")
@@ -156,12 +160,30 @@ import Testing
         #expect(laws.isSuperset(of: known.laws))
         // A registration's file has a name of its own until it is known: now none is under way.
         let files = FileManager.default
-        #expect(try files.contentsOfDirectory(atPath: daemon.state + "/uploads").isEmpty)
+        for folder in ["/uploads", "/backups"] {
+            #expect(try files.contentsOfDirectory(atPath: daemon.state + folder).isEmpty)
+        }
+        #expect(trials.isSuperset(of: folders), "\(folders)")
         let corpora = try files.contentsOfDirectory(atPath: daemon.state + "/corpora")
         #expect(corpora.count == datasets.filter { $0.interactions != nil }.count, "\(corpora)")
-        let leftovers = files.enumerator(atPath: daemon.state)?.compactMap { $0 as? String }
-            .filter { $0.hasSuffix(".partial") && !$0.hasPrefix("trials/") }
+        // Workers that went on write beside this look: what is left over lies about before and after, in a trial that is not worked on.
+        let before = partials(daemon)
+        var idle: Set<Int64> = []
+        for job in try await call(daemon.socket, JobList.self, JobListParams(limit: 10_000)).jobs {
+            let trials = try await call(daemon.socket, JobGet.self, JobID(id: job.id)).trials ?? []
+            idle.formUnion(trials.filter { $0.state.isFinal || $0.state == .queued }.map(\.id))
+        }
+        let leftovers = before.intersection(partials(daemon)).filter { path in
+            let parts = path.split(separator: "/")
+            return parts.first != "trials" || Int64(parts[1]).map(idle.contains) != false
+        }
         #expect(leftovers == [])
+    }
+
+    /// Files that were being written, by their paths in the state directory.
+    private static func partials(_ daemon: DaemonProcess) -> Set<String> {
+        let paths = FileManager.default.enumerator(atPath: daemon.state)?.compactMap { $0 as? String } ?? []
+        return Set(paths.filter { $0.hasSuffix(".partial") })
     }
 
     /// Processes whose command line names a folder.
@@ -226,15 +248,17 @@ import Testing
 /// What the daemon is asked to do, round after round; a step that a kill left in doubt is looked at and done where it was not.
 private final class Script: Sendable {
     enum Step: CaseIterable {
-        case upload, register, importing, calibrate, fit
+        case upload, register, importing, backup, remove, calibrate, fit
 
         /// About how long it takes.
-        var milliseconds: UInt64 {
+        var microseconds: UInt64 {
             switch self {
-            case .calibrate: 1_500
-            case .register: 300
-            case .upload, .importing: 100
-            case .fit: 30
+            case .calibrate: 1_500_000
+            case .register: 300_000
+            case .upload, .importing: 100_000
+            case .backup: 60_000
+            case .fit: 30_000
+            case .remove: 10_000
             }
         }
     }
@@ -243,6 +267,7 @@ private final class Script: Sendable {
         /// Interactions by name.
         var datasets: [String: Int] = [:]
         var imports: [String: Int] = [:]
+        var removed: Set<String> = []
         /// Trials that were seen finished, by job.
         var jobs: [Int64: [TrialState]] = [:]
         var laws: Set<Int64> = []
@@ -250,6 +275,8 @@ private final class Script: Sendable {
 
     private struct State {
         var step: Step?
+        /// A step that somebody waits for.
+        var awaited: (step: Step, continuation: AsyncStream<Void>.Continuation)?
         var isKilled = false
         var done = 0
         /// Steps of the round in work that are done.
@@ -263,7 +290,28 @@ private final class Script: Sendable {
 
     init(file: Data) { self.file = file }
 
-    var step: Step? { state.withLock { $0.step } }
+    private func enter(_ step: Step) {
+        state.withLock { state in
+            state.step = step
+            if state.awaited?.step == step { state.awaited?.continuation.finish() }
+        }
+    }
+
+    /// Returns when the script comes to a step, now or in half a minute at the latest.
+    func comes(to step: Step) async {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        state.withLock { state in
+            state.awaited = (step, continuation)
+            if state.step == step { continuation.finish() }
+        }
+        let limit = Task {
+            try await Task.sleep(for: .seconds(30))
+            continuation.finish()
+        }
+        for await _ in stream {}
+        limit.cancel()
+    }
+
     var isKilled: Bool { state.withLock { $0.isKilled } }
     var rounds: Int { state.withLock { $0.done } }
     var acknowledged: Acknowledged { state.withLock { $0.acknowledged } }
@@ -288,9 +336,11 @@ private final class Script: Sendable {
         let round = rounds + 1
         try await dataset(socket, "big\(round)")
         try await importing(socket, "table\(round)")
+        try await backup(socket)
+        try await remove(socket, ["big\(round)", "table\(round)"])
         try await calibrate(socket, round)
         if state.withLock({ !$0.steps.contains(.fit) }) {
-            state.withLock { $0.step = .fit }
+            enter(.fit)
             let laws = try await call(socket, LawFitMethod.self, LawFitParams(name: "books")).laws
             // Older laws of the key make way for these.
             state.withLock { $0.acknowledged.laws = Set(laws.map(\.id)) }
@@ -305,7 +355,7 @@ private final class Script: Sendable {
 
     private func dataset(_ socket: String, _ name: String) async throws {
         if state.withLock({ $0.steps.contains(.register) }) { return }
-        state.withLock { $0.step = .upload }
+        enter(.upload)
         let list = try await call(socket, DatasetList.self, NoParams()).datasets
         if let known = list.first(where: { $0.name == name }) {
             state.withLock { $0.acknowledged.datasets[name] = known.interactions }
@@ -320,7 +370,7 @@ private final class Script: Sendable {
                         DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: offset, data: piece)
                     ).received
                 }
-                self.state.withLock { $0.step = .register }
+                self.enter(.register)
                 let params = DatasetRegisterParams(name: name, uploadId: id, fileName: "data.txt", options: nil)
                 return try await client.call(DatasetRegister.self, params).dataset?.interactions
             }
@@ -331,7 +381,7 @@ private final class Script: Sendable {
 
     private func importing(_ socket: String, _ name: String) async throws {
         if state.withLock({ $0.steps.contains(.importing) }) { return }
-        state.withLock { $0.step = .importing }
+        enter(.importing)
         let list = try await call(socket, DatasetList.self, NoParams()).datasets
         var count = 0
         if list.contains(where: { $0.name == name }) {
@@ -361,10 +411,46 @@ private final class Script: Sendable {
         return lines.joined(separator: "\n") + "\n"
     }()
 
+    /// A snapshot, read to its end.
+    private func backup(_ socket: String) async throws {
+        if state.withLock({ $0.steps.contains(.backup) }) { return }
+        enter(.backup)
+        try await PlawClient.withConnection(path: socket) { client in
+            let made = try await client.call(StoreBackup.self, StoreBackupParams())
+            var offset = 0
+            while offset < made.bytes {
+                let params = StoreBackupParams(backupId: made.backupId, offset: offset)
+                let data = try await client.call(StoreBackup.self, params).data
+                offset += try #require(Data(base64Encoded: data ?? "")).count
+            }
+        }
+        state.withLock { _ = $0.steps.insert(.backup) }
+    }
+
+    private func remove(_ socket: String, _ names: [String]) async throws {
+        if state.withLock({ $0.steps.contains(.remove) }) { return }
+        // From now on they may be there or not.
+        state.withLock { state in
+            for name in names {
+                (state.acknowledged.datasets[name], state.acknowledged.imports[name]) = (nil, nil)
+            }
+        }
+        enter(.remove)
+        for name in names {
+            let list = try await call(socket, DatasetList.self, NoParams()).datasets
+            if list.contains(where: { $0.name == name }) {
+                _ = try await call(socket, DatasetRemove.self, DatasetName(name: name))
+            }
+            state.withLock { _ = $0.acknowledged.removed.insert(name) }
+        }
+        state.withLock { _ = $0.steps.insert(.remove) }
+    }
+
     private func calibrate(_ socket: String, _ round: Int) async throws {
         if state.withLock({ $0.steps.contains(.calibrate) }) { return }
         // Laws that are fitted at its end make way for those before.
-        state.withLock { ($0.step, $0.acknowledged.laws) = (.calibrate, []) }
+        state.withLock { $0.acknowledged.laws = [] }
+        enter(.calibrate)
         var job = state.withLock { $0.job }
         if job == nil {
             let known = Set(acknowledged.jobs.keys)

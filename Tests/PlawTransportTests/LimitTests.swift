@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import PlawProtocol
 import PlawTesting
@@ -65,6 +66,45 @@ import Testing
             let denials = log.all.filter { $0.hasPrefix("access denied ") }
             #expect(denials.count == 2)
             #expect(denials.allSatisfy { $0.contains("reason=the test says so") && $0.contains("method=test.alone") })
+        }
+    }
+
+    @Test("of one user's denials ten are logged in a minute, however often it connects, and all are refused")
+    func deniedAgain() async throws {
+        let log = LogLines()
+        try await withServer(access: .read, log: log) { socket, _ in
+            for id in 1...40 {
+                let peer = try RawConnection(path: socket)
+                defer { peer.close() }
+                let refused = try await peer.exchange(
+                    #"{"jsonrpc":"2.0","id":\#(id),"method":"test.alone","params":{}}"#)
+                #expect(code(refused) == .denied)
+            }
+            #expect(log.all.count { $0.hasPrefix("access denied ") } == 10)
+        }
+    }
+
+    @Test("a long id is refused, and long names that a peer made up come back short")
+    func longNames() async throws {
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            let long = String(repeating: "x", count: 1 << 20)
+            for (id, isGood) in [
+                (long, false), (String(long.prefix(1_025)), false), (String(long.prefix(1_024)), true),
+            ] {
+                let answer = try await peer.exchange(
+                    #"{"jsonrpc":"2.0","id":"\#(id)","method":"test.echo","params":{"text":"a"}}"#)
+                #expect(answer?["id"] == (isGood ? .string(id) : .null))
+                #expect(isGood || code(answer) == .invalidRequest)
+            }
+            for request in [
+                #"{"jsonrpc":"2.0","id":1,"method":"\#(long)"}"#,
+                #"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"\#(long)":1}}"#,
+            ] {
+                let text = try JSONEncoder().encode(try #require(try await peer.exchange(request)))
+                #expect(text.count < 1_000)
+            }
         }
     }
 

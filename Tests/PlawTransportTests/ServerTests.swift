@@ -67,6 +67,41 @@ import Testing
         }
     }
 
+    @Test("a server that ends removes its own socket, and not one that another has put in its place")
+    func othersSocket() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/s"
+            func server() -> RPCServer {
+                RPCServer(listening: .path(path, mode: 0o600), router: Router(), logger: Logger(label: "test"))
+            }
+            func answers() -> Bool {
+                guard let peer = try? RawConnection(path: path) else { return false }
+                peer.close()
+                return true
+            }
+            let (first, second) = (server(), server())
+            func serve(_ server: RPCServer) async -> Task<Void, any Error> {
+                let (ready, serves) = AsyncStream.makeStream(of: Void.self)
+                let serving = Task {
+                    defer { serves.finish() }
+                    try await server.run { serves.finish() }
+                }
+                for await _ in ready {}
+                return serving
+            }
+            let one = await serve(first)
+            unlink(path)
+            let two = await serve(second)
+            #expect(answers())
+            first.shutdown()
+            try await one.value
+            #expect(answers())
+            second.shutdown()
+            try await two.value
+            #expect(access(path, F_OK) != 0)
+        }
+    }
+
     @Test("no answer is lost, however fast it comes and however busy the machine is", .timeLimit(.minutes(5)))
     func fastAnswers() async throws {
         try await withServer { socket, _ in

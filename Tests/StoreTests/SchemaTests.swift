@@ -3,6 +3,7 @@ import Foundation
 import GRDB
 import PlawProtocol
 import PlawTesting
+import Synchronization
 import Testing
 
 @testable import Store
@@ -27,6 +28,7 @@ import Testing
         return lines
     }
 
+    // A first start that is killed leaves an empty file; what else an empty one may mean is the daemon's to judge (StateTests).
     @Test("an absent and an empty file become a database with every table", arguments: [false, true])
     func creation(present: Bool) async throws {
         try await withTemporaryFolder { folder in
@@ -218,6 +220,78 @@ import Testing
                 #expect(error?.description.hasPrefix("cannot open \(cut): ") == true)
                 #expect(try bytes(cut) == whole.prefix(count), "cut to \(count) bytes")
             }
+        }
+    }
+
+    @Test("damage inside is found by looking at every page, and named with the path by whatever meets it")
+    func damaged() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/plawd.sqlite"
+            let store = try Store(path: path)
+            for number in 0..<200 { _ = try await store.sampleJob("d\(number)") }
+            try await store.checkPages()
+            try store.close()
+            var whole = try bytes(path)
+            // The first page, with the schema, stays as it is.
+            for place in 4_096 * 2..<whole.count { whole[place] = 0xa5 }
+            try whole.write(to: URL(fileURLWithPath: path))
+            // Where the opening meets it that is as good.
+            do {
+                let again = try Store(path: path)
+                let found = await #expect(throws: StoreError.self) { try await again.checkPages() }
+                #expect(found?.description.contains("cannot use \(path): the database is damaged") == true, "\(found)")
+                #expect(found?.mayPass == false)
+                let met = await #expect(throws: StoreError.self) {
+                    for number in 0..<200 { _ = try await again.dataset("d\(number)") }
+                }
+                #expect(met?.description.contains(path) == true, "\(met)")
+                try? again.close()
+            } catch {
+                #expect((error as? StoreError)?.description.contains(path) == true, "\(error)")
+            }
+        }
+    }
+
+    @Test("a database that is new is made without a word; one that is kept and changed tells of it on the way")
+    func working() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/plawd.sqlite"
+            let told = Mutex(0)
+            func open() throws { try Store(path: path) { told.withLock { $0 += 1 } }.close() }
+            try open()
+            try open()
+            #expect(told.withLock { $0 } == 0)
+            try await downgrade(path)
+            try open()
+            // A step of the copy at least, and the migrations after it.
+            #expect(told.withLock { $0 } >= 2)
+        }
+    }
+
+    @Test("a writer that is stuck keeps the proof of life from being given; readers alone do not give it")
+    func turns() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try Store(path: folder + "/plawd.sqlite")
+            try await store.takeTurn()
+            let (held, holds) = (DispatchSemaphore(value: 0), AsyncStream.makeStream(of: Void.self))
+            async let stuck: Void = store.write("hold the lock") { _ in
+                holds.continuation.yield()
+                held.wait()
+            }
+            for await _ in holds.stream { break }
+            let given = Mutex(false)
+            async let turn: Void = {
+                try await store.takeTurn()
+                given.withLock { $0 = true }
+            }()
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(!given.withLock { $0 })
+            #expect(try await store.counts().datasets == 0)
+            held.signal()
+            try await stuck
+            try await turn
+            #expect(given.withLock { $0 })
+            try store.close()
         }
     }
 

@@ -19,6 +19,8 @@ import Testing
                 #expect(manager.next() == "STATUS=größer: 50 % 🎬")
                 ServiceManager.watchdogAlive()
                 #expect(manager.next() == "WATCHDOG=1")
+                ServiceManager.stillStarting(seconds: 300)
+                #expect(manager.next() == "EXTEND_TIMEOUT_USEC=300000000")
                 ServiceManager.stopping()
                 #expect(manager.next() == "STOPPING=1")
                 #expect(manager.next() == nil)

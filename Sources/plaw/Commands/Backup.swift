@@ -20,16 +20,28 @@ struct Backup: AsyncParsableCommand {
             Calibrations that were under way go on; trials in work begin anew.
             """)
 
-    @Argument(help: "File to write; one that is there is replaced when the new one is whole.", completion: .file())
+    @Argument(
+        help: "File to write, or - for standard output; one that is there is replaced when the new one is whole.",
+        completion: .file())
     var file: String
     @OptionGroup var common: Common
 
+    func validate() throws {
+        guard file == "-" else { return }
+        if common.json { throw ValidationError("--json and the archive would both go to standard output") }
+        if isatty(STDOUT_FILENO) == 1 {
+            throw ValidationError("standard output is a terminal; name a file or lead it elsewhere")
+        }
+    }
+
     func run() async throws {
-        let (file, isQuiet) = (file, common.json)
-        let made = try await common.connected { client in
-            let made = try await client.call(StoreBackup.self, StoreBackupParams())
-            let output = try BackupFile(file)
-            do {
+        let (file, isQuiet) = (file, common.json || file == "-")
+        // Everything wrong with the file is said before the daemon makes a snapshot.
+        let output = try OutputFile(file, .ownerAlone)
+        let made: StoreBackupResult
+        do {
+            made = try await common.connected { client in
+                let made = try await client.call(StoreBackup.self, StoreBackupParams())
                 var offset = 0
                 while offset < made.bytes {
                     let params = StoreBackupParams(backupId: made.backupId, offset: offset)
@@ -37,7 +49,7 @@ struct Backup: AsyncParsableCommand {
                     guard let bytes = Data(base64Encoded: piece), !bytes.isEmpty else {
                         throw CommandFailure("the daemon sent a piece that is not base64")
                     }
-                    try output.write(bytes)
+                    try output.write(Array(bytes))
                     offset += bytes.count
                     if Terminal.isInteractive, !isQuiet {
                         Terminal.draw(
@@ -45,53 +57,17 @@ struct Backup: AsyncParsableCommand {
                     }
                 }
                 if Terminal.isInteractive, !isQuiet { Terminal.draw("\r\u{1B}[K") }
-                try output.finish()
-            } catch {
-                output.discard()
-                throw error
+                return made
             }
-            return made
+            try output.finish()
+        } catch {
+            output.discard()
+            throw error
         }
         try common.show(made) { made in
+            let place = file == "-" ? "standard output" : file
             Terminal.note(
-                "backup written to \(file): \(Format.bytes(Double(made.bytes))), schema \(made.schemaVersion)")
+                "backup written to \(place): \(Format.bytes(Double(made.bytes))), schema \(made.schemaVersion)")
         }
-    }
-}
-
-/// A file that takes the place of another when it is whole and on the disk; only its owner may read it.
-private struct BackupFile: Sendable {
-    private let path: String
-    private let descriptor: Int32
-
-    private var part: String { path + ".part" }
-
-    init(_ path: String) throws {
-        self.path = path
-        descriptor = open(path + ".part", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        if descriptor < 0 { throw failure() }
-    }
-
-    func write(_ bytes: Data) throws {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failure() }
-            done += count
-        }
-    }
-
-    func finish() throws {
-        guard fsync(descriptor) == 0, close(descriptor) == 0, rename(part, path) == 0 else { throw failure() }
-    }
-
-    /// After an error; the descriptor ends with the program.
-    func discard() { unlink(part) }
-
-    private func failure() -> CommandFailure {
-        CommandFailure("\(path): cannot be written: \(String(cString: strerror(errno)))")
     }
 }

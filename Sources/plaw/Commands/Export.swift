@@ -29,8 +29,8 @@ struct Export: AsyncParsableCommand {
         if common.json { return Terminal.print(try jsonLine(ObservationListResult(observations: observations))) }
         guard !observations.isEmpty else { throw CommandFailure("\"\(name)\" has no observations to export") }
         let text = ObservationTable.write(observations)
-        guard let output, output != "-" else { return Terminal.write(text) }
-        try OutputFile.write(text, to: output)
-        Terminal.note("\(Format.count(observations.count)) observations written to \(output)")
+        let file = output ?? "-"
+        try OutputFile.write(text, to: file)
+        if file != "-" { Terminal.note("\(Format.count(observations.count)) observations written to \(file)") }
     }
 }

@@ -23,8 +23,8 @@ struct ReportCommand: AsyncParsableCommand {
         let params = ReportRenderParams(name: name, metric: metric, loss: loss)
         let report = try await common.connected { try await $0.call(ReportRender.self, params) }
         if common.json { return Terminal.print(try jsonLine(report)) }
-        guard let output, output != "-" else { return Terminal.write(report.html) }
-        try OutputFile.write(report.html, to: output)
-        Terminal.note("report of \(report.dataset) written to \(output)")
+        let file = output ?? "-"
+        try OutputFile.write(report.html, to: file)
+        if file != "-" { Terminal.note("report of \(report.dataset) written to \(file)") }
     }
 }

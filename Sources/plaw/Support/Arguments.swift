@@ -1,18 +1,30 @@
 /// The command line as it was typed, where the parser alone would say little of what is wrong with it.
 enum Arguments {
-    /// A negative number behind an option is its value, not another option: `--max-params -3` becomes `--max-params=-3`.
-    static func joined(_ arguments: [String]) -> [String] {
-        var joined: [String] = []
-        for (place, argument) in arguments.enumerated() {
-            let isOpen = !arguments.prefix(place).contains("--")
-            let isNumber = argument.first == "-" && (argument.dropFirst().first?.isNumber ?? false)
-            if isOpen, isNumber, let option = joined.last, option.hasPrefix("--"), !option.contains("=") {
-                joined[joined.count - 1] = option + "=" + argument
+    /// Arguments as the parser wants them: options of every command may stand before it, and a value may begin with a minus sign, which
+    /// its option then refuses in its own words.
+    static func normalized(_ arguments: [String]) -> [String] {
+        var leading: [String] = []
+        var rest = arguments[...]
+        while let first = rest.first, first == "--json" || first == "--socket" || first.hasPrefix("--socket=") {
+            let count = first == "--socket" ? 2 : 1
+            leading += rest.prefix(count)
+            rest = rest.dropFirst(count)
+        }
+        // Without a command there is nothing for them to follow.
+        guard let command = rest.first, !command.hasPrefix("-") else { return arguments }
+        var result: [String] = []
+        var isOver = false
+        for argument in [command] + leading + rest.dropFirst() {
+            if argument == "--" { isOver = true }
+            let isNegative =
+                argument.first == "-" && argument.dropFirst().first.map { $0.isNumber || $0 == "." } == true
+            if !isOver, isNegative, let option = result.last, option.hasPrefix("--"), !option.contains("=") {
+                result[result.count - 1] = option + "=" + argument
             } else {
-                joined.append(argument)
+                result.append(argument)
             }
         }
-        return joined
+        return result
     }
 
     /// A parser's message, with what was expected where a quantity could not be read.

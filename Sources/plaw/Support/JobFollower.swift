@@ -66,6 +66,10 @@ struct JobFollower: Sendable {
                 Terminal.print("next: plaw law \(job.dataset), plaw recommend \(job.dataset) --max-params 2M")
             }
         }
+        // What was measured is kept, but nothing answers yet.
+        if job.state == .finished, job.laws.isEmpty, job.finishedTrials > 0 {
+            throw CommandFailure("job \(job.id) finished without a law: \(job.message ?? "too little was measured")")
+        }
         if job.state == .failed { throw CommandFailure("job \(job.id) failed: \(job.message ?? "no trial finished")") }
     }
 }

@@ -21,7 +21,8 @@ struct LocalFile: Sendable {
     /// Errors: `CommandFailure` naming the file.
     init(_ path: String) throws {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe without a writer would hold the opening up.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw CommandFailure("\(path): cannot be read: \(String(cString: strerror(errno)))")
         }
@@ -31,6 +32,17 @@ struct LocalFile: Sendable {
             throw CommandFailure("\(path): is a directory, expected a file")
         }
         size = Int(status.st_size)
+        if status.st_mode & S_IFMT == S_IFIFO { awaitWriter() }
+    }
+
+    /// A pipe that nobody writes to would be read as empty, or waited for without a word.
+    private func awaitWriter() {
+        var descriptors = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
+        if poll(&descriptors, 1, 2_000) == 0 {
+            Terminal.note("plaw: \(path) is a pipe, and nothing has come out of it yet; waiting")
+            while poll(&descriptors, 1, -1) < 0, errno == EINTR {}
+        }
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
     }
 
     /// What comes from standard input.

@@ -4,9 +4,6 @@ import Glibc
 enum Terminal {
     static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 
-    /// Text as it is, to standard output.
-    static func write(_ text: String) { write(text, to: STDOUT_FILENO) }
-
     static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
     /// Text as it is, without an end of line, to standard error.
