@@ -218,7 +218,8 @@ let package = Package(
             name: "law-bench", dependencies: ["Domain", "PerformanceLaws", argumentParser], swiftSettings: strict),
         .executableTarget(
             name: "design-replay",
-            dependencies: ["Domain", "PerformanceLaws", "SequentialDesign", argumentParser], swiftSettings: fast),
+            dependencies: ["Domain", "Observations", "PerformanceLaws", "SequentialDesign", argumentParser],
+            swiftSettings: fast),
         .executableTarget(
             name: "plaw-trial",
             dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],

@@ -133,31 +133,3 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
             userFraction: trial.userFraction, mask: mask, mostHeads: grid == nil ? nil : heads)
     }
 }
-
-extension TrialSpec {
-    /// What makes the observation of this trial comparable with others.
-    package func lawKey(datasetVersion: String, filter: String) -> LawKey {
-        let o = options
-        let c = configuration
-        var policy =
-            "adamw lr=\(o.learningRate) wd=\(o.weightDecay) betas=\(o.beta1),\(o.beta2) clip=\(o.clipNorm) "
-            + "batch=\(o.batchUsers) dropout=\(o.dropout) heads\(mostHeads.map { "<=\($0)" } ?? "=\(c.heads)") stop=\(o.stopMetric) "
-            + "patience=\(o.patience) epochs<=\(o.maxEpochs)"
-        // Only where they differ from what training did before there was a choice, so that older observations stay comparable.
-        if o.warmup > 0 || o.schedule != .constant {
-            let epochs = o.scheduleEpochs > 0 ? o.scheduleEpochs : o.maxEpochs
-            policy += " schedule=\(o.schedule.rawValue) warmup=\(o.warmup) over=\(epochs)"
-        }
-        if o.widthRule != .plain { policy += " width=\(o.widthRule.rawValue)" }
-        if c.loss == .gbce { policy += " t=\(o.calibration)" }
-        if c.loss == .sampledSoftmax { policy += " sampling=\(o.sampling.rawValue)" }
-        return LawKey(
-            datasetVersion: datasetVersion, filter: filter, split: "leave-two-out", mask: mask,
-            candidates: sampledRanking.map { "sampled-\($0)" } ?? "all", backbone: c.backbone, loss: c.loss,
-            negatives: c.loss.scoresCatalogue ? 0 : o.negatives, maxLength: c.maxLength, policy: policy,
-            codeVersion: trainingCodeVersion)
-    }
-}
-
-/// Changes whenever training would give other results than before, so that old and new observations are not mixed.
-package let trainingCodeVersion = "3"

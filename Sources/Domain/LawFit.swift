@@ -48,21 +48,49 @@ package struct LawFit: Codable, Sendable, Hashable {
 
     /// Where the noise of one training comes from, as standard deviations in metric units.
     package struct Noise: Codable, Sendable, Hashable {
-        /// Standard error of a mean over the test users (median of the observations).
-        package var evaluation: Double
+        /// What says how much a training varies.
+        package enum Source: String, Codable, Sendable, Hashable {
+            /// Standard errors that were measured, said, or follow from the number of users.
+            case standardErrors = "standard-errors"
+            /// Nothing but repeats, and how far the trainings lie from the law.
+            case residuals
+            /// Nothing: neither users nor repeats, and no more places than a law has parameters.
+            case unknown
+        }
+
+        package var source: Source
+        /// Standard error of a mean over the test users (median of the observations); nil where none is known.
+        package var evaluation: Double?
         /// Mean correlation over users between the gains of two trainings; nil where ranks are not stored. What is common to all
         /// trainings moves them together and does not tell configurations apart.
         package var correlation: Double?
-        /// A new training on the same test users: seed, and the users' part that is not common.
+        /// A new training on the same test users: seed, and the users' part that is not common. An assumption where the source
+        /// is `unknown`.
         package var training: Double
         /// Trainings that repeat another one's configuration and data.
         package var replicates: Int
 
-        package init(evaluation: Double, correlation: Double?, training: Double, replicates: Int) {
+        package init(
+            source: Source = .standardErrors, evaluation: Double?, correlation: Double?, training: Double,
+            replicates: Int
+        ) {
+            self.source = source
             self.evaluation = evaluation
             self.correlation = correlation
             self.training = training
             self.replicates = replicates
+        }
+
+        private enum CodingKeys: CodingKey { case source, evaluation, correlation, training, replicates }
+
+        package init(from decoder: any Decoder) throws {
+            let c = try decoder.container(keyedBy: CodingKeys.self)
+            // Laws of former versions took every noise for known.
+            source = try c.decodeIfPresent(Source.self, forKey: .source) ?? .standardErrors
+            evaluation = try c.decodeIfPresent(Double.self, forKey: .evaluation)
+            correlation = try c.decodeIfPresent(Double.self, forKey: .correlation)
+            training = try c.decode(Double.self, forKey: .training)
+            replicates = try c.decode(Int.self, forKey: .replicates)
         }
     }
 
@@ -135,24 +163,26 @@ extension FamilyFit {
 package struct FamilyFit: Codable, Sendable, Hashable {
     /// One axis of a performance law, a LINEX curve in ln x.
     package struct AxisShape: Codable, Sendable, Hashable {
-        /// x*, where the axis peaks.
-        package var optimum: Double
+        /// x*, where the axis peaks; each of the three is nil where the observations do not determine it.
+        package var optimum: Double?
         /// Second derivative of the metric by ln x at the optimum; negative.
-        package var curvature: Double
+        package var curvature: Double?
         /// q: positive where the metric falls faster beyond the optimum than before it.
-        package var skew: Double
+        package var skew: Double?
         /// Which of `optimum`, `curvature`, `skew` the observations determine.
         package var identified: [String]
 
-        package init(optimum: Double, curvature: Double, skew: Double, identified: [String]) {
+        package init(optimum: Double?, curvature: Double?, skew: Double?) {
             self.optimum = optimum
             self.curvature = curvature
             self.skew = skew
-            self.identified = identified
+            let known = [("optimum", optimum), ("curvature", curvature), ("skew", skew)]
+            identified = known.filter { $0.1 != nil }.map(\.0)
         }
     }
 
-    /// Closed-form optimum of each axis, nil where the law has no interior maximum there.
+    /// Closed-form optimum of each axis, nil where the law has no interior maximum there, or the observations do not determine
+    /// it, or it lies more than an e-fold from them.
     package struct Optimum: Codable, Sendable, Hashable {
         package var layers: Double?
         package var dim: Double?
@@ -191,19 +221,23 @@ package struct FamilyFit: Codable, Sendable, Hashable {
     package var metric: Metric
     /// The formula with the terms that the observations allow.
     package var form: String
-    /// Named as in the formula; a parameter in a null direction is absent.
+    /// Named as in the formula; what the observations do not determine is absent.
     package var parameters: [String: Double]
     /// 90 % bootstrap intervals of the parameters and of the optimum (`layers`, `dim`).
     package var intervals: [String: Interval]
+    /// Parameters of the formula without a number, because the observations do not determine them; nil in laws of former
+    /// versions.
+    package var notIdentified: [String]?
     /// Coordinates of the fit, and which of them the observations determine.
     package var names: [String]
     package var identified: [String]
+    /// Directions in the parameters that the observations determine to within what is of use.
     package var rank: Int
     package var conditionNumber: Double
     /// 1 - SS_res / SS_tot, unweighted, in metric units.
     package var r2: Double
     package var adjustedR2: Double?
-    /// Observations less the rank.
+    /// Observations less the independent parameters.
     package var degreesOfFreedom: Int
     /// Standard deviation of the residuals, in metric units; nil without degrees of freedom.
     package var residualDeviation: Double?
@@ -217,7 +251,9 @@ package struct FamilyFit: Codable, Sendable, Hashable {
 
     package init(
         family: LawFamily, metric: Metric, form: String, parameters: [String: Double], intervals: [String: Interval],
-        names: [String], identified: [String], rank: Int, conditionNumber: Double, r2: Double, adjustedR2: Double?,
+        notIdentified: [String]? = [], names: [String], identified: [String], rank: Int, conditionNumber: Double,
+        r2: Double,
+        adjustedR2: Double?,
         degreesOfFreedom: Int, residualDeviation: Double?, optimum: Optimum, axes: [String: AxisShape],
         crossValidation: CrossValidation, process: Process
     ) {
@@ -226,6 +262,7 @@ package struct FamilyFit: Codable, Sendable, Hashable {
         self.form = form
         self.parameters = parameters
         self.intervals = intervals
+        self.notIdentified = notIdentified
         self.names = names
         self.identified = identified
         self.rank = rank

@@ -50,8 +50,7 @@ struct FamilyScores {
             partial.append(one.score.map { ($0, largest.score, alone.score) })
         }
         let expected = families.indices.filter { Self.expected.contains(families[$0]) && models[$0] != nil }
-        weights = Self.weights(
-            logs, count: points.count, null: families.firstIndex(of: .constant), expected: expected)
+        weights = Self.weights(logs, count: points.count, expected: expected)
         let weights = weights
         scores = partial.enumerated().map { place, scores in
             scores.map {
@@ -66,14 +65,10 @@ struct FamilyScores {
     /// Pseudo-BMA+ weights (Yao et al. 2018, arXiv 1704.02030): exp of the expected log density, averaged over a Bayesian bootstrap
     /// of the points left out, so that a lead which a few points make weighs little. Below 2 % nothing is kept.
     ///
-    /// - Parameters:
-    ///   - null: a family that weighs something only where nothing else could be fitted.
-    ///   - expected: families of equal weight before any point was seen.
-    static func weights(_ logs: [[Double]], count: Int, null: Int? = nil, expected: [Int] = []) -> [Double] {
+    /// - Parameter expected: families of equal weight before any point was seen.
+    static func weights(_ logs: [[Double]], count: Int, expected: [Int] = []) -> [Double] {
         let length = logs.map(\.count).max() ?? 0
-        var valid = logs.indices.filter { logs[$0].count == length && length > 0 }
-        // The constant is what a law has to beat; it answers only where nothing else could be fitted.
-        if let null, valid.count > 1 { valid.removeAll { $0 == null } }
+        let valid = logs.indices.filter { logs[$0].count == length && length > 0 }
         var weights = [Double](repeating: 0, count: logs.count)
         guard !valid.isEmpty else {
             if let first = logs.indices.first { weights[first] = 1 }

@@ -6,11 +6,17 @@ struct Formula {
     let form: LawForm
     private let trainings: [LawPoint]
     private let weights: [Double]
+    /// Whether the variances are known, or only how they compare.
+    private let isScaleKnown: Bool
     private let solution: LawSearch.Solution
 
     /// - Parameter points: number of distinct places, which limits the parameters.
-    init(_ family: LawFamily, trainings: [LawPoint], points: Int, fixedP: Double?, isHuber: Bool) {
+    init(
+        _ family: LawFamily, trainings: [LawPoint], points: Int, fixedP: Double?, isHuber: Bool,
+        isScaleKnown: Bool = true
+    ) {
         self.trainings = trainings
+        self.isScaleKnown = isScaleKnown
         // One degree of freedom is kept where p would take it.
         let whole = LawForm(family, points: trainings, fixedP: fixedP, limit: points)
         form =
@@ -55,30 +61,41 @@ struct Formula {
         let total = trainings.reduce(0) { $0 + ($1.value - mean) * ($1.value - mean) }
         let squares = residuals.reduce(0) { $0 + $1 * $1 }
         let r2 = total > 0 ? 1 - squares / total : 0
-        let known = identify()
-        let degrees = max(0, trainings.count - known.rank)
+        let span = MetricSpan(trainings).data
+        let known = Identification(
+            form, solution.parameters, trainings, weights: weights, isScaleKnown: isScaleKnown, span: span)
+        let degrees = known.degrees
         let published = PublishedForm(form)
-        var parameters = published.parameters(solution.parameters)
-        for name in published.unidentified(known.identified) { parameters[name] = nil }
-        let intervals = LawBootstrap(form: form, solution: solution, points: trainings, weights: weights).intervals(
-            of: rows
-        ) { parameters in
+        func quantities(_ parameters: [Double]) -> [String: Double] {
             let optimum = published.optimum(parameters)
             var values = published.parameters(parameters)
-            if let layers = optimum.layers { values["layers"] = layers }
-            if let dim = optimum.dim { values["dim"] = dim }
+            values["layers"] = optimum.layers
+            values["dim"] = optimum.dim
             return values
         }
+        let all = published.parameters(solution.parameters)
+        let gradients = Identification.gradients(solution.parameters, of: quantities)
+        let parameters = all.filter { name, value in
+            guard let gradient = gradients[name] else { return false }
+            return known.reach * known.deviation(gradient) < published.limit(name, value, span: span)
+        }
+        let optimum = optimum(published, known, gradients)
+        let intervals = LawBootstrap(form: form, solution: solution, points: trainings, weights: weights).intervals(
+            of: rows, quantities: quantities)
         let names = form.names
         return FamilyFit(
             family: form.family, metric: metric, form: published.text, parameters: parameters,
-            intervals: intervals.filter { parameters[$0.key] != nil || $0.key == "layers" || $0.key == "dim" },
-            names: names, identified: names.indices.filter { known.identified[$0] }.map { names[$0] }, rank: known.rank,
+            intervals: intervals.filter {
+                parameters[$0.key] != nil || ($0.key == "layers" && optimum.layers != nil)
+                    || ($0.key == "dim" && optimum.dim != nil)
+            },
+            notIdentified: all.keys.filter { parameters[$0] == nil }.sorted(), names: names,
+            identified: names.indices.filter { known.identified[$0] }.map { names[$0] }, rank: known.rank,
             conditionNumber: known.condition, r2: r2,
             adjustedR2: degrees > 0 ? 1 - (1 - r2) * Double(trainings.count - 1) / Double(degrees) : nil,
             degreesOfFreedom: degrees,
             residualDeviation: degrees > 0 ? (squares / Double(degrees)).squareRoot() : nil,
-            optimum: published.optimum(solution.parameters), axes: axes(known), crossValidation: score,
+            optimum: optimum, axes: axes(known, optimum), crossValidation: score,
             process: FamilyFit.Process(
                 parameters: model.process.parameters, amplitude: model.process.settings.amplitude,
                 length: model.process.settings.length, noiseFactor: model.process.settings.noiseFactor,
@@ -87,73 +104,50 @@ struct Formula {
 
     // MARK: - Identification
 
-    private struct Known {
-        var rank: Int
-        var condition: Double
-        /// By parameter: outside every null direction.
-        var identified: [Bool]
-        /// Standard deviation of each parameter; infinite in a null direction.
-        var deviations: [Double]
+    /// The peak of each axis, where the observations determine it to an e-fold, and that it is one, and it lies within an e-fold of
+    /// theirs.
+    private func optimum(
+        _ published: PublishedForm, _ known: Identification, _ gradients: [String: [Double]]
+    ) -> FamilyFit.Optimum {
+        let found = published.optimum(solution.parameters)
+        func checked(_ axis: Axis, _ name: String, _ value: Double?) -> Double? {
+            guard known.degrees > 0, let value, let gradient = gradients[name],
+                let bend = form.terms.firstIndex(where: { $0.axis == axis && $0.bends })
+            else { return nil }
+            let levels = trainings.map { $0.x[axis.rawValue] }
+            guard let low = levels.min(), let high = levels.max(), (low - 1...high + 1).contains(log(value)) else {
+                return nil
+            }
+            var unit = [Double](repeating: 0, count: form.count)
+            unit[bend] = 1
+            let isPeak = known.reach * known.deviation(unit) < abs(solution.parameters[bend])
+            return isPeak && known.reach * known.deviation(gradient) < value ? value : nil
+        }
+        return FamilyFit.Optimum(
+            layers: checked(.layers, "layers", found.layers), dim: checked(.dim, "dim", found.dim))
     }
 
-    /// Rank and null directions of the weighted, column-normalised Jacobian.
-    private func identify() -> Known {
-        let rows = trainings.enumerated().map { index, point in
-            form.gradient(point.x, solution.parameters).map { $0 * weights[index].squareRoot() }
-        }
-        let n = form.count
-        let largestNorm = (0..<n).map { c in rows.reduce(0) { $0 + $1[c] * $1[c] }.squareRoot() }
-        let norms = largestNorm.map { max($0, 1e-150) }
-        var normal = [[Double]](repeating: [Double](repeating: 0, count: n), count: n)
-        for row in rows {
-            for i in 0..<n { for j in 0..<n { normal[i][j] += row[i] * row[j] / (norms[i] * norms[j]) } }
-        }
-        let eigen = SymmetricEigen(normal)
-        let largest = max(eigen.values.last ?? 0, 1e-300)
-        // Singular values are roots of eigenvalues: a ratio of 1e-6 between them is a null direction.
-        let kept = (0..<n).filter { eigen.values[$0] > 1e-12 * largest }
-        let identified = (0..<n).map { i in
-            largestNorm[i] > 1e-100 && !(0..<n).contains { k in !kept.contains(k) && abs(eigen.vectors[k][i]) > 0.1 }
-        }
-        let degrees = trainings.count - kept.count
-        let chi = trainings.indices.reduce(0) { sum, i in
-            let residual = trainings[i].value - value(trainings[i].x)
-            return sum + weights[i] * residual * residual
-        }
-        // More scatter than measured widens everything.
-        let variance = degrees > 0 ? max(1, chi / Double(degrees)) : 1
-        let deviations = (0..<n).map { i -> Double in
-            guard identified[i] else { return .infinity }
-            let own = kept.reduce(0) { $0 + eigen.vectors[$1][i] * eigen.vectors[$1][i] / eigen.values[$1] }
-            return (variance * own).squareRoot() / norms[i]
-        }
-        let smallest = kept.map { eigen.values[$0] }.min() ?? largest
-        return Known(
-            rank: kept.count, condition: (largest / smallest).squareRoot(), identified: identified,
-            deviations: deviations)
-    }
-
-    /// Optimum, curvature and skew of each curved axis, and which of them are known: the optimum to within an e-fold, the curvature
-    /// to within half of itself, the skew to within 1.
-    private func axes(_ known: Known) -> [String: FamilyFit.AxisShape] {
+    /// Optimum, curvature and skew of each curved axis, as far as they are known: the optimum as above, the curvature to within
+    /// half of itself, the skew to within 1.
+    private func axes(_ known: Identification, _ optimum: FamilyFit.Optimum) -> [String: FamilyFit.AxisShape] {
         var axes: [String: FamilyFit.AxisShape] = [:]
         let k = form.linearCount
-        let degrees = Double(max(1, trainings.count - known.rank))
-        let reach = studentQuantile95(degrees)
         for (place, term) in form.terms.enumerated() {
-            guard case .linex(let axis, let optimum, let factor) = term else { continue }
+            guard case .linex(let axis, let peak, let factor) = term else { continue }
             let c = solution.parameters[place]
             guard c != 0 else { continue }
-            let t = solution.parameters[k + optimum]
+            let t = solution.parameters[k + peak]
             let lnP = factor.map { solution.parameters[k + $0] } ?? form.fixedLnP
-            var identified: [String] = []
-            if reach * known.deviations[k + optimum] < 1 { identified.append("optimum") }
-            if reach * known.deviations[place] < 0.5 * abs(c) { identified.append("curvature") }
-            let byFactor = factor.map { known.deviations[k + $0] / t } ?? 0
-            let byOptimum = abs(lnP) / (t * t) * known.deviations[k + optimum]
-            if reach * (byFactor * byFactor + byOptimum * byOptimum).squareRoot() < 1 { identified.append("skew") }
+            var unit = [Double](repeating: 0, count: form.count)
+            unit[place] = 1
+            let hasCurvature = known.degrees > 0 && known.reach * known.deviation(unit) < 0.5 * abs(c)
+            var skew = [Double](repeating: 0, count: form.count)
+            skew[k + peak] = -lnP / (t * t)
+            if let factor { skew[k + factor] = 1 / t }
+            let hasSkew = hasCurvature && known.reach * known.deviation(skew) < 1
+            let best = axis == .layers ? optimum.layers : optimum.dim
             axes[axis == .layers ? "layers" : "dim"] = FamilyFit.AxisShape(
-                optimum: exp(t), curvature: c, skew: lnP / t, identified: identified)
+                optimum: best, curvature: hasCurvature ? c : nil, skew: hasSkew ? lnP / t : nil)
         }
         return axes
     }

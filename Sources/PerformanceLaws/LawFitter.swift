@@ -90,7 +90,11 @@ struct Design {
     let points: [LawPoint]
     let noise: ProcessModel.NoisePrior
     let correlation: Double?
-    let evaluation: Double
+    /// Standard error of a mean over the users, the median of the trainings; nil where none is known.
+    let evaluation: Double?
+    /// Standard deviation of a training whose noise factor is 1.
+    let unit: Double
+    let source: LawFit.Noise.Source
     let replicates: Int
 
     /// The process takes the cube of it in time; more points than these lie so close that they are averaged.
@@ -105,14 +109,34 @@ struct Design {
         SIMD3(log(Double(layers)), log(Double(dim)), lnData(effectiveTokens))
     }
 
-    init(_ trainings: [(x: SIMD3<Double>, value: Double, error: Double)], correlation: Double?) {
-        self.correlation = correlation
-        let own = 1 - (correlation ?? 0)
-        self.trainings = trainings.map {
-            let error = max($0.error, LawFitter.leastError)
-            return LawPoint(x: $0.x, value: $0.value, variance: own * error * error)
+    /// Without any standard error, the share of the metric's spread that trainings are first taken to vary by.
+    private static let assumedShare = 0.1
+    /// As many places as these, without repeats, leave nothing over that would tell the noise: a level and a slope an axis.
+    static let leastPlaces = 4
+
+    /// What there is beyond the parameters of a law to tell the noise from, where no standard error does.
+    static func noiseDegrees(replicates: Int, places: Int) -> Int { replicates + max(0, places - leastPlaces) }
+
+    /// - Parameter trainings: with the standard errors that are known. One without counts like the least certain.
+    init(_ trainings: [(x: SIMD3<Double>, value: Double, error: Double?)], correlation: Double?) {
+        let largest = trainings.compactMap(\.error).max()
+        self.correlation = largest == nil ? nil : correlation
+        let own = 1 - (self.correlation ?? 0)
+        let errors: [Double]
+        if let largest {
+            errors = trainings.map { max($0.error ?? largest, LawFitter.leastError) }
+        } else {
+            let mean = trainings.reduce(0) { $0 + $1.value } / Double(trainings.count)
+            let squares = trainings.reduce(0) { $0 + ($1.value - mean) * ($1.value - mean) }
+            let spread = (squares / Double(trainings.count)).squareRoot()
+            errors = [Double](repeating: max(Self.assumedShare * spread, 1e-6), count: trainings.count)
         }
-        evaluation = trainings.map { max($0.error, LawFitter.leastError) }.sorted()[trainings.count / 2]
+        self.trainings = zip(trainings, errors).map {
+            LawPoint(x: $0.x, value: $0.value, variance: own * $1 * $1)
+        }
+        let median = errors.sorted()[errors.count / 2]
+        evaluation = largest == nil ? nil : median
+        unit = own.squareRoot() * median
         var step = 1e-9
         var merged = Self.merge(self.trainings, step: step)
         let repeats = merged
@@ -123,10 +147,22 @@ struct Design {
         points = merged.points
         replicates = repeats.degrees
         // With ranks the users' own part is known, and a seed can only add to it. Without, trainings on the same users may
-        // differ far less than their standard errors say.
-        let factors: [Double] =
-            correlation != nil ? [0.7, 1, 1.4, 2, 2.8, 4, 6] : [0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.4, 2, 2.8, 4]
-        let (center, width) = correlation != nil ? (0.3, 0.5) : (-0.4, 0.9)
+        // differ far less than their standard errors say. Without either repeats and residuals alone say how much they differ:
+        // anything from a three-hundredth of the metric's spread to all of it.
+        let factors: [Double]
+        let (center, width): (Double, Double)
+        if largest == nil {
+            factors = (0..<16).map { 1e-3 * pow(1e5, Double($0) / 15) }
+            (center, width) = (0, 2.8)
+            source =
+                Self.noiseDegrees(replicates: repeats.degrees, places: repeats.points.count) > 0 ? .residuals : .unknown
+        } else {
+            factors =
+                self.correlation != nil
+                ? [0.7, 1, 1.4, 2, 2.8, 4, 6, 9] : [0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.4, 2, 2.8, 4, 8, 16]
+            (center, width) = self.correlation != nil ? (0.3, 0.5) : (-0.4, 0.9)
+            source = .standardErrors
+        }
         noise = ProcessModel.NoisePrior(
             factors: factors.map { ($0, -pow((log($0) - center) / width, 2) / 2) }, squares: repeats.squares,
             degrees: repeats.degrees)
@@ -171,10 +207,19 @@ private struct Fitting {
 
     func law() -> LawFit {
         let gains = known
-        let measured = observations.map { o -> (x: SIMD3<Double>, value: Double, error: Double) in
+        let measured = observations.map { o -> (x: SIMD3<Double>, value: Double, error: Double?) in
             let m = o.metrics[fitter.metric.description] ?? Measurement(value: 0, standardError: 0)
+            var error = m.standardError
+            if error <= 0 {
+                error =
+                    DerivedError.standardError(
+                        fitter.metric, value: m.value,
+                        hitRate: o.metrics[Metric(.hr, fitter.metric.k).description]?.value,
+                        users: o.users) ?? 0
+            }
             return (
-                Design.place(o.configuration.layers, o.configuration.dim, o.effectiveTokens), m.value, m.standardError
+                Design.place(o.configuration.layers, o.configuration.dim, o.effectiveTokens), m.value,
+                error > 0 ? error : nil
             )
         }
         let design = Design(measured, correlation: gains?.correlation(in: observations.map(\.id)))
@@ -187,19 +232,19 @@ private struct Fitting {
         let noiseFactor = zip(scores.weights, models).reduce(0) {
             $0 + $1.0 * ($1.1?.process.settings.noiseFactor ?? 1)
         }
-        let own = 1 - (design.correlation ?? 0)
-        let training = (noiseFactor * own).squareRoot() * design.evaluation
+        let training = noiseFactor.squareRoot() * design.unit
         let rows = Resampler(
             observations: observations.map(\.id), values: measured.map(\.value),
             variances: design.trainings.map { $0.variance * noiseFactor }, gains: gains
         ).rows(
-            fitter.draws, seed: 1, seedVariance: design.trainings.map { $0.variance * max(0, noiseFactor - 1) })
+            design.source == .unknown ? 0 : fitter.draws, seed: 1,
+            seedVariance: design.trainings.map { $0.variance * max(0, noiseFactor - 1) })
         var fits: [FamilyFit] = []
         for (place, family) in fitter.families.enumerated() {
             guard let model = models[place], let score = scores.scores[place] else { continue }
             let formula = Formula(
                 family, trainings: design.trainings, points: design.points.count, fixedP: fitter.fixedP,
-                isHuber: fitter.estimator == .huber)
+                isHuber: fitter.estimator == .huber, isScaleKnown: design.source == .standardErrors)
             var fit = formula.fit(metric: fitter.metric, model: model, score: score, rows: rows)
             fit.fitted = design.trainings.map { formula.value($0.x) }
             fits.append(fit)
@@ -213,7 +258,8 @@ private struct Fitting {
         return LawFit(
             metric: fitter.metric, family: standsOut ? lead.rawValue : "weighted", leading: lead, fits: fits,
             noise: LawFit.Noise(
-                evaluation: design.evaluation, correlation: design.correlation, training: training,
+                source: design.source, evaluation: design.evaluation, correlation: design.correlation,
+                training: training,
                 replicates: design.replicates),
             points: observations.indices.map { i in
                 LawFit.Point(
@@ -277,9 +323,7 @@ private struct Fitting {
             "families": fitter.families.map(\.rawValue).joined(separator: ", "),
             "p": fitter.fixedP.map { "fixed at \($0)" } ?? "profiled where a curve uses it",
             "estimator": fitter.estimator == .huber ? "Huber, 1.345 robust standard deviations" : "least squares",
-            "weights": "1 / variance of a training: its standard error over users squared"
-                + (design.correlation.map { " times 1 - \(rounded($0)), the correlation between trainings" } ?? "")
-                + ", at least \(LawFitter.leastError)²",
+            "weights": weights(design),
             "search":
                 "variable projection; grid of 28 x 28 optima and 16 values of p, or 16 exponents an axis; Levenberg-Marquardt "
                 + "with analytic derivatives from the lowest cells, Newton steps at the end of a formula",
@@ -301,6 +345,17 @@ private struct Fitting {
             "checkpoints": "final weights of the best validation epoch only",
             "codeVersion": said("code_version", key.codeVersion),
         ]
+    }
+
+    private func weights(_ design: Design) -> String {
+        switch design.source {
+        case .standardErrors:
+            "1 / variance of a training: its standard error over users squared"
+                + (design.correlation.map { " times 1 - \(rounded($0)), the correlation between trainings" } ?? "")
+                + ", at least \(LawFitter.leastError)²"
+        case .residuals: "equal: no standard errors, the noise is that of repeats and residuals"
+        case .unknown: "equal: no standard errors, the noise is not known"
+        }
     }
 
     private func rounded(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }

@@ -47,6 +47,14 @@ enum Term: Sendable, Hashable {
         }
     }
 
+    /// Whether its coefficient is the curvature of an axis.
+    var bends: Bool {
+        switch self {
+        case .square, .linex, .curve: true
+        default: false
+        }
+    }
+
     /// Places of the shape parameters that move the term.
     var moves: [Int] {
         switch self {

@@ -14,9 +14,13 @@ package struct LawPredictor: Sendable {
         package var trainingDeviation: Double
         /// Student's degrees of freedom behind both.
         package var degrees: Double
+        /// Whether anything tells how much a training varies.
+        package var knowsNoise: Bool
 
-        /// The 90 % interval of one new training on this dataset's test users, cut to [0, 1].
-        package var interval: Interval {
+        /// The 90 % interval of one new training on this dataset's test users, cut to [0, 1]; nil where nothing tells how much
+        /// a training varies.
+        package var interval: Interval? {
+            guard knowsNoise else { return nil }
             let half =
                 studentQuantile95(degrees)
                 * (lawDeviation * lawDeviation + trainingDeviation * trainingDeviation).squareRoot()
@@ -53,7 +57,13 @@ package struct LawPredictor: Sendable {
             guard family.crossValidation.weight > 0 else { return nil }
             return FamilyModel(family, points: points, fixedP: fit.fixedP).map { (family.crossValidation.weight, $0) }
         }
-        degrees = Double(max(3, points.count - 4))
+        degrees =
+            switch fit.noise.source {
+            case .standardErrors: Double(max(3, points.count - Design.leastPlaces))
+            case .residuals:
+                Double(max(1, Design.noiseDegrees(replicates: fit.noise.replicates, places: points.count)))
+            case .unknown: 1
+            }
     }
 
     package func predict(layers: Int, dim: Int, effectiveTokens: Double) -> Prediction {
@@ -71,7 +81,7 @@ package struct LawPredictor: Sendable {
         }
         return Prediction(
             mean: mean, lawDeviation: max(0, square - mean * mean).squareRoot(), trainingDeviation: fit.noise.training,
-            degrees: degrees)
+            degrees: degrees, knowsNoise: fit.noise.source != .unknown)
     }
 
     /// What the metric changes by from one place to another: mean and standard deviation of the law, in which what both places

@@ -105,36 +105,38 @@ struct ProcessModel: Sendable {
         }
     }
 
-    /// What no family has and no observation can show: a straight line in ln N and in ln d that begins where the observations end,
-    /// with a slope of unknown sign. It widens what is said of places beyond, and changes nothing else.
+    /// What no family has and no observation can show: a straight line in ln N, in ln d and in ln D' that begins where the
+    /// observations end, with a slope of unknown sign. It widens what is said of places beyond, and changes nothing else.
     struct Beyond: Sendable {
-        private let low: SIMD2<Double>
-        private let high: SIMD2<Double>
-        private let variance: Double
+        private let low: SIMD3<Double>
+        private let high: SIMD3<Double>
+        private let variances: SIMD3<Double>
 
         /// Of the metric's spread over the shapes, the standard deviation an e-fold adds.
         static let share = 0.1
+        /// Of the metric's mean slope along the observed D', the standard deviation of what it changes by beyond.
+        static let dataShare = 0.3
 
         init(_ points: [LawPoint]) {
-            var low = SIMD2<Double>(repeating: .infinity)
+            var low = SIMD3<Double>(repeating: .infinity)
             var high = -low
             for point in points {
-                let x = SIMD2(point.x[0], point.x[1])
-                low.replace(with: x, where: x .< low)
-                high.replace(with: x, where: x .> high)
+                low.replace(with: point.x, where: point.x .< low)
+                high.replace(with: point.x, where: point.x .> high)
             }
             (self.low, self.high) = (low, high)
-            let slope = Self.share * MetricSpan(points).shapes
-            variance = slope * slope
+            let span = MetricSpan(points)
+            let shape = Self.share * span.shapes
+            // Over less than an e-fold the spread is mostly noise and shapes.
+            let data = Self.dataShare * span.data / max(1, high[2] - low[2])
+            variances = SIMD3(shape * shape, shape * shape, data * data)
         }
 
         func callAsFunction(_ a: SIMD3<Double>, _ b: SIMD3<Double>) -> Double {
-            var sum = 0.0
-            for axis in 0..<2 {
-                sum += max(0, a[axis] - high[axis]) * max(0, b[axis] - high[axis])
-                sum += max(0, low[axis] - a[axis]) * max(0, low[axis] - b[axis])
-            }
-            return variance * sum
+            let zero = SIMD3<Double>()
+            let above = pointwiseMax(a - high, zero) * pointwiseMax(b - high, zero)
+            let below = pointwiseMax(low - a, zero) * pointwiseMax(low - b, zero)
+            return (variances * (above + below)).sum()
         }
     }
 

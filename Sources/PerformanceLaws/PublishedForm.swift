@@ -106,36 +106,21 @@ struct PublishedForm {
         return values
     }
 
-    /// Names of parameters that rest on a coordinate in a null direction.
-    func unidentified(_ identified: [Bool]) -> Set<String> {
-        let k = form.linearCount
-        var names: Set<String> = []
-        for (place, term) in form.terms.enumerated() {
-            let own = identified[place]
+    /// How well a parameter has to be known to have a number: what makes a curve to within itself, so that it neither vanishes nor
+    /// explodes, a slope to within the spread of the metric an e-fold, the level to within 1, as metrics are shares.
+    func limit(_ name: String, _ value: Double, span: Double) -> Double {
+        if name == "b" { return 1 }
+        let isCurve = form.terms.contains { term in
             switch term {
-            case .one: if !own { names.insert("b") }
-            case .log(let axis): if !own { names.insert("w\(axis.rawValue + 1)") }
-            case .square(let axis): if !own { names.insert("w\(axis.rawValue + 1)\(axis.rawValue + 1)") }
-            case .product: if !own { names.insert("w12") }
-            case .cross(let n, let d): if !own || !identified[k + n] || !identified[k + d] { names.insert("rho") }
-            case .ratio: if !own { names.insert("kappa") }
-            case .curve: continue
-            case .linex(let axis, let optimum, let factor):
-                if !own || !identified[k + optimum] || factor.map({ !identified[k + $0] }) == true {
-                    names.formUnion(["w\(axis.rawValue + 1)", "a\(axis.rawValue + 1)"])
-                }
-                if let factor, !identified[k + factor] { names.insert("p") }
-            case .published(let axis, let exponent):
-                if !own || !identified[k + exponent] {
-                    names.formUnion(["w\(axis.rawValue + 1)", "a\(axis.rawValue + 1)"])
-                }
-            case .power(let axis, let exponent):
-                if !own || !identified[k + exponent] {
-                    names.formUnion([["A", "B", "C"][axis.rawValue], ["alpha", "beta", "gamma"][axis.rawValue]])
-                }
+            case .linex(let axis, _, _), .published(let axis, _):
+                ["w\(axis.rawValue + 1)", "a\(axis.rawValue + 1)", "p"].contains(name)
+            case .power(let axis, _):
+                [["A", "alpha"], ["B", "beta"], ["C", "gamma"]][axis.rawValue].contains(name)
+            case .ratio: name == "kappa"
+            default: false
             }
         }
-        return names
+        return isCurve ? abs(value) : span
     }
 
     /// Where the law peaks in N and in d, nil where it has no interior maximum.

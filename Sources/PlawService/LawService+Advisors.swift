@@ -135,6 +135,16 @@ extension LawService {
             for head in option.heads where laws[head.metric.description] == nil {
                 laws[head.metric.description] = try await store.law(head.id)
             }
+            let noiseless = laws.values.filter { $0.fit.noise.source == .unknown }.map(\.fit.metric.description)
+                .sorted()
+            if !noiseless.isEmpty {
+                warnings.append(
+                    Warning(
+                        code: "noise-unknown",
+                        message: "how much a training of \(key.backbone.rawValue) \(key.loss.rawValue) varies in "
+                            + "\(noiseless.joined(separator: ", ")) is not known: no users, no repeats and too few configurations; "
+                            + "there are no intervals, and differences may be chance"))
+            }
             bases.append(
                 Prepared.Basis(key: key, base: base, laws: laws, costs: model, observations: observations))
         }

@@ -87,7 +87,7 @@ actor LawService {
 
     /// The observations that a law of the key is fitted to.
     static func comparable(_ observations: [Observation], _ key: LawKey) -> [Observation] {
-        withErrors(distinct(observations.filter { $0.key == key }))
+        distinct(observations.filter { $0.key == key })
     }
 
     /// In an order of their own, so that the same trainings give the same law to the last bit, whichever ended first.
@@ -122,21 +122,6 @@ actor LawService {
         let usual = metrics.filter { names.contains($0.description) }
         if !usual.isEmpty || names.isEmpty { return usual.isEmpty ? metrics : usual }
         return names.compactMap { Metric($0) }.sorted { ($0.k, $0.kind.rawValue) < ($1.k, $1.kind.rawValue) }
-    }
-
-    /// A measurement that came without a standard error counts as much as the least certain one.
-    private static func withErrors(_ observations: [Observation]) -> [Observation] {
-        var largest: [String: Double] = [:]
-        for (name, measurement) in observations.flatMap(\.metrics) {
-            largest[name] = max(largest[name] ?? 0, measurement.standardError)
-        }
-        return observations.map { observation in
-            var observation = observation
-            for (name, measurement) in observation.metrics where measurement.lacksError {
-                observation.metrics[name]?.standardError = largest[name] ?? 0
-            }
-            return observation
-        }
     }
 
     /// The answer to `law.list` as JSON.

@@ -216,14 +216,7 @@ actor ObservationService {
         }
         // The keys of an answer fit into a frame.
         result.keys = Array(keys.prefix(Self.mostKeys))
-        let lacking = Set(added.flatMap { o in o.metrics.filter { $0.value.lacksError }.keys }).sorted()
-        if !lacking.isEmpty {
-            result.warnings.append(
-                Warning(
-                    code: "no-standard-error",
-                    message: "\(lacking.joined(separator: ", ")) came without standard errors in some rows; those are "
-                        + "weighted like the least certain of their key"))
-        }
+        result.warnings += Self.errorless(added)
         if let version = info?.version, !version.isEmpty {
             let others = added.count {
                 !$0.key.undeclared.contains("dataset_version") && $0.key.datasetVersion != version
@@ -238,6 +231,32 @@ actor ObservationService {
             }
         }
         return result
+    }
+
+    /// What stands for standard errors that nobody said.
+    private static func errorless(_ added: [Observation]) -> [Warning] {
+        func names(_ observations: [Observation]) -> String {
+            Set(observations.flatMap { o in o.metrics.filter { $0.value.lacksError }.keys }).sorted()
+                .joined(separator: ", ")
+        }
+        let (derived, lacking) = (names(added.filter { $0.users > 0 }), names(added.filter { $0.users == 0 }))
+        var warnings: [Warning] = []
+        if !derived.isEmpty {
+            warnings.append(
+                Warning(
+                    code: "no-standard-error",
+                    message: "\(derived) came without standard errors; they follow from the users and the hit rate"))
+        }
+        if !lacking.isEmpty {
+            warnings.append(
+                Warning(
+                    code: "no-standard-error",
+                    message:
+                        "\(lacking) came without standard errors and without users in some rows; those count like the "
+                        + "least certain of their key, and where none has an error, repeats and residuals say how much "
+                        + "trainings vary"))
+        }
+        return warnings
     }
 
     private static func undeclared(_ imported: ImportedKey) -> [Warning] {

@@ -96,12 +96,13 @@ struct TrialChooser: Sendable {
             let whole = observations.filter { $0.userFraction == 1 }
             guard whole.count >= LawFitter.fewest,
                 let law = try? LawFitter(metric: metric, draws: 0, families: [.constant]).fit(
-                    whole, gains: StoredRanks(whole, trialsFolder: trialsFolder).gains(metric))
+                    whole, gains: StoredRanks(whole, trialsFolder: trialsFolder).gains(metric)),
+                let evaluation = law.noise.evaluation
             else { return Self.typical(metric, users: pricing.facts.evaluatedUsers) }
             let level = law.points.reduce(0) { $0 + $1.observed } / Double(law.points.count)
             let own = 1 - (law.noise.correlation ?? Self.typicalCorrelation)
             return SmallestDifference(
-                metric: metric, level: level, difference: 2 * (2 * own).squareRoot() * law.noise.evaluation,
+                metric: metric, level: level, difference: 2 * (2 * own).squareRoot() * evaluation,
                 isMeasured: true)
         }
     }

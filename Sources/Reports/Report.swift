@@ -243,7 +243,11 @@ package struct Report: Sendable {
             Reports.facts([
                 ("answers from", fit.family == "weighted" ? "all families, weighted" : fit.family),
                 ("observations", "\(fit.points.count) of \(fit.places.count) configurations"),
-                ("one training varies by", Numbers.figure(fit.noise.training)),
+                (
+                    "one training varies by",
+                    fit.noise.source == .unknown
+                        ? "not known: no users, no repeats" : Numbers.figure(fit.noise.training)
+                ),
                 ("split", said("split", key.split)), ("mask", said("mask", key.mask.rawValue)),
                 ("candidates", said("candidates", key.candidates)), ("filter", said("filter", key.filter)),
                 ("policy", said("policy", key.policy)), ("training code", said("code_version", key.codeVersion)),

@@ -66,7 +66,7 @@ struct LawStudy: ParsableCommand {
         for cell in dear {
             let prediction = predictor.predict(
                 layers: cell.layers, dim: cell.dim, effectiveTokens: cell.observations[0].effectiveTokens)
-            let interval = prediction.interval
+            guard let interval = prediction.interval else { continue }
             let holds = interval.low <= cell.truth && cell.truth <= interval.high
             covered += holds ? 1 : 0
             func short(_ value: Double) -> String { "\((value * 1e5).rounded() / 1e5)" }

@@ -80,11 +80,15 @@ struct Train: ParsableCommand {
         var sampledRanking: Int?
         var validation: [String: Double]
         var test: [String: Double]
+        /// Standard errors of the means under `test`.
+        var testErrors: [String: Double]
+        /// What the daemon would compare an observation of this training by.
+        var key: LawKey
     }
 
     func run() throws {
         stopOnTermination()
-        let result = try source.withCorpus { corpus -> (TrialResult, CandidateMask) in
+        let (result, key) = try source.withCorpus { corpus -> (TrialResult, LawKey) in
             var options = try model.options()
             options.maxEpochs = epochs
             options.patience = patience
@@ -94,12 +98,14 @@ struct Train: ParsableCommand {
                 corpus: corpus.path, configuration: try model.configuration(layers: layers, dim: dim),
                 options: options, seed: seed, threads: threads, userFraction: userFraction, mask: mask,
                 maxSeconds: maxSeconds, checkpointSeconds: .infinity, sampledRanking: sampledRanking)
+            // A file is read without filters; which ones made a corpus is not known here.
+            let key = spec.lawKey(datasetVersion: corpus.contentHash, filter: source.corpus == nil ? "none" : "")
             let trainer = try Trainer(spec: spec, corpus: corpus)
             if let weights { try trainer.start(from: weights) }
             if evaluateOnly {
                 let outcome = try trainer.rankOnly()
                 try saveRanks.map { try outcome.ranks.write(to: $0) }
-                return (outcome.result, mask)
+                return (outcome.result, key)
             }
             var shown = -1
             let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
@@ -112,9 +118,9 @@ struct Train: ParsableCommand {
                 try WeightsFile.write(trainer.step.model, to: saveWeights)
             }
             if let saveRanks, outcome.result.status != .diverged { try outcome.ranks.write(to: saveRanks) }
-            return (outcome.result, mask)
+            return (outcome.result, key)
         }
-        try show(result.0, mask: result.1)
+        try show(result, key: key)
     }
 
     private func describe(_ update: TrialProgress, _ values: [String: Double]) -> String {
@@ -124,7 +130,8 @@ struct Train: ParsableCommand {
             + "\(Int(update.seconds)) s"
     }
 
-    private func show(_ result: TrialResult, mask: CandidateMask) throws {
+    private func show(_ result: TrialResult, key: LawKey) throws {
+        let mask = key.mask
         let summary = Summary(
             status: result.status, message: result.message, tokensPerSecond: result.tokensPerSecond,
             epochs: result.epochs, bestEpoch: result.bestEpoch, seconds: result.seconds,
@@ -132,7 +139,7 @@ struct Train: ParsableCommand {
             peakMemoryBytes: result.peakMemoryBytes, parameters: result.parameters, tokens: result.tokens,
             users: result.users, mask: mask, sampledRanking: result.sampledRanking,
             validation: result.validation.mapValues(\.value),
-            test: result.test.mapValues(\.value))
+            test: result.test.mapValues(\.value), testErrors: result.test.mapValues(\.standardError), key: key)
         if json {
             printLine(try plaw_trial.json(summary))
         } else {

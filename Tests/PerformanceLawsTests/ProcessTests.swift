@@ -84,7 +84,9 @@ struct ProcessTests {
         let mean =
             form.value(x, prior.means)
             + zip(weights, all).reduce(0) { $0 + $1.0 * ($1.1.value - form.value($1.1.x, prior.means)) }
-        let variance = covariance(x, x) - zip(weights, with).reduce(0) { $0 + $1.0 * $1.1 }
+        // A straight line in ln D' from where the observations end, here at their only data size.
+        let beyond = 0.3 * MetricSpan(all).data * (pinned - x[2])
+        let variance = covariance(x, x) - zip(weights, with).reduce(0) { $0 + $1.0 * $1.1 } + beyond * beyond
         let place = model.place(x)
         #expect(abs(place.mean - mean) < 1e-8)
         #expect(abs(place.variance - variance) < 1e-6 * variance)

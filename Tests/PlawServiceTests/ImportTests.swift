@@ -64,6 +64,10 @@ import FoundationXML
                 let taken = try await Self.take(socket, "grid", Self.grid(), create: true)
                 #expect(taken.created && taken.imported == 16 && taken.laws.count == 2)
                 #expect(taken.warnings.map(\.code) == ["undeclared", "no-standard-error"])
+                #expect(taken.warnings.last?.message.contains("follow from the users and the hit rate") == true)
+                // ndcg@10 of 0.05 with hr@10 of 0.08 over 22,363 users varies by 0.0012, though the file does not say so.
+                let law = try await call(socket, LawGet.self, LawGetParams(name: "grid", metric: Metric(.ndcg, 10)))
+                #expect(law.fit.noise.evaluation.map { (0.0011...0.0014).contains($0) } == true)
                 #expect(
                     taken.keys.map(\.key.undeclared) == [
                         ["dataset_version", "filter", "split", "mask", "candidates", "policy", "code_version"]

@@ -76,7 +76,7 @@ enum Sample {
             parameters: ["p": 0.5, "w1": -1e-17, "b": 1.0 / 3], intervals: ["p": Interval(low: 0.1, high: 1.0 / 3)],
             names: ["level", "lnP"], identified: ["level"], rank: 2, conditionNumber: 1e12, r2: r2, adjustedR2: nil,
             degreesOfFreedom: 4, residualDeviation: 0.002, optimum: .init(layers: nil, dim: 63.9),
-            axes: ["dim": .init(optimum: 63.9, curvature: -0.1, skew: 0.3, identified: ["optimum"])],
+            axes: ["dim": .init(optimum: 63.9, curvature: nil, skew: nil)],
             crossValidation: .init(leaveOneOut: score, leaveLargestOut: nil, leaveLargestOutAlone: score, weight: 1),
             process: .init(parameters: [0.2, 1.0 / 3], amplitude: 0.01, length: 1.6, noiseFactor: 1))
         return LawFit(

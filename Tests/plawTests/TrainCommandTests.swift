@@ -29,6 +29,17 @@ import Testing
             try #require(trained.code == 0, "\(trained.errors)")
             let result = try Self.json(trained)
             #expect(result["status"] == .string("converged"))
+            // What grids write down, so that their rows and the daemon's own observations are comparable.
+            #expect(result["key"]?["split"] == .string("leave-two-out"))
+            #expect(result["key"]?["candidates"] == .string("all") && result["key"]?["filter"] == .string("none"))
+            #expect(result["key"]?["backbone"] == .string(backbone) && result["key"]?["mask"] == result["mask"])
+            guard case .number(let rate)? = result["test"]?["hr@10"],
+                case .number(let error)? = result["testErrors"]?["hr@10"]
+            else {
+                Issue.record("no hr@10 or no error: \(result)")
+                return
+            }
+            #expect(abs(error - (rate * (1 - rate) / 199).squareRoot()) < 1e-6)
             let ranked = try Self.json(
                 try await Self.train(file, "--backbone", backbone, "--weights", weights, "--evaluate-only"))
             #expect(ranked["test"] == result["test"] && ranked["validation"] == result["validation"])

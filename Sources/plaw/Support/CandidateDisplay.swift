@@ -12,7 +12,9 @@ enum CandidateDisplay {
         var table = Table("expected")
         table.leftAligned = [0, 2]
         for (metric, value) in predicted.sorted(by: { $0.key < $1.key }) {
-            let interval = intervals[metric].map { "90 % interval \(Format.interval($0))" } ?? ""
+            let interval =
+                intervals[metric].map { "90 % interval \(Format.interval($0))" }
+                ?? "interval not known: no users, no repeats"
             table.add("  " + metric, Format.quality(value), interval)
         }
         table.add("costs")

@@ -69,6 +69,9 @@ struct LawDisplay {
             table.add("  form", "\(lead.form)  (\(lead.family.rawValue))")
             let parameters = lead.orderedParameters.map { "\($0.name) = \(Format.short($0.value))" }
             table.add("  parameters", parameters.joined(separator: ", "))
+            if let open = lead.notIdentified, !open.isEmpty {
+                table.add("  not identified", open.joined(separator: ", "))
+            }
             let adjusted = lead.adjustedR2.map { " (adjusted \(Format.fixed($0, 4)))" } ?? ""
             table.add(
                 "  R^2",
@@ -76,30 +79,37 @@ struct LawDisplay {
                     + "\(lead.degreesOfFreedom) degrees of freedom")
             let optimum = [("N*", "layers", lead.optimum.layers), ("d*", "dim", lead.optimum.dim)].map {
                 name, key, value in
-                guard let value else { return "\(name): no interior optimum" }
+                guard let value else { return "\(name): no optimum determined near the observations" }
                 let interval = lead.intervals[key].map { " (90 % \(Format.short($0.low)) to \(Format.short($0.high)))" }
                 return "\(name) = \(Format.short(value))\(interval ?? "")"
             }
             table.add("  optimum", optimum.joined(separator: ", "))
             for (axis, shape) in lead.axes.sorted(by: { $0.key > $1.key }) {
                 let open = ["optimum", "curvature", "skew"].filter { !shape.identified.contains($0) }
-                table.add(
-                    "  \(axis) axis",
-                    "curvature \(Format.short(shape.curvature)), skew \(Format.short(shape.skew))"
-                        + (open.isEmpty ? "" : "; not determined: \(open.joined(separator: ", "))"))
+                let known = [("curvature", shape.curvature), ("skew", shape.skew)].filter {
+                    shape.identified.contains($0.0)
+                }
+                let parts =
+                    known.map { name, value in "\(name) \(value.map(Format.short) ?? "")" }
+                    + (open.isEmpty ? [] : ["not determined: \(open.joined(separator: ", "))"])
+                table.add("  \(axis) axis", parts.joined(separator: "; "))
             }
         }
-        let paired =
-            fit.noise.correlation.map { "; trainings correlate by \(Format.fixed($0, 2)) over the users" } ?? ""
-        table.add(
-            "  noise",
-            "one training varies by \(Format.short(fit.noise.training)), a mean over the users by "
-                + "\(Format.short(fit.noise.evaluation))\(paired)")
+        table.add("  noise", Self.words(fit.noise))
         if !law.key.undeclared.isEmpty {
             table.add(
                 "  warning", "undeclared: \(law.key.undeclared.joined(separator: ", ")); fitted among themselves only")
         }
         table.print()
+    }
+
+    private static func words(_ noise: LawFit.Noise) -> String {
+        if noise.source == .unknown { return "not known: no users, no repeats" }
+        let users = noise.evaluation.map { ", a mean over the users by \(Format.short($0))" } ?? ""
+        let paired =
+            noise.correlation.map { "; trainings correlate by \(Format.fixed($0, 2)) over the users" } ?? ""
+        return "one training varies by \(Format.short(noise.training))\(users)\(paired)"
+            + (noise.source == .residuals ? ", as repeats and residuals say: no standard errors" : "")
     }
 
     /// Every family with its scores, or the one asked for.
