@@ -58,7 +58,8 @@ actor Backups {
         inWork += 1
         defer { inWork -= 1 }
         // Only the database is copied.
-        try await space.check(layout.databaseBytes, for: "a copy of the database")
+        let room = try await space.reserve(layout.databaseBytes, for: "a copy of the database")
+        defer { withExtendedLifetime(room) {} }
         let id = UUID().uuidString.lowercased()
         let folder = layout.backups + "/" + id
         do {

@@ -78,8 +78,9 @@ package final class Daemon: Sendable {
         services = Services(
             datasets: DatasetService(
                 store: store, layout: layout, uploads: uploads,
-                memory: ReadingMemory { configuration.registerMemoryBytes }, logger: logger),
-            observations: ObservationService(store: store, uploads: uploads, laws: laws, logger: logger),
+                memory: ReadingMemory { configuration.registerMemoryBytes }, space: space, logger: logger),
+            observations: ObservationService(
+                store: store, uploads: uploads, laws: laws, space: space, logger: logger),
             calibrations: CalibrationService(
                 store: store, layout: layout, executor: executor, supervisor: supervisor, chooser: chooser,
                 configuration: configuration, space: space),

@@ -17,6 +17,7 @@ actor DatasetService {
     private let layout: StateLayout
     private let uploads: Uploads
     private let memory: ReadingMemory
+    private let space: DiskSpace
     private let offload = Offload()
     private let logger: Logger
     /// Names being registered at this moment.
@@ -34,11 +35,12 @@ actor DatasetService {
         var maxLength: Int
     }
 
-    init(store: Store, layout: StateLayout, uploads: Uploads, memory: ReadingMemory, logger: Logger) {
+    init(store: Store, layout: StateLayout, uploads: Uploads, memory: ReadingMemory, space: DiskSpace, logger: Logger) {
         self.store = store
         self.layout = layout
         self.uploads = uploads
         self.memory = memory
+        self.space = space
         self.logger = logger
     }
 
@@ -100,10 +102,16 @@ actor DatasetService {
         let corpusFile = params.name + "." + UUID().uuidString.prefix(8).lowercased() + ".corpus"
         let corpusPath = layout.corpora + "/" + corpusFile
         do {
-            let (decision, statistics, entropy, bytes) = try await offload.run(cancellable: { [memory] isCancelled in
+            let (decision, statistics, entropy, bytes) = try await offload.run(cancellable: {
+                [memory, space] isCancelled in
                 try memory.sharing { mayTake in
                     let reader = try InteractionReader(path: source, options: options)
-                    let statistics = try reader.buildCorpus(at: corpusPath, shouldStop: isCancelled, mayTake: mayTake)
+                    var room: DiskSpace.Reservation?
+                    let statistics = try reader.buildCorpus(at: corpusPath, shouldStop: isCancelled, mayTake: mayTake) {
+                        room = try space.reserveNow($0, for: "the corpus")
+                    }
+                    room?.wrote()
+                    room = nil
                     let entropy = try EntropyReport.measure(try Corpus(path: corpusPath), maxLength: maxLength)
                     let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
                     if isCancelled() { throw CancellationError() }

@@ -16,6 +16,7 @@ actor ObservationService {
     private let store: Store
     private let uploads: Uploads
     private let laws: LawService
+    private let space: DiskSpace
     private let offload = Offload()
     private let logger: Logger
 
@@ -24,7 +25,11 @@ actor ObservationService {
     /// Observations of a key that are still fitted at once; the time of a fit grows with them.
     private static let mostFitted = 5_000
 
-    init(store: Store, uploads: Uploads, laws: LawService, logger: Logger) {
+    /// What a row takes in the database and its log, at most.
+    private static let bytesOfRow = 4_096
+
+    init(store: Store, uploads: Uploads, laws: LawService, space: DiskSpace, logger: Logger) {
+        self.space = space
         self.store = store
         self.uploads = uploads
         self.laws = laws
@@ -81,7 +86,9 @@ actor ObservationService {
                 ["cause": .string("no-observations"), "file": .string(file)])
         }
         let created = creates ? Self.dataset(params, table) : nil
+        let room = try await space.reserve(table.rows.count * Self.bytesOfRow, for: "the import")
         let (added, duplicates) = try await store(params.name, created, table, file: file)
+        withExtendedLifetime(room) {}
         if let upload = params.uploadId { await uploads.discard(upload) }
         logger.notice(
             "observations imported",
