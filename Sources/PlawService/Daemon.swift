@@ -20,11 +20,16 @@ package final class Daemon: Sendable {
         package var configuration: DaemonConfiguration
         /// The OpenRPC document, as JSON.
         package var description: [UInt8]
+        package var limits: ServerLimits
 
-        package init(stateDirectory: String, configuration: DaemonConfiguration, description: [UInt8]) {
+        package init(
+            stateDirectory: String, configuration: DaemonConfiguration, description: [UInt8],
+            limits: ServerLimits = ServerLimits()
+        ) {
             self.stateDirectory = stateDirectory
             self.configuration = configuration
             self.description = description
+            self.limits = limits
         }
     }
 
@@ -92,7 +97,7 @@ package final class Daemon: Sendable {
         let metrics = ServerMetrics()
         let configuration = configuration
         let server = RPCServer(
-            listening: listening, router: try router(metrics), logger: logger,
+            listening: listening, router: try router(metrics), logger: logger, limits: settings.limits,
             authorize: { configuration.authorization.decide($0) })
         metrics.attach(server.state)
         try await withThrowingTaskGroup(of: Part.self) { group in
@@ -110,7 +115,7 @@ package final class Daemon: Sendable {
                         "ready",
                         metadata: [
                             "event": "\(JournalEvent.ready)", "laws": "\(counts.laws)",
-                            "datasets": "\(counts.datasets)",
+                            "datasets": "\(counts.datasets)", "connections": "\(self.settings.limits.connections)",
                         ])
                 }
                 return .server
@@ -269,7 +274,8 @@ package final class Daemon: Sendable {
             name: "plawd", version: plawVersion, protocolVersion: protocolVersion, pid: Int(getpid()),
             uptimeSeconds: started.duration(to: .now).seconds, stateDirectory: settings.stateDirectory,
             schemaVersion: try await store.schemaVersion(), maxRequestBytes: FrameLimits.requestBytes,
-            maxResponseBytes: FrameLimits.responseBytes, datasets: counts.datasets, observations: counts.observations,
+            maxResponseBytes: FrameLimits.responseBytes, maxConnections: settings.limits.connections,
+            datasets: counts.datasets, observations: counts.observations,
             laws: counts.laws, jobsRunning: counts.runningJobs,
             workers: configuration.workers,
             status: counts.runningJobs > 0 ? "calibrating" : "idle")

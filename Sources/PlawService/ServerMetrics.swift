@@ -20,6 +20,7 @@ final class ServerMetrics: Sendable {
         case requestsInFlight = "requests_in_flight"
         case connections
         case connectionsTotal = "connections_total"
+        case connectionsLimit = "connections_limit"
         case subscriptions
         case unreadBytes = "unread_bytes"
         case frameBytes = "frame_bytes"
@@ -52,6 +53,7 @@ final class ServerMetrics: Sendable {
             case .requestsInFlight: "Requests in work"
             case .connections: "Open connections"
             case .connectionsTotal: "Connections accepted"
+            case .connectionsLimit: "Connections served at once at most"
             case .subscriptions: "Jobs that peers follow"
             case .unreadBytes: "Bytes of answers that peers have not read"
             case .frameBytes: "Bytes of large frames that are being received or worked on"

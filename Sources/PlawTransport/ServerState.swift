@@ -21,7 +21,7 @@ package final class ServerState: Sendable {
     }
 
     private let counts = Mutex(Counts())
-    let limits: ServerLimits
+    package let limits: ServerLimits
 
     let budget: FrameBudget
     let large = LargeMessages()
@@ -39,6 +39,7 @@ package final class ServerState: Sendable {
         counts.withLock { counts in
             var values = [
                 "connections": Double(counts.watches.count), "connections_total": Double(counts.accepted),
+                "connections_limit": Double(limits.connections),
                 "requests_in_flight": Double(counts.inFlight), "subscriptions": Double(counts.subscriptions),
                 "unread_bytes": Double(counts.unread), "frame_bytes": Double(budget.taken),
             ]
