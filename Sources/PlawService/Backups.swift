@@ -42,11 +42,13 @@ actor Backups {
     func answer(_ params: StoreBackupParams) async throws -> StoreBackupResult {
         guard let id = params.backupId else {
             guard params.offset == nil else {
-                throw RPCError(.invalidParams, "backupId: missing; make a snapshot with no members at all")
+                throw RPCError.missing("backupId", expected: "that of a snapshot, which is made with no members at all")
             }
             return try await make()
         }
-        guard let offset = params.offset else { throw RPCError(.invalidParams, "offset: expected beside backupId") }
+        guard let offset = params.offset else {
+            throw RPCError.missing("offset", expected: "a place in the archive beside backupId")
+        }
         return try await piece(id, offset)
     }
 
@@ -88,7 +90,7 @@ actor Backups {
         }
         let archive = snapshot.archive
         guard offset >= 0, offset < archive.bytes else {
-            throw RPCError(.invalidParams, "offset: found \(offset), expected 0 to \(archive.bytes - 1)")
+            throw RPCError.parameter("offset", found: "\(offset)", expected: "0 to \(archive.bytes - 1)")
         }
         snapshots[id]?.touched = .now
         let data: Data

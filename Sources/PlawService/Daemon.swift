@@ -206,7 +206,7 @@ package final class Daemon: Sendable {
         router.on(JobList.self) { params, _ in
             let limit = params.limit ?? 50
             guard (1...10_000).contains(limit) else {
-                throw RPCError(.invalidParams, "limit: found \(limit), expected 1 to 10000")
+                throw RPCError.parameter("limit", found: "\(limit)", expected: "1 to 10000")
             }
             return JobListResult(jobs: try await answering { try await store.jobs(dataset: params.name, limit: limit) })
         }
@@ -214,7 +214,7 @@ package final class Daemon: Sendable {
         router.on(JobWait.self) { params, _ in
             let seconds = params.timeoutSeconds ?? 60
             guard seconds >= 0, seconds <= 3_600 else {
-                throw RPCError(.invalidParams, "timeoutSeconds: found \(seconds), expected 0 to 3600")
+                throw RPCError.parameter("timeoutSeconds", found: "\(seconds)", expected: "0 to 3600")
             }
             return try await answering { try await supervisor.wait(for: params.id, seconds: seconds) }
         }

@@ -16,6 +16,7 @@ final class ServerMetrics: Sendable {
     enum Family: String, CaseIterable {
         case requests = "requests_total"
         case errors = "errors_total"
+        case malformed = "malformed_total"
         case requestSeconds = "request_seconds"
         case requestsInFlight = "requests_in_flight"
         case connections
@@ -48,6 +49,8 @@ final class ServerMetrics: Sendable {
             switch self {
             case .requests: "Requests begun, by method; names that are no method count as unknown"
             case .errors: "Requests answered with an error, by method"
+            case .malformed:
+                "Refused before any method saw it, by kind: frame, a forbidden length; json, no JSON; request, no request"
             case .requestSeconds:
                 "Time from a request's arrival to its answer, by method and outcome: ok, or the error's word"
             case .requestsInFlight: "Requests in work"

@@ -58,7 +58,7 @@ actor Uploads {
     func append(_ id: String, offset: Int, data: String) async throws -> DatasetUploadResult {
         try checkPlace(id, offset)
         guard let bytes = Data(base64Encoded: data) else {
-            throw RPCError(.invalidParams, "data: found text that is not base64")
+            throw RPCError.parameter("data", foundText: data, expected: "base64 with padding")
         }
         guard bytes.count <= Self.maximumPiece else {
             throw RPCError(.tooLarge, "data: found \(bytes.count) bytes, expected at most \(Self.maximumPiece)")
@@ -99,8 +99,8 @@ actor Uploads {
     private func checkPlace(_ id: String, _ offset: Int) throws {
         guard let upload = uploads[id] else { throw unknown(id) }
         guard offset == upload.received else {
-            throw RPCError(
-                .invalidParams, "offset: found \(offset), expected \(upload.received), the bytes received so far",
+            throw RPCError.parameter(
+                "offset", found: "\(offset)", expected: "\(upload.received), the bytes received so far",
                 ["received": .integer(Int64(upload.received))])
         }
     }
