@@ -31,8 +31,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     package init(_ params: CalibrationParams, mask: CandidateMask, availableWorkers: Int) throws(RPCError) {
         func check(_ field: String, _ holds: Bool, _ found: Any, _ expected: String) throws(RPCError) {
             guard holds else {
-                throw RPCError(
-                    .invalidParams, "\(field): found \(found), expected \(expected)", ["field": .string(field)])
+                throw RPCError.parameter(field, found: "\(found)", expected: expected)
             }
         }
         dataset = params.name

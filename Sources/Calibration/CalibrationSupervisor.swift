@@ -293,7 +293,10 @@ package actor CalibrationSupervisor {
                 await publish(job.id)
                 logger.info("trial started", metadata: Self.metadata(.trialStarted, trial, of: job))
                 let id = trial.id
-                let exit = await executor.run(directory, secondsLeft: max(1, trainingSeconds(of: job))) { update in
+                let exit = await executor.run(
+                    directory, secondsLeft: max(1, trainingSeconds(of: job)),
+                    epochSeconds: trial.predictedSeconds / max(1, trial.predictedEpochs)
+                ) { update in
                     await self.note(update, of: id, job: job.id)
                 }
                 guard let again = try await retrying(trial, exit, remainingSeconds: job.budgetSeconds - activeSeconds)

@@ -35,6 +35,7 @@ package struct LocalExecutor: TrialExecutor {
 
     private let settings: @Sendable () -> Settings
     private let cgroups: WorkerCgroups?
+    private let patience: WorkerPatience
     private let tally = Tally()
 
     /// Shared by the copies of an executor.
@@ -44,15 +45,23 @@ package struct LocalExecutor: TrialExecutor {
 
     /// - Parameter settings: asked anew for each worker.
     /// - Parameter cgroups: where each trial gets a leaf of its own; nil where none was delegated.
-    package init(cgroups: WorkerCgroups? = nil, settings: @escaping @Sendable () -> Settings) {
+    /// - Parameter patience: after how long a worker is taken to hang.
+    package init(
+        cgroups: WorkerCgroups? = nil, patience: WorkerPatience = WorkerPatience(),
+        settings: @escaping @Sendable () -> Settings
+    ) {
         self.cgroups = cgroups
+        self.patience = patience
         self.settings = settings
     }
 
-    package init(program: String) { self.init { Settings(program: program) } }
+    package init(program: String, patience: WorkerPatience = WorkerPatience()) {
+        self.init(patience: patience) { Settings(program: program) }
+    }
 
     package func run(
-        _ directory: String, secondsLeft: Double, progress: @escaping @Sendable (TrialProgress) async -> Void
+        _ directory: String, secondsLeft: Double, epochSeconds: Double = 0,
+        progress: @escaping @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit {
         let settings = settings()
         let leaf = cgroups?.begin(directory.split(separator: "/").last.map(String.init) ?? "")
@@ -69,20 +78,34 @@ package struct LocalExecutor: TrialExecutor {
             var arguments = ["run", directory, "--seconds-left", "\(secondsLeft)", "--parent", "\(getpid())"]
             if let bytes = settings.memoryBytes { arguments += ["--most-memory", "\(bytes)"] }
             if let leaf { arguments += ["--cgroup", leaf] }
+            let watch = WorkerWatch(silence: patience.silence(epochSeconds: epochSeconds), secondsLeft: secondsLeft)
             let outcome = try await Subprocess.run(
                 .path(FilePath(settings.program)), arguments: Arguments(arguments), environment: Self.environment,
                 platformOptions: Self.options, input: .none, output: .sequence,
                 error: .fileDescriptor(log.descriptor, closeAfterSpawningProcess: true)
             ) { execution in
-                let decoder = JSONDecoder()
-                for try await line in execution.standardOutput.strings() {
-                    if let update = try? decoder.decode(TrialProgress.self, from: Data(line.utf8)) {
-                        await progress(update)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        try await watch.wait()
+                        // One that is stopped takes no other signal. What it started goes with it: it leads its group.
+                        try execution.send(signal: .kill, toProcessGroup: true)
                     }
+                    let decoder = JSONDecoder()
+                    for try await line in execution.standardOutput.strings() {
+                        if let update = try? decoder.decode(TrialProgress.self, from: Data(line.utf8)) {
+                            watch.sign()
+                            await progress(update)
+                        }
+                    }
+                    group.cancelAll()
                 }
             }
             let ranOut = leaf.flatMap { cgroups?.ranOutOfMemory($0) } ?? false
-            let exit = Self.exit(outcome.terminationStatus, log, killedForMemory: ranOut)
+            var exit = Self.exit(outcome.terminationStatus, log, killedForMemory: ranOut)
+            if let verdict = watch.verdict, exit != .finished {
+                exit = .failed(
+                    TrialFailure("the worker \(verdict) and was killed\(log.tail)", cause: .killed, log: log.kept))
+            }
             // A worker that was stopped and did not make it to a checkpoint in time goes on from its last one.
             if Task.isCancelled, exit != .finished { return .interrupted }
             return exit
@@ -101,7 +124,7 @@ package struct LocalExecutor: TrialExecutor {
             "--parent", String(getpid()),
         ]
         for shape in request.shapes { arguments += ["--shape", "\(shape.layers)x\(shape.dim)"] }
-        return try await lines(arguments)
+        return try await lines(arguments, within: patience.probe(budgetSeconds: settings.budgetSeconds))
     }
 
     package func latency(_ request: LatencyRequest) async throws -> [LatencyProbe] {
@@ -110,15 +133,31 @@ package struct LocalExecutor: TrialExecutor {
             String(getpid()),
         ]
         for shape in request.shapes { arguments += ["--shape", shape.text] }
-        return try await lines(arguments)
+        return try await lines(arguments, within: patience.latencySeconds)
     }
 
-    /// What the program prints, a value a line. Errors: `WorkerError`.
-    private func lines<T: Decodable>(_ arguments: [String]) async throws -> [T] {
-        let outcome = try await Subprocess.run(
-            .path(FilePath(settings().program)), arguments: Arguments(arguments), environment: Self.environment,
-            platformOptions: Self.options, input: .none, output: .string(limit: 1 << 20),
-            error: .string(limit: 1 << 20))
+    /// What the program prints, a value a line. Errors: `WorkerError`, also where it takes longer than `seconds`.
+    private func lines<T: Decodable>(_ arguments: [String], within seconds: Double) async throws -> [T] {
+        let program = FilePath(settings().program)
+        let outcome = try await withThrowingTaskGroup { group in
+            group.addTask {
+                try await Subprocess.run(
+                    .path(program), arguments: Arguments(arguments), environment: Self.environment,
+                    platformOptions: Self.options, input: .none, output: .string(limit: 1 << 20),
+                    error: .string(limit: 1 << 20))
+            }
+            group.addTask {
+                try await Task.sleep(for: .seconds(seconds))
+                throw WorkerError(
+                    "plaw-trial \(arguments[0]) gave no answer within \(Int(seconds.rounded(.up))) s and was ended: "
+                        + "what was asked for takes too long to measure; smaller models, batches or fewer negatives do not"
+                )
+            }
+            // Leaving it, also by an error, ends the program: it is asked first, and killed 5 s later.
+            defer { group.cancelAll() }
+            guard let outcome = try await group.next() else { throw CancellationError() }
+            return outcome
+        }
         guard case .exited(0) = outcome.terminationStatus else {
             let words = (outcome.standardError).suffix(500)
             throw WorkerError("plaw-trial \(arguments[0]) ended with \(outcome.terminationStatus): \(words)")

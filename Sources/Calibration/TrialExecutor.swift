@@ -38,9 +38,12 @@ package struct TrialFailure: Sendable, Hashable {
 /// Runs trials somewhere; given nothing but a trial directory (the trial contract).
 package protocol TrialExecutor: Sendable {
     /// Runs the trial in `directory` until it ends, going on from its checkpoint; after `secondsLeft` training stops and
-    /// what was reached is ranked. Cancelling the task asks the worker to stop at a checkpoint.
+    /// what was reached is ranked. Cancelling the task asks the worker to stop at a checkpoint. A worker that hangs is ended.
+    ///
+    /// - Parameter epochSeconds: what an epoch with its validation is predicted to take; how long a worker may be silent.
     func run(
-        _ directory: String, secondsLeft: Double, progress: @escaping @Sendable (TrialProgress) async -> Void
+        _ directory: String, secondsLeft: Double, epochSeconds: Double,
+        progress: @escaping @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit
 
     /// Measures the speed of shapes on a corpus.

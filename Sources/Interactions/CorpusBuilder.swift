@@ -16,7 +16,7 @@ struct CorpusBuilder {
         var outOfOrder: Int
     }
 
-    func write(to path: String) throws -> DatasetStatistics {
+    func write(to path: String, _ willWrite: (Int) throws -> Void) throws -> DatasetStatistics {
         var sorted = sortByUser()
         if let deduplicate = options.deduplicate { removeDuplicates(&sorted, deduplicate) }
         if let k = options.kCore { keepCore(&sorted, k) }
@@ -30,6 +30,7 @@ struct CorpusBuilder {
         let contents = CorpusContents(
             offsets: offsets, items: sorted.item, times: rows.hasTimes ? sorted.time : nil,
             itemNames: names(itemNames, in: rows.items), userNames: names(userNames, in: rows.users))
+        try willWrite(contents.fileBytes)
         let hash = try contents.write(to: path)
         return statistics(contents, outOfOrder: sorted.outOfOrder, hash: hash)
     }

@@ -36,6 +36,14 @@ struct CorpusContents {
     var itemNames: Names
     var userNames: Names
 
+    /// Bytes of the file.
+    var fileBytes: Int {
+        func section(_ count: Int, _ width: Int) -> Int { (count * width + 7) / 8 * 8 }
+        let names = [itemNames, userNames].reduce(0) { $0 + section($1.ends.count, 8) + section($1.bytes.count, 1) }
+        return Self.headerBytes + section(offsets.count, 8) + section(items.count, 4) + section(times?.count ?? 0, 8)
+            + names
+    }
+
     /// Writes the file atomically and returns the content hash. Errors: `InteractionError` with reason `write` or `no-space`.
     func write(to path: String) throws -> String {
         let hash = contentHash()

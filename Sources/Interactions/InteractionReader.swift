@@ -27,9 +27,11 @@ package struct InteractionReader {
     ///
     /// `mayTake` is asked as the memory grows whether as many bytes may be in use until the corpus is written: a compressed
     /// file of some megabytes can hold more rows than any machine.
+    /// `willWrite` is told how many bytes the corpus has before it is written; what it throws ends the work.
     /// Errors: `InteractionError` (`gzip`, `no-rows`, `memory`, `write`), `CancellationError` when `shouldStop` says so.
     package func buildCorpus(
-        at corpusPath: String, shouldStop: () -> Bool = { false }, mayTake: (Int) -> Bool = { _ in true }
+        at corpusPath: String, shouldStop: () -> Bool = { false }, mayTake: (Int) -> Bool = { _ in true },
+        willWrite: (Int) throws -> Void = { _ in }
     ) throws -> DatasetStatistics {
         var rows = RawInteractions(hasTimes: layout.timeColumn != nil)
         var drops = DropCounter()
@@ -66,7 +68,7 @@ package struct InteractionReader {
                 "found no usable interaction in \(rowCount) rows" + drops.summary)
         }
         return try CorpusBuilder(rows: rows, options: options, rowCount: rowCount, drops: drops.all, source: path)
-            .write(to: corpusPath)
+            .write(to: corpusPath, willWrite)
     }
 
     private func read(

@@ -73,6 +73,28 @@ package struct RPCError: Error, Codable, Sendable, Hashable, CustomStringConvert
         self.data = data
     }
 
+    /// A refusal of a parameter: every one names the member (`options.kCore`, `layers[1]`), what was found and what was expected.
+    ///
+    /// - Parameter found: the value as JSON has it; shown as far as people need it.
+    package static func parameter(
+        _ field: String, found: String, expected: String, _ fields: [String: JSONValue] = [:]
+    ) -> RPCError {
+        let shown = found.utf8.count <= 60 ? found : String(found.prefix(57)) + "..."
+        return RPCError(
+            .invalidParams, "\(field): found \(shown), expected \(expected)",
+            fields.merging(["field": .string(field)]) { $1 })
+    }
+
+    /// The same for a value that is a text.
+    package static func parameter(_ field: String, foundText text: String, expected: String) -> RPCError {
+        parameter(field, found: "\"\(text)\"", expected: expected)
+    }
+
+    /// A parameter that is not there.
+    package static func missing(_ field: String, expected: String) -> RPCError {
+        RPCError(.invalidParams, "\(field): missing, expected \(expected)", ["field": .string(field)])
+    }
+
     /// What a peer sent and is told again has an end: a name may have the length of a frame.
     private static func short(_ text: String) -> String {
         text.utf8.count <= 2_000 ? text : String(text.prefix(1_000)) + "..."

@@ -54,7 +54,7 @@ actor Backups {
     ) async throws -> StoreBackupResult {
         guard let id = params.backupId else {
             guard params.offset == nil else {
-                throw RPCError(.invalidParams, "backupId: missing; make a snapshot with no members at all")
+                throw RPCError.missing("backupId", expected: "that of a snapshot, which is made with no members at all")
             }
             let (made, ended) = try await make()
             do {
@@ -68,7 +68,9 @@ actor Backups {
             }
             return made
         }
-        guard let offset = params.offset else { throw RPCError(.invalidParams, "offset: expected beside backupId") }
+        guard let offset = params.offset else {
+            throw RPCError.missing("offset", expected: "a place in the archive beside backupId")
+        }
         return try await piece(id, offset)
     }
 
@@ -91,7 +93,8 @@ actor Backups {
         inWork += 1
         defer { inWork -= 1 }
         // Only the database is copied.
-        try await space.check(layout.databaseBytes, for: "a copy of the database")
+        let room = try await space.reserve(layout.databaseBytes, for: "a copy of the database")
+        defer { withExtendedLifetime(room) {} }
         let id = UUID().uuidString.lowercased()
         let folder = layout.backups + "/" + id
         do {
@@ -121,7 +124,7 @@ actor Backups {
         }
         let archive = snapshot.archive
         guard offset >= 0, offset < archive.bytes else {
-            throw RPCError(.invalidParams, "offset: found \(offset), expected 0 to \(archive.bytes - 1)")
+            throw RPCError.parameter("offset", found: "\(offset)", expected: "0 to \(archive.bytes - 1)")
         }
         snapshots[id]?.touched = .now
         let data: Data

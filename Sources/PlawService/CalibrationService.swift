@@ -17,6 +17,8 @@ actor CalibrationService {
     private let configuration: LiveConfiguration
     private let space: DiskSpace
     private let offload = Offload()
+    /// What calibrations that have not ended are expected to write, by job, as far as they were started by this process.
+    private var forecasts: [Int64: Int] = [:]
 
     init(
         store: Store, layout: StateLayout, executor: any TrialExecutor, supervisor: CalibrationSupervisor,
@@ -45,13 +47,20 @@ actor CalibrationService {
                     + plan.notes.joined(separator: "; "),
                 ["budgetSeconds": .number(settings.budgetSeconds)])
         }
-        if let bytes = plan.diskBytes { try await space.check(bytes, for: "the calibration") }
+        let bytes = plan.diskBytes ?? 0
+        // Those that wait or run have not written all that they were let in for.
+        let unfinished = try await store.unfinishedJobs()
+        forecasts = forecasts.filter { unfinished.contains($0.key) }
+        let others = forecasts.values.reduce(0, +)
+        try await space.check(
+            bytes + others, for: others == 0 ? "the calibration" : "the calibration, with those before it,")
         let trials = plan.trials.map { trial in
             NewTrial(trial, settings: settings, corpus: corpus)
         }
         let id = try await supervisor.enqueue(
             dataset: params.name, budgetSeconds: settings.budgetSeconds, workers: settings.workers, message: nil,
             trials: trials, design: prepared.design)
+        forecasts[id] = bytes
         return CalibrationStartResult(job: try await store.job(id), plan: plan)
     }
 

@@ -20,11 +20,16 @@ package final class Daemon: Sendable {
         package var configuration: DaemonConfiguration
         /// The OpenRPC document, as JSON.
         package var description: [UInt8]
+        package var limits: ServerLimits
 
-        package init(stateDirectory: String, configuration: DaemonConfiguration, description: [UInt8]) {
+        package init(
+            stateDirectory: String, configuration: DaemonConfiguration, description: [UInt8],
+            limits: ServerLimits = ServerLimits()
+        ) {
             self.stateDirectory = stateDirectory
             self.configuration = configuration
             self.description = description
+            self.limits = limits
         }
     }
 
@@ -85,8 +90,9 @@ package final class Daemon: Sendable {
         services = Services(
             datasets: DatasetService(
                 store: store, layout: layout, uploads: uploads,
-                memory: ReadingMemory { configuration.registerMemoryBytes }, logger: logger),
-            observations: ObservationService(store: store, uploads: uploads, laws: laws, logger: logger),
+                memory: ReadingMemory { configuration.registerMemoryBytes }, space: space, logger: logger),
+            observations: ObservationService(
+                store: store, uploads: uploads, laws: laws, space: space, logger: logger),
             calibrations: CalibrationService(
                 store: store, layout: layout, executor: executor, supervisor: supervisor, chooser: chooser,
                 configuration: configuration, space: space),
@@ -98,7 +104,7 @@ package final class Daemon: Sendable {
         let metrics = ServerMetrics()
         let configuration = configuration
         let server = RPCServer(
-            listening: listening, router: try router(metrics), logger: logger,
+            listening: listening, router: try router(metrics), logger: logger, limits: settings.limits,
             authorize: { configuration.authorization.decide($0) })
         metrics.attach(server.state)
         try await withThrowingTaskGroup(of: Part.self) { group in
@@ -116,7 +122,7 @@ package final class Daemon: Sendable {
                         "ready",
                         metadata: [
                             "event": "\(JournalEvent.ready)", "laws": "\(counts.laws)",
-                            "datasets": "\(counts.datasets)",
+                            "datasets": "\(counts.datasets)", "connections": "\(self.settings.limits.connections)",
                         ])
                 }
                 return .server
@@ -230,7 +236,7 @@ package final class Daemon: Sendable {
         router.on(JobList.self) { params, _ in
             let limit = params.limit ?? 50
             guard (1...10_000).contains(limit) else {
-                throw RPCError(.invalidParams, "limit: found \(limit), expected 1 to 10000")
+                throw RPCError.parameter("limit", found: "\(limit)", expected: "1 to 10000")
             }
             return JobListResult(jobs: try await answering { try await store.jobs(dataset: params.name, limit: limit) })
         }
@@ -238,7 +244,7 @@ package final class Daemon: Sendable {
         router.on(JobWait.self) { params, _ in
             let seconds = params.timeoutSeconds ?? 60
             guard seconds >= 0, seconds <= 3_600 else {
-                throw RPCError(.invalidParams, "timeoutSeconds: found \(seconds), expected 0 to 3600")
+                throw RPCError.parameter("timeoutSeconds", found: "\(seconds)", expected: "0 to 3600")
             }
             return try await answering { try await supervisor.wait(for: params.id, seconds: seconds) }
         }
@@ -298,7 +304,8 @@ package final class Daemon: Sendable {
             name: "plawd", version: plawVersion, protocolVersion: protocolVersion, pid: Int(getpid()),
             uptimeSeconds: started.duration(to: .now).seconds, stateDirectory: settings.stateDirectory,
             schemaVersion: try await store.schemaVersion(), maxRequestBytes: FrameLimits.requestBytes,
-            maxResponseBytes: FrameLimits.responseBytes, datasets: counts.datasets, observations: counts.observations,
+            maxResponseBytes: FrameLimits.responseBytes, maxConnections: settings.limits.connections,
+            datasets: counts.datasets, observations: counts.observations,
             laws: counts.laws, jobsRunning: counts.runningJobs,
             workers: configuration.workers,
             status: counts.runningJobs > 0 ? "calibrating" : "idle")

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import PlawProtocol
+internal import PlawTransport
 internal import Trials
 
 #if canImport(FoundationEssentials)
@@ -40,21 +41,17 @@ package struct DaemonConfiguration: Sendable, Hashable {
 
     /// Reads a file. Errors: `ConfigurationError` naming the file, the member, what was found and what was expected.
     package init(contentsOf path: String) throws {
-        let members: [String: JSONValue]
-        do {
-            members = try JSONDecoder().decode([String: JSONValue].self, from: readFile(path))
-        } catch is DecodingError {
-            throw ConfigurationError("\(path): found text that is no JSON object")
-        } catch {
-            throw ConfigurationError("\(error)")
-        }
+        let members = try Self.members(path)
         let known = CodingKeys.allCases.map(\.rawValue)
         if let unknown = members.keys.sorted().first(where: { !known.contains($0) }) {
             throw ConfigurationError(
                 "\(path): found the member \"\(unknown)\", expected some of \(known.joined(separator: ", "))")
         }
         func refuse(_ key: CodingKeys, _ expected: String) -> ConfigurationError {
-            let found = members[key.rawValue].flatMap { try? JSONEncoder().encode($0) } ?? Data()
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .withoutEscapingSlashes
+            // What was decoded can be written.
+            let found = members[key.rawValue].flatMap { try? encoder.encode($0) } ?? Data()
             return ConfigurationError(
                 "\(path): \(key.rawValue): found \(String(decoding: found, as: UTF8.self)), expected \(expected)")
         }
@@ -76,12 +73,36 @@ package struct DaemonConfiguration: Sendable, Hashable {
         maxStateBytes = try integer(.maxStateBytes, 1...Int64.max, "a whole number of bytes, 1 or more")
         registerMemoryBytes = try integer(
             .registerMemoryBytes, 1 << 20...Int64.max, "a whole number of bytes, 1048576 or more")
-        trialProgram = try text(.trialProgram, "the path of a program") { access($0, X_OK) == 0 }
+        trialProgram = try text(.trialProgram, "the path of a program that may be run") { path in
+            var status = stat()
+            return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
+        }
         trialMemoryBytes = try integer(
             .trialMemoryBytes, 1 << 20...Int64.max, "a whole number of bytes, 1048576 or more")
         if let value = members[CodingKeys.trialCgroups.rawValue] {
             guard case .bool(let flag) = value else { throw refuse(.trialCgroups, "true or false") }
             trialCgroups = flag
+        }
+    }
+
+    /// The members of the object in a file.
+    private static func members(_ path: String) throws -> [String: JSONValue] {
+        let data: Data
+        do { data = try readFile(path) } catch { throw ConfigurationError("\(error)") }
+        func place(_ offset: Int) -> String {
+            let (line, column) = JSONSyntaxError.position(of: offset, in: data)
+            return "\(path):\(line):\(column)"
+        }
+        do {
+            let text = try JSONText(data)
+            if let duplicate = text.duplicate { throw ConfigurationError("\(place(duplicate.offset)): \(duplicate)") }
+            return try text.root.decode([String: JSONValue].self)
+        } catch let error as JSONSyntaxError {
+            throw ConfigurationError("\(place(error.offset)): found \(error.found), expected \(error.expected)")
+        } catch let error as JSONMismatch {
+            throw ConfigurationError(
+                "\(path): \(error.path)\(error.path.isEmpty ? "" : ": ")found \(error.found ?? "nothing"), expected \(error.expected)"
+            )
         }
     }
 

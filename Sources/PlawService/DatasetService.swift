@@ -17,6 +17,7 @@ actor DatasetService {
     private let layout: StateLayout
     private let uploads: Uploads
     private let memory: ReadingMemory
+    private let space: DiskSpace
     private let offload = Offload()
     private let logger: Logger
     /// Names being registered at this moment.
@@ -34,23 +35,25 @@ actor DatasetService {
         var maxLength: Int
     }
 
-    init(store: Store, layout: StateLayout, uploads: Uploads, memory: ReadingMemory, logger: Logger) {
+    init(store: Store, layout: StateLayout, uploads: Uploads, memory: ReadingMemory, space: DiskSpace, logger: Logger) {
         self.store = store
         self.layout = layout
         self.uploads = uploads
         self.memory = memory
+        self.space = space
         self.logger = logger
     }
 
     func upload(_ params: DatasetUploadParams) async throws -> DatasetUploadResult {
         guard let id = params.uploadId else {
             guard params.offset == nil, params.data == nil else {
-                throw RPCError(.invalidParams, "uploadId: missing; begin an upload with no members at all")
+                throw RPCError.missing("uploadId", expected: "that of an upload, which begins with no members at all")
             }
             return try await uploads.begin()
         }
         guard let offset = params.offset, let data = params.data else {
-            throw RPCError(.invalidParams, "offset and data: expected both beside uploadId")
+            throw RPCError.missing(
+                params.offset == nil ? "offset" : "data", expected: "both offset and data beside uploadId")
         }
         return try await uploads.append(id, offset: offset, data: data)
     }
@@ -59,10 +62,10 @@ actor DatasetService {
         try Self.check(name: params.name)
         let maxLength = params.maxLength ?? 50
         guard (1...4096).contains(maxLength) else {
-            throw RPCError(.invalidParams, "maxLength: found \(maxLength), expected 1 to 4096")
+            throw RPCError.parameter("maxLength", found: "\(maxLength)", expected: "1 to 4096")
         }
         if let kCore = params.options?.kCore, kCore < 1 {
-            throw RPCError(.invalidParams, "options.kCore: found \(kCore), expected 1 or more")
+            throw RPCError.parameter("options.kCore", found: "\(kCore)", expected: "1 or more")
         }
         // Taken before the first wait, so that of two registrations at once one is refused.
         guard !inWork.contains(params.name) else { throw Self.taken(params.name) }
@@ -100,10 +103,16 @@ actor DatasetService {
         let corpusFile = params.name + "." + UUID().uuidString.prefix(8).lowercased() + ".corpus"
         let corpusPath = layout.corpora + "/" + corpusFile
         do {
-            let (decision, statistics, entropy, bytes) = try await offload.run(cancellable: { [memory] isCancelled in
+            let (decision, statistics, entropy, bytes) = try await offload.run(cancellable: {
+                [memory, space] isCancelled in
                 try memory.sharing { mayTake in
                     let reader = try InteractionReader(path: source, options: options)
-                    let statistics = try reader.buildCorpus(at: corpusPath, shouldStop: isCancelled, mayTake: mayTake)
+                    var room: DiskSpace.Reservation?
+                    let statistics = try reader.buildCorpus(at: corpusPath, shouldStop: isCancelled, mayTake: mayTake) {
+                        room = try space.reserveNow($0, for: "the corpus")
+                    }
+                    room?.wrote()
+                    room = nil
                     let entropy = try EntropyReport.measure(try Corpus(path: corpusPath), maxLength: maxLength)
                     let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
                     if isCancelled() { throw CancellationError() }
@@ -160,10 +169,10 @@ actor DatasetService {
         let m = params.m ?? stored.perUserApEn.m
         let r = params.r ?? stored.perUserApEn.r
         let maxLength = params.maxLength ?? stored.perUserApEn.maxLength
-        guard (1...64).contains(m) else { throw RPCError(.invalidParams, "m: found \(m), expected 1 to 64") }
-        guard r.isFinite else { throw RPCError(.invalidParams, "r: found \(r), expected a finite number") }
+        guard (1...64).contains(m) else { throw RPCError.parameter("m", found: "\(m)", expected: "1 to 64") }
+        guard r.isFinite else { throw RPCError.parameter("r", found: "\(r)", expected: "a finite number") }
         guard (1...4096).contains(maxLength) else {
-            throw RPCError(.invalidParams, "maxLength: found \(maxLength), expected 1 to 4096")
+            throw RPCError.parameter("maxLength", found: "\(maxLength)", expected: "1 to 4096")
         }
         let key = EntropyKey(corpusFile: dataset.corpusFile, m: m, r: r, maxLength: maxLength)
         if let (entropy, movement) = measured.first(where: { $0.key == key })?.figures {
@@ -180,7 +189,7 @@ actor DatasetService {
             measured = measured.suffix(Self.remembered - 1) + [(key, (entropy, movement))]
             return DatasetEntropyResult(name: params.name, entropy: entropy, movement: movement)
         } catch let error as EntropyError {
-            throw RPCError(.invalidParams, error.description)
+            throw RPCError(.invalidParams, error.description, ["field": .string("r")])
         }
     }
 
@@ -196,10 +205,9 @@ actor DatasetService {
             (1...64).contains(letters.count) && letters.first.map(alphanumeric) == true
             && letters.allSatisfy { alphanumeric($0) || $0 == 45 || $0 == 95 || $0 == 46 }
         guard good else {
-            throw RPCError(
-                .invalidParams,
-                "name: found \"\(name.prefix(80))\", expected 1 to 64 of letters, digits, '-', '_' and '.', beginning with a letter or digit",
-                ["field": .string("name")])
+            throw RPCError.parameter(
+                "name", foundText: name,
+                expected: "1 to 64 of letters, digits, '-', '_' and '.', beginning with a letter or digit")
         }
     }
 
@@ -223,10 +231,11 @@ actor DatasetService {
         case (let id?, nil): return try await uploads.file(id)
         case (nil, let path?):
             guard path.hasPrefix("/") else {
-                throw RPCError(.invalidParams, "path: found \"\(path)\", expected an absolute path")
+                throw RPCError.parameter("path", foundText: path, expected: "an absolute path")
             }
             return path
-        default: throw RPCError(.invalidParams, "uploadId, path: expected exactly one of them")
+        case (nil, nil): throw RPCError.missing("path", expected: "it or uploadId")
+        case (_?, _?): throw RPCError.parameter("path", found: "uploadId beside it", expected: "one of them")
         }
     }
 

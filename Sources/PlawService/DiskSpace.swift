@@ -1,5 +1,6 @@
 internal import Glibc
 internal import PlawProtocol
+internal import Synchronization
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -8,39 +9,116 @@ internal import Foundation
 #endif
 
 /// What the state directory may still take: the quota of the configuration, and what the disk has left.
-struct DiskSpace: Sendable {
+///
+/// There is one quota over everything in the directory. Whoever is about to write reserves room first, so that many who write at
+/// once do not take the same room. What the directory holds is counted anew now and then, since workers and the database write
+/// too, and always before anybody is refused.
+final class DiskSpace: Sendable {
+    private struct State {
+        /// Bytes found when the directory was last counted, and until when that is believed.
+        var used = 0
+        var isFreshUntil: ContinuousClock.Instant?
+        /// Bytes that reservations wrote since that count began.
+        var written = 0
+        /// Bytes that are reserved and not written yet.
+        var reserved = 0
+    }
+
     private let root: String
     /// Most bytes of the state directory; nil for as many as the disk has.
     private let maximum: @Sendable () -> Int?
     private let offload = Offload()
+    private let state = Mutex(State())
+
+    /// Counting takes at most so much of the time.
+    private static let countingShare = 0.05
 
     init(root: String, maximum: @escaping @Sendable () -> Int?) {
         self.root = root
         self.maximum = maximum
     }
 
-    /// Bytes that may still be written, and what limits them.
-    func left() async throws -> (bytes: Int, limit: String) {
-        let (root, maximum) = (root, maximum())
-        return try await offload.run {
-            var status = statvfs()
-            guard statvfs(root, &status) == 0 else {
-                throw RPCError(.storeFailed, "\(root): \(String(cString: strerror(errno)))")
+    /// Room that is kept for one who writes; given back when it goes.
+    final class Reservation: Sendable {
+        private let bytes: Int
+        private let space: DiskSpace
+        private let isWritten = Atomic(false)
+
+        fileprivate init(_ bytes: Int, _ space: DiskSpace) {
+            self.bytes = bytes
+            self.space = space
+        }
+
+        /// The bytes lie in the directory now.
+        func wrote() { isWritten.store(true, ordering: .relaxed) }
+
+        deinit {
+            let written = isWritten.load(ordering: .relaxed) ? bytes : 0
+            space.state.withLock { state in
+                state.reserved -= bytes
+                state.written += written
             }
-            let free = Int(status.f_bavail) * Int(status.f_frsize)
-            guard let maximum else { return (free, "the disk") }
-            let quota = maximum - Self.used(root)
-            return quota < free ? (quota, "maxStateBytes, \(maximum) bytes,") : (free, "the disk")
         }
     }
 
     /// Errors: `noSpace` when `bytes` more would not fit, with how much there is and what it is for.
-    func check(_ bytes: Int, for purpose: String) async throws {
-        let left = try await left()
-        guard bytes > left.bytes else { return }
+    func check(_ bytes: Int, for purpose: String) async throws { _ = try await reserve(bytes, for: purpose) }
+
+    /// Errors: as `check`.
+    func reserve(_ bytes: Int, for purpose: String) async throws -> Reservation {
+        if isFresh, let reservation = take(bytes, of: try room()) { return reservation }
+        return try await offload.run { try self.reserveNow(bytes, for: purpose) }
+    }
+
+    /// The same for callers that may block.
+    func reserveNow(_ bytes: Int, for purpose: String) throws -> Reservation {
+        if isFresh, let reservation = take(bytes, of: try room()) { return reservation }
+        count()
+        let room = try room()
+        if let reservation = take(bytes, of: room) { return reservation }
+        let left = max(0, room.bytes - state.withLock { $0.reserved })
         throw RPCError(
-            .noSpace, "\(purpose) needs about \(bytes) bytes; \(left.limit) has \(max(0, left.bytes)) left",
-            ["neededBytes": .integer(Int64(bytes)), "leftBytes": .integer(Int64(max(0, left.bytes)))])
+            .noSpace, "\(purpose) needs about \(bytes) bytes; \(room.limit) has \(left) left",
+            ["neededBytes": .integer(Int64(bytes)), "leftBytes": .integer(Int64(left))])
+    }
+
+    private var isFresh: Bool {
+        // Without a quota nothing has to be counted.
+        maximum() == nil || state.withLock { $0.isFreshUntil.map { ContinuousClock.now < $0 } ?? false }
+    }
+
+    private func take(_ bytes: Int, of room: (bytes: Int, limit: String)) -> Reservation? {
+        let isThere = state.withLock { state in
+            guard bytes <= room.bytes - state.reserved else { return false }
+            state.reserved += bytes
+            return true
+        }
+        return isThere ? Reservation(bytes, self) : nil
+    }
+
+    /// Bytes that are left where nothing is reserved, and what limits them.
+    private func room() throws -> (bytes: Int, limit: String) {
+        var status = statvfs()
+        guard statvfs(root, &status) == 0 else {
+            throw RPCError(.storeFailed, "\(root): \(String(cString: strerror(errno)))")
+        }
+        let free = Int(status.f_bavail) * Int(status.f_frsize)
+        guard let maximum = maximum() else { return (free, "the disk") }
+        let quota = maximum - state.withLock { $0.used + $0.written }
+        return quota < free ? (quota, "maxStateBytes, \(maximum) bytes,") : (free, "the disk")
+    }
+
+    private func count() {
+        guard maximum() != nil else { return }
+        let before = state.withLock { $0.written }
+        let start = ContinuousClock.now
+        let used = Self.used(root)
+        let taken = start.duration(to: .now)
+        state.withLock { state in
+            state.used = used
+            state.written -= before
+            state.isFreshUntil = .now + max(.seconds(1), taken / Self.countingShare)
+        }
     }
 
     /// Bytes of all files under a folder as the disk counts them, each file once however many names it has.

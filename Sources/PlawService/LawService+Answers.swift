@@ -28,10 +28,7 @@ extension LawService {
     }
 
     func predict(_ params: LawPredictParams) async throws -> LawPredictResult {
-        guard params.layers > 0, params.dim > 0 else {
-            throw RPCError(
-                .invalidParams, "layers, dim: found \(params.layers), \(params.dim), expected positive numbers")
-        }
+        try Self.check([("layers", params.layers, .max), ("dim", params.dim, .max), ("heads", params.heads, 4_096)])
         let prepared = try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         let advisor = prepared.advisor
@@ -53,9 +50,9 @@ extension LawService {
         ]
         let currency = params.currency ?? "parameters"
         guard let path = currencies[currency] else {
-            throw RPCError(
-                .invalidParams,
-                "currency: found \"\(currency)\", expected one of \(currencies.keys.sorted().joined(separator: ", "))")
+            throw RPCError.parameter(
+                "currency", foundText: currency,
+                expected: "one of \(currencies.keys.sorted().joined(separator: ", "))")
         }
         let prepared = try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
@@ -67,12 +64,7 @@ extension LawService {
     }
 
     func potential(_ params: AdvisorPotentialParams) async throws -> AdvisorPotentialResult {
-        for (field, value, most) in [("layers", params.layers, 128), ("dim", params.dim, 4_096)] {
-            if let value, !(1...most).contains(value) {
-                throw RPCError(
-                    .invalidParams, "\(field): found \(value), expected 1 to \(most)", ["field": .string(field)])
-            }
-        }
+        try Self.check([("layers", params.layers, 128), ("dim", params.dim, 4_096)])
         let prepared = try await advisor(params.name, loss: params.loss, backbone: nil, law: params.law)
         let metric = Self.metric(params.metric, prepared)
         let advisor = prepared.advisor
@@ -95,11 +87,10 @@ extension LawService {
             ("usersX", params.usersX), ("interactionsX", params.interactionsX), ("latencyX", params.latencyX),
         ] {
             if let value, !(value > 0 && value <= 1_000) {
-                throw RPCError(
-                    .invalidParams, "\(field): found \(value), expected more than 0, at most 1000",
-                    ["field": .string(field)])
+                throw RPCError.parameter(field, found: "\(value)", expected: "more than 0, at most 1000")
             }
         }
+        try Self.check([("maxLength", params.maxLength, 4_096)])
         let budget = try Self.budget(params.limits)
         let prepared = try await advisor(params.name, loss: params.loss, backbone: nil, law: params.law)
         let metric = Self.metric(params.metric, prepared)
@@ -120,6 +111,15 @@ extension LawService {
             warnings: prepared.warnings + found.warnings + prepared.costs.warnings, laws: prepared.advisor.lawNumbers)
     }
 
+    /// Errors: `invalidParams` for what is not from 1 to the most it may be.
+    private static func check(_ numbers: [(field: String, value: Int?, most: Int)]) throws {
+        for (field, value, most) in numbers {
+            guard let value, !(1...most).contains(value) else { continue }
+            throw RPCError.parameter(
+                field, found: "\(value)", expected: most == .max ? "1 or more" : "1 to \(most)")
+        }
+    }
+
     /// The limits of a request. Errors: `invalidParams` naming the one that is not positive.
     private static func budget(_ limits: BudgetLimits) throws -> Budget {
         for (field, value) in [
@@ -127,8 +127,7 @@ extension LawService {
             ("maxLatencySeconds", limits.maxLatencySeconds), ("maxTrainSeconds", limits.maxTrainSeconds),
         ] {
             if let value, !(value > 0) {
-                throw RPCError(
-                    .invalidParams, "\(field): found \(value), expected more than 0", ["field": .string(field)])
+                throw RPCError.parameter(field, found: "\(value)", expected: "more than 0")
             }
         }
         return Budget(

@@ -35,15 +35,15 @@ actor LawService {
     /// that leave things unsaid hide none at all.
     func fit(_ params: LawFitParams, key only: LawKey? = nil) async throws -> [Law] {
         guard let estimator = LawFitter.Estimator(rawValue: params.estimator ?? "huber") else {
-            throw RPCError(
-                .invalidParams, "estimator: found \"\(params.estimator ?? "")\", expected huber or least-squares")
+            throw RPCError.parameter(
+                "estimator", foundText: params.estimator ?? "", expected: "one of huber, least-squares")
         }
         if let p = params.p, !(p > 0 && p < 1_000) || params.p == 1 {
-            throw RPCError(.invalidParams, "p: found \(p), expected a positive number other than 1")
+            throw RPCError.parameter("p", found: "\(p)", expected: "more than 0, less than 1000, not 1")
         }
         guard params.metrics?.isEmpty != true else {
-            throw RPCError(
-                .invalidParams, "metrics: found no metric, expected one or more, or none of the member at all")
+            throw RPCError.parameter(
+                "metrics", found: "no metric", expected: "one or more, or none of the member at all")
         }
         let observations = try await store.observations(of: params.name)
             .filter { params.loss == nil || $0.configuration.loss == params.loss }
@@ -128,8 +128,7 @@ actor LawService {
     func list(_ params: LawListParams) async throws -> String {
         let limit = params.limit ?? .max
         guard limit > 0 else {
-            throw RPCError(
-                .invalidParams, "limit: found \(limit), expected 1 or more", ["field": .string("limit")])
+            throw RPCError.parameter("limit", found: "\(limit)", expected: "1 or more")
         }
         let page = try await store.lawTexts(
             of: params.name, params.metric, params.loss, params.family, backbone: params.backbone, id: params.law,
@@ -158,10 +157,10 @@ actor LawService {
     /// The answer to `law.get` as JSON.
     func get(_ params: LawGetParams) async throws -> String {
         guard params.id == nil || (params.name == nil && params.metric == nil && params.loss == nil) else {
-            throw RPCError(.invalidParams, "id: found other members beside it, expected it alone")
+            throw RPCError.parameter("id", found: "other members beside it", expected: "it alone")
         }
         if let id = params.id { return try await store.lawText(id) }
-        guard let name = params.name else { throw RPCError(.invalidParams, "id, name: expected one of them") }
+        guard let name = params.name else { throw RPCError.missing("name", expected: "it or id") }
         let metric = params.metric ?? Metric(.ndcg, 10)
         let heads = try await store.lawHeads(of: name)
         let dataset = try await store.dataset(name)

@@ -16,6 +16,7 @@ actor ObservationService {
     private let store: Store
     private let uploads: Uploads
     private let laws: LawService
+    private let space: DiskSpace
     private let offload = Offload()
     private let logger: Logger
 
@@ -24,7 +25,11 @@ actor ObservationService {
     /// Observations of a key that are still fitted at once; the time of a fit grows with them.
     private static let mostFitted = 5_000
 
-    init(store: Store, uploads: Uploads, laws: LawService, logger: Logger) {
+    /// What a row takes in the database and its log, at most.
+    private static let bytesOfRow = 4_096
+
+    init(store: Store, uploads: Uploads, laws: LawService, space: DiskSpace, logger: Logger) {
+        self.space = space
         self.store = store
         self.uploads = uploads
         self.laws = laws
@@ -35,9 +40,8 @@ actor ObservationService {
     func list(_ params: ObservationListParams) async throws -> String {
         let limit = params.limit ?? ObservationListParams.largestPage
         guard (1...ObservationListParams.largestPage).contains(limit) else {
-            throw RPCError(
-                .invalidParams, "limit: found \(limit), expected 1 to \(ObservationListParams.largestPage)",
-                ["field": .string("limit")])
+            throw RPCError.parameter(
+                "limit", found: "\(limit)", expected: "1 to \(ObservationListParams.largestPage)")
         }
         // One more than asked for tells whether there are more.
         let found = try await store.observationTexts(of: params.name, after: params.after ?? 0, limit: limit + 1)
@@ -81,7 +85,9 @@ actor ObservationService {
                 ["cause": .string("no-observations"), "file": .string(file)])
         }
         let created = creates ? Self.dataset(params, table) : nil
+        let room = try await space.reserve(table.rows.count * Self.bytesOfRow, for: "the import")
         let (added, duplicates) = try await store(params.name, created, table, file: file)
+        withExtendedLifetime(room) {}
         if let upload = params.uploadId { await uploads.discard(upload) }
         logger.notice(
             "observations imported",
@@ -104,21 +110,19 @@ actor ObservationService {
         ] {
             guard let value else { continue }
             guard creates else {
-                throw RPCError(
-                    .invalidParams, "\(field): found it without create, expected it only where the dataset is made",
-                    ["field": .string(field)])
+                throw RPCError.parameter(
+                    field, found: "it without create", expected: "it only where the dataset is made")
             }
             guard value > 0, value <= Int(Int32.max) * 1_000 else {
-                throw RPCError(
-                    .invalidParams, "\(field): found \(value), expected 1 or more", ["field": .string(field)])
+                throw RPCError.parameter(
+                    field, found: "\(value)", expected: "1 to \(Int(Int32.max) * 1_000)")
             }
         }
         if let source = params.source,
             source.isEmpty || source.utf8.count > 500 || source.utf8.contains(where: { $0 < 32 })
         {
-            throw RPCError(
-                .invalidParams, "source: found \(source.utf8.count) bytes, expected 1 to 500 of text on one line",
-                ["field": .string("source")])
+            throw RPCError.parameter(
+                "source", found: "\(source.utf8.count) bytes", expected: "1 to 500 of text on one line")
         }
     }
 
@@ -135,7 +139,8 @@ actor ObservationService {
             await uploads.discard(id)
             throw RPCError(
                 .tooLarge, "the file has more than \(ObservationTable.mostBytes) bytes, the limit of an import")
-        default: throw RPCError(.invalidParams, "text, uploadId: expected exactly one of them")
+        case (nil, nil): throw RPCError.missing("text", expected: "it or uploadId")
+        case (_?, _?): throw RPCError.parameter("text", found: "uploadId beside it", expected: "one of them")
         }
     }
 

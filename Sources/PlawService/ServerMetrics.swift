@@ -16,10 +16,12 @@ final class ServerMetrics: Sendable {
     enum Family: String, CaseIterable {
         case requests = "requests_total"
         case errors = "errors_total"
+        case malformed = "malformed_total"
         case requestSeconds = "request_seconds"
         case requestsInFlight = "requests_in_flight"
         case connections
         case connectionsTotal = "connections_total"
+        case connectionsLimit = "connections_limit"
         case subscriptions
         case unreadBytes = "unread_bytes"
         case frameBytes = "frame_bytes"
@@ -47,11 +49,14 @@ final class ServerMetrics: Sendable {
             switch self {
             case .requests: "Requests begun, by method; names that are no method count as unknown"
             case .errors: "Requests answered with an error, by method"
+            case .malformed:
+                "Refused before any method saw it, by kind: frame, a forbidden length; json, no JSON; request, no request"
             case .requestSeconds:
                 "Time from a request's arrival to its answer, by method and outcome: ok, or the error's word"
             case .requestsInFlight: "Requests in work"
             case .connections: "Open connections"
             case .connectionsTotal: "Connections accepted"
+            case .connectionsLimit: "Connections served at once at most"
             case .subscriptions: "Jobs that peers follow"
             case .unreadBytes: "Bytes of answers that peers have not read"
             case .frameBytes: "Bytes of large frames that are being received or worked on"

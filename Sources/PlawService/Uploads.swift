@@ -19,8 +19,6 @@ actor Uploads {
     private let longest: Duration
 
     private struct Upload {
-        /// Bytes that there was room for when it began, and what said so.
-        var room: (bytes: Int, limit: String)
         var received = 0
         let begun = ContinuousClock.now
         var touched = ContinuousClock.now
@@ -43,8 +41,7 @@ actor Uploads {
 
     /// Begins an upload. Errors: `busy` when too many are open, `noSpace` when there is room for none.
     func begin() async throws -> DatasetUploadResult {
-        let room = try await space.left()
-        guard room.bytes > 0 else { throw RPCError(.noSpace, "\(room.limit) has no room for an upload") }
+        try await space.check(1, for: "an upload")
         discardOverdue()
         guard uploads.count < Self.maximumOpen else {
             throw RPCError(.busy, "\(uploads.count) uploads are open; finish one or try again later")
@@ -53,34 +50,33 @@ actor Uploads {
         let descriptor = open(path(id), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure("create an upload") }
         close(descriptor)
-        uploads[id] = Upload(room: room)
+        uploads[id] = Upload()
         return DatasetUploadResult(uploadId: id, received: 0)
     }
 
-    /// Adds a piece. Errors: `uploadUnknown`, `invalidParams` for a gap or bad base64, `tooLarge`.
-    func append(_ id: String, offset: Int, data: String) throws -> DatasetUploadResult {
-        guard let upload = uploads[id] else { throw unknown(id) }
-        guard offset == upload.received else {
-            throw RPCError(
-                .invalidParams, "offset: found \(offset), expected \(upload.received), the bytes received so far",
-                ["received": .integer(Int64(upload.received))])
-        }
+    /// Adds a piece. Errors: `uploadUnknown`, `invalidParams` for a gap or bad base64, `tooLarge`, `noSpace`.
+    func append(_ id: String, offset: Int, data: String) async throws -> DatasetUploadResult {
+        try checkPlace(id, offset)
         guard let bytes = Data(base64Encoded: data) else {
-            throw RPCError(.invalidParams, "data: found text that is not base64")
+            throw RPCError.parameter("data", foundText: data, expected: "base64 with padding")
         }
         guard bytes.count <= Self.maximumPiece else {
             throw RPCError(.tooLarge, "data: found \(bytes.count) bytes, expected at most \(Self.maximumPiece)")
         }
         let maximumBytes = limit()
-        guard upload.received + bytes.count <= maximumBytes else {
+        guard offset + bytes.count <= maximumBytes else {
             discard(id)
             throw RPCError(.tooLarge, "the upload exceeds maxUploadBytes, \(maximumBytes) bytes")
         }
-        guard upload.received + bytes.count <= upload.room.bytes else {
+        let room: DiskSpace.Reservation
+        do {
+            room = try await space.reserve(bytes.count, for: "the next piece of the upload")
+        } catch {
             discard(id)
-            throw RPCError(
-                .noSpace, "the upload does not fit: \(upload.room.limit) had \(upload.room.bytes) bytes left")
+            throw error
         }
+        // Another connection may have sent the same piece meanwhile.
+        try checkPlace(id, offset)
         let descriptor = open(path(id), O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("continue the upload") }
         defer { close(descriptor) }
@@ -94,9 +90,19 @@ actor Uploads {
             guard count > 0 else { throw failure("write the upload") }
             written += count
         }
+        room.wrote()
         uploads[id]?.received += bytes.count
         uploads[id]?.touched = .now
-        return DatasetUploadResult(uploadId: id, received: upload.received + bytes.count)
+        return DatasetUploadResult(uploadId: id, received: offset + bytes.count)
+    }
+
+    private func checkPlace(_ id: String, _ offset: Int) throws {
+        guard let upload = uploads[id] else { throw unknown(id) }
+        guard offset == upload.received else {
+            throw RPCError.parameter(
+                "offset", found: "\(offset)", expected: "\(upload.received), the bytes received so far",
+                ["received": .integer(Int64(upload.received))])
+        }
     }
 
     /// The file of an upload. Errors: `uploadUnknown`.

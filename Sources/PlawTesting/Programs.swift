@@ -95,8 +95,10 @@ package struct DaemonDidNotStart: Error, CustomStringConvertible {
 ///
 /// Returns what `body` returned and how the daemon ended; `body` may have killed it. The folder outlives the daemon, so that
 /// a second one can go on in it.
+///
+/// - Parameter descriptors: files that it may have open at once; as many as this process where nil.
 package func withDaemon<T: Sendable>(
-    in folder: String, arguments: [String] = [], environment: [String: String] = [:],
+    in folder: String, arguments: [String] = [], environment: [String: String] = [:], descriptors: Int? = nil,
     _ body: @Sendable (DaemonProcess) async throws -> T
 ) async throws -> (value: T, ending: Ending) {
     let socket = folder + "/plawd.sock"
@@ -106,9 +108,11 @@ package func withDaemon<T: Sendable>(
     var platform = PlatformOptions()
     platform.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(10))]
     let state = folder + "/state"
+    var command = [Paths.program("plawd"), "--state-directory", state, "--socket", socket] + arguments
+    // The shell becomes the daemon, with the same process number.
+    if let descriptors { command = ["/bin/sh", "-c", "ulimit -n \(descriptors); exec \"$@\"", "sh"] + command }
     let result = try await Subprocess.run(
-        .path(FilePath(Paths.program("plawd"))),
-        arguments: Arguments(["--state-directory", state, "--socket", socket] + arguments),
+        .path(FilePath(command[0])), arguments: Arguments(Array(command.dropFirst())),
         environment: updated(environment), platformOptions: platform, input: .none, output: .discarded,
         error: .fileDescriptor(file, closeAfterSpawningProcess: true)
     ) { execution in

@@ -88,8 +88,8 @@ struct Connection: Sendable {
                 }
                 var incoming = await read(buffer)
                 incoming.share = share
-                if incoming.isCancellation {
-                    cancel(incoming.data)
+                if incoming.isCancellation, let message = try? incoming.read() {
+                    cancel(message)
                     watch.settled()
                 } else {
                     cancellations.expect(incoming.ids)
@@ -162,13 +162,14 @@ struct Connection: Sendable {
         guard !message.isBatch, message.fault == nil, let head = message.heads.first, let method = head.method,
             let route = router.routes[method], let result = route.fixed, access >= route.access,
             head.version == "2.0", !head.isResponse, case .present(let id) = head.id, cancellations.isFree(id),
-            !server.isStopping, (try? route.check(message.data)) != nil
+            !server.isStopping, let request = try? message.read(), (try? route.check(request)) != nil
         else { return nil }
         server.count(method)
         return Outgoing(id, result: result, isShared: true)
     }
 
     private func refuse(length: Int, limit: Int) async throws {
+        server.countMalformed(.frame)
         let error =
             length == 0
             ? RPCError(.invalidRequest, "found a frame of no bytes, expected a JSON-RPC message")
@@ -207,22 +208,20 @@ struct Connection: Sendable {
 
     private func workOn(_ incoming: Incoming) async throws {
         defer { cancellations.forget(incoming.ids) }
-        let message = incoming.data
-        if let fault = incoming.fault {
-            return try await write(encodeMessage(ErrorResponse(id: incoming.ids.first, error: fault)))
+        let message: JSONNode
+        do {
+            message = try incoming.read()
+        } catch {
+            server.countMalformed(error.code == ErrorCode.parseError.rawValue ? .json : .request)
+            return try await write(encodeMessage(ErrorResponse(id: incoming.ids.first, error: error)))
         }
         guard incoming.isBatch else {
-            guard let response = await response(to: message, incoming.heads.first, incoming.arrival) else { return }
+            guard let response = await response(to: message, incoming.arrival) else { return }
             return try await send([consume response])
         }
-        guard let requests = try? JSONDecoder().decode([JSONValue].self, from: message) else {
-            return try await write(parseFailure())
-        }
         var responses: [Response] = []
-        for request in requests {
-            let message = try encodeMessage(request)
-            let head = try? JSONDecoder().decode(Head.self, from: message)
-            if let response = await response(to: message, head, incoming.arrival) { responses.append(response) }
+        for request in message.elements {
+            if let response = await response(to: request, incoming.arrival) { responses.append(response) }
         }
         if !responses.isEmpty { try await send(consume responses, asArray: true) }
     }
@@ -250,10 +249,6 @@ struct Connection: Sendable {
         return Outgoing(try encodeMessage(ErrorResponse(error: error)))
     }
 
-    private func parseFailure() throws -> Data {
-        try encodeMessage(ErrorResponse(error: RPCError(.parseError, "found text that is not JSON")))
-    }
-
     /// The response to a request, and what begins when it is sent.
     private struct Response {
         var data: Data
@@ -271,28 +266,24 @@ struct Connection: Sendable {
     }
 
     /// The response to one request; nil for notifications and for answers to nothing.
-    private func response(
-        to message: Data, _ head: Head?, _ arrival: ContinuousClock.Instant
-    ) async -> Response? {
-        guard let head else {
-            let isJSON = (try? JSONDecoder().decode(JSONValue.self, from: message)) != nil
-            let error =
-                isJSON
-                ? RPCError(.invalidRequest, "found JSON that is no request object")
-                : RPCError(.parseError, "found text that is not JSON")
-            return Response(error)
+    private func response(to message: JSONNode, _ arrival: ContinuousClock.Instant) async -> Response? {
+        guard let head = Head(message) else {
+            server.countMalformed(.request)
+            return Response(RPCError(.invalidRequest, "found \(message.shown), expected an object that is a request"))
         }
         let id: RequestID?
         switch head.id {
         case .absent: id = nil
         case .present(let value): id = value
         case .bad:
+            server.countMalformed(.request)
             return Response(
                 RPCError(
                     .invalidRequest,
                     "id: expected an integer or a string of at most \(RequestID.maximumBytes) bytes"))
         }
         guard head.version == "2.0", let method = head.method, !head.isResponse else {
+            server.countMalformed(.request)
             return Response(RPCError(.invalidRequest, "expected \"jsonrpc\": \"2.0\" and a method"), id: id)
         }
         if method == Catalog.cancelRequest {
@@ -332,7 +323,7 @@ struct Connection: Sendable {
 
     /// Runs a request so that it can be cancelled by its id; ends exactly once either way.
     private func run(
-        _ method: String, _ message: Data, _ id: RequestID?, _ context: RequestContext
+        _ method: String, _ message: JSONNode, _ id: RequestID?, _ context: RequestContext
     ) async throws -> Data {
         guard let route = router.routes[method] else {
             let name = shortened(method)
@@ -373,14 +364,9 @@ struct Connection: Sendable {
         }
     }
 
-    private struct CancelParams: Decodable {
-        struct Params: Decodable { var id: RequestID }
-        var params: Params
-    }
-
     /// A cancellation of what is unknown or over is no error: the answer crossed it.
-    private func cancel(_ message: Data) {
-        guard let id = try? JSONDecoder().decode(CancelParams.self, from: message).params.id else { return }
+    private func cancel(_ message: JSONNode) {
+        guard let id = message.member("params")?.member("id").flatMap({ RequestID($0) }) else { return }
         cancellations.cancel(id)
     }
 }

@@ -15,16 +15,20 @@ struct Incoming: Sendable {
     let isBatch: Bool
     /// Heads of the requests that could be read; of a batch, of those that are requests at all.
     let heads: [Head]
-    /// Of a request that may be answered with what was prepared.
+    /// Of a request that may be answered with what was prepared; it was read before, and is read again only if need be.
     let envelope: Envelope?
+    /// The message, read; nil where it is refused as a whole.
+    private let text: JSONText?
     /// What the frame holds of the memory for frames.
     var share: FrameShare?
-    /// Why the message is refused as a whole, before it is decoded.
-    var fault: RPCError?
+    /// Why the message is refused as a whole.
+    private(set) var fault: RPCError?
 
     /// Objects and arrays within each other; a decoder's stack and time grow with them.
-    static let maximumDepth = 64
+    static let maximumDepth = JSONText.usualDepth
     static let maximumBatch = 100
+    /// As deep is looked for the id of a message that is too deep.
+    private static let mostDepthLookedAt = 512
 
     init(_ data: Data, _ router: Router) {
         self.data = data
@@ -33,23 +37,54 @@ struct Incoming: Sendable {
             route.prepared?.find(envelope.method, envelope.params) != nil
         {
             self.envelope = envelope
-            (isBatch, heads) = (false, [Head(envelope)])
+            (isBatch, heads, text) = (false, [Head(envelope)], nil)
             return
         }
         envelope = nil
         let shape = MessageShape(data)
         isBatch = shape.isArray
-        fault = shape.fault
-        if isBatch, fault != nil {
-            heads = []
-        } else if isBatch {
-            struct Lenient: Decodable {
-                var head: Head?
-                init(from decoder: any Decoder) throws { head = try? Head(from: decoder) }
-            }
-            heads = (try? JSONDecoder().decode([Lenient].self, from: data))?.compactMap(\.head) ?? []
-        } else {
-            heads = (try? JSONDecoder().decode(Head.self, from: data)).map { [$0] } ?? []
+        if let fault = shape.fault {
+            self.fault = fault
+            text = nil
+            heads = isBatch ? [] : Self.head(try? JSONText(data, mostDepth: Self.mostDepthLookedAt))
+            return
+        }
+        let read: JSONText
+        do {
+            read = try JSONText(data, values: shape.values)
+        } catch {
+            fault = Self.fault(error)
+            (text, heads) = (nil, [])
+            return
+        }
+        guard let duplicate = read.duplicate else {
+            text = read
+            heads = isBatch ? read.root.elements.compactMap { Head($0) } : Self.head(read)
+            return
+        }
+        fault = RPCError(
+            .invalidRequest, duplicate.description + " (byte \(duplicate.offset))",
+            ["offset": .integer(Int64(duplicate.offset)), "field": .string(shortened(duplicate.name))])
+        text = nil
+        heads = isBatch || duplicate.isOutermost && duplicate.name == "id" ? [] : Self.head(read)
+    }
+
+    private static func head(_ text: JSONText?) -> [Head] { text.flatMap { Head($0.root) }.map { [$0] } ?? [] }
+
+    private static func fault(_ error: JSONSyntaxError) -> RPCError {
+        RPCError(
+            .parseError, "found \(error.found) at byte \(error.offset), expected \(error.expected)",
+            ["offset": .integer(Int64(error.offset))])
+    }
+
+    /// The message as it was read. Errors: the fault.
+    func read() throws(RPCError) -> JSONNode {
+        if let text { return text.root }
+        if let fault { throw fault }
+        do {
+            return try JSONText(data).root
+        } catch {
+            throw Self.fault(error)
         }
     }
 
@@ -61,7 +96,7 @@ struct Incoming: Sendable {
     }
 
     var methods: [String] { heads.compactMap(\.method) }
-    var isCancellation: Bool { !isBatch && heads.first?.method == Catalog.cancelRequest }
+    var isCancellation: Bool { !isBatch && fault == nil && heads.first?.method == Catalog.cancelRequest }
 }
 
 /// What one pass over a message's text tells, without decoding it: a short text can be costly to decode.
@@ -71,6 +106,8 @@ struct MessageShape {
     private(set) var depth = 0
     /// Elements of the outermost array.
     private(set) var elements = 0
+    /// At least as many as there are values and names.
+    private(set) var values = 1
 
     init(_ data: Data) {
         data.withUnsafeBytes { bytes in
@@ -93,13 +130,17 @@ struct MessageShape {
                     if isBlank { isArray = byte == UInt8(ascii: "[") }
                     if level == 1, elements == 0 { elements = 1 }
                     level += 1
+                    values += 1
                     depth = max(depth, level)
                     isBlank = false
                     continue
                 case UInt8(ascii: "]"), UInt8(ascii: "}"):
                     level -= 1
                     continue
-                case UInt8(ascii: ",") where level == 1:
+                case UInt8(ascii: ":"): values += 1
+                case UInt8(ascii: ","):
+                    values += 1
+                    guard level == 1 else { break }
                     elements += 1
                     continue
                 default: break

@@ -38,7 +38,7 @@ package enum RequestID: Codable, Sendable, Hashable {
 }
 
 /// What must be known of a message before its parameters are read.
-struct Head: Decodable, Sendable {
+struct Head: Sendable {
     enum Identity: Equatable, Sendable {
         case absent
         case present(RequestID)
@@ -50,78 +50,65 @@ struct Head: Decodable, Sendable {
     var method: String?
     var isResponse: Bool
 
-    private enum CodingKeys: String, CodingKey { case jsonrpc, id, method, result, error }
-
     init(_ envelope: Envelope) {
         (version, id, method, isResponse) = ("2.0", .present(envelope.id), envelope.method, false)
     }
 
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        version = try? container.decode(String.self, forKey: .jsonrpc)
-        method = try? container.decode(String.self, forKey: .method)
-        isResponse = container.contains(.result) || container.contains(.error)
-        if !container.contains(.id) {
-            id = .absent
-        } else if let value = try? container.decode(RequestID.self, forKey: .id), value.isShort {
-            id = .present(value)
+    /// Nil for what is no object.
+    init?(_ request: JSONNode) {
+        guard request.kind == .object else { return nil }
+        version = request.member("jsonrpc")?.stringValue
+        method = request.member("method")?.stringValue
+        isResponse = request.member("result") != nil || request.member("error") != nil
+        id = request.member("id").map { RequestID($0).flatMap { $0.isShort ? .present($0) : nil } ?? .bad } ?? .absent
+    }
+}
+
+extension RequestID {
+    init?(_ node: JSONNode) {
+        if let text = node.stringValue {
+            self = .string(text)
+        } else if let number = try? node.decode(Int64.self) {
+            self = .integer(number)
         } else {
-            id = .bad
+            return nil
         }
     }
 }
 
-/// Any member name, to find those that do not belong.
-struct AnyKey: CodingKey {
-    var stringValue: String
-    var intValue: Int? { nil }
-    init?(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { return nil }
-}
-
-/// The parameters of a request; members that the method does not know are refused.
-struct ParamsEnvelope<Params: RPCParams>: Decodable {
-    var params: Params
-
-    private enum CodingKeys: String, CodingKey { case params }
-
-    /// The first member that is not among `fields`.
-    private static func stranger(_ members: KeyedDecodingContainer<AnyKey>, _ fields: Set<String>) -> String? {
-        members.allKeys.map(\.stringValue).sorted().first { !fields.contains($0) }
+/// The parameters of a request; members that the method does not know are refused. Errors: `invalidParams`, naming the member.
+func readParams<Params: RPCParams>(_ type: Params.Type, of request: JSONNode) throws(RPCError) -> Params {
+    let params = request.member("params") ?? emptyObject
+    guard params.kind == .object else {
+        throw RPCError.parameter("params", found: params.shown, expected: "an object with named members")
     }
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        guard container.contains(.params) else {
-            params = try JSONDecoder().decode(Params.self, from: Data("{}".utf8))
+    func checkMembers(of node: JSONNode, _ fields: Set<String>, _ path: String) throws(RPCError) {
+        // The same one every time, however they are ordered.
+        guard let stranger = node.members.filter({ !fields.contains($0.name) }).min(by: { $0.name < $1.name }) else {
             return
         }
-        let members: KeyedDecodingContainer<AnyKey>
-        do {
-            members = try container.nestedContainer(keyedBy: AnyKey.self, forKey: .params)
-        } catch {
-            throw RPCError(.invalidParams, "params: expected an object with named members")
-        }
-        if let unknown = Self.stranger(members, Params.fields).map(shortened) {
-            let known = Params.fields.sorted().joined(separator: ", ")
-            throw RPCError(
-                .invalidParams,
-                "params.\(unknown): not a member of this method's parameters, which are \(known.isEmpty ? "none" : known)",
-                ["field": .string(unknown)])
-        }
-        for (name, fields) in Params.nestedFields {
-            guard let key = AnyKey(stringValue: name),
-                let nested = try? members.nestedContainer(keyedBy: AnyKey.self, forKey: key),
-                let unknown = Self.stranger(nested, fields).map(shortened)
-            else { continue }
-            throw RPCError(
-                .invalidParams,
-                "params.\(name).\(unknown): not a member of \(name), which are "
-                    + fields.sorted().joined(separator: ", "), ["field": .string("\(name).\(unknown)")])
-        }
-        params = try container.decode(Params.self, forKey: .params)
+        let known = fields.isEmpty ? "no members" : "some of " + fields.sorted().joined(separator: ", ")
+        throw RPCError.parameter(path + shortened(stranger.name), found: "a member that is not known", expected: known)
+    }
+    try checkMembers(of: params, Params.fields, "")
+    for (name, fields) in Params.nestedFields.sorted(by: { $0.key < $1.key }) {
+        if let nested = params.member(name) { try checkMembers(of: nested, fields, name + ".") }
+    }
+    do {
+        return try params.decode(Params.self)
+    } catch let error as JSONMismatch {
+        guard let found = error.found else { throw RPCError.missing(error.path, expected: error.expected) }
+        throw RPCError.parameter(error.path, found: found, expected: error.expected)
+    } catch {
+        throw error as? RPCError ?? RPCError(.invalidParams, "\(error)")
     }
 }
+
+/// What `params` is where it is absent.
+private let emptyObject: JSONNode = {
+    guard let text = try? JSONText(Data("{}".utf8)) else { preconditionFailure("an empty object is no JSON") }
+    return text.root
+}()
 
 struct ResultResponse<Result: Encodable>: Encodable {
     var jsonrpc = "2.0"
@@ -155,31 +142,4 @@ func encodeMessage(_ value: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
     return try encoder.encode(value)
-}
-
-/// A name that a peer made up, as it is shown to it.
-func shortened(_ name: String) -> String {
-    let start = name.unicodeScalars.prefix(80)
-    return start.endIndex == name.endIndex ? name : String(start) + "..."
-}
-
-/// A refusal of parameters that names the member, what was found and what was expected.
-func explain(_ error: DecodingError) -> RPCError {
-    func path(_ context: DecodingError.Context, _ key: (any CodingKey)? = nil) -> String {
-        (context.codingPath + (key.map { [$0] } ?? [])).map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }
-            .joined(separator: ".").replacing(".[", with: "[")
-    }
-    func refuse(_ path: String, _ message: String) -> RPCError {
-        RPCError(.invalidParams, "\(path): \(message)", ["field": .string(path)])
-    }
-    switch error {
-    case .keyNotFound(let key, let context):
-        let full = path(context, key)
-        return refuse(full.hasPrefix("params") ? full : "params." + full, "missing")
-    case .typeMismatch(let type, let context):
-        return refuse(path(context), "expected \(type); \(context.debugDescription)")
-    case .valueNotFound(let type, let context): return refuse(path(context), "found null, expected \(type)")
-    case .dataCorrupted(let context): return refuse(path(context), context.debugDescription)
-    @unknown default: return RPCError(.invalidParams, "\(error)")
-    }
 }

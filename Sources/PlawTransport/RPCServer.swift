@@ -52,7 +52,12 @@ package final class RPCServer: Sendable {
             try await withThrowingDiscardingTaskGroup { group in
                 group.addTask { await self.endOverdue() }
                 for try await connection in inbound {
-                    group.addTask { await self.serve(connection) }
+                    if let refusal = state.connect(connection.watch) {
+                        // One at a time, and none is accepted meanwhile: those that are refused take no descriptors from the others.
+                        await self.refuse(connection, refusal)
+                    } else {
+                        group.addTask { await self.serve(connection) }
+                    }
                 }
                 await self.drain(seconds: drainSeconds)
                 group.cancelAll()
@@ -71,14 +76,15 @@ package final class RPCServer: Sendable {
         }
     }
 
+    private func refuse(_ connection: AcceptedConnection, _ refusal: RPCError) async {
+        logger.debug("too many connections", metadata: ["uid": "\(connection.peer.uid)"])
+        // It is closed when nobody holds it any more, and it may not be active yet; what it closed with is of no interest.
+        try? await connection.watch.end(refusal).get()
+        withExtendedLifetime(connection) {}
+    }
+
     private func serve(_ connection: AcceptedConnection) async {
         let (access, reason) = authorize(connection.peer)
-        if let refusal = state.connect(connection.watch) {
-            logger.debug("too many connections", metadata: ["uid": "\(connection.peer.uid)"])
-            // It is closed when nobody holds it any more, and it may not be active yet.
-            try? await connection.watch.end(refusal).get()
-            return withExtendedLifetime(connection) {}
-        }
         defer { state.disconnect(connection.watch) }
         logger.debug(
             "peer connected",

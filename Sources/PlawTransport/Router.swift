@@ -62,10 +62,10 @@ package struct Router: Sendable {
         var ordering: Ordering
         /// True where a request mostly waits for something.
         var waits: Bool
-        /// Decodes the parameters from the message, runs the handler and encodes the response.
-        var run: @Sendable (_ message: Data, _ id: RequestID?, _ context: RequestContext) async throws -> Data
+        /// Decodes the parameters of the request, runs the handler and encodes the response.
+        var run: @Sendable (_ request: JSONNode, _ id: RequestID?, _ context: RequestContext) async throws -> Data
         /// Decodes the parameters alone.
-        var check: @Sendable (_ message: Data) throws -> Void
+        var check: @Sendable (_ request: JSONNode) throws -> Void
         /// Where answers are kept that can be given again.
         var prepared: PreparedAnswers?
         /// The one result that it ever has, as JSON.
@@ -86,13 +86,13 @@ package struct Router: Sendable {
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
     ) {
         let read = Self.reader(of: M.self)
-        let run: @Sendable (Data, RequestID?, RequestContext) async throws -> Data = { message, id, context in
-            let params = try read(message)
+        let run: @Sendable (JSONNode, RequestID?, RequestContext) async throws -> Data = { request, id, context in
+            let params = try read(request)
             // Before anything is read: what changes meanwhile makes the answer an old one.
             let version = prepared?.version()
             let result = try await handler(params, context)
             guard let id else { return Data() }
-            guard let prepared, let version, let envelope = Envelope(message) else {
+            guard let prepared, let version, let envelope = Envelope(request.source) else {
                 return try encodeMessage(ResultResponse(id: id, result: result))
             }
             let text = try encodeMessage(result)
@@ -111,8 +111,8 @@ package struct Router: Sendable {
         let read = Self.reader(of: M.self)
         routes[M.name] = Route(
             access: M.access, ordering: M.ordering, waits: M.waits,
-            run: { message, id, context in
-                let result = try await handler(try read(message), context)
+            run: { request, id, context in
+                let result = try await handler(try read(request), context)
                 guard let id else { return Data() }
                 let (start, end) = (ResultText.start(id), ResultText.end)
                 var answer = Data(capacity: start.utf8.count + result.utf8.count + end.utf8.count)
@@ -122,29 +122,17 @@ package struct Router: Sendable {
     }
 
     /// Decodes the parameters of a method.
-    private static func reader<M: RPCMethod>(of method: M.Type) -> @Sendable (Data) throws -> M.Params {
-        { message in
-            do {
-                return try JSONDecoder().decode(ParamsEnvelope<M.Params>.self, from: message).params
-            } catch let error as DecodingError {
-                throw explain(error)
-            }
-        }
+    private static func reader<M: RPCMethod>(of method: M.Type) -> @Sendable (JSONNode) throws -> M.Params {
+        { try readParams(M.Params.self, of: $0) }
     }
 
     /// Answers a method without parameters by a result that was written as JSON before.
     package mutating func on<M: RPCMethod>(_ method: M.Type, result: Data) where M.Params == NoParams {
-        let check: @Sendable (Data) throws -> Void = { message in
-            do {
-                _ = try JSONDecoder().decode(ParamsEnvelope<NoParams>.self, from: message)
-            } catch let error as DecodingError {
-                throw explain(error)
-            }
-        }
+        let check: @Sendable (JSONNode) throws -> Void = { _ = try readParams(NoParams.self, of: $0) }
         routes[M.name] = Route(
             access: M.access, ordering: M.ordering, waits: false,
-            run: { message, id, _ in
-                try check(message)
+            run: { request, id, _ in
+                try check(request)
                 guard let id else { return Data() }
                 return Data(ResultText.start(id).utf8) + result + Data(ResultText.end.utf8)
             }, check: check, prepared: nil, fixed: ByteBuffer(bytes: result))
@@ -153,28 +141,23 @@ package struct Router: Sendable {
     /// Of each request in a message, why it would be refused before its handler runs; nil for one that would run.
     package func refusals(of message: Data) -> [RPCError?] {
         let incoming = Incoming(message, self)
-        if let fault = incoming.fault { return [fault] }
-        guard incoming.isBatch else { return [refusal(of: message, incoming.heads.first)] }
-        guard let requests = try? JSONDecoder().decode([JSONValue].self, from: message) else {
-            return [RPCError(.parseError, "found text that is not JSON")]
-        }
-        return requests.map { request in
-            guard let text = try? encodeMessage(request) else {
-                return RPCError(.parseError, "found a value that cannot be written")
-            }
-            return refusal(of: text, try? JSONDecoder().decode(Head.self, from: text))
+        do {
+            let read = try incoming.read()
+            return incoming.isBatch ? read.elements.map { refusal(of: $0) } : [refusal(of: read)]
+        } catch {
+            return [error]
         }
     }
 
-    private func refusal(of message: Data, _ head: Head?) -> RPCError? {
-        guard let head, head.version == "2.0", let method = head.method, !head.isResponse, head.id != .bad else {
-            return RPCError(.invalidRequest, "expected a request object")
-        }
+    private func refusal(of request: JSONNode) -> RPCError? {
+        guard let head = Head(request), head.version == "2.0", let method = head.method, !head.isResponse,
+            head.id != .bad
+        else { return RPCError(.invalidRequest, "expected a request object") }
         guard let route = routes[method] else {
             return RPCError(.methodNotFound, "no method is named \"\(shortened(method))\"")
         }
         do {
-            try route.check(message)
+            try route.check(request)
             return nil
         } catch {
             return error as? RPCError ?? RPCError(.internalError, "\(error)")

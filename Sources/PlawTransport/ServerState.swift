@@ -18,12 +18,23 @@ package final class ServerState: Sendable {
         var errors: [String: Int] = [:]
         /// Of users that were denied something: lines logged in a minute, connections that were not, and the minute's begin.
         var denials: [UInt32: (told: Int, untold: Int, since: ContinuousClock.Instant)] = [:]
+        var malformed: [Malformed: Int] = [:]
         /// By method and outcome.
         var times: [String: [String: RequestTimes]] = [:]
     }
 
+    /// What is refused before any method sees it.
+    enum Malformed: String, CaseIterable {
+        /// A header with a forbidden length.
+        case frame
+        /// A message that is no JSON.
+        case json
+        /// JSON that is no request.
+        case request
+    }
+
     private let counts = Mutex(Counts())
-    let limits: ServerLimits
+    package let limits: ServerLimits
 
     let budget: FrameBudget
     let large = LargeMessages()
@@ -41,9 +52,13 @@ package final class ServerState: Sendable {
         counts.withLock { counts in
             var values = [
                 "connections": Double(counts.watches.count), "connections_total": Double(counts.accepted),
+                "connections_limit": Double(limits.connections),
                 "requests_in_flight": Double(counts.inFlight), "subscriptions": Double(counts.subscriptions),
                 "unread_bytes": Double(counts.unread), "frame_bytes": Double(budget.taken),
             ]
+            for kind in Malformed.allCases {
+                values["malformed_total{kind=\"\(kind.rawValue)\"}"] = Double(counts.malformed[kind, default: 0])
+            }
             for (method, count) in counts.requests { values["requests_total{method=\"\(method)\"}"] = Double(count) }
             for (method, count) in counts.errors { values["errors_total{method=\"\(method)\"}"] = Double(count) }
             return values
@@ -174,6 +189,8 @@ package final class ServerState: Sendable {
     func count(_ method: String) {
         counts.withLock { $0.requests[Self.known.contains(method) ? method : "unknown", default: 0] += 1 }
     }
+
+    func countMalformed(_ kind: Malformed) { counts.withLock { $0.malformed[kind, default: 0] += 1 } }
 
     func countError(_ method: String) {
         counts.withLock { $0.errors[Self.known.contains(method) ? method : "unknown", default: 0] += 1 }

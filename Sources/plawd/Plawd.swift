@@ -41,7 +41,6 @@ struct Plawd: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         // What the daemon keeps is nobody else's to read, whoever started it.
         umask(0o077)
-        Self.raiseDescriptorLimit()
         plaw_map_large_allocations()
         do {
             if checkConfig {
@@ -62,6 +61,9 @@ struct Plawd: AsyncParsableCommand {
         let logger = Logger(label: "plawd") {
             ServiceLogHandler(label: $0, level: inForce.level, messageIDs: JournalEvent.messageIDs)
         }
+        let limits = try ServerLimits(
+            descriptors: Self.raiseDescriptorLimit(),
+            workers: configuration.workers ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)), loops: RPCServer.loops)
         let sockets = ServiceManager.listeningSockets()
         let state =
             stateDirectory.hasPrefix("/")
@@ -70,7 +72,8 @@ struct Plawd: AsyncParsableCommand {
         let lock = try StateLock(directory: state)
         let daemon = try await Daemon(
             Daemon.Settings(
-                stateDirectory: state, configuration: configuration, description: Array(openRPCDocument.utf8)),
+                stateDirectory: state, configuration: configuration, description: Array(openRPCDocument.utf8),
+                limits: limits),
             executor: LocalExecutor(cgroups: cgroups(configuration, logger), settings: { inForce.workers }),
             logger: logger)
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
@@ -137,12 +140,15 @@ struct Plawd: AsyncParsableCommand {
         }
     }
 
-    /// As many connections as the server takes need more descriptors than the usual soft limit.
-    private static func raiseDescriptorLimit() {
+    /// As many connections as the server takes need more descriptors than the usual soft limit. Returns the limit in force.
+    private static func raiseDescriptorLimit() -> Int {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 20_480))
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        // It does not fail for a resource that exists.
+        guard getrlimit(resource, &limit) == 0 else { return 1_024 }
+        let before = limit.rlim_cur
+        limit.rlim_cur = max(before, min(limit.rlim_max, 20_480))
+        return Int(clamping: setrlimit(resource, &limit) == 0 ? limit.rlim_cur : before)
     }
 
     private func listening(_ sockets: [(name: String, descriptor: Int32)]) throws -> RPCServer.Listening {

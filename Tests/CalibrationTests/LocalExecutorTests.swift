@@ -20,7 +20,7 @@ private final class Updates: Sendable {
     private static let executor = LocalExecutor(program: Paths.program("plaw-trial"))
 
     /// A corpus of made-up interactions.
-    private static func corpus(in folder: String, users: Int = 200) throws -> String {
+    static func corpus(in folder: String, users: Int = 200) throws -> String {
         let text = SyntheticInteractions(users: users, items: 60, meanLength: 9, clusters: 6).text()
         try text.write(toFile: folder + "/data", atomically: true, encoding: .utf8)
         _ = try InteractionReader(path: folder + "/data", options: ReadOptions()).buildCorpus(at: folder + "/corpus")
@@ -28,7 +28,7 @@ private final class Updates: Sendable {
     }
 
     /// A trial's directory with its specification.
-    private static func directory(
+    static func directory(
         in folder: String, corpus: String, epochs: Int = 2, threads: Int = 1, dim: Int = 8
     ) throws -> TrialDirectory {
         let files = TrialDirectory(path: folder + "/trial")
@@ -42,7 +42,9 @@ private final class Updates: Sendable {
     }
 
     /// A program that does what a test needs in place of a worker.
-    private static func script(_ text: String, in folder: String) async throws -> LocalExecutor {
+    static func script(
+        _ text: String, in folder: String, patience: WorkerPatience = WorkerPatience()
+    ) async throws -> LocalExecutor {
         let path = folder + "/worker"
         unlink(path)
         // Written by another process: a file that this one had open for writing could be inherited by a program that
@@ -50,7 +52,7 @@ private final class Updates: Sendable {
         let writing = try await runProgram(
             path: "/bin/sh", ["-c", #"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod 700 "$2""#, "sh", text, path])
         guard writing.code == 0 else { throw WorkerError(writing.errors) }
-        return LocalExecutor(program: path)
+        return LocalExecutor(program: path, patience: patience)
     }
 
     @Test("a worker trains a trial to its result, tells its progress, and finds its work done when it runs again")

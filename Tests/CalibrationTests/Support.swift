@@ -42,7 +42,8 @@ final class FakeExecutor: TrialExecutor {
     var notes: Notes { state.withLock { $0 } }
 
     func run(
-        _ directory: String, secondsLeft: Double, progress: @escaping @Sendable (TrialProgress) async -> Void
+        _ directory: String, secondsLeft: Double, epochSeconds: Double,
+        progress: @escaping @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit {
         let files = TrialDirectory(path: directory)
         let place: Int

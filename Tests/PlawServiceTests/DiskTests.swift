@@ -154,6 +154,36 @@ import Trials
         }
     }
 
+    @Test(
+        "a quota refuses a registration by path and an import of text that would exceed it, and leaves nothing of them")
+    func quotaOfFiles() async throws {
+        // Interactions without time: some 4 bytes each and the names.
+        let file = try await syntheticFile(users: 6_000, items: 3_000)
+        let rows = (1...400).map { "\($0 % 8 + 1),\($0 * 8),0.1\(100 + $0)" }.joined(separator: "\n")
+        try await withTemporaryFolder { folder in
+            let (path, config) = (folder + "/data.txt", folder + "/plawd.json")
+            try file.write(to: URL(filePath: path))
+            let bytes = try await withDaemon(in: folder) { daemon async throws in
+                let params = DatasetRegisterParams(name: "a", path: path)
+                return try #require(try await call(daemon.socket, DatasetRegister.self, params).dataset).corpusBytes
+            }.value
+            let quota = try Self.used(folder + "/state") + bytes / 2
+            try Data("{\"maxStateBytes\": \(quota)}".utf8).write(to: URL(filePath: config))
+            _ = try await withDaemon(in: folder, arguments: ["--config", config]) { daemon async throws in
+                let params = DatasetRegisterParams(name: "b", path: path)
+                let refused = await Self.refusal { _ = try await call(daemon.socket, DatasetRegister.self, params) }
+                #expect(refused?.reason == "no-space")
+                #expect(refused?.message.hasPrefix("the corpus needs about \(bytes) bytes; maxStateBytes, ") == true)
+                #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/corpora").count == 1)
+                let text = ObservationImportParams(name: "c", text: "layers,dim,ndcg@10\n" + rows, create: true)
+                let imported = await Self.refusal { _ = try await call(daemon.socket, ObservationImport.self, text) }
+                #expect(imported?.reason == "no-space", "\(imported as Any)")
+                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.map(\.name) == ["a"])
+                #expect(try Self.used(daemon.state) <= quota)
+            }
+        }
+    }
+
     @Test("a quota refuses uploads and calibrations that would exceed it, with what is needed and what is left")
     func quota() async throws {
         let file = try await syntheticFile(users: 300, items: 120)

@@ -101,7 +101,13 @@ import Trials
     }
 
     static let configurations: [(text: String, words: String)] = [
-        ("nonsense", "no JSON object"),
+        ("nonsense", "plawd.json:1:2: found 'o', expected null"),
+        ("{\n  \"workers\": 2,\n}\n", "plawd.json:3:1: found '}', expected a name in quotation marks"),
+        (
+            "{\"workers\": 1,\n \"workers\": 999}",
+            "plawd.json:2:2: found the member \"workers\" twice in one object, expected it once"
+        ),
+        ("[1]", "plawd.json: found [1], expected an object"),
         (#"{"worker": 2}"#, "found the member \"worker\""),
         (#"{"workers": 0}"#, "workers: found 0, expected a whole number from 1 to 256"),
         (#"{"workers": 1.5}"#, "workers: found 1.5"),
@@ -109,6 +115,7 @@ import Trials
         (#"{"writeGroup": "no-such-group"}"#, "writeGroup: found \"no-such-group\""),
         (#"{"maxUploadBytes": "1"}"#, "maxUploadBytes: found \"1\""),
         (#"{"trialProgram": "/nowhere/plaw-trial"}"#, "trialProgram"),
+        (#"{"trialProgram": "/tmp"}"#, "trialProgram: found \"/tmp\", expected the path of a program that may be run"),
     ]
 
     @Test("a bad configuration names the file, the member and what was expected", arguments: configurations.indices)

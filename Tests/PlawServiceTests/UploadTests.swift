@@ -50,6 +50,47 @@ import Testing
         }
     }
 
+    @Test("uploads that are open together take no more than the quota, whatever room there was when each began")
+    func quota() async throws {
+        try await withTemporaryFolder { folder in
+            try FileManager.default.createDirectory(atPath: folder + "/uploads", withIntermediateDirectories: true)
+            try Data(repeating: 1, count: 1 << 20).write(to: URL(filePath: folder + "/other"))
+            let uploads = Uploads(
+                folder: folder + "/uploads", maximumBytes: { 1 << 30 },
+                space: DiskSpace(root: folder, maximum: { 5 << 20 }))
+            let piece = Data(repeating: 65, count: 1 << 20).base64EncodedString()
+            var ids: [String] = []
+            for _ in 0..<Uploads.maximumOpen { ids.append(try await uploads.begin().uploadId) }
+            let refusals = await withTaskGroup(of: RPCError?.self) { group in
+                for id in ids {
+                    group.addTask {
+                        do {
+                            _ = try await uploads.append(id, offset: 0, data: piece)
+                            return nil
+                        } catch {
+                            return error as? RPCError
+                        }
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            // Four of a megabyte fit beside what is there.
+            #expect(refusals.count { $0 == nil } == 4)
+            #expect(refusals.compactMap { $0 }.allSatisfy { $0.reason == "no-space" })
+            #expect(
+                refusals.compactMap { $0 }.first?.message
+                    == "the next piece of the upload needs about 1048576 bytes; maxStateBytes, 5242880 bytes, has 0 left"
+            )
+            #expect(DiskSpace.used(folder) <= 5 << 20)
+            // What was refused is gone, and room that is given back is there again.
+            let kept = try FileManager.default.contentsOfDirectory(atPath: folder + "/uploads")
+            #expect(kept.count == 4)
+            await uploads.discard(kept[0])
+            let next = try await uploads.begin().uploadId
+            #expect(try await uploads.append(next, offset: 0, data: piece).received == 1 << 20)
+        }
+    }
+
     @Test("uploads that were left are no obstacle to new ones once their time is over")
     func places() async throws {
         try await withTemporaryFolder { folder in

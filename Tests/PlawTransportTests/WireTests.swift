@@ -1,5 +1,6 @@
 import PlawProtocol
 import PlawTesting
+import PlawTransport
 import Testing
 
 @Suite struct WireTests {
@@ -46,6 +47,55 @@ import Testing
         }
     }
 
+    @Test(
+        "a comma too many and a member that stands twice are refused with their place, and counted with what else is no request"
+    )
+    func strict() async throws {
+        try await withServer { socket, server in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            let comma = try await peer.exchange(
+                #"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":"a",}}"#)
+            #expect(code(comma) == -32700 && comma?["id"] == .null)
+            #expect(
+                comma?["error"]?["message"]?.stringValue
+                    == "found '}' at byte 66, expected a name in quotation marks")
+            #expect(comma?["error"]?["data"]?["offset"] == .integer(66))
+            for (text, name, id) in [
+                (
+                    #"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":"a","text":"b"}}"#, "text",
+                    JSONValue.integer(1)
+                ),
+                (
+                    #"{"jsonrpc":"2.0","id":2,"method":"test.echo","params":{"text":"a"},"params":{}}"#, "params",
+                    .integer(2)
+                ),
+                (#"{"jsonrpc":"2.0","id":3,"id":4,"method":"test.echo","params":{"text":"a"}}"#, "id", .null),
+                (#"[{"jsonrpc":"2.0","id":3,"method":"test.echo","method":"test.alone"}]"#, "method", .null),
+            ] {
+                let answer = try await peer.exchange(text)
+                #expect(code(answer) == -32600 && answer?["id"] == id, "\(answer as Any)")
+                #expect(
+                    answer?["error"]?["message"]?.stringValue?.hasPrefix(
+                        "found the member \"\(name)\" twice in one object, expected it once (byte ") == true)
+            }
+            _ = try await peer.exchange("[]")
+            _ = try await peer.exchange("7")
+            _ = try await peer.exchange("nonsense")
+            #expect(server.state.counters["malformed_total{kind=\"json\"}"] == 2)
+            #expect(server.state.counters["malformed_total{kind=\"request\"}"] == 6)
+            #expect(server.state.counters["malformed_total{kind=\"frame\"}"] == 0)
+            let other = try RawConnection(path: socket)
+            defer { other.close() }
+            try await other.send(bytes: RawConnection.header(0))
+            _ = try await other.receive()
+            #expect(server.state.counters["malformed_total{kind=\"frame\"}"] == 1)
+            #expect(
+                try await peer.exchange(#"{"jsonrpc":"2.0","id":9,"method":"test.echo","params":{"text":"on"}}"#)?[
+                    "result"] == .string("on"))
+        }
+    }
+
     static let refusals: [(request: String, code: Int64)] = [
         ("nonsense", -32700),
         (#"{"jsonrpc":"2.0","id":1,"method":"#, -32700),
@@ -89,11 +139,11 @@ import Testing
             let error = unknown?["error"]
             #expect(
                 error?["message"]?.stringValue
-                    == "params.txet: not a member of this method's parameters, which are milliseconds, repeated, text")
+                    == "txet: found a member that is not known, expected some of milliseconds, repeated, text")
             #expect(error?["data"]?["reason"] == .string("invalid-params"))
             #expect(error?["data"]?["field"] == .string("txet"))
             let missing = try await peer.exchange(#"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{}}"#)
-            #expect(missing?["error"]?["message"]?.stringValue == "params.text: missing")
+            #expect(missing?["error"]?["message"]?.stringValue == "text: missing, expected text")
         }
     }
 

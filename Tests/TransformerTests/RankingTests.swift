@@ -31,6 +31,21 @@ struct RankingTests {
         return UInt32(1 + others.filter { scores[$0] >= scores[target] }.count)
     }
 
+    @Test("a ranking gives a sign after each block of users, so that a long one is not taken for one that hangs")
+    func signs() throws {
+        try withTemporaryFolder { folder in
+            let corpus = try synthetic(users: 300, items: 40, in: folder)
+            let data = TrainingData(corpus, maxLength: 6)
+            let configuration = Configuration(layers: 1, dim: 8, maxLength: 6)
+            let step = TrainingStep(configuration, items: corpus.itemCount, options: TrainingOptions())
+            step.initialise(seed: 1)
+            var signs = 0
+            let ranks = try FullRanking(data, mask: .none, dim: 8).ranks(step.model, test: true) { signs += 1 }
+            #expect(ranks.count > 2 * FullRanking.rows)
+            #expect(signs == (ranks.count + FullRanking.rows - 1) / FullRanking.rows)
+        }
+    }
+
     @Test("ranking by popularity equals counting, for every mask", arguments: CandidateMask.allCases)
     func popularity(mask: CandidateMask) throws {
         try withTemporaryFolder { folder in

@@ -19,6 +19,8 @@ package struct ServerInfoResult: Codable, Sendable, Hashable {
     package var schemaVersion: String
     package var maxRequestBytes: Int
     package var maxResponseBytes: Int
+    /// Connections served at once; nil from a daemon that does not say.
+    package var maxConnections: Int?
     package var datasets: Int
     package var observations: Int
     /// Laws being served, one per dataset, key and metric.
@@ -31,7 +33,8 @@ package struct ServerInfoResult: Codable, Sendable, Hashable {
 
     package init(
         name: String, version: String, protocolVersion: String, pid: Int, uptimeSeconds: Double, stateDirectory: String,
-        schemaVersion: String, maxRequestBytes: Int, maxResponseBytes: Int, datasets: Int, observations: Int, laws: Int,
+        schemaVersion: String, maxRequestBytes: Int, maxResponseBytes: Int, maxConnections: Int? = nil, datasets: Int,
+        observations: Int, laws: Int,
         jobsRunning: Int, workers: Int, status: String
     ) {
         self.name = name
@@ -43,6 +46,7 @@ package struct ServerInfoResult: Codable, Sendable, Hashable {
         self.schemaVersion = schemaVersion
         self.maxRequestBytes = maxRequestBytes
         self.maxResponseBytes = maxResponseBytes
+        self.maxConnections = maxConnections
         self.datasets = datasets
         self.observations = observations
         self.laws = laws

@@ -31,7 +31,11 @@ package struct FullRanking {
     }
 
     /// Ranks of the validation or test targets of `users` (all evaluated ones unless told), in their order.
-    package func ranks(_ model: any SequenceModel, test: Bool, users: [Int32]? = nil) throws -> [UInt32] {
+    ///
+    /// - Parameter advanced: called after each block of users.
+    package func ranks(
+        _ model: any SequenceModel, test: Bool, users: [Int32]? = nil, advanced: () -> Void = {}
+    ) throws -> [UInt32] {
         let users = users ?? data.evaluatedUsers
         let e = UnsafePointer(model.parameters.p + model.table.item)
         let rows = min(Self.rows, users.count)
@@ -57,12 +61,15 @@ package struct FullRanking {
                 // The target is among the equal ones, which makes up for the 1 that ranks begin with.
                 ranks.append(UInt32(Int(greater[row]) + Int(equal[row]) - above))
             }
+            advanced()
         }
         return ranks
     }
 
     /// Ranks of all evaluated users' targets among the drawn items: the same candidates for validation and test.
-    func ranks(_ model: any SequenceModel, test: Bool, among candidates: DrawnCandidates) throws -> [UInt32] {
+    func ranks(
+        _ model: any SequenceModel, test: Bool, among candidates: DrawnCandidates, advanced: () -> Void = {}
+    ) throws -> [UInt32] {
         let e = UnsafePointer(model.parameters.p + model.table.item)
         let scores = FloatBuffer(candidates.count + 1)
         var ranks: [UInt32] = []
@@ -74,6 +81,7 @@ package struct FullRanking {
                 let own = scores.p[which.count - 1]
                 ranks.append(UInt32(1 + (0..<which.count - 1).count { scores.p[$0] >= own }))
             }
+            advanced()
         }
         return ranks
     }

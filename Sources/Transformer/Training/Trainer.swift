@@ -236,7 +236,7 @@ package final class Trainer {
         report(.validating, progress)
         let started = ContinuousClock.now
         step.settle()
-        let ranks = try ranks(test: false)
+        let ranks = try ranks(test: false) { report(.validating, progress) }
         let value = RankMetrics.measure(spec.options.stopMetric, ranks: ranks).value
         position.lastValidation = RankMetrics.all(ranks: ranks, and: [spec.options.stopMetric]).mapValues(\.value)
         position.epoch += 1
@@ -256,9 +256,10 @@ package final class Trainer {
         position.lossTokens = 0
     }
 
-    private func ranks(test: Bool) throws -> [UInt32] {
-        guard let candidates else { return try ranking.ranks(step.model, test: test) }
-        return try ranking.ranks(step.model, test: test, among: candidates)
+    /// Ranks of all evaluated users; `advanced` is called again and again meanwhile, as a sign of life.
+    private func ranks(test: Bool, advanced: () -> Void) throws -> [UInt32] {
+        guard let candidates else { return try ranking.ranks(step.model, test: test, advanced: advanced) }
+        return try ranking.ranks(step.model, test: test, among: candidates, advanced: advanced)
     }
 
     private func saveCheckpoint() throws {
@@ -274,8 +275,8 @@ package final class Trainer {
     private func finish(converged: Bool, _ progress: (TrialProgress) -> Void) throws -> Outcome {
         report(.testing, progress, force: true)
         step.model.parameters.copy(from: best)
-        let validation = try ranks(test: false)
-        let test = try ranks(test: true)
+        let validation = try ranks(test: false) { report(.testing, progress) }
+        let test = try ranks(test: true) { report(.testing, progress) }
         let ranks = Ranks(users: data.evaluatedUsers.map { UInt32($0) }, validation: validation, test: test)
         var result = emptyResult(converged ? .converged : .stoppedByBudget)
         result.users = test.count

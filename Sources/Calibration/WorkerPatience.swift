@@ -1,0 +1,83 @@
+internal import Synchronization
+
+/// How long a worker may do without a sign before it is taken to hang.
+package struct WorkerPatience: Sendable {
+    /// Seconds that a worker may be silent, however short its epochs are. It says something after each batch and each block of
+    /// ranked users, at most twice a second.
+    package var leastSeconds: Double
+    /// How many epochs' predicted time it may be silent.
+    package var epochs: Double
+    /// Seconds in which measuring must end: speeds for small budgets at least, speeds at most, latencies.
+    package var leastProbeSeconds: Double
+    package var mostProbeSeconds: Double
+    package var latencySeconds: Double
+
+    package init(
+        leastSeconds: Double = 120, epochs: Double = 10, leastProbeSeconds: Double = 60, mostProbeSeconds: Double = 600,
+        latencySeconds: Double = 120
+    ) {
+        self.leastSeconds = leastSeconds
+        self.epochs = epochs
+        self.leastProbeSeconds = leastProbeSeconds
+        self.mostProbeSeconds = mostProbeSeconds
+        self.latencySeconds = latencySeconds
+    }
+
+    package func silence(epochSeconds: Double) -> Double { max(leastSeconds, epochs * epochSeconds) }
+
+    /// Measuring longer than the training may take tells nothing.
+    package func probe(budgetSeconds: Double) -> Double { min(mostProbeSeconds, max(leastProbeSeconds, budgetSeconds)) }
+}
+
+/// Watches one worker.
+///
+/// Time counts only as far as the daemon itself gets its turns: a machine that slept, or a daemon that was stopped with its workers,
+/// ends none of them.
+final class WorkerWatch: Sendable {
+    private struct State {
+        var silent = 0.0
+        var ran = 0.0
+        var verdict: String?
+    }
+
+    private let state = Mutex(State())
+    private let silence: Double
+    private let longest: Double
+    private let secondsLeft: Double
+
+    /// - Parameter silence: seconds without a sign; after its time is over a worker has twice that for its last ranking.
+    init(silence: Double, secondsLeft: Double) {
+        self.silence = silence
+        self.secondsLeft = secondsLeft
+        longest = secondsLeft + 2 * silence
+    }
+
+    /// Why the worker was ended; nil where it was not.
+    var verdict: String? { state.withLock { $0.verdict } }
+
+    func sign() { state.withLock { $0.silent = 0 } }
+
+    /// Returns when the worker is to be ended. Errors: `CancellationError` when nobody waits for that any more.
+    func wait() async throws {
+        let turn = min(1, silence / 20)
+        while true {
+            try await Task.sleep(for: .seconds(turn))
+            let isOver = state.withLock { state in
+                state.silent += turn
+                state.ran += turn
+                if state.silent >= silence {
+                    state.verdict = "gave no sign of life for \(Self.text(silence)) s"
+                } else if state.ran >= longest {
+                    state.verdict =
+                        "went on for \(Self.text(longest - secondsLeft)) s after its time of \(Self.text(secondsLeft)) s was over"
+                }
+                return state.verdict != nil
+            }
+            if isOver { return }
+        }
+    }
+
+    private static func text(_ seconds: Double) -> String {
+        seconds >= 10 ? "\(Int(seconds.rounded()))" : "\((seconds * 10).rounded() / 10)"
+    }
+}

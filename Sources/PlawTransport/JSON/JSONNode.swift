@@ -1,0 +1,130 @@
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// A value of a `JSONText`.
+package struct JSONNode: Sendable {
+    let text: JSONText
+    let index: Int
+
+    private var entry: JSONText.Entry { text.entries[index] }
+    var kind: JSONText.Kind { entry.kind }
+
+    /// The text of the value, as it came.
+    var source: Data {
+        let start = text.data.startIndex
+        return text.data[start + Int(entry.start)..<start + Int(entry.end)]
+    }
+
+    /// The text of the value as an error shows it.
+    var shown: String { shortened(String(decoding: source.prefix(400), as: UTF8.self)) }
+
+    var isString: Bool { kind == .plainString || kind == .escapedString }
+
+    var stringValue: String? {
+        isString ? text.data.withUnsafeBytes { Self.string($0, entry) } : nil
+    }
+
+    /// The first member of this name; nil for what is no object too.
+    func member(_ name: String) -> JSONNode? {
+        guard kind == .object else { return nil }
+        return text.data.withUnsafeBytes { bytes in
+            var at = index + 1
+            while at < Int(entry.next) {
+                if Self.isNamed(bytes, text.entries[at], name) { return JSONNode(text: text, index: at + 1) }
+                at = Int(text.entries[at + 1].next)
+            }
+            return nil
+        }
+    }
+
+    var memberCount: Int {
+        guard kind == .object else { return 0 }
+        var (count, at) = (0, index + 1)
+        while at < Int(entry.next) {
+            count += 1
+            at = Int(text.entries[at + 1].next)
+        }
+        return count
+    }
+
+    /// Members of an object, in their order; none of anything else.
+    var members: [(name: String, value: JSONNode)] {
+        guard kind == .object else { return [] }
+        return text.data.withUnsafeBytes { bytes in
+            var found: [(name: String, value: JSONNode)] = []
+            var at = index + 1
+            while at < Int(entry.next) {
+                found.append((Self.string(bytes, text.entries[at]), JSONNode(text: text, index: at + 1)))
+                at = Int(text.entries[at + 1].next)
+            }
+            return found
+        }
+    }
+
+    /// Elements of an array; none of anything else.
+    var elements: [JSONNode] {
+        guard kind == .array else { return [] }
+        var found: [JSONNode] = []
+        var at = index + 1
+        while at < Int(entry.next) {
+            found.append(JSONNode(text: text, index: at))
+            at = Int(text.entries[at].next)
+        }
+        return found
+    }
+
+    // MARK: - Strings
+
+    private static func isNamed(_ bytes: UnsafeRawBufferPointer, _ entry: JSONText.Entry, _ name: String) -> Bool {
+        guard entry.kind == .plainString else { return string(bytes, entry) == name }
+        return bytes[Int(entry.start) + 1..<Int(entry.end) - 1].elementsEqual(name.utf8)
+    }
+
+    static func string(_ bytes: UnsafeRawBufferPointer, _ entry: JSONText.Entry) -> String {
+        guard entry.kind == .escapedString else {
+            return String(decoding: bytes[Int(entry.start) + 1..<Int(entry.end) - 1], as: UTF8.self)
+        }
+        return String(decoding: content(bytes, entry), as: UTF8.self)
+    }
+
+    /// What a string means, in UTF-8. Its form was checked when the text was read.
+    static func content(_ bytes: UnsafeRawBufferPointer, _ entry: JSONText.Entry) -> [UInt8] {
+        let raw = bytes[Int(entry.start) + 1..<Int(entry.end) - 1]
+        guard entry.kind == .escapedString else { return Array(raw) }
+        var content: [UInt8] = []
+        content.reserveCapacity(raw.count)
+        var place = raw.startIndex
+        func unit(at start: Int) -> UInt16 {
+            raw[start..<start + 4].reduce(0) { $0 << 4 | (hexadecimal($1) ?? 0) }
+        }
+        while place < raw.endIndex {
+            guard raw[place] == UInt8(ascii: "\\") else {
+                content.append(raw[place])
+                place += 1
+                continue
+            }
+            let letter = raw[place + 1]
+            place += 2
+            switch letter {
+            case UInt8(ascii: "b"): content.append(0x08)
+            case UInt8(ascii: "f"): content.append(0x0c)
+            case UInt8(ascii: "n"): content.append(0x0a)
+            case UInt8(ascii: "r"): content.append(0x0d)
+            case UInt8(ascii: "t"): content.append(0x09)
+            case UInt8(ascii: "u"):
+                var units = [unit(at: place)]
+                place += 4
+                if (0xd800..<0xdc00).contains(units[0]) {
+                    units.append(unit(at: place + 2))
+                    place += 6
+                }
+                content.append(contentsOf: String(decoding: units, as: UTF16.self).utf8)
+            default: content.append(letter)
+            }
+        }
+        return content
+    }
+}
