@@ -86,10 +86,11 @@ import Trials
         #expect(WorkerPatience().silence(epochSeconds: 1) == 120)
         #expect(WorkerPatience().silence(epochSeconds: 60) == 600)
         try await withTemporaryFolder { folder in
-            let executor = try await LocalExecutorTests.script(
-                "sleep \(Int(2 * patience))", in: folder, patience: WorkerPatience(leastSeconds: 0.5, epochs: 10))
-            #expect(await executor.run(folder, secondsLeft: 1, epochSeconds: 10 * patience) { _ in } == .finished)
-            let failure = Self.failure(await executor.run(folder, secondsLeft: 1, epochSeconds: 0.01) { _ in })
+            let short = WorkerPatience(leastSeconds: 0.5, epochs: 10)
+            let slow = try await LocalExecutorTests.script("sleep \(Int(2 * patience))", in: folder, patience: short)
+            #expect(await slow.run(folder, secondsLeft: 1, epochSeconds: 10 * patience) { _ in } == .finished)
+            let hung = try await LocalExecutorTests.script("exec sleep 600", in: folder, patience: short)
+            let failure = Self.failure(await hung.run(folder, secondsLeft: 1, epochSeconds: 0.01) { _ in })
             #expect(failure?.message == "the worker gave no sign of life for 0.5 s and was killed")
         }
     }

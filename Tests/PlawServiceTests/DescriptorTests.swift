@@ -47,25 +47,29 @@ private func number(_ value: JSONValue) -> Double? {
                 let limit = try #require(
                     try await first.exchange(ping)?["result"]?["maxConnections"].flatMap(number).map { Int($0) })
                 #expect((16...120).contains(limit))
-                // The tests' own files are few; nobody listens to these.
-                let crowd = try (0..<400).map { _ in try RawConnection(path: daemon.socket) }
-                defer { crowd.forEach { $0.close() } }
-                // Meanwhile the one that is served has work done that needs files and a process.
-                let plan = try await first.exchange(
-                    #"{"jsonrpc":"2.0","id":2,"method":"calibration.plan","params":{"name":"demo","budgetSeconds":10,"#
-                        + #""layers":[1],"dims":[8]}}"#)
-                #expect(plan?["result"] != nil, "\(plan as Any)")
-                for _ in 0..<30 {
-                    #expect(try await first.exchange(ping)?["result"] != nil)
-                    try await Task.sleep(for: .milliseconds(100))
+                try await PlawClient.withConnection(path: daemon.socket) { worker in
+                    // It is served before the others come.
+                    _ = try await worker.call(ServerInfo.self, NoParams())
+                    // The tests' own files are few; nobody listens to these.
+                    let crowd = try (0..<400).map { _ in try RawConnection(path: daemon.socket) }
+                    defer { crowd.forEach { $0.close() } }
+                    // Meanwhile one that is served has work done that needs files and a process.
+                    let plan = try await worker.call(
+                        CalibrationPlan.self, CalibrationParams(name: "demo", budgetSeconds: 10, layers: [1], dims: [8])
+                    )
+                    #expect(!plan.trials.isEmpty)
+                    for _ in 0..<30 {
+                        #expect(try await first.exchange(ping)?["result"] != nil)
+                        try await Task.sleep(for: .milliseconds(100))
+                    }
+                    let answer = try #require(try await crowd.last?.receive())
+                    #expect(answer["error"]?["code"] == .integer(-32008), "\(answer)")
+                    #expect(try await crowd.last?.receive() == nil)
+                    let metrics = try await first.exchange(#"{"jsonrpc":"2.0","id":3,"method":"metrics.get"}"#)
+                    let counters = metrics?["result"]?["counters"]
+                    #expect(counters?["connections_limit"].flatMap(number) == Double(limit))
+                    #expect((counters?["open_descriptors"].flatMap(number) ?? .infinity) < 150)
                 }
-                let answer = try #require(try await crowd.last?.receive())
-                #expect(answer["error"]?["code"] == .integer(-32008), "\(answer)")
-                #expect(try await crowd.last?.receive() == nil)
-                let metrics = try await first.exchange(#"{"jsonrpc":"2.0","id":3,"method":"metrics.get"}"#)
-                let counters = metrics?["result"]?["counters"]
-                #expect(counters?["connections_limit"].flatMap(number) == Double(limit))
-                #expect((counters?["open_descriptors"].flatMap(number) ?? .infinity) < 150)
             }
             #expect(ending == .exited(0))
         }

@@ -146,7 +146,7 @@ import Testing
                             "options": .object(["kcore": .integer(5)]),
                         ]))
                 }
-                #expect(nested?.message.contains("params.options.kcore") == true)
+                #expect(nested?.message.contains("options.kcore") == true)
                 let relative = await #expect(throws: RPCError.self) {
                     _ = try await call(
                         daemon.socket, DatasetRegister.self, DatasetRegisterParams(name: "a", path: "etc/passwd"))

@@ -332,8 +332,10 @@ import Testing
     func costly() async throws {
         try await withServer { socket, _ in
             let count = 4 * max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-            let text = RawConnection.frame(String(repeating: "1,", count: 1 << 18))
-            let (start, end) = (Array(text[..<(text.count - 1)]), [UInt8(ascii: ",")])
+            let text = RawConnection.frame(
+                #"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":["#
+                    + String(repeating: "1,", count: 1 << 18) + "1]}}")
+            let (start, end) = (Array(text[..<(text.count - 1)]), [UInt8(ascii: "}")])
             let large = try (0..<count).map { _ in try RawConnection(path: socket) }
             let small = try RawConnection(path: socket)
             defer { (large + [small]).forEach { $0.close() } }
