@@ -148,18 +148,18 @@ package final class RPCServer: Sendable {
                 return AcceptedConnection(watch)
             }
         }
+        func listen(_ descriptor: CInt) async throws -> NIOAsyncChannel<AcceptedConnection, Never> {
+            let channel = try await bootstrap.bind(descriptor, childChannelInitializer: initialise)
+            // NIO listens again on a descriptor it is given, with a backlog of its own.
+            Glibc.listen(descriptor, Int32(Self.backlog))
+            return channel
+        }
         switch listening {
         case .path(let path, let mode):
             try SocketPath.clear(path)
-            let channel = try await bootstrap.bind(
-                unixDomainSocketPath: path, cleanupExistingSocketFile: false, childChannelInitializer: initialise)
-            chmod(path, mode_t(mode))
-            return (channel, SocketPath.Bound(path))
-        case .descriptor(let descriptor):
-            let channel = try await bootstrap.bind(descriptor, childChannelInitializer: initialise)
-            // NIO listens again on a descriptor it is given, with a backlog of its own.
-            listen(descriptor, Int32(Self.backlog))
-            return (channel, nil)
+            let (descriptor, own) = try SocketPath.bind(path, mode: mode_t(mode))
+            return (try await listen(descriptor), own)
+        case .descriptor(let descriptor): return (try await listen(descriptor), nil)
         }
     }
 

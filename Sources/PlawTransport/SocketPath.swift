@@ -74,20 +74,43 @@ package enum SocketPath {
         }
     }
 
-    private static func isAnswered(_ path: String) -> Bool {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
+    /// A descriptor bound to a path that `clear` made way for, not yet listening, with the socket's permissions set before anybody can
+    /// connect. Errors: `SocketError`.
+    ///
+    /// Not left to NIO: that unlinks the path when it closes, whoever's socket is there by then.
+    static func bind(_ path: String, mode: mode_t) throws -> (descriptor: Int32, own: Bound?) {
+        let descriptor = unconnected()
+        guard descriptor >= 0, withAddress(path, { Glibc.bind(descriptor, $0, $1) }) == 0, chmod(path, mode) == 0 else {
+            let reason = String(cString: strerror(errno))
+            if descriptor >= 0 { close(descriptor) }
+            throw SocketError(path: path, reason: "cannot be bound: \(reason)")
+        }
+        return (descriptor, Bound(path))
+    }
+
+    private static func unconnected() -> Int32 {
+        socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    }
+
+    private static func withAddress<T>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> T) -> T {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { target in
             target.copyBytes(from: path.utf8.prefix(target.count - 1))
         }
-        let isConnected = withUnsafePointer(to: &address) { pointer in
+        return withUnsafePointer(to: &address) { pointer in
+            // Safe: every address begins as `sockaddr` does, and the size says how much more is there.
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
+    }
+
+    private static func isAnswered(_ path: String) -> Bool {
+        let descriptor = unconnected()
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        let isConnected = withAddress(path) { connect(descriptor, $0, $1) == 0 }
         // A worker that a dead daemon was just starting keeps its socket open until it runs: connections go nowhere.
         guard isConnected, let listener = listener(descriptor) else { return isConnected }
         return kill(listener, 0) == 0 || errno != ESRCH

@@ -104,7 +104,7 @@ import Trials
                 // Where what is known is enough, nothing is trained and nothing has failed. At first the answer is tried again.
                 next.tolerance = 1
                 var last = second
-                for _ in 0..<3 where last.trialCount > 0 {
+                for _ in 0..<8 where last.trialCount > 0 {
                     last = try await end(
                         of: try await call(daemon.socket, CalibrationStart.self, next).job.id, daemon.socket)
                     #expect(last.state == .finished, "\(last)")

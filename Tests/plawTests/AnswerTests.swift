@@ -99,7 +99,8 @@ import Testing
             #expect(refused.errors.contains("\(option): found \(value), expected a"), "\(refused.errors)")
             #expect(refused.errors.contains(expected))
         }
-        #expect(Arguments.normalized(["law", "--x", "-3", "-", "--y=1", "-2"]) == ["law", "--x=-3", "-", "--y=1", "-2"])
+        #expect(
+            Arguments.normalized(["law", "--x", "-3", "-", "--y=1", "-2"]) == ["law", "--x=-3", "-", "--y=1", "-2"])
         #expect(Arguments.normalized(["--", "--x", "-3"]) == ["--", "--x", "-3"])
         #expect(Arguments.explained("Error: Unknown option '--z'") == "Error: Unknown option '--z'")
     }

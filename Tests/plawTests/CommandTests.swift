@@ -122,7 +122,7 @@ import Testing
                 #expect(try Self.json(unknown.errors)["data"]?["reason"] == .string("dataset-unknown"))
                 let refused = try await Self.plaw(daemon, "rpc", "dataset.get", #"{"nam": "x"}"#)
                 #expect(refused.code == 1)
-                #expect(refused.errors.contains("params.nam"))
+                #expect(refused.errors.contains("nam: found a member that is not known"))
             }
         }
     }
