@@ -105,7 +105,10 @@ extension Advisor {
                     kind: .noLaw,
                     description:
                         "no law for L = \(length) (there are laws for \(known)): longer histories change the task, so "
-                        + "they are measured, not extrapolated; run plaw calibrate \(dataset) --max-length \(length)")
+                        + "they are measured, not extrapolated; "
+                        + (hasInteractions
+                            ? "run plaw calibrate \(dataset) --max-length \(length)"
+                            : "import trainings with sequences of \(length)"))
             }
         }
         if change.isOfData {
@@ -131,8 +134,10 @@ extension Advisor {
                 throw AdvisorError(
                     kind: .noLaw,
                     description:
-                        "the law has one data size: nothing is known about more data; run plaw calibrate \(dataset), "
-                        + "which trains on shares of the users")
+                        "the law has one data size: nothing is known about more data; "
+                        + (hasInteractions
+                            ? "run plaw calibrate \(dataset), which trains on shares of the users"
+                            : "import trainings on shares of the users"))
             }
             if !left.isEmpty {
                 warnings.append(

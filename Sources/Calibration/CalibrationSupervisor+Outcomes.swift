@@ -38,7 +38,7 @@ extension CalibrationSupervisor {
         let price =
             outlook.halvingSeconds.map { "halving it takes about \(Int($0.rounded(.up))) s of training more" }
             ?? "no further training is known to halve it"
-        let about = "the expected regret is \(regret) of \(outlook.metric)"
+        let about = "the expected regret among all that was asked about is \(regret) of \(outlook.metric)"
         if outlook.isReached {
             return "tolerance reached: \(about), \(percent(outlook.tolerance)) are tolerated; \(price)"
         }
