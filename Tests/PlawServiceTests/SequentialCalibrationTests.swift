@@ -16,7 +16,7 @@ import Trials
 
     @Test("a budget that pays one level of an axis alone is told so, and what both axes take")
     func singleLevel() async throws {
-        let file = try await syntheticFile(users: 2_000, items: 400)
+        let file = try await syntheticFile(users: 12_000, items: 3_000)
         try await withTemporaryFolder { folder in
             _ = try await withDaemon(in: folder) { daemon async throws in
                 _ = try await register(daemon.socket, "demo", bytes: file)
