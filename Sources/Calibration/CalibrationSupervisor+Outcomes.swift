@@ -185,6 +185,11 @@ extension CalibrationSupervisor {
         }
     }
 
+    /// What is left of the budget for a worker's training; its final ranking and the fit of the laws are paid from the rest.
+    func trainingSeconds(of job: Job) -> Double {
+        max(0, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
+    }
+
     /// How many times longer the finished trials of a job took than was predicted, as a typical one did: what the remaining predictions are corrected by.
     func epochScale(of job: Int64) async -> Double {
         guard let trials = try? await store.trials(of: job) else { return 1 }

@@ -124,7 +124,7 @@ package actor CalibrationSupervisor {
         }
     }
 
-    private var activeSeconds: Double {
+    var activeSeconds: Double {
         guard let clock else { return 0 }
         return clock.before + (ContinuousClock.now - clock.start).seconds
     }
@@ -250,11 +250,6 @@ package actor CalibrationSupervisor {
             logger.error("cannot store the job's clock", metadata: ["job": "\(id)", "error": "\(error)"])
         }
         await publish(id)
-    }
-
-    /// What is left of the budget for a worker's training; its final ranking and the fit of the laws are paid from the rest.
-    private func trainingSeconds(of job: Job) -> Double {
-        max(0, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
     }
 
     /// Takes the next trial that fits the rest of the budget; those that do not are marked with the reason.
