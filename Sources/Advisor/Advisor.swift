@@ -34,7 +34,7 @@ package struct Advisor: Sendable {
     ) throws -> Recommendation {
         let name = metric.description
         let answer = try answer(budget, metric: name, isForced: isForced)
-        let (question, highest, best) = (answer.question, answer.highest, answer.best)
+        let (question, best) = (answer.question, answer.best)
         let (branch, law, choice) = (answer.branch, answer.law, answer.choice)
         let resolution = law.fit.noise.training
         let rivals = Rivals(question, best: best)
@@ -62,7 +62,7 @@ package struct Advisor: Sendable {
         return Recommendation(
             dataset: dataset, metric: metric, best: candidate(best), expectedRegret: rivals.expectedRegret,
             regretBeyond: rivals.regretBeyond, grade: answer.grade,
-            reasons: reasons(best, highest, budget, question, rivals, resolution),
+            reasons: reasons(answer, rivals, resolution),
             cheapest: cheap, indistinguishable: rivals.indistinguishable.map(candidate),
             runnersUp: question.distinct(from: chosen, count: 4).map(candidate),
             bestTrained: question.trained.first.map(candidate), warnings: warnings, laws: branch.lawNumbers)
@@ -124,19 +124,31 @@ package struct Advisor: Sendable {
     /// that it can predict what is larger; else the best inside.
     func sure(_ highest: Int, _ question: Question, isForced: Bool) -> Int {
         guard !question.isInside(highest), let inside = question.best(inside: true) else { return highest }
-        let (a, b) = (branches[search.place(inside).part], branches[search.place(highest).part])
-        guard isForced || b.grade(question.configuration(highest)) != .refused else { return inside }
-        guard let from = a.laws[question.metric], let to = b.laws[question.metric] else { return inside }
-        let (p, q) = (a.place(question.configuration(inside)), b.place(question.configuration(highest)))
-        let change: (mean: Double, deviation: Double)
-        if search.place(inside).part == search.place(highest).part {
-            change = from.difference(p, q)
-        } else {
-            let (x, y) = (from.predict(p), to.predict(q))
-            let variance = x.lawDeviation * x.lawDeviation + y.lawDeviation * y.lawDeviation
-            change = (y.mean - x.mean, variance.squareRoot())
-        }
-        return to.believes(change) ? highest : inside
+        let branch = branches[search.place(highest).part]
+        guard isForced || branch.grade(question.configuration(highest)) != .refused,
+            let law = branch.laws[question.metric], let change = change(from: inside, to: highest, question)
+        else { return inside }
+        return law.believes(change) ? highest : inside
+    }
+
+    /// The best trained shape where the chosen one was not trained and hardly beats it.
+    func tried(_ best: Int, _ question: Question) -> Int {
+        let trained = question.trained
+        guard let first = trained.first, !trained.contains(best),
+            let law = branches[search.place(best).part].laws[question.metric],
+            let change = change(from: first, to: best, question)
+        else { return best }
+        return law.prefers(change) ? best : first
+    }
+
+    /// What the metric changes by from one shape to another; of two branches' laws each by its own.
+    private func change(from: Int, to: Int, _ question: Question) -> (mean: Double, deviation: Double)? {
+        let (a, b) = (branches[search.place(from).part], branches[search.place(to).part])
+        guard let own = a.laws[question.metric], let other = b.laws[question.metric] else { return nil }
+        let (p, q) = (a.place(question.configuration(from)), b.place(question.configuration(to)))
+        if search.place(from).part == search.place(to).part { return own.difference(p, q) }
+        let (x, y) = (own.predict(p), other.predict(q))
+        return (y.mean - x.mean, (x.lawDeviation * x.lawDeviation + y.lawDeviation * y.lawDeviation).squareRoot())
     }
 
     // MARK: - Parts of an answer
@@ -193,10 +205,10 @@ package struct Advisor: Sendable {
 
     // MARK: - Words
 
-    private func reasons(
-        _ best: Int, _ highest: Int, _ budget: Budget, _ question: Question, _ rivals: Rivals, _ resolution: Double
-    ) -> [String] {
+    private func reasons(_ answer: Answer, _ rivals: Rivals, _ resolution: Double) -> [String] {
+        let (question, highest, sure, best) = (answer.question, answer.highest, answer.sure, answer.best)
         let name = question.metric
+        let within = sure == highest ? "" : "among the observations"
         func shape(_ shape: Int) -> String {
             let c = question.configuration(shape)
             return (Set(branches.map(\.key)).count > 1 ? c.backbone.rawValue + " " : "") + "\(c.layers) x \(c.dim)"
@@ -206,15 +218,18 @@ package struct Advisor: Sendable {
             "\(Self.rounded(regret)) (\(Self.rounded(regret / max(value, 1e-12) * 100)) %) more"
         }
         var reasons = [
-            "the highest expected \(name) \(best == highest ? "" : "among the observations, ")of \(question.feasible) "
-                + "configurations"
+            "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
+                + (best == sure ? "" : "of what was trained, ") + "of \(question.feasible) configurations"
                 + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
         ]
         if let bestTrained = question.trained.first {
-            if bestTrained == best {
+            if best != sure {
                 reasons.append(
-                    "it was trained: nothing untrained \(best == highest ? "" : "among the observations ")is expected to do better"
-                )
+                    "it was trained; \(shape(sure)) was not, and the \(Self.rounded(question.value(sure) - value)) more expected of "
+                        + "it are hardly more than chance")
+            } else if bestTrained == best {
+                reasons.append(
+                    "it was trained: nothing untrained \(within.isEmpty ? "" : within + " ")is expected to do better")
             } else {
                 reasons.append(
                     "expected to be \(Self.rounded(value - question.value(bestTrained))) above the best that was trained, "

@@ -5,9 +5,11 @@ internal import PerformanceLaws
 /// What is answered to a question: every method that names a best configuration takes it from here.
 struct Answer {
     let question: Question
-    /// The shape with the highest expectation, and the one that is answered: another where the highest lies outside the observations
-    /// and is not sure.
+    /// The shape with the highest expectation.
     let highest: Int
+    /// The one with the highest expectation of those that are sure: another where the highest lies outside the observations.
+    let sure: Int
+    /// The one that is answered: another where the sure one was not trained and hardly beats one that was.
     let best: Int
     let branch: Branch
     let law: LawPredictor
@@ -25,7 +27,8 @@ extension Advisor {
         try check(name)
         let question = Question(self, budget, metric: name)
         guard let highest = question.best() else { throw infeasible(budget, name) }
-        let best = sure(highest, question, isForced: isForced)
+        let sure = sure(highest, question, isForced: isForced)
+        let best = tried(sure, question)
         let branch = branches[search.place(best).part]
         guard let law = branch.laws[name] else { throw noLaw(name) }
         let choice = exact(best, question)
@@ -36,13 +39,13 @@ extension Advisor {
             throw AdvisorError(kind: .outsideDomain, description: Self.tooFar(far))
         }
         var warnings = standing(law.fit, branch) + far
-        if highest != best {
+        if highest != sure {
             let c = question.configuration(highest)
             warnings.append(
                 Warning(
                     code: "more-beyond",
                     message: "\(c.layers) x \(c.dim) (layers x dim), outside the observations, is expected to have "
-                        + "\(Self.rounded(question.value(highest) - question.value(best))) more, which is not sure: "
+                        + "\(Self.rounded(question.value(highest) - question.value(sure))) more, which is not sure: "
                         + (hasInteractions ? "calibrate there" : "import a training of it") + " to find out"
                 ))
         }
@@ -56,7 +59,8 @@ extension Advisor {
                         + "the law does not know what they change"))
         }
         return Answer(
-            question: question, highest: highest, best: best, branch: branch, law: law, choice: choice, grade: grade,
+            question: question, highest: highest, sure: sure, best: best, branch: branch, law: law, choice: choice,
+            grade: grade,
             warnings: warnings)
     }
 

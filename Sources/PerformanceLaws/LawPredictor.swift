@@ -108,6 +108,14 @@ package struct LawPredictor: Sendable {
         fit.predictsLargest == true && change.mean > 1.645 * change.deviation
     }
 
+    /// Whether an untrained answer is given rather than the best trained one: it has to have more in 60 of 100. Else a tie goes to
+    /// what was measured and lies ready.
+    ///
+    /// - Parameter change: from the best trained to the untrained answer.
+    package func prefers(_ change: (mean: Double, deviation: Double)) -> Bool {
+        change.mean > 0.25 * change.deviation
+    }
+
     /// Draws of the law at several places together: a row a draw, seeded.
     ///
     /// - Parameter places: up to a few hundred; the cost grows with their cube.

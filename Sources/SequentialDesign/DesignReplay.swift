@@ -182,6 +182,13 @@ package struct DesignReplay: Sendable {
         if let safe = inside.max(by: { $0.1.mean < $1.1.mean }) {
             if !predictor.believes(predictor.difference(place(safe.shape), place(chosen.shape))) { chosen = safe }
         }
+        // And what was not trained only where it is likely to have more than the best that was.
+        let tried = predictions.filter { seen[$0.shape] != nil }
+        if seen[chosen.shape] == nil, let best = tried.max(by: { $0.1.mean < $1.1.mean }),
+            !predictor.prefers(predictor.difference(place(best.shape), place(chosen.shape)))
+        {
+            chosen = best
+        }
         (outcome.layers, outcome.dim) = (chosen.shape.layers, chosen.shape.dim)
         outcome.value = values[chosen.shape] ?? 0
         outcome.predicted = chosen.1.mean

@@ -357,6 +357,32 @@ struct AdvisorTests {
         #expect(try Self.advisor(flat).recommend(Budget()).grade == .inside)
     }
 
+    @Test("what was not trained is recommended only where it is likely to beat the best that was")
+    func tried() throws {
+        // The best shape lies a little beside one that was trained.
+        func answer(standardError: Double) throws -> Recommendation {
+            let peaked = Self.observations.map { o -> Observation in
+                var o = o
+                let (n, d) = (log(Double(o.configuration.layers) / 2.5), log(Double(o.configuration.dim) / 36))
+                for name in o.metrics.keys {
+                    o.metrics[name] = Measurement(
+                        value: 0.06 - 0.004 * d * d - 0.001 * n * n, standardError: standardError)
+                }
+                return o
+            }
+            return try Self.advisor(peaked).recommend(Budget())
+        }
+        let trained = Set(Self.observations.map { [$0.configuration.layers, $0.configuration.dim] })
+        func isTrained(_ answer: Recommendation) -> Bool {
+            trained.contains([answer.configuration.layers, answer.configuration.dim])
+        }
+        let sure = try answer(standardError: 0.00002)
+        #expect(!isTrained(sure) && !sure.reasons.contains { $0.contains("more than chance") })
+        let unsure = try answer(standardError: 0.006)
+        #expect(isTrained(unsure) && unsure.configuration == unsure.bestTrained?.configuration)
+        #expect(unsure.reasons.contains { $0.contains("more than chance") }, "\(unsure.reasons)")
+    }
+
     @Test("predictions warn outside the range and refuse beyond two e-folds")
     func outside() throws {
         let advisor = try Self.advisor()
