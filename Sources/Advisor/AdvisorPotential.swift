@@ -144,7 +144,8 @@ extension Advisor {
                 let grade = max(way.branch.grade(way.shapes[to]), way.branch.dataGrade(law.fit))
                 return Lever(
                     name: way.name, configuration: way.shapes[to], gain: gain,
-                    interval: Interval(low: min(low, gain), high: max(high, gain)),
+                    interval: law.knowsNoise && start.law.knowsNoise
+                        ? Interval(low: min(low, gain), high: max(high, gain)) : nil,
                     relativeGain: gain / max(now.predicted[metric] ?? 0, 1e-12),
                     cost: way.branch.costs.cost(way.shapes[to]), grade: grade)
             }

@@ -34,9 +34,9 @@ extension Advisor {
         package var grade: ExtrapolationGrade
         /// Training positions of an epoch, where the change is one of the data.
         package var tokens: (before: Int, after: Int)?
-        /// Expected change of the metric, and its 90 % interval.
+        /// Expected change of the metric, and its 90 % interval; nil where nothing tells how much a training varies.
         package var gain: Double
-        package var interval: Interval
+        package var interval: Interval?
         package var warnings: [Warning]
     }
 
@@ -77,19 +77,22 @@ extension Advisor {
     }
 
     /// What the metric changes by from one answer to another, with a 90 % interval; nothing, surely, where both are the same place.
-    private static func gain(from: Answer, to: Answer) -> (Double, Interval) {
+    private static func gain(from: Answer, to: Answer) -> (Double, Interval?) {
         let (a, b) = (from.branch.place(from.choice.configuration), to.branch.place(to.choice.configuration))
         if from.branch.key == to.branch.key {
             guard a != b else { return (0, Interval(low: 0, high: 0)) }
             let change = from.law.difference(a, b)
             let half = from.law.reach * change.deviation
-            return (change.mean, Interval(low: change.mean - half, high: change.mean + half))
+            return (
+                change.mean, from.law.knowsNoise ? Interval(low: change.mean - half, high: change.mean + half) : nil
+            )
         }
         // Laws of different keys share no observations: their errors are independent.
         let (p, q) = (from.law.predict(a), to.law.predict(b))
         let (x, y) = (from.law.reach * p.lawDeviation, to.law.reach * q.lawDeviation)
         let (mean, half) = (q.mean - p.mean, (x * x + y * y).squareRoot())
-        return (mean, Interval(low: mean - half, high: mean + half))
+        let isKnown = from.law.knowsNoise && to.law.knowsNoise
+        return (mean, isKnown ? Interval(low: mean - half, high: mean + half) : nil)
     }
 
     /// The advisor of the changed data and length, without the branches that cannot tell, which the warnings name.

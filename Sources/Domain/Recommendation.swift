@@ -229,9 +229,9 @@ package struct Lever: Codable, Sendable, Hashable {
     /// Where the lever leads: the best along it.
     package var configuration: Configuration
     /// What the best place along it is expected to have more, and the 90 % interval of that: more than what the configuration named is
-    /// expected to have, because which place is best is not known.
+    /// expected to have, because which place is best is not known. No interval where nothing tells how much a training varies.
     package var gain: Double
-    package var interval: Interval
+    package var interval: Interval?
     /// gain over what is there now.
     package var relativeGain: Double
     package var cost: Cost
@@ -239,7 +239,7 @@ package struct Lever: Codable, Sendable, Hashable {
     package var grade: ExtrapolationGrade
 
     package init(
-        name: String, configuration: Configuration, gain: Double, interval: Interval, relativeGain: Double, cost: Cost,
+        name: String, configuration: Configuration, gain: Double, interval: Interval?, relativeGain: Double, cost: Cost,
         grade: ExtrapolationGrade
     ) {
         self.name = name

@@ -45,6 +45,9 @@ package struct LawPredictor: Sendable {
     let models: [(weight: Double, model: FamilyModel)]
     private let degrees: Double
 
+    /// Whether anything tells how much a training varies.
+    package var knowsNoise: Bool { fit.noise.source != .unknown }
+
     /// Standard deviations of the law in half of a 90 % interval.
     package var reach: Double { studentQuantile95(degrees) }
 
@@ -81,7 +84,7 @@ package struct LawPredictor: Sendable {
         }
         return Prediction(
             mean: mean, lawDeviation: max(0, square - mean * mean).squareRoot(), trainingDeviation: fit.noise.training,
-            degrees: degrees, knowsNoise: fit.noise.source != .unknown)
+            degrees: degrees, knowsNoise: knowsNoise)
     }
 
     /// What the metric changes by from one place to another: mean and standard deviation of the law, in which what both places

@@ -127,7 +127,8 @@ struct AdvisorTests {
         let lever = try #require(potential.levers.first { $0.name == "hstu" })
         let both = try #require(potential.levers.first { $0.name == "depth and width" })
         #expect(abs(lever.gain - both.gain - 0.006) < 0.001)
-        #expect(lever.interval.low < lever.gain && lever.gain < lever.interval.high)
+        let interval = try #require(lever.interval)
+        #expect(interval.low < lever.gain && lever.gain < interval.high)
     }
 
     @Test("the potential finds each axis' optimum, and what the surface has there")

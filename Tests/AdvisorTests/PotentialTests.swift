@@ -24,11 +24,13 @@ struct PotentialTests {
         let found = try advisor.potential()
         #expect(found.levers.map(\.name).contains("data x 2, depth and width"))
         for lever in found.levers {
-            #expect(lever.interval.low < lever.interval.high, "\(lever.name)")
-            #expect(lever.interval.low <= lever.gain && lever.gain <= lever.interval.high)
+            let interval = try #require(lever.interval)
+            #expect(interval.low < interval.high, "\(lever.name)")
+            #expect(interval.low <= lever.gain && lever.gain <= interval.high)
         }
         let (depth, width, both) = (found.levers[0], found.levers[1], found.levers[2])
-        #expect(depth.gain > 1e-6 && width.gain > 1e-6 && depth.interval.low >= 0 && width.interval.low >= 0)
+        #expect(depth.gain > 1e-6 && width.gain > 1e-6)
+        #expect(depth.interval?.low ?? -1 >= 0 && width.interval?.low ?? -1 >= 0)
         #expect(both.gain >= max(depth.gain, width.gain))
     }
 
@@ -57,13 +59,32 @@ struct PotentialTests {
         more.costs.facts.tokens *= 2
         let c = branch.configuration(layers: 1, dim: 64)
         let change = law.difference(branch.place(c), more.place(c))
-        let half = (lever.interval.high - lever.interval.low) / 2
+        let interval = try #require(lever.interval)
+        let half = (interval.high - interval.low) / 2
         #expect(abs(half / (law.reach * change.deviation) - 1) < 0.12)
         #expect(abs(lever.gain - change.mean) < 0.2 * change.deviation)
         let found = try advisor.whatIf(Advisor.Change(usersX: 2))
         let (a, b) = (branch.place(found.before.configuration), more.place(found.after.configuration))
         let expected = law.reach * law.difference(a, b).deviation
-        #expect(abs((found.interval.high - found.interval.low) / 2 / expected - 1) < 1e-9)
+        let changed = try #require(found.interval)
+        #expect(abs((changed.high - changed.low) / 2 / expected - 1) < 1e-9)
+    }
+
+    @Test("where nothing tells how much a training varies, gains have no interval")
+    func unknownNoise() throws {
+        let bare = AdvisorTests.observations.filter { $0.configuration.layers <= 2 && $0.configuration.dim <= 32 }
+            .map { o -> Observation in
+                var o = o
+                o.users = 0
+                o.metrics = o.metrics.mapValues { Measurement(value: $0.value, standardError: 0) }
+                return o
+            }
+        let advisor = try ChangeTests.advisor(bare)
+        #expect(advisor.branches[0].laws["ndcg@10"]?.knowsNoise == false)
+        let levers = try advisor.potential().levers
+        #expect(!levers.isEmpty && levers.allSatisfy { $0.interval == nil && $0.gain.isFinite })
+        let found = try advisor.whatIf(Advisor.Change(latencyX: 0.9))
+        #expect(found.interval == nil || found.before.configuration == found.after.configuration)
     }
 
     @Test("a lever that leads outside the observations says so")

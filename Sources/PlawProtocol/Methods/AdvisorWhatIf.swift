@@ -78,15 +78,15 @@ package struct AdvisorWhatIfResult: Codable, Sendable, Hashable {
     /// Training positions of an epoch; absent where the data stays.
     package var tokensBefore: Int?
     package var tokensAfter: Int?
-    /// Expected change of the metric, and its 90 % interval.
+    /// Expected change of the metric, and its 90 % interval; none where nothing tells how much a training varies.
     package var gain: Double
-    package var interval: Interval
+    package var interval: Interval?
     package var warnings: [Warning]
     package var laws: [String: Int64]
 
     package init(
         dataset: String, metric: Metric, before: Candidate, after: Candidate, beforeGrade: ExtrapolationGrade,
-        grade: ExtrapolationGrade, tokensBefore: Int?, tokensAfter: Int?, gain: Double, interval: Interval,
+        grade: ExtrapolationGrade, tokensBefore: Int?, tokensAfter: Int?, gain: Double, interval: Interval?,
         warnings: [Warning], laws: [String: Int64]
     ) {
         self.beforeGrade = beforeGrade

@@ -36,7 +36,7 @@ struct Potential: AsyncParsableCommand {
                     cells: [
                         lever.name, "\(lever.configuration.layers)", "\(lever.configuration.dim)",
                         Format.quality(lever.gain), Format.fixed(lever.relativeGain * 100, 1) + " %",
-                        Format.interval(lever.interval),
+                        lever.interval.map(Format.interval) ?? "unknown",
                         lever.cost.parameters.isFinite ? Format.count(lever.cost.parameters) : "unknown",
                     ] + (isOutside ? [lever.grade.rawValue] : []))
             }

@@ -46,7 +46,8 @@ struct WhatIf: AsyncParsableCommand {
             show("before", answer.before, answer.beforeGrade, answer.tokensBefore)
             show("after", answer.after, answer.grade, answer.tokensAfter)
             Terminal.print(
-                "\(answer.metric) changes by \(Format.quality(answer.gain)) (90 % \(Format.interval(answer.interval)))")
+                "\(answer.metric) changes by \(Format.quality(answer.gain)) "
+                    + "(\(answer.interval.map { "90 % \(Format.interval($0))" } ?? "interval unknown"))")
             CandidateDisplay.printWarnings(answer.warnings)
         }
     }
