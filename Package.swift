@@ -47,6 +47,10 @@ let package = Package(
     targets: [
         // Floor 0
         .target(name: "Domain", swiftSettings: strict),
+        .target(name: "StrictJSON", swiftSettings: strict),
+        .testTarget(
+            name: "StrictJSONTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "StrictJSON"],
+            swiftSettings: strict),
 
         // Floor 1
         .target(name: "CKernels"),
@@ -68,7 +72,7 @@ let package = Package(
         .target(name: "Observations", dependencies: ["Domain"], swiftSettings: fast),
         .testTarget(name: "ObservationsTests", dependencies: ["Domain", "Observations"], swiftSettings: strict),
         .target(name: "Trials", dependencies: ["Domain"], swiftSettings: fast),
-        .target(name: "PlawProtocol", dependencies: ["Domain", "Trials"], swiftSettings: strict),
+        .target(name: "PlawProtocol", dependencies: ["Domain", "StrictJSON", "Trials"], swiftSettings: strict),
 
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "Systemd", dependencies: ["CSystemd", logging], swiftSettings: strict),
@@ -106,7 +110,7 @@ let package = Package(
         .target(
             name: "PlawTransport",
             dependencies: [
-                "PlawProtocol", "Systemd", logging,
+                "PlawProtocol", "StrictJSON", "Systemd", logging,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
@@ -115,7 +119,7 @@ let package = Package(
         .target(
             name: "PlawClient",
             dependencies: [
-                "PlawProtocol", "PlawTransport",
+                "PlawProtocol", "PlawTransport", "StrictJSON",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
@@ -134,7 +138,7 @@ let package = Package(
             dependencies: [
                 "Advisor", "Calibration", "Domain", "Interactions", "Observations", "PerformanceLaws", "PlawProtocol",
                 "PlawTransport",
-                "Reports", "SequenceEntropy", "SequentialDesign", "Store", "Systemd", "Trials", logging,
+                "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Trials", logging,
             ], swiftSettings: strict),
 
         // For tests
@@ -173,7 +177,9 @@ let package = Package(
             ], swiftSettings: strict),
         .testTarget(
             name: "PlawTransportTests",
-            dependencies: ["PlawClient", "PlawProtocol", "PlawTesting", "PlawTransport", "Systemd", logging],
+            dependencies: [
+                "PlawClient", "PlawProtocol", "PlawTesting", "PlawTransport", "StrictJSON", "Systemd", logging,
+            ],
             swiftSettings: strict),
 
         .target(
@@ -199,7 +205,8 @@ let package = Package(
         .executableTarget(
             name: "plaw",
             dependencies: [
-                "Domain", "Observations", "PlawClient", "PlawProtocol", "PlawTransport", "Trials", argumentParser,
+                "Domain", "Observations", "PlawClient", "PlawProtocol", "PlawTransport", "StrictJSON", "Trials",
+                argumentParser,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),

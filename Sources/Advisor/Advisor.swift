@@ -211,7 +211,8 @@ package struct Advisor: Sendable {
         let within = sure == highest ? "" : "among the observations"
         func shape(_ shape: Int) -> String {
             let c = question.configuration(shape)
-            return (Set(branches.map(\.key)).count > 1 ? c.backbone.rawValue + " " : "") + "\(c.layers) x \(c.dim)"
+            let backbone = branches[search.place(shape).part].key.backboneName
+            return (Set(branches.map(\.key)).count > 1 ? backbone + " " : "") + "\(c.layers) x \(c.dim)"
         }
         let value = question.value(best)
         func more(_ regret: Double) -> String {

@@ -49,7 +49,7 @@ extension Advisor {
         for (other, place) in branches.enumerated() where other != number {
             guard let otherLaw = place.laws[name] else { continue }
             let label = [
-                place.key.backbone.rawValue, place.key.loss == branch.key.loss ? nil : place.key.loss.rawValue,
+                place.key.backboneName, place.key.loss == branch.key.loss ? nil : place.key.loss.rawValue,
                 place.key.maxLength == branch.key.maxLength ? nil : "L \(place.key.maxLength)",
             ].compactMap { $0 }.joined(separator: " ")
             let way = Way(

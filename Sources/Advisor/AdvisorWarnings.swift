@@ -94,7 +94,7 @@ extension Advisor {
         }
         let keys = Set(branches.map(\.key))
         guard keys.count > 1 else { return warnings }
-        let backbones = Set(keys.map(\.backbone.rawValue)).sorted().joined(separator: ", ")
+        let backbones = Set(keys.map(\.backboneName)).sorted().joined(separator: ", ")
         warnings.append(
             Warning(code: "several-laws", message: "compared over the laws of \(keys.count) keys (\(backbones))"))
         return warnings

@@ -128,7 +128,7 @@ extension Advisor {
                 }
                 branch.costs.facts = facts
                 guard facts.tokens == old.tokens || branch.knowsData(name) else {
-                    left.insert(branch.key.backbone.rawValue)
+                    left.insert(branch.key.backboneName)
                     return nil
                 }
                 return branch
@@ -152,7 +152,7 @@ extension Advisor {
         }
         // The same branches answer the same, from the same table.
         if kept.count == now.count, zip(kept, now).allSatisfy({ $0.costs == $1.costs }) { return (self, []) }
-        return (Advisor(dataset: dataset, branches: kept), warnings)
+        return (Advisor(dataset: dataset, hasInteractions: hasInteractions, branches: kept), warnings)
     }
 }
 

@@ -190,7 +190,8 @@ extension CalibrationSupervisor {
         max(0, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
     }
 
-    /// How many times longer the finished trials of a job took than was predicted, as a typical one did: what the remaining predictions are corrected by.
+    /// How many times longer a typical finished trial of a job took than was predicted: what the remaining predictions are corrected
+    /// by.
     func epochScale(of job: Int64) async -> Double {
         guard let trials = try? await store.trials(of: job) else { return 1 }
         let done = trials.filter { $0.state == .finished && $0.predictedSeconds > 0 && $0.seconds > 0 }

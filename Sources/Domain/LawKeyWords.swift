@@ -12,11 +12,17 @@ extension LawKey {
         }
     }
 
+    /// The backbone alone: `sasrec`, `undeclared backbone`.
+    package var backboneName: String {
+        undeclared.contains("backbone") ? "undeclared backbone" : backbone.rawValue
+    }
+
     /// What else tells this key from others, by the columns of a table of observations; of a policy, the words that not all of them have.
     package func distinction(from others: [LawKey]) -> [String] {
         var found: [String] = []
         func add(_ column: String, _ value: (LawKey) -> String) {
-            let own = said(column, value(self))
+            guard !undeclared.contains(column) else { return }
+            let own = value(self)
             if others.contains(where: { $0.said(column, value($0)) != own }) {
                 found.append("\(column) \(own.isEmpty ? "none" : own)")
             }
@@ -39,7 +45,7 @@ extension LawKey {
         add("code_version") { $0.codeVersion }
         let unsaid = undeclared.filter { column in others.contains { !$0.undeclared.contains(column) } }
         if !unsaid.isEmpty { found.append("undeclared: " + unsaid.joined(separator: ", ")) }
-        return found.filter { !$0.hasSuffix(" ?") }
+        return found
     }
 
     private var policyWords: [String] { policy.split(separator: " ").map(String.init) }

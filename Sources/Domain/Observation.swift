@@ -38,23 +38,80 @@ package struct LawKey: Codable, Sendable, Hashable {
         self.undeclared = undeclared
     }
 
-    /// Keys from before filters were written down have neither of the two: nothing was undeclared, and which filter it was
-    /// is known to the dataset alone.
+    private enum CodingKeys: CodingKey {
+        case datasetVersion, filter, split, mask, candidates, backbone, loss, negatives, maxLength, policy, codeVersion
+        case undeclared
+
+        /// The column of an import.
+        var column: String {
+            switch self {
+            case .datasetVersion: "dataset_version"
+            case .maxLength: "max_length"
+            case .codeVersion: "code_version"
+            default: stringValue
+            }
+        }
+    }
+
+    /// What is absent nobody declared, and has a placeholder. Keys from before filters were written down have neither filter nor
+    /// `undeclared`: nothing was undeclared, and which filter it was is known to the dataset alone.
     package init(from decoder: any Decoder) throws {
         let c = try decoder.container(keyedBy: CodingKeys.self)
-        datasetVersion = try c.decode(String.self, forKey: .datasetVersion)
-        filter = try c.decodeIfPresent(String.self, forKey: .filter) ?? ""
-        split = try c.decode(String.self, forKey: .split)
-        mask = try c.decode(CandidateMask.self, forKey: .mask)
-        candidates = try c.decode(String.self, forKey: .candidates)
-        backbone = try c.decode(Backbone.self, forKey: .backbone)
-        loss = try c.decode(Loss.self, forKey: .loss)
-        negatives = try c.decode(Int.self, forKey: .negatives)
-        maxLength = try c.decode(Int.self, forKey: .maxLength)
-        policy = try c.decode(String.self, forKey: .policy)
-        codeVersion = try c.decode(String.self, forKey: .codeVersion)
-        undeclared = try c.decodeIfPresent([String].self, forKey: .undeclared) ?? []
+        func member<Value: Decodable>(_ key: CodingKeys, _ placeholder: Value) throws -> Value {
+            c.contains(key) ? try c.decode(Value.self, forKey: key) : placeholder
+        }
+        datasetVersion = try member(.datasetVersion, "")
+        filter = try member(.filter, "")
+        split = try member(.split, "")
+        mask = try member(.mask, .none)
+        candidates = try member(.candidates, "")
+        backbone = try member(.backbone, .sasrec)
+        loss = try member(.loss, .cce)
+        negatives = try member(.negatives, 0)
+        maxLength = try member(.maxLength, 50)
+        policy = try member(.policy, "")
+        codeVersion = try member(.codeVersion, "")
+        undeclared = try member(.undeclared, [])
     }
+
+    /// What is undeclared is left out, but for what is stored: equal keys are equal text there.
+    package func encode(to encoder: any Encoder) throws {
+        var c = encoder.container(keyedBy: CodingKeys.self)
+        func add(_ key: CodingKeys, _ value: some Encodable, isKnown: Bool = false) throws {
+            guard isKnown || encoder.isStoring || !undeclared.contains(key.column) else { return }
+            try c.encode(value, forKey: key)
+        }
+        try add(.datasetVersion, datasetVersion)
+        try add(.filter, filter)
+        try add(.split, split)
+        try add(.mask, mask)
+        try add(.candidates, candidates)
+        try add(.backbone, backbone)
+        try add(.loss, loss)
+        try add(.negatives, negatives)
+        try add(.maxLength, maxLength)
+        // Heads and feed-forward factors stand in a policy of which nobody said the rest.
+        try add(.policy, policy, isKnown: !policy.isEmpty)
+        try add(.codeVersion, codeVersion)
+        try c.encode(undeclared, forKey: .undeclared)
+    }
+
+    /// What nobody declared of a configuration.
+    package var undeclaredOfConfiguration: [String] {
+        ["backbone", "heads", "max_length", "loss"].filter(undeclared.contains)
+    }
+}
+
+extension CodingUserInfoKey {
+    /// Set where values are encoded to be stored: what nobody declared keeps its placeholder.
+    package static let isStoring: CodingUserInfoKey = {
+        guard let key = CodingUserInfoKey(rawValue: "plaw.isStoring") else { preconditionFailure("no key of a text") }
+        return key
+    }()
+}
+
+extension Encoder {
+    fileprivate var isStoring: Bool { userInfo[.isStoring] != nil }
 }
 
 /// What one finished trial measured, here or elsewhere. Of an import, what the file does not say is 0, where nothing else is said.
@@ -118,4 +175,61 @@ package struct Observation: Codable, Sendable, Hashable {
     /// Quality-adjusted data size D' = tokens / ApEn. Where an import leaves one of them unsaid, the share of the users: D' in
     /// units of that of all users, and the key keeps such observations apart.
     package var effectiveTokens: Double { tokens > 0 && apen > 0 ? Double(tokens) / apen : userFraction }
+
+    // MARK: - Coding
+
+    private enum CodingKeys: CodingKey {
+        case id, dataset, key, configuration, tokens, apen, userFraction, seed, users, metrics, epochs, seconds
+        case converged, job, trial, status, bestEpoch, parameters, source
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let c = try decoder.container(keyedBy: CodingKeys.self)
+        id = try c.decode(Int64.self, forKey: .id)
+        dataset = try c.decode(String.self, forKey: .dataset)
+        key = try c.decode(LawKey.self, forKey: .key)
+        configuration = try c.decode(Configuration.self, forKey: .configuration)
+        tokens = c.contains(.tokens) ? try c.decode(Int.self, forKey: .tokens) : 0
+        apen = c.contains(.apen) ? try c.decode(Double.self, forKey: .apen) : 0
+        userFraction = try c.decode(Double.self, forKey: .userFraction)
+        seed = try c.decode(UInt64.self, forKey: .seed)
+        users = try c.decode(Int.self, forKey: .users)
+        metrics = try c.decode([String: Measurement].self, forKey: .metrics)
+        epochs = try c.decode(Int.self, forKey: .epochs)
+        seconds = try c.decode(Double.self, forKey: .seconds)
+        converged = try c.decode(Bool.self, forKey: .converged)
+        job = try c.decodeIfPresent(Int64.self, forKey: .job)
+        trial = try c.decodeIfPresent(Int64.self, forKey: .trial)
+        status = try c.decodeIfPresent(String.self, forKey: .status)
+        bestEpoch = try c.decodeIfPresent(Int.self, forKey: .bestEpoch)
+        parameters = try c.decodeIfPresent(Int.self, forKey: .parameters)
+        source = try c.decodeIfPresent(String.self, forKey: .source)
+    }
+
+    /// What the key calls undeclared is left out, but for what is stored.
+    package func encode(to encoder: any Encoder) throws {
+        var c = encoder.container(keyedBy: CodingKeys.self)
+        func isKnown(_ column: String) -> Bool { encoder.isStoring || !key.undeclared.contains(column) }
+        var configuration = configuration
+        if !encoder.isStoring { configuration.undeclared = key.undeclaredOfConfiguration }
+        try c.encode(id, forKey: .id)
+        try c.encode(dataset, forKey: .dataset)
+        try c.encode(key, forKey: .key)
+        try c.encode(configuration, forKey: .configuration)
+        if isKnown("tokens") { try c.encode(tokens, forKey: .tokens) }
+        if isKnown("apen") { try c.encode(apen, forKey: .apen) }
+        try c.encode(userFraction, forKey: .userFraction)
+        try c.encode(seed, forKey: .seed)
+        try c.encode(users, forKey: .users)
+        try c.encode(metrics, forKey: .metrics)
+        try c.encode(epochs, forKey: .epochs)
+        try c.encode(seconds, forKey: .seconds)
+        try c.encode(converged, forKey: .converged)
+        try c.encodeIfPresent(job, forKey: .job)
+        try c.encodeIfPresent(trial, forKey: .trial)
+        try c.encodeIfPresent(status, forKey: .status)
+        try c.encodeIfPresent(bestEpoch, forKey: .bestEpoch)
+        try c.encodeIfPresent(parameters, forKey: .parameters)
+        try c.encodeIfPresent(source, forKey: .source)
+    }
 }

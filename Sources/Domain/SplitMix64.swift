@@ -3,7 +3,7 @@
 ///     var random = SplitMix64(seed: 7)
 ///     let share = random.uniform()
 package struct SplitMix64: RandomNumberGenerator, Sendable {
-    @usableFromInline package var state: UInt64
+    @usableFromInline var state: UInt64
 
     @inlinable package init(seed: UInt64) { state = seed }
 

@@ -3,6 +3,7 @@ internal import NIOCore
 internal import NIOPosix
 package import PlawProtocol
 internal import PlawTransport
+internal import StrictJSON
 internal import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -18,16 +19,26 @@ package struct ClientError: Error, Sendable, CustomStringConvertible {
     package init(description: String) { self.description = description }
 }
 
-/// A notification from the daemon; its params as JSON text.
+/// A notification from the daemon.
 package struct ServerNotification: Sendable {
-    package var method: String
-    let message: [UInt8]
+    package let method: String
+    fileprivate let message: JSONNode
 
-    private struct Envelope<Params: Decodable>: Decodable { var params: Params }
-
-    /// The params as a value.
+    /// The params as a value. Errors: `ClientError`.
     package func params<Params: Decodable>(_ type: Params.Type) throws -> Params {
-        try JSONDecoder().decode(Envelope<Params>.self, from: Data(message)).params
+        try message.required("params", type, of: method)
+    }
+}
+
+extension JSONNode {
+    /// A member of a message about `method`. Errors: `ClientError`.
+    fileprivate func required<T: Decodable>(_ name: String, _ type: T.Type, of method: String) throws -> T {
+        do {
+            guard let value = member(name) else { throw JSONMismatch(path: name, found: nil, expected: "a value") }
+            return try value.decode(type)
+        } catch let error as JSONMismatch {
+            throw ClientError(description: "\(method): the daemon sent what this client does not know: \(error)")
+        }
     }
 }
 
@@ -40,8 +51,8 @@ package final class PlawClient: Sendable {
     /// Where a request stands. Its place is made before it is sent, since the answer may come before its caller waits.
     private enum Pending {
         case sent
-        case awaited(CheckedContinuation<[UInt8], any Error>)
-        case settled(Result<[UInt8], any Error>)
+        case awaited(CheckedContinuation<JSONNode, any Error>)
+        case settled(Result<JSONNode, any Error>)
     }
 
     private struct State {
@@ -125,18 +136,14 @@ package final class PlawClient: Sendable {
 
     /// Calls a method. Errors: `RPCError` from the daemon, `ClientError`, `CancellationError`.
     package func call<M: RPCMethod>(_ method: M.Type, _ params: M.Params) async throws -> M.Result {
-        let response = try await exchange(M.name, params)
-        return try JSONDecoder().decode(ResultEnvelope<M.Result>.self, from: Data(response)).result
+        try await exchange(M.name, params).required("result", M.Result.self, of: M.name)
     }
 
     /// Calls a method by name and returns its result as it is.
     package func callRaw(_ method: String, _ params: JSONValue?) async throws -> JSONValue {
-        let response = try await exchange(method, params)
-        return try JSONDecoder().decode(ResultEnvelope<JSONValue>.self, from: Data(response)).result
+        try await exchange(method, params).required("result", JSONValue.self, of: method)
     }
 
-    private struct ResultEnvelope<Result: Decodable>: Decodable { var result: Result }
-    private struct ErrorEnvelope: Decodable { var error: RPCError? }
     private struct Request<Params: Encodable>: Encodable {
         var jsonrpc = "2.0"
         var id: Int64?
@@ -144,12 +151,8 @@ package final class PlawClient: Sendable {
         var params: Params?
     }
     private struct CancelParams: Encodable { var id: Int64 }
-    private struct Head: Decodable {
-        var id: Int64?
-        var method: String?
-    }
 
-    private func exchange(_ method: String, _ params: (some Encodable & Sendable)?) async throws -> [UInt8] {
+    private func exchange(_ method: String, _ params: (some Encodable & Sendable)?) async throws -> JSONNode {
         let id = state.withLock { state in
             state.nextID += 1
             state.pending[state.nextID] = state.isClosed ? .settled(.failure(closed)) : .sent
@@ -168,20 +171,20 @@ package final class PlawClient: Sendable {
         } onCancel: {
             cancel(id)
         }
-        if let error = try JSONDecoder().decode(ErrorEnvelope.self, from: Data(response)).error { throw error }
+        if response.member("error") != nil { throw try response.required("error", RPCError.self, of: method) }
         return response
     }
 
     private var closed: ClientError { ClientError(description: "the daemon at \(path) closed the connection") }
 
-    private func send(_ request: ByteBuffer, id: Int64) async throws -> [UInt8] {
+    private func send(_ request: ByteBuffer, id: Int64) async throws -> JSONNode {
         do {
             try await outbound.write(request)
         } catch {
             settle(id, .failure(closed))
         }
         return try await withCheckedThrowingContinuation { continuation in
-            let settled: Result<[UInt8], any Error>? = state.withLock { state in
+            let settled: Result<JSONNode, any Error>? = state.withLock { state in
                 if case .settled(let result) = state.pending[id] { return result }
                 state.pending[id] = .awaited(continuation)
                 return nil
@@ -191,8 +194,8 @@ package final class PlawClient: Sendable {
     }
 
     /// Ends a request. One that has ended already, or was never made, stays as it is.
-    private func settle(_ id: Int64, _ result: Result<[UInt8], any Error>) {
-        let awaited: CheckedContinuation<[UInt8], any Error>? = state.withLock { state in
+    private func settle(_ id: Int64, _ result: Result<JSONNode, any Error>) {
+        let awaited: CheckedContinuation<JSONNode, any Error>? = state.withLock { state in
             switch state.pending[id] {
             case .sent:
                 state.pending[id] = .settled(result)
@@ -229,7 +232,7 @@ package final class PlawClient: Sendable {
         do {
             for try await frame in inbound {
                 guard case .message(let buffer, _) = frame else { break }
-                deliver(Array(buffer.readableBytesView))
+                deliver(Data(buffer.readableBytesView))
             }
         } catch {
             // A broken connection ends like a closed one: everybody waiting is told below.
@@ -240,14 +243,21 @@ package final class PlawClient: Sendable {
         giveUp.finish()
     }
 
-    private func deliver(_ message: [UInt8]) {
-        guard let head = try? JSONDecoder().decode(Head.self, from: Data(message)) else { return }
-        if let id = head.id, head.method == nil {
-            settle(id, .success(message))
-        } else if let method = head.method {
+    private func deliver(_ data: Data) {
+        let message: JSONNode
+        do {
+            message = try JSONText.root(of: data)
+        } catch {
+            // Whose answer it was cannot be told: every caller learns it.
+            return settleAll(ClientError(description: "the daemon at \(path) sent what is no JSON: \(error)"))
+        }
+        let id = message.member("id").flatMap { try? $0.decode(Int64.self) }
+        if let method = message.member("method")?.stringValue {
             notify.yield(ServerNotification(method: method, message: message))
-        } else if let error = (try? JSONDecoder().decode(ErrorEnvelope.self, from: Data(message)))?.error {
-            // An error without an id concerns the connection: every caller learns it.
+        } else if let id {
+            settle(id, .success(message))
+        } else if let error = message.member("error").flatMap({ try? $0.decode(RPCError.self) }) {
+            // An error without an id concerns the connection.
             settleAll(error)
         }
     }

@@ -1,3 +1,5 @@
+internal import StrictJSON
+
 /// A JSON-RPC error code; the stable word of each is what `data.reason` says.
 package enum ErrorCode: Int, Sendable, Hashable, CaseIterable {
     case parseError = -32700
@@ -79,15 +81,23 @@ package struct RPCError: Error, Codable, Sendable, Hashable, CustomStringConvert
     package static func parameter(
         _ field: String, found: String, expected: String, _ fields: [String: JSONValue] = [:]
     ) -> RPCError {
-        let shown = found.utf8.count <= 60 ? found : String(found.prefix(57)) + "..."
-        return RPCError(
-            .invalidParams, "\(field): found \(shown), expected \(expected)",
+        RPCError(
+            .invalidParams, "\(field): found \(shortened(found)), expected \(expected)",
             fields.merging(["field": .string(field)]) { $1 })
     }
 
     /// The same for a value that is a text.
     package static func parameter(_ field: String, foundText text: String, expected: String) -> RPCError {
         parameter(field, found: "\"\(text)\"", expected: expected)
+    }
+
+    /// Errors: `invalidParams` for a whole number that is not within a range; one that is absent is.
+    package static func check<Value: FixedWidthInteger & Sendable>(
+        _ field: String, _ value: Value?, _ range: ClosedRange<Value>
+    ) throws(RPCError) {
+        guard let value, !range.contains(value) else { return }
+        let most = range.upperBound == .max ? " or more" : " to \(range.upperBound)"
+        throw parameter(field, found: "\(value)", expected: "\(range.lowerBound)\(most)")
     }
 
     /// A parameter that is not there.

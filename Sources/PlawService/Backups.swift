@@ -92,15 +92,15 @@ actor Backups {
         }
         inWork += 1
         defer { inWork -= 1 }
-        // Only the database is copied.
-        let room = try await space.reserve(layout.databaseBytes, for: "a copy of the database")
-        defer { withExtendedLifetime(room) {} }
         let id = UUID().uuidString.lowercased()
         let folder = layout.backups + "/" + id
         do {
             let schema = try await store.schemaVersion()
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-            try await store.backup(to: folder + "/plawd.sqlite")
+            // The rest is linked.
+            try await space.writing(layout.databaseBytes, for: "a copy of the database") {
+                try await store.backup(to: folder + "/plawd.sqlite")
+            }
             let (corpora, trials) = try await (store.corpusFiles(), store.trialIDs())
             let archive = try await offload.run { [layout] in
                 let files = try layout.link(corpora: corpora.sorted(), trials: trials.sorted(), into: folder)
@@ -123,9 +123,7 @@ actor Backups {
             throw RPCError(.backupUnknown, "no backup \"\(id)\" is open; make one with store.backup {}")
         }
         let archive = snapshot.archive
-        guard offset >= 0, offset < archive.bytes else {
-            throw RPCError.parameter("offset", found: "\(offset)", expected: "0 to \(archive.bytes - 1)")
-        }
+        try RPCError.check("offset", offset, 0...archive.bytes - 1)
         snapshots[id]?.touched = .now
         let data: Data
         do {

@@ -17,8 +17,6 @@ actor CalibrationService {
     private let configuration: LiveConfiguration
     private let space: DiskSpace
     private let offload = Offload()
-    /// What calibrations that have not ended are expected to write, by job, as far as they were started by this process.
-    private var forecasts: [Int64: Int] = [:]
 
     init(
         store: Store, layout: StateLayout, executor: any TrialExecutor, supervisor: CalibrationSupervisor,
@@ -47,20 +45,15 @@ actor CalibrationService {
                     + plan.notes.joined(separator: "; "),
                 ["budgetSeconds": .number(settings.budgetSeconds)])
         }
-        let bytes = plan.diskBytes ?? 0
-        // Those that wait or run have not written all that they were let in for.
-        let unfinished = try await store.unfinishedJobs()
-        forecasts = forecasts.filter { unfinished.contains($0.key) }
-        let others = forecasts.values.reduce(0, +)
-        try await space.check(
-            bytes + others, for: others == 0 ? "the calibration" : "the calibration, with those before it,")
         let trials = plan.trials.map { trial in
             NewTrial(trial, settings: settings, corpus: corpus)
         }
+        // Until the job's own row keeps it.
+        let room = try await space.reserve(plan.diskBytes ?? 0, for: "the calibration")
+        defer { withExtendedLifetime(room) {} }
         let id = try await supervisor.enqueue(
             dataset: params.name, budgetSeconds: settings.budgetSeconds, workers: settings.workers, message: nil,
             trials: trials, design: prepared.design)
-        forecasts[id] = bytes
         return CalibrationStartResult(job: try await store.job(id), plan: plan)
     }
 
@@ -106,24 +99,10 @@ actor CalibrationService {
                 corpus: corpus, note: facts.items >= LossChoice.largeCatalogue ? plan.notes.first : nil,
                 latencies: try await store.latencies(settings.backbone, heads: settings.heads))
         }
-        plan.diskBytes = Self.diskBytes(plan, users: facts.evaluatedUsers, items: facts.items)
+        plan.diskBytes =
+            CalibrationForecast(plan, evaluatedUsers: facts.evaluatedUsers, items: facts.items).bytes
         plan.smallestDifference = try await chooser.smallestDifference(pricing)
         return Prepared(settings: pricing.settings, plan: plan, corpus: corpus, design: design)
-    }
-
-    /// What a calibration is expected to write, as docs/running.md says: for each trial the ranks of its users, its log and its rows
-    /// in the database, and for each worker two checkpoints of the largest model, the old one and the new one.
-    static func diskBytes(_ plan: CalibrationPlanResult, users: Int, items: Int) -> Int {
-        let seconds = plan.trials.reduce(0) { $0 + $1.predictedSeconds }
-        let mean = plan.trials.isEmpty ? 60 : seconds / Double(plan.trials.count)
-        let more = min(10_000, (plan.openSeconds ?? 0) / max(1, mean))
-        let trials = plan.trials.count + Int(more.rounded(.up))
-        // A line of progress at most twice a second.
-        let progress = Int(2 * 300 * min(1e7, seconds + (plan.openSeconds ?? 0)))
-        let largest = plan.trials.map { CostModel.parameters($0.configuration, items: items) }.max() ?? 0
-        // Parameters, the best ones, two moments, and the steps of rows.
-        let checkpoint = 4 * (4 * largest + items)
-        return trials * (12 * users + 32_768) + progress + 2 * plan.workers * checkpoint
     }
 
     private struct Prepared {

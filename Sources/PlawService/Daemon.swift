@@ -43,6 +43,7 @@ package final class Daemon: Sendable {
     let supervisor: CalibrationSupervisor
     private let services: Services
     private let uploads: Uploads
+    private let space: DiskSpace
     let logger: Logger
     let started = ContinuousClock.now
     let executor: any TrialExecutor
@@ -84,7 +85,9 @@ package final class Daemon: Sendable {
         ) { dataset, key in
             try await laws.fit(LawFitParams(name: dataset), key: key).map(\.id)
         }
-        let space = DiskSpace(root: layout.root, maximum: { configuration.maxStateBytes })
+        space = DiskSpace(
+            root: layout.root, maximum: { configuration.maxStateBytes },
+            expected: { try await CalibrationForecast.bytes(unfinished: store) })
         uploads = Uploads(
             folder: layout.uploads, maximumBytes: { configuration.maxUploadBytes }, space: space)
         services = Services(
@@ -234,11 +237,9 @@ package final class Daemon: Sendable {
     private func addJobs(to router: inout Router) {
         let (store, supervisor) = (store, supervisor)
         router.on(JobList.self) { params, _ in
-            let limit = params.limit ?? 50
-            guard (1...10_000).contains(limit) else {
-                throw RPCError.parameter("limit", found: "\(limit)", expected: "1 to 10000")
-            }
-            return JobListResult(jobs: try await answering { try await store.jobs(dataset: params.name, limit: limit) })
+            try RPCError.check("limit", params.limit, 1...10_000)
+            return JobListResult(
+                jobs: try await answering { try await store.jobs(dataset: params.name, limit: params.limit ?? 50) })
         }
         router.on(JobGet.self) { params, _ in try await answering { try await supervisor.snapshot(params.id) } }
         router.on(JobWait.self) { params, _ in
@@ -273,11 +274,19 @@ package final class Daemon: Sendable {
     }
 
     private func addLaws(to router: inout Router, _ prepared: PreparedAnswers) {
-        let laws = services.laws
+        let (laws, store, space) = (services.laws, store, space)
         router.on(LawFitMethod.self) { params, _ in
-            LawListResult(laws: try await answering { try await laws.fit(params) })
+            try await answering {
+                let bytes = LawForecast.bytes(
+                    observations: try await store.observationCount(of: params.name), metrics: params.metrics?.count)
+                return LawListResult(
+                    laws: try await space.writing(bytes, for: "the fit") { try await laws.fit(params) })
+            }
         }
-        router.onText(LawList.self) { params, _ in try await answering { try await laws.list(params) } }
+        router.onText(LawList.self) { params, _ in
+            try RPCError.check("before", params.before, 1 ... .max)
+            return try await answering { try await laws.list(params) }
+        }
         router.onText(LawGet.self) { params, _ in try await answering { try await laws.get(params) } }
         router.on(LawPredict.self, prepared: prepared) { params, _ in
             try await answering { try await laws.predict(params) }

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import PlawProtocol
-internal import PlawTransport
+internal import StrictJSON
 internal import Trials
 
 #if canImport(FoundationEssentials)
@@ -89,20 +89,14 @@ package struct DaemonConfiguration: Sendable, Hashable {
     private static func members(_ path: String) throws -> [String: JSONValue] {
         let data: Data
         do { data = try readFile(path) } catch { throw ConfigurationError("\(error)") }
-        func place(_ offset: Int) -> String {
-            let (line, column) = JSONSyntaxError.position(of: offset, in: data)
-            return "\(path):\(line):\(column)"
-        }
         do {
-            let text = try JSONText(data)
-            if let duplicate = text.duplicate { throw ConfigurationError("\(place(duplicate.offset)): \(duplicate)") }
-            return try text.root.decode([String: JSONValue].self)
+            return try JSONText.root(of: data).decode([String: JSONValue].self)
         } catch let error as JSONSyntaxError {
-            throw ConfigurationError("\(place(error.offset)): found \(error.found), expected \(error.expected)")
-        } catch let error as JSONMismatch {
+            let (line, column) = JSONSyntaxError.position(of: error.offset, in: data)
             throw ConfigurationError(
-                "\(path): \(error.path)\(error.path.isEmpty ? "" : ": ")found \(error.found ?? "nothing"), expected \(error.expected)"
-            )
+                "\(path):\(line):\(column): found \(error.found), expected \(error.expected)")
+        } catch let error as JSONMismatch {
+            throw ConfigurationError("\(path): \(error)")
         }
     }
 

@@ -60,13 +60,9 @@ actor DatasetService {
 
     func register(_ params: DatasetRegisterParams) async throws -> DatasetRegisterResult {
         try Self.check(name: params.name)
+        try RPCError.check("maxLength", params.maxLength, 1...4096)
+        try RPCError.check("options.kCore", params.options?.kCore, 1 ... .max)
         let maxLength = params.maxLength ?? 50
-        guard (1...4096).contains(maxLength) else {
-            throw RPCError.parameter("maxLength", found: "\(maxLength)", expected: "1 to 4096")
-        }
-        if let kCore = params.options?.kCore, kCore < 1 {
-            throw RPCError.parameter("options.kCore", found: "\(kCore)", expected: "1 or more")
-        }
         // Taken before the first wait, so that of two registrations at once one is refused.
         guard !inWork.contains(params.name) else { throw Self.taken(params.name) }
         inWork.insert(params.name)
@@ -103,13 +99,14 @@ actor DatasetService {
         let corpusFile = params.name + "." + UUID().uuidString.prefix(8).lowercased() + ".corpus"
         let corpusPath = layout.corpora + "/" + corpusFile
         do {
+            let expected = try await space.expected()
             let (decision, statistics, entropy, bytes) = try await offload.run(cancellable: {
                 [memory, space] isCancelled in
                 try memory.sharing { mayTake in
                     let reader = try InteractionReader(path: source, options: options)
                     var room: DiskSpace.Reservation?
                     let statistics = try reader.buildCorpus(at: corpusPath, shouldStop: isCancelled, mayTake: mayTake) {
-                        room = try space.reserveNow($0, for: "the corpus")
+                        room = try space.reserveNow($0, for: "the corpus", beside: expected)
                     }
                     room?.wrote()
                     room = nil
@@ -169,11 +166,9 @@ actor DatasetService {
         let m = params.m ?? stored.perUserApEn.m
         let r = params.r ?? stored.perUserApEn.r
         let maxLength = params.maxLength ?? stored.perUserApEn.maxLength
-        guard (1...64).contains(m) else { throw RPCError.parameter("m", found: "\(m)", expected: "1 to 64") }
+        try RPCError.check("m", m, 1...64)
         guard r.isFinite else { throw RPCError.parameter("r", found: "\(r)", expected: "a finite number") }
-        guard (1...4096).contains(maxLength) else {
-            throw RPCError.parameter("maxLength", found: "\(maxLength)", expected: "1 to 4096")
-        }
+        try RPCError.check("maxLength", maxLength, 1...4096)
         let key = EntropyKey(corpusFile: dataset.corpusFile, m: m, r: r, maxLength: maxLength)
         if let (entropy, movement) = measured.first(where: { $0.key == key })?.figures {
             return DatasetEntropyResult(name: params.name, entropy: entropy, movement: movement)

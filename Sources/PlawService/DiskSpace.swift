@@ -11,14 +11,16 @@ internal import Foundation
 /// What the state directory may still take: the quota of the configuration, and what the disk has left.
 ///
 /// There is one quota over everything in the directory. Whoever is about to write reserves room first, so that many who write at
-/// once do not take the same room. What the directory holds is counted anew now and then, since workers and the database write
-/// too, and always before anybody is refused.
+/// once do not take the same room, beside what calibrations that wait or run are still to write. What the directory holds is counted anew
+/// now and then, since workers and the database write too, and always before anybody is refused.
 final class DiskSpace: Sendable {
     private struct State {
-        /// Bytes found when the directory was last counted, and until when that is believed.
+        /// Bytes found when the directory was last counted, what reservations had written when that count began, and until when it
+        /// is believed.
         var used = 0
+        var writtenBefore = 0
         var isFreshUntil: ContinuousClock.Instant?
-        /// Bytes that reservations wrote since that count began.
+        /// Bytes that reservations ever wrote.
         var written = 0
         /// Bytes that are reserved and not written yet.
         var reserved = 0
@@ -27,15 +29,21 @@ final class DiskSpace: Sendable {
     private let root: String
     /// Most bytes of the state directory; nil for as many as the disk has.
     private let maximum: @Sendable () -> Int?
+    /// Bytes that calibrations are still to write.
+    let expected: @Sendable () async throws -> Int
     private let offload = Offload()
     private let state = Mutex(State())
 
     /// Counting takes at most so much of the time.
     private static let countingShare = 0.05
 
-    init(root: String, maximum: @escaping @Sendable () -> Int?) {
+    init(
+        root: String, maximum: @escaping @Sendable () -> Int?,
+        expected: @escaping @Sendable () async throws -> Int = { 0 }
+    ) {
         self.root = root
         self.maximum = maximum
+        self.expected = expected
     }
 
     /// Room that is kept for one who writes; given back when it goes.
@@ -66,19 +74,42 @@ final class DiskSpace: Sendable {
 
     /// Errors: as `check`.
     func reserve(_ bytes: Int, for purpose: String) async throws -> Reservation {
-        if isFresh, let reservation = take(bytes, of: try room()) { return reservation }
-        return try await offload.run { try self.reserveNow(bytes, for: purpose) }
+        let expected = try await expected()
+        if isFresh, let reservation = take(bytes, of: try room(), beside: expected) { return reservation }
+        // Not the reservation itself: the thread that made it might hold it for a moment longer than its owner.
+        try await offload.run { self.count() }
+        return try takeOrRefuse(bytes, for: purpose, beside: expected)
     }
 
-    /// The same for callers that may block.
-    func reserveNow(_ bytes: Int, for purpose: String) throws -> Reservation {
-        if isFresh, let reservation = take(bytes, of: try room()) { return reservation }
+    /// Keeps room while `body` writes about so much. Errors: as `check`, and what `body` throws.
+    func writing<T>(
+        _ bytes: Int, for purpose: String, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> T
+    ) async throws -> T {
+        let room = try await reserve(bytes, for: purpose)
+        defer { withExtendedLifetime(room) {} }
+        let result = try await body()
+        room.wrote()
+        return result
+    }
+
+    /// The same as `reserve` for callers that may block.
+    ///
+    /// - Parameter expected: what `expected()` says.
+    func reserveNow(_ bytes: Int, for purpose: String, beside expected: Int) throws -> Reservation {
+        if isFresh, let reservation = take(bytes, of: try room(), beside: expected) { return reservation }
         count()
+        return try takeOrRefuse(bytes, for: purpose, beside: expected)
+    }
+
+    /// To be asked after a count.
+    private func takeOrRefuse(_ bytes: Int, for purpose: String, beside expected: Int) throws -> Reservation {
         let room = try room()
-        if let reservation = take(bytes, of: room) { return reservation }
-        let left = max(0, room.bytes - state.withLock { $0.reserved })
+        if let reservation = take(bytes, of: room, beside: expected) { return reservation }
+        let left = max(0, room.bytes - state.withLock { $0.reserved } - expected)
         throw RPCError(
-            .noSpace, "\(purpose) needs about \(bytes) bytes; \(room.limit) has \(left) left",
+            .noSpace,
+            "\(purpose) needs about \(bytes) bytes; \(room.limit) has \(left) left"
+                + (expected > 0 ? " beside the \(expected) that calibrations are still to write" : ""),
             ["neededBytes": .integer(Int64(bytes)), "leftBytes": .integer(Int64(left))])
     }
 
@@ -87,9 +118,9 @@ final class DiskSpace: Sendable {
         maximum() == nil || state.withLock { $0.isFreshUntil.map { ContinuousClock.now < $0 } ?? false }
     }
 
-    private func take(_ bytes: Int, of room: (bytes: Int, limit: String)) -> Reservation? {
+    private func take(_ bytes: Int, of room: (bytes: Int, limit: String), beside expected: Int) -> Reservation? {
         let isThere = state.withLock { state in
-            guard bytes <= room.bytes - state.reserved else { return false }
+            guard bytes <= room.bytes - state.reserved - expected else { return false }
             state.reserved += bytes
             return true
         }
@@ -104,7 +135,7 @@ final class DiskSpace: Sendable {
         }
         let free = Int(status.f_bavail) * Int(status.f_frsize)
         guard let maximum = maximum() else { return (free, "the disk") }
-        let quota = maximum - state.withLock { $0.used + $0.written }
+        let quota = maximum - state.withLock { $0.used + $0.written - $0.writtenBefore }
         return quota < free ? (quota, "maxStateBytes, \(maximum) bytes,") : (free, "the disk")
     }
 
@@ -115,8 +146,8 @@ final class DiskSpace: Sendable {
         let used = Self.used(root)
         let taken = start.duration(to: .now)
         state.withLock { state in
-            state.used = used
-            state.written -= before
+            // Of two counts at once either may end first: each is right with what was written before it.
+            (state.used, state.writtenBefore) = (used, before)
             state.isFreshUntil = .now + max(.seconds(1), taken / Self.countingShare)
         }
     }

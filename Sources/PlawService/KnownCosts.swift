@@ -19,7 +19,7 @@ struct KnownCosts: Sendable {
     ///   - hasSpeed: whether speeds were measured here.
     ///   - items: nil where nobody said them.
     init(key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool) {
-        undeclared = ["backbone", "heads", "max_length", "loss"].filter(key.undeclared.contains)
+        undeclared = key.undeclaredOfConfiguration
         let missing = key.undeclared.filter { ["backbone", "max_length"].contains($0) }
         if !missing.isEmpty {
             unknown["parameters"] = "the observations do not declare " + missing.joined(separator: ", ")

@@ -36,12 +36,11 @@ struct LawChoice {
     ///   - version: of the dataset as it is registered; empty where it is made of observations alone.
     ///   - only: the key that alone is to answer.
     init(_ heads: [LawHead], loss: Loss? = nil, backbone: Backbone? = nil, only: LawKey? = nil, version: String) {
-        let keys = heads.reduce(into: [LawKey]()) { keys, head in if !keys.contains(head.key) { keys.append(head.key) }
-        }
-        let options = keys.map { key in Option(key: key, heads: heads.filter { $0.key == key }) }
-            .filter { option in
-                Self.says(option.key, loss: loss, backbone: backbone)
-            }.sorted { Self.isBetter($0, $1, version: version) }
+        // No two options stand equal: each has a newest law of its own.
+        let options = Dictionary(grouping: heads, by: \.key)
+            .filter { Self.says($0.key, loss: loss, backbone: backbone) }
+            .map { Option(key: $0.key, heads: $0.value) }
+            .sorted { Self.isBetter($0, $1, version: version) }
         for option in options {
             let isAsked: Bool
             if let only {

@@ -38,11 +38,9 @@ actor ObservationService {
 
     /// The answer to `observation.list` as JSON.
     func list(_ params: ObservationListParams) async throws -> String {
+        try RPCError.check("limit", params.limit, 1...ObservationListParams.largestPage)
+        try RPCError.check("after", params.after, 0 ... .max)
         let limit = params.limit ?? ObservationListParams.largestPage
-        guard (1...ObservationListParams.largestPage).contains(limit) else {
-            throw RPCError.parameter(
-                "limit", found: "\(limit)", expected: "1 to \(ObservationListParams.largestPage)")
-        }
         // One more than asked for tells whether there are more.
         let found = try await store.observationTexts(of: params.name, after: params.after ?? 0, limit: limit + 1)
         let page = found.prefix(limit)
@@ -85,9 +83,9 @@ actor ObservationService {
                 ["cause": .string("no-observations"), "file": .string(file)])
         }
         let created = creates ? Self.dataset(params, table) : nil
-        let room = try await space.reserve(table.rows.count * Self.bytesOfRow, for: "the import")
-        let (added, duplicates) = try await store(params.name, created, table, file: file)
-        withExtendedLifetime(room) {}
+        let (added, duplicates) = try await space.writing(table.rows.count * Self.bytesOfRow, for: "the import") {
+            try await store(params.name, created, table, file: file)
+        }
         if let upload = params.uploadId { await uploads.discard(upload) }
         logger.notice(
             "observations imported",
@@ -113,10 +111,7 @@ actor ObservationService {
                 throw RPCError.parameter(
                     field, found: "it without create", expected: "it only where the dataset is made")
             }
-            guard value > 0, value <= Int(Int32.max) * 1_000 else {
-                throw RPCError.parameter(
-                    field, found: "\(value)", expected: "1 to \(Int(Int32.max) * 1_000)")
-            }
+            try RPCError.check(field, value, 1...Int(Int32.max) * 1_000)
         }
         if let source = params.source,
             source.isEmpty || source.utf8.count > 500 || source.utf8.contains(where: { $0 < 32 })
@@ -197,19 +192,21 @@ actor ObservationService {
                 result.warnings.append(
                     Warning(
                         code: "no-law",
-                        message: "\(imported.converged) converged observations of \(imported.key.backbone.rawValue) "
-                            + "\(imported.key.loss.rawValue) take long to fit; start it with plaw fit \(result.dataset)"
-                    ))
+                        message: "\(imported.converged) converged observations of \(imported.key.model) take long to "
+                            + "fit; start it with plaw fit \(result.dataset)"))
                 continue
             }
             do {
-                result.laws += try await laws.fit(LawFitParams(name: result.dataset), key: imported.key).map(\.id)
+                let bytes = LawForecast.bytes(observations: imported.converged)
+                result.laws += try await space.writing(bytes, for: "the fit") {
+                    try await laws.fit(LawFitParams(name: result.dataset), key: imported.key).map(\.id)
+                }
             } catch {
                 result.warnings.append(
                     Warning(
                         code: "no-law",
                         message: "no law was fitted to the \(imported.converged) converged observations of "
-                            + "\(imported.key.backbone.rawValue) \(imported.key.loss.rawValue): \(error)"))
+                            + "\(imported.key.model): \(error)"))
             }
         }
         if keys.count > Self.mostKeys {

@@ -1,6 +1,7 @@
 internal import Logging
 internal import NIOCore
 internal import PlawProtocol
+internal import StrictJSON
 internal import Systemd
 
 #if canImport(FoundationEssentials)

@@ -1,4 +1,5 @@
 internal import PlawProtocol
+internal import StrictJSON
 internal import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -72,9 +73,7 @@ struct Incoming: Sendable {
     private static func head(_ text: JSONText?) -> [Head] { text.flatMap { Head($0.root) }.map { [$0] } ?? [] }
 
     private static func fault(_ error: JSONSyntaxError) -> RPCError {
-        RPCError(
-            .parseError, "found \(error.found) at byte \(error.offset), expected \(error.expected)",
-            ["offset": .integer(Int64(error.offset))])
+        RPCError(.parseError, error.description, ["offset": .integer(Int64(error.offset))])
     }
 
     /// The message as it was read. Errors: the fault.

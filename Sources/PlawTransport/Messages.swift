@@ -1,4 +1,5 @@
 internal import PlawProtocol
+internal import StrictJSON
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -7,16 +8,18 @@ internal import Foundation
 #endif
 
 /// The id of a request: a string or an integer.
-package enum RequestID: Codable, Sendable, Hashable {
+enum RequestID: Encodable, Sendable, Hashable {
     case integer(Int64)
     case string(String)
 
-    package init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let value = try? container.decode(Int64.self) {
-            self = .integer(value)
+    /// Nil for what is neither.
+    init?(_ node: JSONNode) {
+        if let text = node.stringValue {
+            self = .string(text)
+        } else if let number = try? node.decode(Int64.self) {
+            self = .integer(number)
         } else {
-            self = .string(try container.decode(String.self))
+            return nil
         }
     }
 
@@ -28,7 +31,7 @@ package enum RequestID: Codable, Sendable, Hashable {
         return true
     }
 
-    package func encode(to encoder: any Encoder) throws {
+    func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
         case .integer(let value): try container.encode(value)
@@ -56,7 +59,7 @@ struct Head: Sendable {
 
     /// Nil for what is no object.
     init?(_ request: JSONNode) {
-        guard request.kind == .object else { return nil }
+        guard request.isObject else { return nil }
         version = request.member("jsonrpc")?.stringValue
         method = request.member("method")?.stringValue
         isResponse = request.member("result") != nil || request.member("error") != nil
@@ -64,22 +67,10 @@ struct Head: Sendable {
     }
 }
 
-extension RequestID {
-    init?(_ node: JSONNode) {
-        if let text = node.stringValue {
-            self = .string(text)
-        } else if let number = try? node.decode(Int64.self) {
-            self = .integer(number)
-        } else {
-            return nil
-        }
-    }
-}
-
 /// The parameters of a request; members that the method does not know are refused. Errors: `invalidParams`, naming the member.
 func readParams<Params: RPCParams>(_ type: Params.Type, of request: JSONNode) throws(RPCError) -> Params {
     let params = request.member("params") ?? emptyObject
-    guard params.kind == .object else {
+    guard params.isObject else {
         throw RPCError.parameter("params", found: params.shown, expected: "an object with named members")
     }
     func checkMembers(of node: JSONNode, _ fields: Set<String>, _ path: String) throws(RPCError) {

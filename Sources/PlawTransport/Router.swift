@@ -1,6 +1,7 @@
 package import Logging
 internal import NIOCore
 package import PlawProtocol
+internal import StrictJSON
 internal import Synchronization
 package import Systemd
 

@@ -278,9 +278,7 @@ package struct Report: Sendable {
                     rows: grid.layers.map(String.init), columns: grid.dims.map(String.init), rowLabel: "layers",
                     columnLabel: "dim", grid.values, marked: best))
         }
-        let who =
-            said("backbone", key.backbone.rawValue) + " " + said("loss", key.loss.rawValue) + ", L = "
-            + said("max_length", "\(key.maxLength)")
+        let who = "\(key.model), L = " + said("max_length", "\(key.maxLength)")
         return section("\(metric), law \(law.id): \(who)", parts)
     }
 
@@ -355,7 +353,7 @@ package struct Report: Sendable {
             let c = o.configuration
             let ended = o.converged ? "converged" : o.status ?? "stoppedByBudget"
             return [
-                "\(o.id)", "\(c.backbone.rawValue) \(c.loss.rawValue)", ended, o.source ?? "", "\(c.layers)",
+                "\(o.id)", o.key.model, ended, o.source ?? "", "\(c.layers)",
                 "\(c.dim)",
                 Numbers.decimals(o.userFraction * 100, 1) + " %", "\(o.seed)",
                 o.tokens > 0 && o.apen > 0 ? Numbers.count(Int(o.effectiveTokens)) : "unknown",

@@ -41,6 +41,16 @@ package struct NewTrial: Sendable {
     }
 }
 
+/// A job that waits or runs.
+package struct UnfinishedJob: Sendable {
+    package var job: Job
+    package var workers: Int
+    /// Whether further trials are chosen as it goes.
+    package var isOpen: Bool
+    package var trials: [StoredTrial]
+    package var dataset: DatasetInfo
+}
+
 extension Store {
     /// Queues a calibration with its trials. Errors: `unknownDataset`.
     ///
@@ -121,6 +131,21 @@ extension Store {
         }
     }
 
+    /// The same with what they are still to do.
+    package func unfinished() async throws(StoreError) -> [UnfinishedJob] {
+        try await read("read unfinished jobs") { db in
+            try Row.fetchAll(db, sql: Self.jobSQL + " WHERE state IN ('queued', 'running') ORDER BY job.id").map {
+                row in
+                let info = try String.fetchOne(
+                    db, sql: "SELECT info FROM dataset WHERE id = ?", arguments: [row["datasetId"] as Int64])
+                return UnfinishedJob(
+                    job: try Self.job(row, trials: nil), workers: row["workers"],
+                    isOpen: (row["design"] as String?) != nil, trials: try Self.trials(db, of: row["id"]),
+                    dataset: try decodeJSON(DatasetInfo.self, info ?? ""))
+            }
+        }
+    }
+
     /// Jobs of a dataset that have not ended.
     package func unfinishedJobs(of dataset: String) async throws(StoreError) -> [Int64] {
         try await read("list unfinished jobs of \(dataset)") { db in
@@ -182,7 +207,7 @@ extension Store {
             try db.execute(
                 sql: """
                     UPDATE job SET state = ?, activeSeconds = ?, sequence = sequence + 1,
-                        message = COALESCE(?, message), laws = COALESCE(?, laws), endedAt = ?
+                        message = COALESCE(?, message), laws = COALESCE(?, laws), endedAt = MAX(createdAt, ?)
                     WHERE id = ?
                     """,
                 arguments: [

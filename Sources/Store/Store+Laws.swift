@@ -86,9 +86,10 @@ extension Store {
 
     // MARK: - As text
 
-    /// Laws being served, newest first, as JSON: stored texts put together, not decoded. Of one dataset, metric, loss, backbone and
-    /// number where named, with smaller numbers than `before`, at most `limit`, and as many as `mostBytes` hold, but one at least; `next` is the
-    /// `before` of those that follow. `fits` are those of a family, or all, law by law. Errors: `unknownDataset`.
+    /// Laws being served, newest first, as JSON: stored texts put together, not decoded, without placeholders in their keys. Of one
+    /// dataset, metric, loss, backbone and number where named, with smaller numbers than `before`, at most `limit`, and as many as
+    /// `mostBytes` hold, but one at least; `next` is the `before` of those that follow. `fits` are those of a family, or all, law by
+    /// law. Errors: `unknownDataset`.
     package func lawTexts(
         of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, backbone: Backbone? = nil,
         id: Int64? = nil, before: Int64?, limit: Int, mostBytes: Int
@@ -107,20 +108,32 @@ extension Store {
             }
             if let dataset { add("datasetId =", try Self.datasetID(db, dataset)) }
             if let metric { add("metric =", metric.description) }
-            if let loss { add("law.loss =", loss.rawValue) }
+            func addDeclared(_ column: String) {
+                // A table of json_each has a column named key of its own.
+                sql += " AND NOT EXISTS (SELECT 1 FROM json_each(law.key, '$.undeclared') WHERE value = '\(column)')"
+            }
+            if let loss {
+                add("law.loss =", loss.rawValue)
+                addDeclared("loss")
+            }
             if let backbone {
                 add("json_extract(key, '$.backbone') =", backbone.rawValue)
-                sql += " AND NOT EXISTS (SELECT 1 FROM json_each(key, '$.undeclared') WHERE value = 'backbone')"
+                addDeclared("backbone")
             }
             if let id { add("law.id =", id) }
             if let before { add("law.id <", before) }
             let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
             var (laws, fits, bytes, last): ([String], [String], Int, Int64) = ([], [], 0, 0)
+            // One key has a law a metric.
+            var keys: [String: String] = [:]
             while let row = try rows.next() {
                 let fitsOfFamily: String? = row["fits"]
                 // All of them are cut out here: SQLite would parse each law to its end.
                 let array = try fitsOfFamily ?? Self.member("fits", of: row["fit"])
-                let (law, own) = (Self.text(row), array.dropFirst().dropLast())
+                let stored: String = row["key"]
+                let key = try keys[stored] ?? sentJSON(LawKey.self, stored)
+                keys[stored] = key
+                let (law, own) = (Self.text(row, key: key), array.dropFirst().dropLast())
                 bytes += law.utf8.count + own.utf8.count
                 if laws.count == limit || (bytes > mostBytes && !laws.isEmpty) { return (laws, fits, last) }
                 laws.append(law)
@@ -133,13 +146,16 @@ extension Store {
 
     /// One law by its number, served or replaced, as JSON. Errors: `unknownLaw`.
     package func lawText(_ id: Int64) async throws(StoreError) -> String {
-        try await read("read law \(id)") { db in Self.text(try Self.lawRow(db, id)) }
+        try await read("read law \(id)") { db in
+            let row = try Self.lawRow(db, id)
+            return Self.text(row, key: try sentJSON(LawKey.self, row["key"]))
+        }
     }
 
     /// As the encoder writes it: members sorted. Names of datasets hold nothing that JSON escapes.
-    private static func text(_ row: Row) -> String {
+    private static func text(_ row: Row, key: String) -> String {
         let (created, dataset, fit): (String, String, String) = (row["createdAt"], row["dataset"], row["fit"])
-        let (id, key): (Int64, String) = (row["id"], row["key"])
+        let id: Int64 = row["id"]
         return "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":\(fit),\"id\":\(id),\"key\":\(key)}"
     }
 

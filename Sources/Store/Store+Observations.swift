@@ -15,6 +15,15 @@ extension Store {
         }
     }
 
+    /// How many observations a dataset has. Errors: `unknownDataset`.
+    package func observationCount(of dataset: String) async throws(StoreError) -> Int {
+        try await read("count the observations of \(dataset)") { db in
+            let id = try Self.datasetID(db, dataset)
+            let sql = "SELECT COUNT(*) FROM observation WHERE datasetId = ?"
+            return try Int.fetchOne(db, sql: sql, arguments: [id]) ?? 0
+        }
+    }
+
     private static func observations(
         _ db: Database, of dataset: Int64, after: Int64 = 0, limit: Int? = nil
     ) throws -> [Observation] {
@@ -28,7 +37,7 @@ extension Store {
         }
     }
 
-    /// The same as JSON: what is stored, with its number, not decoded.
+    /// The same as JSON: what is stored, with its number, and without placeholders for what nobody declared.
     package func observationTexts(
         of dataset: String, after: Int64 = 0, limit: Int
     ) async throws(StoreError) -> [(id: Int64, text: String)] {
@@ -39,7 +48,7 @@ extension Store {
                     SELECT id, json_set(body, '$.id', id) AS text FROM observation
                     WHERE datasetId = ? AND id > ? ORDER BY id LIMIT ?
                     """, arguments: [try Self.datasetID(db, dataset), after, limit]
-            ).map { ($0["id"], $0["text"]) }
+            ).map { ($0["id"], try sentJSON(Observation.self, $0["text"])) }
         }
     }
 

@@ -45,6 +45,7 @@ package enum RankMetrics {
 package enum UserSample {
     package static func includes(user: Int, fraction: Double) -> Bool {
         if fraction >= 1 { return true }
-        return Double(SplitMix64.mix(UInt64(user)) >> 11) * 0x1p-53 < fraction
+        var random = SplitMix64(seed: UInt64(user))
+        return random.uniform() < fraction
     }
 }

@@ -30,7 +30,7 @@ import Testing
                 try FileManager.default.createDirectory(atPath: folder + "/" + name, withIntermediateDirectories: true)
                 try FileManager.default.copyItem(atPath: base + "/state", toPath: folder + "/" + name + "/state")
             }
-            let storm = CrashScript(file: files[1])
+            let storm = CrashScript(file: files[1], small: files[0])
             var random = SplitMix64(seed: 20)
             var hits: [CrashScript.Step: Int] = [:]
             for number in 1...Self.kills {
@@ -46,7 +46,7 @@ import Testing
                 try await Self.check(daemon, storm)
             }
             let rounds = storm.rounds
-            let calm = CrashScript(file: files[1])
+            let calm = CrashScript(file: files[1], small: files[0])
             _ = try await withDaemon(in: folder + "/calm") { daemon async throws in
                 while calm.rounds < rounds { try await calm.finishRound(daemon.socket) }
             }
@@ -157,6 +157,7 @@ import Testing
         }
         let laws = try await Set(call(daemon.socket, LawList.self, LawListParams()).laws.map(\.id))
         #expect(laws.isSuperset(of: known.laws))
+        try await checkGone(daemon, known.gone, trials: trials)
         // A registration's file has a name of its own until it is known: now none is under way.
         let files = FileManager.default
         for folder in ["/uploads", "/backups"] {
@@ -177,6 +178,40 @@ import Testing
             return parts.first != "trials" || Int64(parts[1]).map(idle.contains) != false
         }
         #expect(leftovers == [])
+    }
+
+    /// Of datasets that were removed with their trials there is no row and no file.
+    private static func checkGone(_ daemon: DaemonProcess, _ gone: CrashScript.Numbers, trials: Set<String>)
+        async throws
+    {
+        #expect(trials.isDisjoint(with: gone.trials.map(String.init)))
+        for id in gone.trials { #expect(access("\(daemon.state)/trials/\(id)", F_OK) != 0, "\(id)") }
+        if let id = gone.jobs.max() {
+            let error = await #expect(throws: RPCError.self) {
+                try await call(daemon.socket, JobGet.self, JobID(id: id))
+            }
+            #expect(error?.reason == "job-unknown")
+        }
+        if let id = gone.laws.max() {
+            let error = await #expect(throws: RPCError.self) {
+                try await call(daemon.socket, LawGet.self, LawGetParams(id: id))
+            }
+            #expect(error?.reason == "law-unknown")
+        }
+        guard hasSQLite else { return }
+        func list(_ ids: Set<Int64>) -> String { "(" + ids.sorted().map(String.init).joined(separator: ",") + ")" }
+        let rows = """
+            SELECT 'job', count(*) FROM job WHERE id IN \(list(gone.jobs));
+            SELECT 'trial', count(*) FROM trial WHERE id IN \(list(gone.trials)) OR jobId IN \(list(gone.jobs));
+            SELECT 'law', count(*) FROM law WHERE id IN \(list(gone.laws));
+            SELECT 'observation', count(*) FROM observation WHERE trialId IN \(list(gone.trials))
+                OR json_extract(body, '$.job') IN \(list(gone.jobs));
+            SELECT 'timing', count(*) FROM timing WHERE trialId IN \(list(gone.trials))
+                OR datasetId NOT IN (SELECT id FROM dataset);
+            SELECT 'probe', count(*) FROM probe WHERE datasetId NOT IN (SELECT id FROM dataset);
+            """
+        let found = try await runProgram(path: "/usr/bin/sqlite3", ["\(daemon.state)/plawd.sqlite", rows])
+        #expect(found.output == "job|0\ntrial|0\nlaw|0\nobservation|0\ntiming|0\nprobe|0\n", "\(found)")
     }
 
     /// Files that were being written, by their paths in the state directory.

@@ -10,12 +10,13 @@ import Testing
 /// What the daemon is asked to do, round after round; a step that a kill left in doubt is looked at and done where it was not.
 final class CrashScript: Sendable {
     enum Step: CaseIterable {
-        case upload, register, importing, backup, remove, calibrate, fit
+        case upload, register, importing, backup, shelve, remove, calibrate, fit
 
         /// About how long it takes.
         var microseconds: UInt64 {
             switch self {
             case .calibrate: 1_500_000
+            case .shelve: 800_000
             case .register: 300_000
             case .upload, .importing: 100_000
             case .backup: 60_000
@@ -33,6 +34,16 @@ final class CrashScript: Sendable {
         /// Trials that were seen finished, by job.
         var jobs: [Int64: [TrialState]] = [:]
         var laws: Set<Int64> = []
+        /// What a dataset that is removed with its trials, and registered again in the next round, had.
+        var shelf = Numbers()
+        /// What such datasets had that were removed.
+        var gone = Numbers()
+    }
+
+    struct Numbers: Sendable {
+        var jobs: Set<Int64> = []
+        var trials: Set<Int64> = []
+        var laws: Set<Int64> = []
     }
 
     private struct State {
@@ -49,8 +60,10 @@ final class CrashScript: Sendable {
 
     private let state = Mutex(State())
     private let file: Data
+    /// Of the dataset that is calibrated before it is removed.
+    private let small: Data
 
-    init(file: Data) { self.file = file }
+    init(file: Data, small: Data) { (self.file, self.small) = (file, small) }
 
     private func enter(_ step: Step) {
         state.withLock { state in
@@ -99,7 +112,8 @@ final class CrashScript: Sendable {
         try await dataset(socket, "big\(round)")
         try await importing(socket, "table\(round)")
         try await backup(socket)
-        try await remove(socket, ["big\(round)", "table\(round)"])
+        try await shelve(socket)
+        try await remove(socket, ["big\(round)", "table\(round)", "shelf"])
         try await calibrate(socket, round)
         if state.withLock({ !$0.steps.contains(.fit) }) {
             enter(.fit)
@@ -189,6 +203,29 @@ final class CrashScript: Sendable {
         state.withLock { _ = $0.steps.insert(.backup) }
     }
 
+    /// A dataset of the same name in every round, with trials and laws to its end.
+    private func shelve(_ socket: String) async throws {
+        if state.withLock({ $0.steps.contains(.shelve) }) { return }
+        state.withLock { _ = $0.acknowledged.removed.remove("shelf") }
+        enter(.shelve)
+        let list = try await call(socket, DatasetList.self, NoParams()).datasets
+        if !list.contains(where: { $0.name == "shelf" }) { _ = try await register(socket, "shelf", bytes: small) }
+        var known = try await call(socket, JobList.self, JobListParams(name: "shelf")).jobs.first
+        if known == nil {
+            let params = CalibrationParams(
+                name: "shelf", budgetSeconds: 600, layers: [1], dims: [4, 8, 16, 32], workers: 2, patience: 1,
+                maxEpochs: 2, batchUsers: 64)
+            known = try await call(socket, CalibrationStart.self, params).job
+        }
+        let job = try await end(of: try #require(known).id, socket)
+        #expect(job.state == .finished && job.finishedTrials == job.trialCount, "\(job)")
+        state.withLock { state in
+            state.acknowledged.shelf = Numbers(
+                jobs: [job.id], trials: Set((job.trials ?? []).map(\.id)), laws: Set(job.laws))
+            state.steps.insert(.shelve)
+        }
+    }
+
     private func remove(_ socket: String, _ names: [String]) async throws {
         if state.withLock({ $0.steps.contains(.remove) }) { return }
         // From now on they may be there or not.
@@ -205,7 +242,14 @@ final class CrashScript: Sendable {
             }
             state.withLock { _ = $0.acknowledged.removed.insert(name) }
         }
-        state.withLock { _ = $0.steps.insert(.remove) }
+        state.withLock { state in
+            let shelf = state.acknowledged.shelf
+            state.acknowledged.gone.jobs.formUnion(shelf.jobs)
+            state.acknowledged.gone.trials.formUnion(shelf.trials)
+            state.acknowledged.gone.laws.formUnion(shelf.laws)
+            state.acknowledged.shelf = Numbers()
+            state.steps.insert(.remove)
+        }
     }
 
     private func calibrate(_ socket: String, _ round: Int) async throws {

@@ -233,6 +233,52 @@ import Trials
         }
     }
 
+    @Test("room that a calibration is still to fill is kept for it, also after a restart; a fit asks for room too")
+    func kept() async throws {
+        let file = try await syntheticFile(users: 2_000, items: 600)
+        let rows = (0..<40).map { "\($0 % 8 + 1),\(8 << ($0 / 8)),0.0\(100 + $0)" }.joined(separator: "\n")
+        try await withTemporaryFolder { folder in
+            let path = folder + "/plawd.json"
+            @Sendable func allow(_ bytes: Int) throws {
+                try Data("{\"maxStateBytes\": \(bytes)}".utf8).write(to: URL(filePath: path))
+            }
+            // Trials that do not end while this looks.
+            let params = CalibrationParams(
+                name: "books", budgetSeconds: 3_000, layers: [1, 2, 4], dims: [32, 64, 128], workers: 1, patience: 500,
+                maxEpochs: 5_000)
+            try allow(1 << 30)
+            let forecast = try await withDaemon(in: folder, arguments: ["--config", path]) { daemon async throws in
+                _ = try await register(daemon.socket, "books", bytes: file)
+                _ = try await call(
+                    daemon.socket, ObservationImport.self,
+                    ObservationImportParams(name: "grid", text: "layers,dim,ndcg@10\n" + rows, create: true))
+                let started = try await call(daemon.socket, CalibrationStart.self, params)
+                return try #require(started.plan.diskBytes)
+            }.value
+            try allow(Self.used(folder + "/state") + forecast + 300_000)
+            _ = try await withDaemon(in: folder, arguments: ["--config", path]) { daemon async throws in
+                let words = " that calibrations are still to write"
+                let upload = await Self.refusal {
+                    _ = try await register(daemon.socket, "big", bytes: Data(repeating: 65, count: 1_000_000))
+                }
+                #expect(upload?.reason == "no-space" && upload?.message.contains(words) == true, "\(upload as Any)")
+                let second = await Self.refusal { _ = try await call(daemon.socket, CalibrationStart.self, params) }
+                #expect(second?.data?["neededBytes"] == .integer(Int64(forecast)), "\(second as Any)")
+                let fit = await Self.refusal {
+                    _ = try await call(daemon.socket, LawFitMethod.self, LawFitParams(name: "grid"))
+                }
+                #expect(fit?.reason == "no-space", "\(fit as Any)")
+                #expect(fit?.message.hasPrefix("the fit needs about ") == true, "\(fit as Any)")
+                // Its end gives the room back.
+                _ = try await call(daemon.socket, JobCancel.self, JobID(id: 1))
+                #expect(try await end(of: 1, daemon.socket).state == .cancelled)
+                #expect(
+                    try await call(daemon.socket, LawFitMethod.self, LawFitParams(name: "grid")).laws.count == 1)
+                _ = try await register(daemon.socket, "more", bytes: file)
+            }
+        }
+    }
+
     private static func used(_ folder: String) throws -> Int {
         let files = FileManager.default
         return (files.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []).reduce(0) { sum, name in

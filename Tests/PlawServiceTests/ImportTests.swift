@@ -33,6 +33,19 @@ import FoundationXML
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// Places and values of such a surface, and what is said of all rows.
+    private static func bare(_ extra: [(column: String, value: String)] = []) -> String {
+        var lines = [(["layers", "dim", "ndcg@10"] + extra.map(\.column)).joined(separator: ",")]
+        for layers in [1, 2, 4] {
+            for dim in [16, 32, 64, 128] {
+                let (x, y) = (Foundation.log(Double(layers) / 3), Foundation.log(Double(dim) / 60))
+                let cells = ["\(layers)", "\(dim)", "\(0.06 - 0.002 * x * x - 0.004 * y * y)"]
+                lines.append((cells + extra.map(\.value)).joined(separator: ","))
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
     private static func take(
         _ socket: String, _ name: String, _ text: String, create: Bool? = nil, columns: [String: String]? = nil
     ) async throws -> ObservationImportResult {
@@ -166,6 +179,75 @@ import FoundationXML
             let other = try await Self.take(socket, "demo", Self.grid([("mask", "full")]))
             #expect(other.imported == 16)
             #expect(try await call(socket, LawList.self, LawListParams(name: "demo")).laws.count == 6)
+        }
+    }
+
+    /// Objects within a value that say what is undeclared: keys.
+    private static func keys(_ value: JSONValue) -> [[String: JSONValue]] {
+        switch value {
+        case .object(let members):
+            (members["undeclared"] == nil ? [] : [members]) + members.values.flatMap { keys($0) }
+        case .array(let elements): elements.flatMap { keys($0) }
+        default: []
+        }
+    }
+
+    @Test("what nobody declared is absent in every answer, never a placeholder; what is stored stays comparable")
+    func absent() async throws {
+        // Nothing but places and values; then much; then heads beside an undeclared policy.
+        let tables: [(name: String, text: String, known: Set<String>)] = [
+            ("bare", Self.bare(), ["undeclared"]),
+            (
+                "nearly", Self.bare([("mask", "full"), ("backbone", "gpt"), ("loss", "bce"), ("max_length", "20")]),
+                ["undeclared", "mask", "backbone", "loss", "maxLength"]
+            ),
+            ("headed", Self.bare([("heads", "2")]), ["undeclared", "policy"]),
+        ]
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                let socket = daemon.socket
+                for (name, text, known) in tables {
+                    let params: JSONValue = .object(["name": .string(name)])
+                    let taken = try await raw(
+                        socket, "observation.import",
+                        .object(["name": .string(name), "text": .string(text), "create": .bool(true)]))
+                    let answers = try await [
+                        taken, raw(socket, "law.list", params), raw(socket, "law.get", params),
+                        raw(socket, "law.fit", params), raw(socket, "observation.list", params),
+                    ]
+                    for answer in answers {
+                        let keys = Self.keys(answer)
+                        #expect(!keys.isEmpty)
+                        #expect(keys.allSatisfy { Set($0.keys) == known }, "\(name): \(keys.first ?? [:])")
+                    }
+                    guard case .array(let list)? = answers[4]["observations"] else {
+                        Issue.record("no observations")
+                        continue
+                    }
+                    for observation in list {
+                        #expect(observation["tokens"] == nil && observation["apen"] == nil)
+                        guard case .object(let members)? = observation["configuration"] else { continue }
+                        let own = known.intersection(["backbone", "loss", "maxLength"]).union(["layers", "dim"])
+                        #expect(Set(members.keys) == own.union(name == "headed" ? ["heads"] : []))
+                    }
+                    // What the client understands is the same, and what it writes is imported as what is known.
+                    let typed = try await Self.observations(socket, name)
+                    let encoded = try JSONEncoder().encode(ObservationListResult(observations: typed))
+                    #expect(try JSONDecoder().decode(JSONValue.self, from: encoded) == answers[4])
+                    let again = try await Self.take(socket, name, text)
+                    #expect(again.imported == 0 && again.duplicates == list.count)
+                    let exported = try await Self.take(socket, name, ObservationTable.write(typed))
+                    #expect(exported.imported == 0 && exported.duplicates == list.count, "\(exported)")
+                    // One law a metric: those that were fitted anew stand for the same key.
+                    let laws = try await call(socket, LawList.self, LawListParams(name: name)).laws
+                    #expect(Set(laws.map(\.fit.metric)).count == laws.count)
+                    // Asked for the loss and the backbone of the placeholders, nothing is found.
+                    let ofLoss = try await call(socket, LawList.self, LawListParams(name: name, loss: .cce)).laws
+                    let sasrec = LawListParams(name: name, backbone: .sasrec)
+                    let ofBackbone = try await call(socket, LawList.self, sasrec).laws
+                    #expect(ofLoss.isEmpty && ofBackbone.isEmpty)
+                }
+            }
         }
     }
 

@@ -61,7 +61,7 @@ import Testing
             if type == "integer" { cases += [("2.5", "a whole number"), ("1e30", "a whole number")] }
             // Numbers of jobs and laws that are none are unknown ones, and offsets are held against what was sent.
             let isNumbered = parameter.reference == "JobNumber" || parameter.reference == "LawNumber"
-            if !isNumbered, parameter.name != "offset", parameter.name != "after", parameter.name != "before" {
+            if !isNumbered, parameter.name != "offset" {
                 // A negative one is never right where there is a smallest; what is exclusive is wrong itself.
                 if let least = number("minimum") { cases.append(("\(Int(least) - 1)", nil)) }
                 if let least = number("exclusiveMinimum") { cases.append(("\(Int(least))", nil)) }

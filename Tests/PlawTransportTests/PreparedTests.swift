@@ -1,6 +1,7 @@
 import Foundation
 import PlawProtocol
 import PlawTesting
+import StrictJSON
 import Testing
 
 @testable import PlawTransport

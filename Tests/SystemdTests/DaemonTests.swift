@@ -40,6 +40,24 @@ private let activator = "/usr/bin/systemd-socket-activate"
         }
     }
 
+    @Test(
+        "the watchdog is fed also when the wall clock is set back by a day",
+        .enabled(if: WallClock.canBeSet, "clang is not installed"))
+    func clockSetBack() async throws {
+        try await withTemporaryFolder { folder in
+            let (manager, clock) = (try NotifySocket(path: folder + "/notify"), try await WallClock(in: folder))
+            let settings = ["NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "400000"]
+            _ = try await withDaemon(in: folder, environment: settings.merging(clock.environment) { $1 }) { daemon in
+                var said = await manager.receive(seconds: 30)
+                while said == "WATCHDOG=1" { said = await manager.receive(seconds: 30) }
+                #expect(said?.hasPrefix("READY=1\n") == true)
+                try clock.set(-86_400)
+                for _ in 0..<4 { #expect(await manager.receive(seconds: 5) == "WATCHDOG=1") }
+                daemon.signal(SIGTERM)
+            }
+        }
+    }
+
     @Test("a plawd without a watchdog sends no signs of life")
     func noWatchdog() async throws {
         try await withTemporaryFolder { folder in

@@ -127,6 +127,34 @@ import Testing
         }
     }
 
+    @Test("a calibration that ends without a law is told with its reason and exit 1, also by watch and with --json")
+    func lawless() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/clicks.txt"
+            try await Self.synthesize(file)
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await Self.plaw(daemon, "register", "clicks", file)
+                // One place is too little for a law.
+                let calibrated = try await Self.plaw(
+                    daemon, "calibrate", "clicks", "--budget", "60s", "--layers", "1", "--dims", "8", "--max-epochs",
+                    "3",
+                    "--patience", "1")
+                for shown in [calibrated, try await Self.plaw(daemon, "watch", "1")] {
+                    #expect(shown.code == 1, "\(shown)")
+                    #expect(shown.output.contains("job 1 finished: 1 of 1 trials"), "\(shown)")
+                    #expect(shown.errors.contains("job 1 finished without a law: "), "\(shown)")
+                    #expect(shown.errors.contains("expected at least 3"), "\(shown)")
+                }
+                let machine = try await Self.plaw(daemon, "watch", "1", "--json")
+                #expect(machine.code == 1, "\(machine)")
+                #expect(try Self.json(machine.output)["state"] == .string("finished"))
+                // What was measured is kept.
+                let kept = try await Self.plaw(daemon, "export", "clicks")
+                #expect(kept.code == 0 && kept.output.split(separator: "\n").count == 2, "\(kept)")
+            }
+        }
+    }
+
     @Test("Ctrl-C detaches from a calibration, which goes on; cancel from another terminal stops it")
     func detach() async throws {
         try await withTemporaryFolder { folder in
@@ -223,6 +251,22 @@ import Testing
         #expect(outcome.code == 2, "\(outcome)")
         #expect(outcome.output.isEmpty)
         #expect(!outcome.errors.isEmpty)
+    }
+
+    @Test(
+        "parameters of rpc that are no JSON, or have a member twice, are refused before they are sent, with the byte",
+        arguments: [
+            (#"{"name":"a",}"#, "found '}' at byte 12, expected a name in quotation marks"),
+            (#"{"name":"a","name":"b"}"#, #"found the member "name" twice in one object at byte 12, expected it once"#),
+            ("{name:1}", "found 'n' at byte 1, expected a name in quotation marks"),
+            ("[1,]", "found ']' at byte 3, expected a value"),
+            (#"{"a":01}"#, "found '1' at byte 6, expected ',' or '}'"),
+        ])
+    func strictParameters(text: String, words: String) async throws {
+        // Nobody is asked: there is no daemon.
+        let outcome = try await runProgram("plaw", ["rpc", "dataset.get", text, "--socket", "/tmp/plaw-nobody.sock"])
+        #expect(outcome.code == 2, "\(outcome)")
+        #expect(outcome.errors.contains("params: " + words), "\(outcome.errors)")
     }
 
     @Test("without a daemon the error says how to start one; help and version need none")

@@ -24,7 +24,7 @@ struct Potential: AsyncParsableCommand {
             let name = answer.metric.description
             let c = answer.now.configuration
             Terminal.print(
-                "now \(c.layers) x \(c.dim) (\(c.undeclared.contains("backbone") ? "backbone not declared" : c.backbone.rawValue)): \(name) "
+                "now \(c.layers) x \(c.dim) (\(CandidateDisplay.backbone(c))): \(name) "
                     + (answer.now.predicted[name].map(Format.quality) ?? "unknown"))
             let isOutside = answer.levers.contains { $0.grade != .inside }
             var table = Table(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import PlawClient
 import PlawProtocol
+import StrictJSON
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -22,10 +23,9 @@ struct Raw: AsyncParsableCommand {
         var value: JSONValue?
         if let params {
             do {
-                value = try JSONDecoder().decode(JSONValue.self, from: Data(params.utf8))
+                value = try JSONText.root(of: Data(params.utf8)).decode(JSONValue.self)
             } catch {
-                throw ValidationError(
-                    "params: found text that is not JSON, expected an object such as '{\"name\": \"x\"}'")
+                throw ValidationError("params: \(error); an object is '{\"name\": \"x\"}', for one")
             }
         }
         let (method, sent) = (method, value)

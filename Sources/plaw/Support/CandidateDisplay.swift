@@ -44,6 +44,10 @@ enum CandidateDisplay {
         value.isFinite ? format(value) : "unknown"
     }
 
+    static func backbone(_ configuration: Configuration) -> String {
+        configuration.undeclared.contains("backbone") ? "backbone not declared" : configuration.backbone.rawValue
+    }
+
     /// - Parameter showsBackbones: where configurations of several are told apart.
     static func printTable(_ candidates: [Candidate], indent: String, showsBackbones: Bool? = nil) {
         let metrics = Set(candidates.flatMap(\.predicted.keys)).sorted()
@@ -55,7 +59,7 @@ enum CandidateDisplay {
         for candidate in candidates {
             let c = candidate.configuration
             table.add(
-                cells: (showsBackbones ? [c.backbone.rawValue] : []) + ["\(c.layers)", "\(c.dim)"]
+                cells: (showsBackbones ? [backbone(c)] : []) + ["\(c.layers)", "\(c.dim)"]
                     + metrics.map { candidate.predicted[$0].map(Format.quality) ?? "" } + [
                         known(candidate.cost.parameters, Format.count),
                         known(candidate.cost.trainingFlops, Format.flops),

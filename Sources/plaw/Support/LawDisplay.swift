@@ -47,20 +47,10 @@ struct LawDisplay {
         return key.distinction(from: keys.filter { $0 != key && columns($0) == columns(key) }).joined(separator: "; ")
     }
 
-    /// Backbone and loss, or that nobody declared them.
-    private var model: String {
-        let open = ["backbone", "loss"].filter(law.key.undeclared.contains)
-        guard !open.isEmpty else { return law.key.model }
-        let said = [("backbone", law.key.backbone.rawValue), ("loss", law.key.loss.rawValue)].filter {
-            !open.contains($0.0)
-        }.map(\.1)
-        return (said + [open.joined(separator: " and ") + " not declared"]).joined(separator: ", ")
-    }
-
     func printSummary() {
         let fit = law.fit
         Terminal.print(
-            "\(fit.metric) of \(law.dataset), law \(law.id), \(model)"
+            "\(fit.metric) of \(law.dataset), law \(law.id), \(law.key.model)"
                 + (["all", ""].contains(law.key.candidates) ? "" : ", ranked against \(law.key.candidates) items only"))
         var table = Table(
             "  answers", fit.family == "weighted" ? "from all families, weighted" : "from the \(fit.family)")

@@ -121,7 +121,7 @@ private enum Unfinished {
 
     static func begin(_ part: String) {
         path = strdup(part)
-        for number in signals {
+        for number in signals where !isIgnored(number) {
             signal(number) { number in
                 if let path = Unfinished.path { unlink(path) }
                 signal(number, SIG_DFL)
@@ -130,8 +130,17 @@ private enum Unfinished {
         }
     }
 
+    /// Whoever started the program may want it to outlive a signal, as nohup does.
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        guard sigaction(number, nil, &action) == 0 else { return false }
+        // Safe: both are pointers to functions, which are compared and not called.
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+
     static func end() {
-        for number in signals { signal(number, SIG_DFL) }
+        for number in signals where !isIgnored(number) { signal(number, SIG_DFL) }
         free(path)
         path = nil
     }

@@ -8,7 +8,7 @@ package import Foundation
 /// Nothing is converted before it is asked for.
 ///
 /// Stricter than Foundation's decoder: no comma before a closing bracket, UTF-8 alone, and of an object no member twice (which is
-/// noted, not thrown, since such a text can still be answered).
+/// noted, not thrown, since such a text can still be answered; `root(of:)` throws it).
 package final class JSONText: Sendable {
     enum Kind: UInt8, Sendable { case null, no, yes, number, plainString, escapedString, array, object }
 
@@ -28,11 +28,14 @@ package final class JSONText: Sendable {
         /// Byte at which it stands again.
         package var offset: Int
         /// Whether the object is not within another or an array.
-        var isOutermost: Bool
+        package var isOutermost: Bool
 
-        package var description: String {
-            "found the member \"\(shortened(name))\" twice in one object, expected it once"
+        var error: JSONSyntaxError {
+            JSONSyntaxError(
+                offset: offset, found: "the member \"\(shortened(name))\" twice in one object", expected: "it once")
         }
+
+        package var description: String { "found \(error.found), expected \(error.expected)" }
     }
 
     let data: Data
@@ -65,10 +68,17 @@ package final class JSONText: Sendable {
     }
 
     package var root: JSONNode { JSONNode(text: self, index: 0) }
+
+    /// The value of a text in which no object has a member twice. Errors: `JSONSyntaxError`.
+    package static func root(of data: Data) throws(JSONSyntaxError) -> JSONNode {
+        let text = try JSONText(data)
+        if let duplicate = text.duplicate { throw duplicate.error }
+        return text.root
+    }
 }
 
 /// Where a text is no JSON.
-package struct JSONSyntaxError: Error, Sendable, Hashable {
+package struct JSONSyntaxError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Byte, counted from 0.
     package var offset: Int
     package var found: String
@@ -77,6 +87,8 @@ package struct JSONSyntaxError: Error, Sendable, Hashable {
     package init(offset: Int, found: String, expected: String) {
         (self.offset, self.found, self.expected) = (offset, found, expected)
     }
+
+    package var description: String { "found \(found) at byte \(offset), expected \(expected)" }
 
     /// Line and column of a byte, counted from 1; columns are bytes.
     package static func position(of offset: Int, in data: Data) -> (line: Int, column: Int) {

@@ -2,7 +2,7 @@ import Domain
 import Foundation
 import PlawProtocol
 import PlawTesting
-import PlawTransport
+import StrictJSON
 import Testing
 
 /// The strict reading of JSON: against RFC 8259, and against Foundation's decoder where that is as strict.

@@ -1,7 +1,7 @@
 #if canImport(FoundationEssentials)
-internal import FoundationEssentials
+package import FoundationEssentials
 #else
-internal import Foundation
+package import Foundation
 #endif
 
 /// A value of a `JSONText`.
@@ -11,24 +11,25 @@ package struct JSONNode: Sendable {
 
     private var entry: JSONText.Entry { text.entries[index] }
     var kind: JSONText.Kind { entry.kind }
+    package var isObject: Bool { kind == .object }
 
     /// The text of the value, as it came.
-    var source: Data {
+    package var source: Data {
         let start = text.data.startIndex
         return text.data[start + Int(entry.start)..<start + Int(entry.end)]
     }
 
     /// The text of the value as an error shows it.
-    var shown: String { shortened(String(decoding: source.prefix(400), as: UTF8.self)) }
+    package var shown: String { shortened(String(decoding: source.prefix(400), as: UTF8.self)) }
 
     var isString: Bool { kind == .plainString || kind == .escapedString }
 
-    var stringValue: String? {
+    package var stringValue: String? {
         isString ? text.data.withUnsafeBytes { Self.string($0, entry) } : nil
     }
 
     /// The first member of this name; nil for what is no object too.
-    func member(_ name: String) -> JSONNode? {
+    package func member(_ name: String) -> JSONNode? {
         guard kind == .object else { return nil }
         return text.data.withUnsafeBytes { bytes in
             var at = index + 1
@@ -51,7 +52,7 @@ package struct JSONNode: Sendable {
     }
 
     /// Members of an object, in their order; none of anything else.
-    var members: [(name: String, value: JSONNode)] {
+    package var members: [(name: String, value: JSONNode)] {
         guard kind == .object else { return [] }
         return text.data.withUnsafeBytes { bytes in
             var found: [(name: String, value: JSONNode)] = []
@@ -65,7 +66,7 @@ package struct JSONNode: Sendable {
     }
 
     /// Elements of an array; none of anything else.
-    var elements: [JSONNode] {
+    package var elements: [JSONNode] {
         guard kind == .array else { return [] }
         var found: [JSONNode] = []
         var at = index + 1

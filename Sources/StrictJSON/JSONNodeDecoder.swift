@@ -6,8 +6,13 @@ package struct JSONMismatch: Error, Sendable, CustomStringConvertible {
     package var found: String?
     package var expected: String
 
+    package init(path: String, found: String?, expected: String) {
+        (self.path, self.found, self.expected) = (path, found, expected)
+    }
+
     package var description: String {
-        found.map { "\(path): found \($0), expected \(expected)" } ?? "\(path): missing, expected \(expected)"
+        let words = (found.map { "found \($0)" } ?? "missing") + ", expected \(expected)"
+        return path.isEmpty ? words : "\(path): \(words)"
     }
 }
 

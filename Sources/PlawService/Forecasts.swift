@@ -1,0 +1,65 @@
+internal import Advisor
+internal import Domain
+internal import PlawProtocol
+internal import Store
+internal import Trials
+
+/// What a calibration is expected to write, as docs/running.md says: for each trial the ranks of its users, its log and its rows in the
+/// database, and for each worker two checkpoints of the largest model, the old one and the new one.
+struct CalibrationForecast {
+    /// Trials that have not ended.
+    var trials: [(configuration: Configuration, seconds: Double)]
+    /// Worker seconds of trials that are chosen later.
+    var openSeconds: Double
+    var workers: Int
+    var evaluatedUsers: Int
+    var items: Int
+
+    var bytes: Int {
+        let seconds = trials.reduce(0) { $0 + $1.seconds }
+        let mean = trials.isEmpty ? 60 : seconds / Double(trials.count)
+        let more = min(10_000, openSeconds / max(1, mean))
+        // A line of progress at most twice a second.
+        let progress = Int(2 * 300 * min(1e7, seconds + openSeconds))
+        let largest = trials.map { CostModel.parameters($0.configuration, items: items) }.max() ?? 0
+        // Parameters, the best ones, two moments, and the steps of rows.
+        let checkpoint = 4 * (4 * largest + items)
+        return (trials.count + Int(more.rounded(.up))) * (12 * evaluatedUsers + 32_768) + progress
+            + 2 * workers * checkpoint
+    }
+}
+
+extension CalibrationForecast {
+    init(_ plan: CalibrationPlanResult, evaluatedUsers: Int, items: Int) {
+        self.init(
+            trials: plan.trials.map { ($0.configuration, $0.predictedSeconds) }, openSeconds: plan.openSeconds ?? 0,
+            workers: plan.workers, evaluatedUsers: evaluatedUsers, items: items)
+    }
+
+    /// What a job that waits or runs is still to write.
+    init(_ job: UnfinishedJob) {
+        let trials = job.trials.filter { !$0.state.isFinal }.map { ($0.spec.configuration, $0.predictedSeconds) }
+        let left = max(0, job.job.budgetSeconds - job.job.activeSeconds) * Double(job.workers)
+        self.init(
+            trials: trials, openSeconds: job.isOpen ? max(0, left - trials.reduce(0) { $0 + $1.1 }) : 0,
+            workers: job.workers, evaluatedUsers: job.dataset.statistics?.evaluatedUsers ?? job.dataset.users ?? 0,
+            items: job.dataset.items ?? 0)
+    }
+
+    /// What all calibrations that wait or run are still to write: of this process, and of one before it.
+    static func bytes(unfinished store: Store) async throws -> Int {
+        try await store.unfinished().reduce(0) { $0 + CalibrationForecast($1).bytes }
+    }
+}
+
+/// What laws take in the database and its log: for each metric all families with their figures, and each observation in every one.
+enum LawForecast {
+    private static let bytesOfLaw = 32_768
+    private static let bytesOfPoint = 1_024
+    /// As many as a training here measures.
+    private static let usualMetrics = 9
+
+    static func bytes(observations: Int, metrics: Int? = nil) -> Int {
+        (metrics ?? usualMetrics) * (bytesOfLaw + observations * bytesOfPoint)
+    }
+}
