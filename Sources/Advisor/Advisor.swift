@@ -14,6 +14,7 @@ package struct Advisor: Sendable {
     package let branches: [Branch]
     package let search: SearchTable
 
+    let memory = AdvisorMemory()
     /// Whether it can be trained on; else further observations come from elsewhere.
     let hasInteractions: Bool
 
@@ -22,6 +23,17 @@ package struct Advisor: Sendable {
         self.hasInteractions = hasInteractions
         self.branches = branches.flatMap(\.byPlaces)
         search = SearchTable(self.branches)
+    }
+
+    /// Bytes of the table and of what is remembered beside it.
+    package var bytes: Int { search.bytes + memory.bytes }
+
+    /// Works out what all recommendations of a metric rest on, which the first would else wait for.
+    package func prepare(_ metric: Metric) {
+        let name = metric.description
+        guard branches.contains(where: { $0.laws[name] != nil }) else { return }
+        _ = draws(name)
+        _ = unlimited(name)
     }
 
     package var lawNumbers: [String: Int64] { branches.first?.lawNumbers ?? [:] }
@@ -102,12 +114,22 @@ package struct Advisor: Sendable {
         let name = metric.description
         try check(name)
         let question = Question(self, Budget(), metric: name)
-        let inside = search.parts.enumerated().flatMap { number, part in
-            part.planes[name] == nil ? [] : part.round.filter(question.isInside)
-        }
-        let priced = inside.map { shape -> (shape: Int, cost: Double, value: Double) in
-            let costs = branches[search.place(shape).part].costs
-            return (shape, costs.cost(question.configuration(shape))[keyPath: currency], question.value(shape))
+        var priced: [(shape: Int, cost: Double, value: Double)] = []
+        for (part, branch) in zip(search.parts, branches) {
+            guard let plane = part.planes[name] else { continue }
+            let costs = branch.costs
+            // Without limits the first number of heads that divides a dimension.
+            let heads = part.dims.indices.map { column in
+                part.blocks.first { $0.place(of: column) != nil }?.heads ?? branch.base.heads
+            }
+            for row in part.layers.indices {
+                for column in part.inside[row] where part.roundness[column] > 0 {
+                    var c = branch.configuration(layers: part.layers[row], dim: part.dims[column])
+                    c.heads = heads[column]
+                    let place = row * part.dims.count + column
+                    priced.append((part.first + place, costs.cost(c)[keyPath: currency], Double(plane.means[place])))
+                }
+            }
         }
         var front: [Candidate] = []
         var top = -1.0
@@ -164,7 +186,29 @@ package struct Advisor: Sendable {
 
     /// What the laws and the cost model say of a shape themselves.
     func exact(_ shape: Int, _ question: Question) -> Candidate {
-        branches[search.place(shape).part].candidate(question.configuration(shape))
+        let block = question.block(shape)
+        return memory.candidates(.init(shape: shape, block: block)) {
+            branches[search.place(shape).part].candidate(configuration(shape, block: block))
+        }
+    }
+
+    /// Where the laws are asked about a shape, whatever its heads.
+    func place(_ shape: Int) -> LawPredictor.Place {
+        let (number, row, column) = search.place(shape)
+        let part = search.parts[number]
+        return LawPredictor.Place(
+            layers: part.layers[row], dim: part.dims[column],
+            effectiveTokens: branches[number].costs.facts.effectiveTokens)
+    }
+
+    func draws(_ metric: String) -> RivalDraws { memory.draws(metric) { RivalDraws(self, metric: metric) } }
+
+    /// What the best is expected to have where nothing is limited.
+    func unlimited(_ metric: String) -> Double? {
+        memory.unlimited(metric) {
+            let question = Question(self, Budget(), metric: metric)
+            return question.best().map(question.value)
+        }
     }
 
     /// Errors: `AdvisorError` where no branch has a law for the metric.
@@ -246,7 +290,7 @@ package struct Advisor: Sendable {
                 reasons.append(
                     "\(Self.currencies[binding.bit].words) is the limit that binds: without it \(shape(binding.shape)) would be "
                         + "expected to have \(Self.rounded(binding.gain)) more")
-            } else if let free = Question(self, Budget(), metric: name).best(), question.value(free) > most {
+            } else if let free = unlimited(name), free > most {
                 reasons.append("several limits bind together: giving up any one of them gains nothing")
             }
         }

@@ -9,6 +9,8 @@ struct PredictedPlane: Sendable {
     /// Row by row, a row for each number of layers. Cut to [0, 1].
     let means: [Float]
     let deviations: [Float]
+    /// The highest mean of each row.
+    let tops: [Float]
     /// How many places the law was asked about.
     let asked: Int
 
@@ -38,7 +40,11 @@ struct PredictedPlane: Sendable {
             for d in dims.indices { for n in rows.indices { turned[n * dims.count + d] = wide[d * rows.count + n] } }
             return along.values(turned, width: dims.count)
         }
-        self.means = spread(means).map { Float(min(1, max(0, $0))) }
+        let found = spread(means).map { Float(min(1, max(0, $0))) }
+        self.means = found
+        tops = layers.indices.map { row in
+            found[row * dims.count..<(row + 1) * dims.count].max() ?? -.infinity
+        }
         self.deviations = spread(deviations).map { Float(max(0, $0)) }
     }
 

@@ -2,15 +2,17 @@ internal import Domain
 internal import Glibc
 internal import PerformanceLaws
 
-/// What a budget leaves of a search table for one metric: one pass over all candidates, and choices among what is left.
+/// What a budget leaves of a search table for one metric, and choices among what is left: for each number of layers a bit for each
+/// dimension, cut by halving where a cost meets its limit.
 ///
 /// Exact at the limits: a cost within rounding of one is computed again by the cost model. Equal predictions go to the lower number, which is
 /// the fewer layers, then the narrower.
 struct Question {
     let advisor: Advisor
     let metric: String
-    /// Of each shape 1 + the block of the first number of heads that keeps all limits; 0 where none does or there is no law.
-    private var kept: [UInt8]
+    private let limits: [(bit: Int, limit: Double)]
+    /// A bit for each shape that can be chosen, row by row in whole words; none where there is no law.
+    private var open: [UInt64]
     /// Candidates that keep all limits, and all there are.
     private(set) var feasible = 0
     private(set) var total = 0
@@ -22,95 +24,99 @@ struct Question {
     init(_ advisor: Advisor, _ budget: Budget, metric: String) {
         self.advisor = advisor
         self.metric = metric
-        kept = [UInt8](repeating: 0, count: advisor.search.shapes)
-        let limits = Advisor.currencies.indices.compactMap { bit -> (bit: Int, limit: Double)? in
+        limits = Advisor.currencies.indices.compactMap { bit -> (bit: Int, limit: Double)? in
             Advisor.currencies[bit].limit(budget).map { (bit, $0) }
         }
-        var isObserved = false
-        for part in advisor.search.parts {
-            guard let plane = part.planes[metric] else { continue }
+        let limits = limits
+        var open = [UInt64](repeating: 0, count: advisor.search.words)
+        var others = open
+        var observed = 0
+        var alone: Alone? = Alone(limits.count)
+        for part in advisor.search.parts where part.planes[metric] != nil {
             for (place, block) in part.blocks.enumerated() {
                 total += block.costs.count
-                let own = place < part.observedHeads
-                let before = feasible
-                pass(part, place, block, limits, plane, own)
-                if own, feasible > before { isObserved = true }
+                if place < part.observedHeads {
+                    observed += Self.pass(part, block, metric, limits, into: &open, alone: &alone)
+                } else {
+                    var none: Alone?
+                    feasible += Self.pass(part, block, metric, limits, into: &others, alone: &none)
+                }
             }
         }
-        usesObservedHeads = isObserved
+        feasible += observed
+        usesObservedHeads = observed > 0
+        self.open = observed > 0 ? open : others
+        for (number, limit) in limits.enumerated() {
+            if let shape = alone?.shapes[number], shape >= 0 { beyond[limit.bit] = shape }
+        }
     }
 
-    /// One number of heads of one branch.
-    private mutating func pass(
-        _ part: SearchTable.Part, _ place: Int, _ block: SearchTable.Block, _ limits: [(bit: Int, limit: Double)],
-        _ plane: PredictedPlane, _ isObserved: Bool
-    ) {
-        let width = block.columns.count
-        guard width > 0 else { return }
+    /// The best shapes that exceed one limit alone, limit by limit.
+    private struct Alone {
+        var tops: [Float]
+        var shapes: [Int]
+
+        init(_ count: Int) {
+            tops = [Float](repeating: -.infinity, count: count)
+            shapes = [Int](repeating: -1, count: count)
+        }
+    }
+
+    /// Opens what keeps all limits of one number of heads of one branch, and returns how many candidates that are.
+    ///
+    /// - Parameter alone: kept up to date where it is there.
+    private static func pass(
+        _ part: SearchTable.Part, _ block: SearchTable.Block, _ metric: String, _ limits: [(bit: Int, limit: Double)],
+        into open: inout [UInt64], alone: inout Alone?
+    ) -> Int {
+        let (width, words) = (block.columns.count, part.words)
+        guard width > 0, let plane = part.planes[metric], let roundTops = part.roundTops[metric] else { return 0 }
+        var feasible = 0
         let costs = block.costs
         let arrays = limits.map { Advisor.currencies[$0.bit].column(costs) }
-        var over = [UInt8](repeating: 0, count: width)
-        var tops = Advisor.currencies.indices.map { bit in beyond[bit].map { Float(value($0)) } ?? -.infinity }
-        var shapes = [Int](repeating: -1, count: tops.count)
-        let mayExceed = block.columns.map { isObserved && part.roundness[$0] > 0 }
-        var found = 0
+        // What exceeds each limit, a row of words after the other.
+        var over = [UInt64](repeating: 0, count: words * max(1, limits.count))
         for row in part.layers.indices {
-            let from = row * width
-            var isClose: UInt8 = 0
-            over.withUnsafeMutableBufferPointer { over in
-                over.update(repeating: 0)
-                for (array, limit) in zip(arrays, limits) {
-                    let (low, high) = (limit.limit * (1 - 1e-9), limit.limit * (1 + 1e-9))
-                    let bit = UInt8(1) << UInt8(limit.bit)
-                    array.withUnsafeBufferPointer { costs in
-                        for i in 0..<width {
-                            let cost = costs[from + i]
-                            over[i] |= cost > high ? bit : 0
-                            isClose |= (cost > low ? bit : 0) & (cost > high ? 0 : bit)
+            for place in over.indices { over[place] = 0 }
+            for (number, limit) in limits.enumerated() {
+                let (from, first) = (row * width, number * words)
+                arrays[number].withUnsafeBufferPointer { array in
+                    guard let base = array.baseAddress else { return }
+                    block.runs[limit.bit].cut(row, base + from, limit: limit.limit) { range in
+                        Bits.set(
+                            block.columns[range.lowerBound]..<block.columns[range.upperBound - 1] + 1, in: &over,
+                            from: first)
+                    } close: { column in
+                        let cost = Advisor.currencies[limit.bit].cost(costs.cost(from + column))
+                        let bit = block.columns[column]
+                        if cost > limit.limit { Bits.set(bit..<bit + 1, in: &over, from: first) }
+                    }
+                }
+            }
+            let first = part.firstWord + row * words
+            for word in 0..<words {
+                var any: UInt64 = 0
+                for number in limits.indices { any |= over[number * words + word] }
+                let kept = block.mask[word] & ~any
+                feasible += kept.nonzeroBitCount
+                open[first + word] |= kept
+            }
+            guard var best = alone else { continue }
+            for number in limits.indices where roundTops[row] > best.tops[number] {
+                for word in 0..<words {
+                    var single = block.mask[word] & part.roundMask[word] & over[number * words + word]
+                    for other in limits.indices where other != number { single &= ~over[other * words + word] }
+                    Bits.each(single, word) { column in
+                        let place = row * part.dims.count + column
+                        if plane.means[place] > best.tops[number] {
+                            (best.tops[number], best.shapes[number]) = (plane.means[place], part.first + place)
                         }
                     }
                 }
             }
-            if isClose != 0 {
-                for i in 0..<width { over[i] = exact(over[i], costs, from + i, limits) }
-            }
-            let first = row * part.dims.count
-            // Safe: the buffers live as long as the closures, and every index lies below the count of its array.
-            kept.withUnsafeMutableBufferPointer { kept in
-                plane.means.withUnsafeBufferPointer { means in
-                    block.columns.withUnsafeBufferPointer { columns in
-                        for i in 0..<width {
-                            let (mask, shape) = (over[i], first + columns[i])
-                            if mask == 0 {
-                                found += 1
-                                if kept[part.first + shape] == 0 { kept[part.first + shape] = UInt8(place + 1) }
-                            } else if mask & (mask - 1) == 0, mayExceed[i] {
-                                let bit = mask.trailingZeroBitCount
-                                if means[shape] > tops[bit] {
-                                    (tops[bit], shapes[bit]) = (means[shape], part.first + shape)
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            alone = best
         }
-        feasible += found
-        for bit in shapes.indices where shapes[bit] >= 0 { beyond[bit] = shapes[bit] }
-    }
-
-    /// The limits that a candidate exceeds, where one of its costs is within rounding of one.
-    private func exact(
-        _ over: UInt8, _ costs: CostTable, _ index: Int, _ limits: [(bit: Int, limit: Double)]
-    ) -> UInt8 {
-        let isClose = limits.contains {
-            abs(Advisor.currencies[$0.bit].column(costs)[index] / $0.limit - 1) <= 1.1e-9
-        }
-        guard isClose else { return over }
-        let cost = costs.cost(index)
-        return limits.reduce(0) {
-            Advisor.currencies[$1.bit].cost(cost) > $1.limit ? $0 | UInt8(1) << UInt8($1.bit) : $0
-        }
+        return feasible
     }
 
     // MARK: - Shapes
@@ -121,8 +127,9 @@ struct Question {
         return Double(part.planes[metric]?.means[shape - part.first] ?? 0)
     }
 
-    private func isOpen(_ shape: Int, _ part: SearchTable.Part) -> Bool {
-        kept[shape] > 0 && (!usesObservedHeads || Int(kept[shape]) <= part.observedHeads)
+    func isOpen(_ shape: Int, _ part: SearchTable.Part) -> Bool {
+        let (row, column) = (shape - part.first).quotientAndRemainder(dividingBy: part.dims.count)
+        return open[part.firstWord + row * part.words + column >> 6] >> UInt64(column & 63) & 1 == 1
     }
 
     /// Whether a shape can be chosen.
@@ -133,14 +140,42 @@ struct Question {
         return advisor.search.parts[part].inside[row].contains(column)
     }
 
-    func configuration(_ shape: Int) -> Configuration {
-        advisor.configuration(shape, block: max(0, Int(kept[shape]) - 1))
+    /// Whether anything among the observations can be chosen.
+    var hasInside: Bool {
+        advisor.search.parts.contains { part in
+            part.planes[metric] != nil
+                && part.layers.indices.contains { row in
+                    part.inside[row].contains { isOpen(part.first + row * part.dims.count + $0, part) }
+                }
+        }
     }
+
+    /// Place of the first number of heads that keeps all limits; the first of all where none does.
+    func block(_ shape: Int) -> Int {
+        let (number, row, column) = advisor.search.place(shape)
+        let part = advisor.search.parts[number]
+        return part.blocks.firstIndex { block in
+            guard let place = block.place(of: column) else { return false }
+            let index = row * block.columns.count + place
+            return limits.allSatisfy { limit in
+                let currency = Advisor.currencies[limit.bit]
+                let cost = currency.column(block.costs)[index]
+                if abs(cost / limit.limit - 1) > 1.1e-9 { return cost <= limit.limit }
+                return currency.cost(block.costs.cost(index)) <= limit.limit
+            }
+        } ?? 0
+    }
+
+    func configuration(_ shape: Int) -> Configuration { advisor.configuration(shape, block: block(shape)) }
 
     /// Trained shapes that keep the limits, the best first.
     var trained: [Int] {
-        advisor.search.parts.flatMap { part in part.trained.filter { isOpen($0, part) } }
-            .sorted { (value($0), -$0) > (value($1), -$1) }
+        advisor.search.parts.flatMap { part in
+            part.trained.filter { isOpen($0, part) }.map {
+                (value: part.planes[metric]?.means[$0 - part.first] ?? 0, shape: $0)
+            }
+        }
+        .sorted { ($0.value, -$0.shape) > ($1.value, -$1.shape) }.map(\.shape)
     }
 
     /// Standard deviation of one training by the law of a shape's branch.
@@ -161,7 +196,7 @@ struct Question {
         var (top, topRound) = (-Float.infinity, -Float.infinity)
         for part in advisor.search.parts {
             guard let plane = part.planes[metric] else { continue }
-            for row in part.layers.indices {
+            for row in part.layers.indices where plane.tops[row] > topRound {
                 let first = part.first + row * part.dims.count
                 for column in inside ? part.inside[row] : part.dims.indices {
                     let value = plane.means[first - part.first + column]
@@ -195,22 +230,23 @@ struct Question {
     func cheapest(_ best: Int, resolution: Double) -> Int {
         let least = value(best) - resolution
         var found = best
-        func parameters(_ shape: Int) -> Int {
-            let branch = advisor.branches[advisor.search.place(shape).part]
-            return CostModel.parameters(configuration(shape), items: branch.costs.facts.items)
+        func parameters(_ c: Configuration, _ part: Int) -> Int {
+            CostModel.parameters(c, items: advisor.branches[part].costs.facts.items)
         }
-        var fewest = parameters(best)
-        for part in advisor.search.parts {
+        var fewest = parameters(configuration(best), advisor.search.place(best).part)
+        for (number, part) in advisor.search.parts.enumerated() {
             guard let plane = part.planes[metric] else { continue }
-            for row in part.layers.indices {
+            for row in part.layers.indices where Double(plane.tops[row]) >= least {
                 let first = part.first + row * part.dims.count
-                for column in part.inside[row]
-                where part.roundness[column] > 0 && Double(plane.means[first - part.first + column]) >= least
-                    && isOpen(first + column, part)
-                {
-                    let own = parameters(first + column)
-                    if own < fewest { (fewest, found) = (own, first + column) }
+                // Parameters grow with the dimension: the first of a row is its cheapest.
+                let cheapest = part.inside[row].first { column in
+                    part.roundness[column] > 0 && Double(plane.means[first - part.first + column]) >= least
+                        && isOpen(first + column, part)
                 }
+                guard let cheapest else { continue }
+                let own = parameters(
+                    advisor.branches[number].configuration(layers: part.layers[row], dim: part.dims[cheapest]), number)
+                if own < fewest { (fewest, found) = (own, first + cheapest) }
             }
         }
         return found
@@ -218,76 +254,71 @@ struct Question {
 
     /// The best round shapes that differ from those chosen, and from each other, by at least a tenth in layers or a fifth in dim (in the
     /// logarithm), best first.
-    ///
-    /// - Parameters:
-    ///   - deviations: how many of the law's standard deviations count as value: with some, what is least known comes first.
-    ///   - inside: only those among the observations.
-    func distinct(from chosen: [Int], count: Int, deviations: Float = 0, inside: Bool = false) -> [Int] {
-        var rows = Rows(self, deviations: deviations, inside: inside)
+    func distinct(from chosen: [Int], count: Int) -> [Int] {
+        var rows = Rows(self)
         for shape in chosen { rows.cover(shape) }
         var found: [Int] = []
-        while found.count < count, let next = rows.best {
+        while found.count < count, let next = rows.best() {
             found.append(next)
             rows.cover(next)
         }
         return found
     }
 
-    /// The best open round shape of each number of layers, kept up to date while shapes are covered.
+    /// The best open round shape of each number of layers. A row is looked through only when the best that it could have, whatever the
+    /// budget, is better than what other rows have.
     private struct Rows {
         private struct Row {
             let part: Int
             let place: Int
             let layers: Int
-            let first: Int
-            var best: (shape: Int, score: Float)?
+            /// At least the score of its best.
+            var bound: Float
+            /// Nil where it is not known.
+            var best: Int?
         }
 
         private let question: Question
-        private let deviations: Float
-        private let inside: Bool
-        private let columns: [[Int]]
-        private var isCovered: [Bool]
+        /// Open round shapes that are not covered.
+        private var left: [UInt64]
         private var rows: [Row] = []
 
-        init(_ question: Question, deviations: Float, inside: Bool) {
+        init(_ question: Question) {
             self.question = question
-            self.deviations = deviations
-            self.inside = inside
-            let search = question.advisor.search
-            isCovered = [Bool](repeating: false, count: search.shapes)
-            columns = search.parts.map { part in part.dims.indices.filter { part.roundness[$0] > 0 } }
-            for (number, part) in search.parts.enumerated() where part.planes[question.metric] != nil {
+            left = question.open
+            for (number, part) in question.advisor.search.parts.enumerated() {
+                guard let tops = part.roundTops[question.metric] else { continue }
                 for (place, layers) in part.layers.enumerated() {
-                    var row = Row(
-                        part: number, place: place, layers: layers, first: part.first + place * part.dims.count,
-                        best: nil)
-                    row.best = top(row)
-                    rows.append(row)
+                    let first = part.firstWord + place * part.words
+                    for word in 0..<part.words { left[first + word] &= part.roundMask[word] }
+                    rows.append(Row(part: number, place: place, layers: layers, bound: tops[place], best: nil))
                 }
             }
         }
 
-        private func top(_ row: Row) -> (shape: Int, score: Float)? {
+        private mutating func look(_ number: Int) {
+            let row = rows[number]
             let part = question.advisor.search.parts[row.part]
-            guard let plane = part.planes[question.metric] else { return nil }
-            var best: (shape: Int, score: Float)?
-            let allowed = inside ? part.inside[row.place] : part.dims.indices
-            for column in columns[row.part] where allowed.contains(column) {
-                let shape = row.first + column
-                guard !isCovered[shape], question.isOpen(shape, part) else { continue }
-                let score = plane.means[shape - part.first] + deviations * plane.deviations[shape - part.first]
-                if score > best?.score ?? -.infinity { best = (shape, score) }
+            guard let plane = part.planes[question.metric] else { return }
+            let (first, from) = (part.firstWord + row.place * part.words, row.place * part.dims.count)
+            var (top, best) = (-Float.infinity, -1)
+            plane.means.withUnsafeBufferPointer { means in
+                for word in 0..<part.words {
+                    Bits.each(left[first + word], word) { column in
+                        if means[from + column] > top { (top, best) = (means[from + column], column) }
+                    }
+                }
             }
-            return best
+            (rows[number].bound, rows[number].best) = (top, best < 0 ? nil : part.first + from + best)
         }
 
-        var best: Int? {
-            var found: (shape: Int, score: Float)?
-            for row in rows {
-                if let own = row.best, own.score > found?.score ?? -.infinity { found = own }
+        mutating func best() -> Int? {
+            var (top, found): (Float, Int?) = (-.infinity, nil)
+            for number in rows.indices where rows[number].bound > top {
+                if rows[number].best == nil { look(number) }
+                if rows[number].bound > top { (top, found) = (rows[number].bound, rows[number].best) }
             }
-            return found?.shape
+            return found
         }
 
         /// Takes out a shape and all that are near it.
@@ -295,11 +326,43 @@ struct Question {
             let (number, place, column) = question.advisor.search.place(shape)
             let part = question.advisor.search.parts[number]
             let (layers, dim) = (Double(part.layers[place]), Double(part.dims[column]))
-            let near = columns[number].filter { abs(log(Double(part.dims[$0]) / dim)) < 0.2 }
-            for i in rows.indices where rows[i].part == number && abs(log(Double(rows[i].layers) / layers)) < 0.1 {
-                for column in near { isCovered[rows[i].first + column] = true }
-                if let best = rows[i].best, isCovered[best.shape] { rows[i].best = top(rows[i]) }
+            let near = part.dims.indices.filter {
+                part.roundness[$0] > 0 && abs(log(Double(part.dims[$0]) / dim)) < 0.2
             }
+            for i in rows.indices where rows[i].part == number && abs(log(Double(rows[i].layers) / layers)) < 0.1 {
+                let first = part.firstWord + rows[i].place * part.words
+                for column in near { left[first + column >> 6] &= ~(1 << UInt64(column & 63)) }
+                // What is left is no better than what was.
+                rows[i].best = nil
+            }
+        }
+    }
+}
+
+/// Sets of columns, 64 to a word.
+enum Bits {
+    static func words(_ count: Int) -> Int { (count + 63) / 64 }
+
+    static func set(_ range: Range<Int>, in words: inout [UInt64], from first: Int) {
+        guard !range.isEmpty else { return }
+        let (low, high) = (range.lowerBound >> 6, (range.upperBound - 1) >> 6)
+        let left = UInt64.max << UInt64(range.lowerBound & 63)
+        let right = UInt64.max >> UInt64(63 - (range.upperBound - 1) & 63)
+        if low == high {
+            words[first + low] |= left & right
+        } else {
+            words[first + low] |= left
+            for word in low + 1..<high { words[first + word] = .max }
+            words[first + high] |= right
+        }
+    }
+
+    @inline(__always)
+    static func each(_ word: UInt64, _ place: Int, _ body: (Int) -> Void) {
+        var left = word
+        while left != 0 {
+            body(place << 6 + left.trailingZeroBitCount)
+            left &= left - 1
         }
     }
 }

@@ -14,50 +14,73 @@ struct Rivals {
     /// Shapes among the observations that beat the recommended one in at least a twentieth of the draws, best first, at most `most`.
     private(set) var indistinguishable: [Int] = []
 
-    static let draws = 400
+    static let draws = RivalDraws.count
     static let most = 12
-    /// Shapes that are asked about: the best, those that are best with a standard deviation of the law on top, and the best trained.
-    static let asked = (best: 40, uncertain: 12, trained: 16)
 
     init(_ question: Question, best: Int) {
         let (advisor, metric) = (question.advisor, question.metric)
+        let drawn = advisor.draws(metric)
+        let own = advisor.memory.furtherDraws(.init(shape: best, metric: metric)) { drawn.draws(at: best, of: advisor) }
+        guard let own else { return }
         // Where the budget leaves nothing that was observed, all have to do.
-        let hasInside = question.best(inside: true) != nil
-        func isInside(_ shape: Int) -> Bool { !hasInside || shape == best || question.isInside(shape) }
-        // Neighbours say the same: those that differ stand for all. Trained ones are always asked.
-        var asked = [best] + question.distinct(from: [best], count: Self.asked.best, inside: hasInside)
-        asked += question.distinct(from: asked, count: Self.asked.uncertain, deviations: 1, inside: hasInside)
-        for shape in question.trained.prefix(Self.asked.trained) where !asked.contains(shape) { asked.append(shape) }
-        if hasInside {
-            let all = question.distinct(from: [best], count: Self.asked.best)
-            asked += (all + question.distinct(from: all, count: Self.asked.uncertain, deviations: 1)).filter {
-                !isInside($0)
+        let hasInside = question.hasInside
+        var (near, all) = (Lead(), Lead())
+        var hasBeyond = false
+        var rivals: [Int] = []
+        let spot = advisor.search.place(best)
+        let home = advisor.place(best)
+        let centre = SIMD2(log(Double(home.layers)), log(Double(home.dim)))
+        for (number, part) in advisor.search.parts.enumerated() {
+            for (place, stand) in drawn.stands[number].enumerated() where question.isOpen(stand.shape, part) {
+                // Neighbours of the best say the same as it. Trained ones are always asked.
+                let away = stand.place - centre
+                let isNear = number == spot.part && abs(away.x) < 0.1 && abs(away.y) < 0.2
+                if stand.shape == best || (isNear && !stand.isTrained) { continue }
+                drawn.withDraws(number, place) { draws in
+                    if hasInside, !stand.isInside {
+                        hasBeyond = true
+                        all.offer(draws, over: own)
+                    } else if near.offer(draws, over: own) * 20 >= Self.draws {
+                        rivals.append(stand.shape)
+                    }
+                }
             }
         }
-        var rows = [[Double]](repeating: [], count: Self.draws)
-        var order: [Int] = []
-        for (number, branch) in advisor.branches.enumerated() {
-            let own = asked.filter { advisor.search.place($0).part == number }
-            guard !own.isEmpty, let law = branch.laws[metric] else { continue }
-            let draws = law.draws(
-                own.map { branch.place(question.configuration($0)) }, count: Self.draws, seed: UInt64(number + 1))
-            guard draws.count == Self.draws else { continue }
-            // Draws of a law come family by family: another branch's are taken in another order.
-            for (row, draw) in draws.enumerated() { rows[(row * (2 * number + 1)) % Self.draws] += draw }
-            order += own
+        expectedRegret = near.mean
+        if hasBeyond {
+            all.join(near)
+            regretBeyond = all.mean
         }
-        guard let place = order.firstIndex(of: best) else { return }
-        var wins = [Int](repeating: 0, count: order.count)
-        let near = order.indices.filter { isInside(order[$0]) }
-        var (sum, sumBeyond) = (0.0, 0.0)
-        for row in rows where row.count == order.count {
-            sum += near.reduce(0) { max($0, row[$1] - row[place]) }
-            sumBeyond += max(0, (row.max() ?? 0) - row[place])
-            for i in near where row[i] > row[place] { wins[i] += 1 }
+        indistinguishable = Array(
+            rivals.sorted { (question.value($0), -$0) > (question.value($1), -$1) }.prefix(Self.most))
+    }
+
+    /// How far the best of some shapes leads over the recommended one, draw by draw.
+    private struct Lead {
+        private var most = [Float](repeating: 0, count: Rivals.draws)
+
+        /// Takes in a shape; in how many draws it leads.
+        @discardableResult
+        mutating func offer(_ draws: UnsafeBufferPointer<Float>, over base: [Float]) -> Int {
+            precondition(draws.count == most.count && base.count == most.count, "other numbers of draws")
+            // Safe: all have as many numbers, and live as long as the closures.
+            return base.withUnsafeBufferPointer { base in
+                most.withUnsafeMutableBufferPointer { most in
+                    var wins: Int32 = 0
+                    for i in 0..<most.count {
+                        let lead = draws[i] - base[i]
+                        wins += lead > 0 ? 1 : 0
+                        most[i] = lead > most[i] ? lead : most[i]
+                    }
+                    return Int(wins)
+                }
+            }
         }
-        expectedRegret = sum / Double(Self.draws)
-        if near.count < order.count { regretBeyond = sumBeyond / Double(Self.draws) }
-        let rivals = near.filter { wins[$0] * 20 >= Self.draws && $0 != place }.map { order[$0] }
-        indistinguishable = Array(rivals.sorted { question.value($0) > question.value($1) }.prefix(Self.most))
+
+        mutating func join(_ other: Lead) {
+            for i in most.indices { most[i] = max(most[i], other.most[i]) }
+        }
+
+        var mean: Double { most.reduce(0) { $0 + Double($1) } / Double(most.count) }
     }
 }

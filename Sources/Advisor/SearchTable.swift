@@ -23,8 +23,15 @@ package struct SearchTable: Sendable {
         /// For each number of layers the dimensions, by place, that lie among the observations.
         let inside: [Range<Int>]
         let planes: [String: PredictedPlane]
+        /// Of each number of layers the highest mean of a round dimension, by metric.
+        let roundTops: [String: [Float]]
         /// Numbers of trained shapes.
         let trained: [Int]
+        /// Sets of dimensions are bits in words, so many for each number of layers, and where those of the part begin.
+        let words: Int
+        let firstWord: Int
+        /// The round dimensions.
+        let roundMask: [UInt64]
 
         var shapes: Int { layers.count * dims.count }
 
@@ -40,8 +47,22 @@ package struct SearchTable: Sendable {
         let heads: Int
         /// Places in `dims` of the dimensions it divides.
         let columns: [Int]
+        /// The same as bits.
+        let mask: [UInt64]
         /// One model, one number of heads.
         let costs: CostTable
+        /// Of the costs in each currency.
+        let runs: [Runs]
+
+        /// Where a dimension stands among `columns`; nil where it does not.
+        func place(of column: Int) -> Int? {
+            var (low, high) = (0, columns.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if columns[middle] < column { low = middle + 1 } else { high = middle }
+            }
+            return low < columns.count && columns[low] == column ? low : nil
+        }
     }
 
     let parts: [Part]
@@ -50,10 +71,11 @@ package struct SearchTable: Sendable {
 
     init(_ branches: [Branch]) {
         var parts: [Part] = []
-        var first = 0
+        var (first, firstWord) = (0, 0)
         for branch in branches {
-            let part = Part(branch, first: first)
+            let part = Part(branch, first: first, firstWord: firstWord)
             first += part.shapes
+            firstWord += part.layers.count * part.words
             parts.append(part)
         }
         self.parts = parts
@@ -61,6 +83,9 @@ package struct SearchTable: Sendable {
     }
 
     var shapes: Int { parts.last.map { $0.first + $0.shapes } ?? 0 }
+
+    /// Words of a bit for each shape.
+    var words: Int { parts.last.map { $0.firstWord + $0.layers.count * $0.words } ?? 0 }
 
     /// How many places the laws were asked about.
     package var predictions: Int { parts.reduce(0) { $0 + $1.planes.values.reduce(0) { $0 + $1.asked } } }
@@ -70,6 +95,7 @@ package struct SearchTable: Sendable {
         parts.reduce(0) { sum, part in
             let costs = part.blocks.reduce(0) {
                 $0 + $1.costs.count * 5 * MemoryLayout<Double>.stride + $1.columns.count * MemoryLayout<Int>.stride
+                    + $1.runs.reduce(0) { $0 + $1.bytes }
             }
             let planes = part.planes.values.reduce(0) {
                 $0 + ($1.means.count + $1.deviations.count) * MemoryLayout<Float>.stride
@@ -92,7 +118,7 @@ extension SearchTable.Part {
     /// Numbers of heads that are searched beside the observed ones.
     static let usualHeads = [1, 2, 4, 8]
 
-    init(_ branch: Branch, first: Int) {
+    init(_ branch: Branch, first: Int, firstWord: Int) {
         self.first = first
         let observed = branch.heads
         let heads = observed + Self.usualHeads.filter { !observed.contains($0) }
@@ -106,9 +132,18 @@ extension SearchTable.Part {
         // An observed dimension is as round as can be.
         let known = Set(branch.trained.keys.map(\.dim))
         let grid = Set(usual)
-        roundness = dims.map { dim in
+        let words = Bits.words(self.dims.count)
+        (self.words, self.firstWord) = (words, firstWord)
+        func mask(_ columns: [Int]) -> [UInt64] {
+            columns.reduce(into: [UInt64](repeating: 0, count: words)) {
+                Bits.set($1..<$1 + 1, in: &$0, from: 0)
+            }
+        }
+        let roundness = dims.map { dim in
             grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
         }
+        self.roundness = roundness
+        roundMask = mask(columns.filter { roundness[$0] > 0 })
         let ruled = dims.map(branch.ruledHeads)
         blocks = zip(heads, units).map { heads, unit in
             var base = branch.base
@@ -118,9 +153,10 @@ extension SearchTable.Part {
                 dims[column] % unit == 0
                     && (ruled[column] == nil || ruled[column] == heads || !observed.contains(heads))
             }
+            let costs = CostTable([(base: base, costs: branch.costs)], layers: layers, dims: own.map { dims[$0] })
             return SearchTable.Block(
-                heads: heads, columns: own,
-                costs: CostTable([(base: base, costs: branch.costs)], layers: layers, dims: own.map { dims[$0] }))
+                heads: heads, columns: own, mask: mask(own), costs: costs,
+                runs: Advisor.currencies.map { Runs($0.column(costs), width: own.count) })
         }
         observedHeads = observed.count
         inside = layers.map { layers in
@@ -130,9 +166,16 @@ extension SearchTable.Part {
             return low..<max(low, high + 1)
         }
         let shapes = branch.trained.keys.sorted { ($0.layers, $0.dim) < ($1.layers, $1.dim) }
-        planes = branch.laws.mapValues {
+        let planes = branch.laws.mapValues {
             PredictedPlane(
                 $0, layers: layers, dims: dims, effectiveTokens: branch.costs.facts.effectiveTokens, trained: shapes)
+        }
+        self.planes = planes
+        let round = columns.filter { roundness[$0] > 0 }
+        roundTops = planes.mapValues { plane in
+            layers.indices.map { row in
+                round.reduce(-.infinity) { max($0, plane.means[row * dims.count + $1]) }
+            }
         }
         trained = shapes.compactMap { shape in
             guard let row = layers.firstIndex(of: shape.layers), let column = dims.firstIndex(of: shape.dim) else {

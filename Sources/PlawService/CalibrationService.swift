@@ -193,8 +193,10 @@ struct SpeedSetting {
 
 extension EpochModel {
     /// Learnt from what is stored: the key's own trials, and those of its backbone and loss on other data or by other rules.
-    init(_ store: Store, key: LawKey, limit: Double) async throws {
-        let groups = try await store.trainedEpochs(key.backbone, key.loss)
+    ///
+    /// - Parameter last: number of the last observation that counts; all where nil.
+    init(_ store: Store, key: LawKey, limit: Double, upTo last: Int64? = nil) async throws {
+        let groups = try await store.trainedEpochs(key.backbone, key.loss, upTo: last)
         func samples(_ group: TrainedEpochs) -> [Sample] {
             group.trainings.map {
                 Sample(layers: $0.layers, dim: $0.dim, userFraction: $0.userFraction, epochs: $0.epochs)

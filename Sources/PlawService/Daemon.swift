@@ -200,12 +200,14 @@ package final class Daemon: Sendable {
         router.on(MetricsGet.self) { [self] _, _ in
             metrics.result(try await answering { try await facts() })
         }
-        let prepared = PreparedAnswers { [store] in store.version }
+        let prepared = PreparedAnswers { [store] in store.version(of: $0) }
         let datasets = services.datasets
         router.on(DatasetUpload.self) { params, _ in try await answering { try await datasets.upload(params) } }
         router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }
-        router.on(DatasetList.self, prepared: prepared) { _, _ in try await answering { try await datasets.list() } }
-        router.on(DatasetGet.self, prepared: prepared) { params, _ in
+        router.on(DatasetList.self, prepared: prepared, about: { _ in nil }) { _, _ in
+            try await answering { try await datasets.list() }
+        }
+        router.on(DatasetGet.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await datasets.get(params.name) }
         }
         let laws = services.laws
@@ -288,19 +290,19 @@ package final class Daemon: Sendable {
             return try await answering { try await laws.list(params) }
         }
         router.onText(LawGet.self) { params, _ in try await answering { try await laws.get(params) } }
-        router.on(LawPredict.self, prepared: prepared) { params, _ in
+        router.on(LawPredict.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await laws.predict(params) }
         }
-        router.on(AdvisorRecommend.self, prepared: prepared) { params, _ in
+        router.on(AdvisorRecommend.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await laws.recommend(params) }
         }
-        router.on(AdvisorPareto.self, prepared: prepared) { params, _ in
+        router.on(AdvisorPareto.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await laws.pareto(params) }
         }
-        router.on(AdvisorPotential.self, prepared: prepared) { params, _ in
+        router.on(AdvisorPotential.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await laws.potential(params) }
         }
-        router.on(AdvisorWhatIf.self, prepared: prepared) { params, _ in
+        router.on(AdvisorWhatIf.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await laws.whatIf(params) }
         }
         let reports = ReportService(store: store, datasets: services.datasets, laws: laws)

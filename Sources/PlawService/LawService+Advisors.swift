@@ -52,7 +52,7 @@ extension LawService {
         let key = AdvisorKey(dataset: name, loss: loss, backbone: backbone, law: law)
         while true {
             // Before anything is read: what changes meanwhile is read the next time.
-            let version = store.version
+            let version = store.version(of: name)
             if let known = advisors[key], known.version == version { return known.prepared }
             if preparing[key] == nil {
                 preparing[key] = []
@@ -193,7 +193,9 @@ extension LawService {
         let known = KnownCosts(
             key: key, observations: observations, hasSpeed: !probes.isEmpty,
             items: hasCorpus ? facts.items : dataset.info.items, hasCorpus: hasCorpus)
-        let epochs = try await EpochModel(store, key: key, limit: SpeedSetting.mostEpochs(key))
+        // What other datasets trained after this one's last observation does not count, so that no trial of theirs changes an answer.
+        let epochs = try await EpochModel(
+            store, key: key, limit: SpeedSetting.mostEpochs(key), upTo: observations.map(\.id).max())
         let speed =
             probes.isEmpty
             ? SpeedModel([Self.noSpeed])

@@ -9,53 +9,65 @@ internal import Foundation
 
 /// Answers by the exact text of their parameters, as long as what they rest on has not changed.
 ///
-/// An answer is kept with the version that was read before the answer was worked out, and given only while that is the version still: a
-/// change that has been acknowledged is seen by every request after it.
+/// An answer is kept with the dataset it is about and the version of that, which was read before the answer was worked out, and given only
+/// while that is the version still: a change that has been acknowledged is seen by every request after it.
 package final class PreparedAnswers: Sendable {
     private struct Question: Hashable {
         var method: String
         var params: [UInt8]
     }
 
-    private struct Table {
-        var version: UInt64 = 0
-        var answers: [Question: ByteBuffer] = [:]
-        var bytes = 0
+    private struct Answer {
+        var text: ByteBuffer
+        var basis: Basis
+    }
 
-        mutating func clear(_ version: UInt64) {
-            answers.removeAll()
-            bytes = 0
-            self.version = version
-        }
+    /// What an answer rests on, and how it was when the answer was worked out.
+    struct Basis: Sendable {
+        /// Nil for an answer about all datasets.
+        var dataset: String?
+        var version: UInt64
+    }
+
+    private struct Table {
+        var answers: [Question: Answer] = [:]
+        var bytes = 0
     }
 
     private let table = Mutex(Table())
-    /// Counts the changes of everything that answers rest on.
-    let version: @Sendable () -> UInt64
+    private let count = Atomic<Int>(0)
+    /// Counts the changes of everything that answers about a dataset rest on; of nil, about all of them.
+    private let version: @Sendable (_ dataset: String?) -> UInt64
 
     /// When more is kept, all is dropped and what is still asked for comes again.
     static let mostBytes = 16 << 20
 
-    package init(version: @escaping @Sendable () -> UInt64) { self.version = version }
+    package init(version: @escaping @Sendable (_ dataset: String?) -> UInt64) { self.version = version }
+
+    /// How many answers were given again.
+    package var given: Int { count.load(ordering: .relaxed) }
+
+    /// To be taken before anything is read that an answer rests on.
+    func basis(_ dataset: String?) -> Basis { Basis(dataset: dataset, version: version(dataset)) }
+
+    private func holds(_ basis: Basis) -> Bool { version(basis.dataset) == basis.version }
 
     func find(_ method: String, _ params: [UInt8]) -> ByteBuffer? {
-        let now = version()
-        return table.withLock { table in
-            if table.version != now { return nil }
-            return table.answers[Question(method: method, params: params)]
-        }
+        let question = Question(method: method, params: params)
+        guard let answer = table.withLock({ $0.answers[question] }), holds(answer.basis) else { return nil }
+        count.add(1, ordering: .relaxed)
+        return answer.text
     }
 
-    func keep(_ answer: Data, _ method: String, _ params: [UInt8], version: UInt64) {
-        let size = answer.count + params.count
-        guard version == self.version(), size < Self.mostBytes else { return }
+    func keep(_ text: Data, _ method: String, _ params: [UInt8], _ basis: Basis) {
+        let size = text.count + params.count
+        guard holds(basis), size < Self.mostBytes else { return }
+        let answer = Answer(text: ByteBuffer(bytes: text), basis: basis)
         table.withLock { table in
-            if table.version != version || table.bytes + size > Self.mostBytes { table.clear(version) }
-            if table.answers.updateValue(ByteBuffer(bytes: answer), forKey: Question(method: method, params: params))
-                == nil
-            {
-                table.bytes += size
-            }
+            if table.bytes + size > Self.mostBytes { table = Table() }
+            let old = table.answers.updateValue(answer, forKey: Question(method: method, params: params))
+            // The answer it takes the place of is an old one.
+            table.bytes += size - (old.map { $0.text.readableBytes + params.count } ?? 0)
         }
     }
 }

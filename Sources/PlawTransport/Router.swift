@@ -81,23 +81,26 @@ package struct Router: Sendable {
 
     /// Answers a method. Errors a handler throws: `RPCError` as it is, any other as `internalError` and into the log.
     ///
-    /// - Parameter prepared: keeps the answers of a method that depends on nothing but its parameters and what the versions count.
+    /// - Parameters:
+    ///   - prepared: keeps the answers of a method that depends on nothing but its parameters and what the versions count.
+    ///   - about: the dataset whose version tells whether an answer still holds; nil for that of all.
     package mutating func on<M: RPCMethod>(
         _ method: M.Type, prepared: PreparedAnswers? = nil,
+        about dataset: @escaping @Sendable (M.Params) -> String? = { _ in nil },
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
     ) {
         let read = Self.reader(of: M.self)
         let run: @Sendable (JSONNode, RequestID?, RequestContext) async throws -> Data = { request, id, context in
             let params = try read(request)
             // Before anything is read: what changes meanwhile makes the answer an old one.
-            let version = prepared?.version()
+            let basis = prepared?.basis(dataset(params))
             let result = try await handler(params, context)
             guard let id else { return Data() }
-            guard let prepared, let version, let envelope = Envelope(request.source) else {
+            guard let prepared, let basis, let envelope = Envelope(request.source) else {
                 return try encodeMessage(ResultResponse(id: id, result: result))
             }
             let text = try encodeMessage(result)
-            prepared.keep(text, envelope.method, envelope.params, version: version)
+            prepared.keep(text, envelope.method, envelope.params, basis)
             return Data(ResultText.start(id).utf8) + text + Data(ResultText.end.utf8)
         }
         routes[M.name] = Route(

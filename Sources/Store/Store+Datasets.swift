@@ -14,7 +14,7 @@ package struct StoredDataset: Sendable {
 extension Store {
     /// Stores a new dataset. Errors: `datasetExists` when the name is taken.
     package func insertDataset(_ info: DatasetInfo, corpusFile: String) async throws(StoreError) {
-        try await write("store dataset \(info.name)") { db in
+        try await write("store dataset \(info.name)", .dataset(info.name)) { db in
             try Self.insertDataset(db, info, corpusFile: corpusFile)
         }
     }
@@ -86,7 +86,7 @@ extension Store {
 
     /// Removes a dataset with everything that hangs on it. Errors: `unknownDataset`, and `unfinishedJob` while a job of it has not ended.
     package func removeDataset(_ name: String) async throws(StoreError) -> RemovedDataset {
-        try await write("remove dataset \(name)") { db in
+        try await write("remove dataset \(name)", .shared) { db in
             let id = try Self.datasetID(db, name)
             let unfinished = try Int64.fetchOne(
                 db, sql: "SELECT id FROM job WHERE datasetId = ? AND state IN ('queued', 'running') ORDER BY id",

@@ -59,7 +59,7 @@ extension Store {
         dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial],
         design: String? = nil
     ) async throws(StoreError) -> Int64 {
-        try await write("store a calibration of \(dataset)", isProgress: true) { db in
+        try await write("store a calibration of \(dataset)", .nothing) { db in
             let datasetID = try Self.datasetID(db, dataset)
             try db.execute(
                 sql: """
@@ -91,7 +91,7 @@ extension Store {
     package func appendTrial(
         _ trial: NewTrial, to job: Int64, outlook: CalibrationOutlook?
     ) async throws(StoreError) -> StoredTrial {
-        try await write("add a trial to job \(job)", isProgress: true) { db in
+        try await write("add a trial to job \(job)", .nothing) { db in
             let last = try Int.fetchOne(db, sql: "SELECT MAX(place) FROM trial WHERE jobId = ?", arguments: [job]) ?? 0
             try Self.insertTrial(db, trial, job: job, place: last + 1)
             let id = db.lastInsertedRowID
@@ -105,7 +105,7 @@ extension Store {
 
     /// Keeps what a job's trials have shown so far.
     package func updateOutlook(_ outlook: CalibrationOutlook, of job: Int64) async throws(StoreError) {
-        try await write("store the outlook of job \(job)", isProgress: true) { db in
+        try await write("store the outlook of job \(job)", .nothing) { db in
             try Self.writeOutlook(db, outlook, of: job)
         }
     }
@@ -203,7 +203,7 @@ extension Store {
     package func updateJob(
         _ id: Int64, state: JobState, activeSeconds: Double, message: String? = nil, laws: [Int64]? = nil
     ) async throws(StoreError) -> Int64 {
-        try await write("update job \(id)", isProgress: true) { db in
+        try await write("update job \(id)", .nothing) { db in
             try db.execute(
                 sql: """
                     UPDATE job SET state = ?, activeSeconds = ?, sequence = sequence + 1,
@@ -220,7 +220,7 @@ extension Store {
 
     /// Begins or goes on with a job: it is running, and none of its trials is, whatever was stored when its daemon died.
     package func beginJob(_ id: Int64, activeSeconds: Double) async throws(StoreError) {
-        try await write("begin job \(id)", isProgress: true) { db in
+        try await write("begin job \(id)", .nothing) { db in
             try db.execute(
                 sql: "UPDATE trial SET state = 'stale' WHERE jobId = ? AND state = 'running'", arguments: [id])
             try db.execute(
@@ -233,7 +233,7 @@ extension Store {
     package func updateTrial(
         _ id: Int64, state: TrialStatus, seconds: Double, message: String? = nil, log: String? = nil
     ) async throws(StoreError) {
-        try await write("update trial \(id)", isProgress: true) { db in
+        try await write("update trial \(id)", .nothing) { db in
             try db.execute(
                 sql: """
                     UPDATE trial SET state = ?, seconds = ?, message = COALESCE(?, message), log = COALESCE(?, log)
@@ -245,7 +245,7 @@ extension Store {
 
     /// Queues a trial again whose worker ended badly, and counts that; with another specification where the old one is to blame.
     package func retryTrial(_ trial: StoredTrial) async throws(StoreError) {
-        try await write("retry trial \(trial.id)", isProgress: true) { db in
+        try await write("retry trial \(trial.id)", .nothing) { db in
             try db.execute(
                 sql: """
                     UPDATE trial SET state = 'queued', seconds = ?, message = ?, log = ?, retries = ?, spec = ? WHERE id = ?
@@ -267,7 +267,9 @@ extension Store {
     package func finishTrial(
         _ id: Int64, result: TrialResult, message: String?, log: String? = nil, observation: Observation?
     ) async throws(StoreError) {
-        try await write("finish trial \(id)") { db in
+        // A trial that measured nothing leaves all answers as they are.
+        let change = observation.map { Change.dataset($0.dataset) } ?? .nothing
+        try await write("finish trial \(id)", change) { db in
             try db.execute(
                 sql: """
                     UPDATE trial SET state = ?, seconds = ?, result = ?, message = ?, log = COALESCE(?, log) WHERE id = ?
@@ -280,7 +282,11 @@ extension Store {
             guard let observation else { return }
             let datasetID = try Self.datasetID(db, observation.dataset)
             if try Int.fetchOne(db, sql: "SELECT 1 FROM observation WHERE trialId = ?", arguments: [id]) != nil {
-                db.afterNextTransaction { [self] _ in removals.add(1, ordering: .sequentiallyConsistent) }
+                // How long it took may have entered the answers about other datasets by its old number.
+                db.afterNextTransaction { [self] _ in
+                    removals.add(1, ordering: .sequentiallyConsistent)
+                    note(.shared)
+                }
             }
             // A trial found finished twice (after a crash between its result and this commit) measured the same thing.
             try db.execute(

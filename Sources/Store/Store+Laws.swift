@@ -8,7 +8,7 @@ extension Store {
     package func insertLaws(
         dataset: String, key: LawKey, fits: [LawFit]
     ) async throws(StoreError) -> [Law] {
-        try await write("store laws of \(dataset)") { db in
+        try await write("store laws of \(dataset)", .dataset(dataset)) { db in
             let datasetID = try Self.datasetID(db, dataset)
             let keyText = try encodeJSON(key)
             let now = timestamp()
@@ -227,7 +227,7 @@ extension Store {
     package func insertProbes<Probe: Encodable & Sendable>(
         dataset: String, setting: String, _ probes: [(layers: Int, dim: Int, body: Probe)]
     ) async throws(StoreError) {
-        try await write("store probes of \(dataset)") { db in
+        try await write("store probes of \(dataset)", .dataset(dataset)) { db in
             let id = try Self.datasetID(db, dataset)
             for probe in probes {
                 try db.execute(

@@ -59,7 +59,7 @@ extension Store {
     package func importObservations(
         into dataset: String, creating: DatasetInfo?, _ rows: [ObservationTable.Row]
     ) async throws(StoreError) -> (added: [Observation], duplicates: Int) {
-        try await write("import observations into \(dataset)") { db in
+        try await write("import observations into \(dataset)", .dataset(dataset)) { db in
             if let creating { try Self.insertDataset(db, creating, corpusFile: "") }
             let id = try Self.datasetID(db, dataset)
             var known = KnownObservations()

@@ -7,7 +7,7 @@ package import Trials
 extension Store {
     /// Stores measured latencies; one of the same shape and sizes is replaced.
     package func insertLatencies(_ probes: [LatencyProbe]) async throws(StoreError) {
-        try await write("store latencies") { db in
+        try await write("store latencies", .shared) { db in
             for probe in probes {
                 try db.execute(
                     sql: """
@@ -70,13 +70,17 @@ extension Store {
 
     /// How long trainings of a backbone and loss took until they converged, whatever the dataset: key by key, in the order the
     /// keys came first. What was read once is kept; rows are never changed, only added and removed.
-    package func trainedEpochs(_ backbone: Backbone, _ loss: Loss) async throws(StoreError) -> [TrainedEpochs] {
+    ///
+    /// - Parameter last: number of the last observation that counts; all where nil.
+    package func trainedEpochs(
+        _ backbone: Backbone, _ loss: Loss, upTo last: Int64? = nil
+    ) async throws(StoreError) -> [TrainedEpochs] {
         // Before the rows are read: what is removed meanwhile makes the next one read all anew.
         let removals = removals.load(ordering: .sequentiallyConsistent)
         var table = epochs.withLock { $0[loss] } ?? EpochTable()
         if table.removals != removals { table = EpochTable(removals: removals) }
-        let (before, last) = (table, table.last)
-        table = try await read("read how long trainings took") { db in
+        let (before, read) = (table, table.last)
+        table = try await self.read("read how long trainings took") { db in
             var table = before
             // As text where SQLite's reading of a number is not Swift's to the last bit.
             let rows = try Row.fetchCursor(
@@ -86,12 +90,13 @@ extension Store {
                         json_extract(body, '$.configuration.dim') AS dim, body -> '$.userFraction' AS userFraction,
                         json_extract(body, '$.epochs') AS epochs, json_extract(body, '$.converged') AS converged
                     FROM observation WHERE loss = ? AND id > ? ORDER BY id
-                    """, arguments: [loss.rawValue, last])
+                    """, arguments: [loss.rawValue, read])
             while let row = try rows.next() {
                 table.last = row["id"]
                 guard row["converged"] as Bool? == true else { continue }
                 let training = TrainedEpochs.Training(
-                    layers: row["layers"], dim: row["dim"], userFraction: Double(row["userFraction"] as String) ?? 1,
+                    observation: table.last, layers: row["layers"], dim: row["dim"],
+                    userFraction: Double(row["userFraction"] as String) ?? 1,
                     epochs: row["epochs"])
                 try table.add(training, row["key"])
             }
@@ -100,13 +105,21 @@ extension Store {
         epochs.withLock { [table] all in
             if (all[loss]?.last ?? 0) <= table.last { all[loss] = table }
         }
-        return table.groups.filter { $0.key.backbone == backbone }
+        let groups = table.groups.filter { $0.key.backbone == backbone }
+        guard let last else { return groups }
+        return groups.compactMap { group in
+            var group = group
+            // They stand in the order of their numbers.
+            group.trainings = Array(group.trainings.prefix { $0.observation <= last })
+            return group.trainings.isEmpty ? nil : group
+        }
     }
 }
 
 /// Trainings of one key until they converged.
 package struct TrainedEpochs: Sendable {
     package struct Training: Sendable {
+        package var observation: Int64
         package var layers: Int
         package var dim: Int
         package var userFraction: Double

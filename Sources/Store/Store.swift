@@ -18,7 +18,7 @@ package final class Store: Sendable {
     private let path: String
     /// Set before the connections are closed: SQLite does not forgive the use of a closed one.
     private let isClosed = Mutex(false)
-    private let changes = Atomic<UInt64>(0)
+    private let changes = Mutex(Changes())
     /// Every write, also of progress.
     private let writes = Atomic<UInt64>(0)
     /// Removals of observations, each counted with its commit.
@@ -161,23 +161,26 @@ package final class Store: Sendable {
         try await run(action) { [pool] in try pool.read(body) }
     }
 
-    /// - Parameter isProgress: what is written says how far jobs and trials are, which nothing is computed from.
+    /// - Parameter change: what answers rest on that is written.
     func write<T: Sendable>(
-        _ action: String, isProgress: Bool = false, _ body: @escaping @Sendable (Database) throws -> T
+        _ action: String, _ change: Change, _ body: @escaping @Sendable (Database) throws -> T
     ) async throws(StoreError) -> T {
         try await run(action) { [self] in
             // After the commit, before anybody is told of it.
             defer {
                 writes.add(1, ordering: .sequentiallyConsistent)
-                if !isProgress { changes.add(1, ordering: .sequentiallyConsistent) }
+                note(change)
             }
             return try pool.write(body)
         }
     }
 
-    /// Grows with every write of datasets, observations, laws, speeds, latencies and timings, before the write returns. What was
-    /// computed from values read after a version was taken still holds while the version is the same.
-    package var version: UInt64 { changes.load(ordering: .sequentiallyConsistent) }
+    func note(_ change: Change) { changes.withLock { $0.note(change) } }
+
+    /// Grows with every write that an answer about a dataset rests on, before the write returns: its own rows, and what all datasets share;
+    /// of nil, with every write that any answer rests on. What was computed from values read after a version was taken still holds while
+    /// the version is the same.
+    package func version(of dataset: String?) -> UInt64 { changes.withLock { $0.version(of: dataset) } }
 
     private func run<T: Sendable>(
         _ action: String, _ body: @escaping @Sendable () throws -> T

@@ -9,7 +9,7 @@ import Trials
 /// The search over arrays against the search written out, and what its arrays hold.
 @Suite struct SearchTests {
     /// Two backbones and seeded noise, so that the surface has no symmetry.
-    private static func advisor() throws -> Advisor {
+    static func advisor() throws -> Advisor {
         var noise = PredictionTests.Noise(7)
         let rough = AdvisorTests.observations.map { o -> Observation in
             var o = o

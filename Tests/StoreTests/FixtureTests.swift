@@ -155,7 +155,7 @@ import Trials
     func clock() async throws {
         try await withStore { store in
             for name in ["books", "movies"] { _ = try await store.sampleJob(name) }
-            try await store.write("set the clock") { db in
+            try await store.write("set the clock", .shared) { db in
                 try db.execute(sql: "UPDATE job SET createdAt = '2099-01-01T00:00:00Z' WHERE id = 1")
             }
             let (third, _) = try await store.sampleJob()

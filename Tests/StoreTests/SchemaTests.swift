@@ -146,7 +146,7 @@ import Testing
             let path = folder + "/plawd.sqlite"
             for _ in 0..<2 {
                 let store = try Store(path: path)
-                let (journal, synchronous, foreignKeys) = try await store.write("ask") { db in
+                let (journal, synchronous, foreignKeys) = try await store.write("ask", .shared) { db in
                     (
                         try String.fetchOne(db, sql: "PRAGMA journal_mode"),
                         try Int.fetchOne(db, sql: "PRAGMA synchronous"),
@@ -167,7 +167,7 @@ import Testing
             let path = folder + "/plawd.sqlite"
             let store = try Store(path: path)
             try await store.insertDataset(Sample.dataset("books"), corpusFile: "c")
-            try await store.write("pretend") { db in
+            try await store.write("pretend", .shared) { db in
                 try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('9-from-the-future')")
                 try db.execute(sql: "CREATE TABLE future (a TEXT)")
             }
@@ -274,7 +274,7 @@ import Testing
             let store = try Store(path: folder + "/plawd.sqlite")
             try await store.takeTurn()
             let (held, holds) = (DispatchSemaphore(value: 0), AsyncStream.makeStream(of: Void.self))
-            async let stuck: Void = store.write("hold the lock") { _ in
+            async let stuck: Void = store.write("hold the lock", .shared) { _ in
                 holds.continuation.yield()
                 held.wait()
             }

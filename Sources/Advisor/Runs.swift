@@ -1,0 +1,68 @@
+/// Where the costs of each row of a table rise and where they fall. A limit cuts each such run at one place, which halving finds: no cost
+/// but those that are compared on the way is looked at.
+struct Runs: Sendable {
+    /// Ends of the runs in their row, row by row.
+    private var ends: [UInt16] = []
+    /// Number of each row's first run, and of all.
+    private var first: [UInt32] = [0]
+
+    var bytes: Int { ends.count * 2 + first.count * 4 }
+
+    /// - Parameter width: costs of a row, at most 65,535.
+    init(_ costs: [Double], width: Int) {
+        guard width > 0 else { return }
+        costs.withUnsafeBufferPointer { costs in
+            for row in stride(from: 0, to: costs.count, by: width) {
+                var isRising: Bool?
+                for i in 1..<max(1, width) {
+                    let (last, next) = (costs[row + i - 1], costs[row + i])
+                    if last == next { continue }
+                    if let rising = isRising, rising != (next > last) {
+                        ends.append(UInt16(i))
+                        isRising = nil
+                    } else {
+                        isRising = next > last
+                    }
+                }
+                ends.append(UInt16(width))
+                first.append(UInt32(ends.count))
+            }
+        }
+    }
+
+    /// Calls `over` with the places of a row whose costs are surely above a limit, and `close` with those within rounding of it.
+    ///
+    /// - Parameter costs: of the row.
+    func cut(
+        _ row: Int, _ costs: UnsafePointer<Double>, limit: Double, over: (Range<Int>) -> Void, close: (Int) -> Void
+    ) {
+        let (low, high) = (limit * (1 - 1e-9), limit * (1 + 1e-9))
+        var start = 0
+        for run in Int(first[row])..<Int(first[row + 1]) {
+            let end = Int(ends[run])
+            let (left, right) = (costs[start], costs[end - 1])
+            if left > high, right > high {
+                over(start..<end)
+            } else if left > low || right > low {
+                let isRising = left <= right
+                /// The first place of the run, or the first after them, whose costs are on the dear side of a value.
+                func place(_ value: Double) -> Int {
+                    var (from, to) = (start, end)
+                    while from < to {
+                        let middle = (from + to) / 2
+                        if (costs[middle] > value) == isRising { to = middle } else { from = middle + 1 }
+                    }
+                    return from
+                }
+                let (a, b) = (place(low), place(high))
+                if isRising {
+                    if b < end { over(b..<end) }
+                } else if start < b {
+                    over(start..<b)
+                }
+                for i in min(a, b)..<max(a, b) { close(i) }
+            }
+            start = end
+        }
+    }
+}
