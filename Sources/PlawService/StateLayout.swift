@@ -84,7 +84,7 @@ package struct StateLayout: Sendable {
     /// Removes what a crash left over: uploads, snapshots, corpora no dataset refers to, directories of trials that are gone, files half
     /// written in those of others. Only what has a name and a kind that the daemon gives is removed; returns the paths of what else
     /// is there. Errors: `StateError`.
-    package func removeLeftovers(corpora known: Set<String>, trials: Set<Int64>) throws -> [String] {
+    func removeLeftovers(corpora known: Set<String>, trials: Set<Int64>) throws -> [String] {
         var strangers: [String] = []
         func clear(_ folder: String, unless isInUse: (String) -> Bool = { _ in false }, _ isOwn: (String) -> Bool)
             throws

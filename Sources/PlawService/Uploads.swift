@@ -71,7 +71,7 @@ actor Uploads {
         let room: DiskSpace.Reservation
         do {
             room = try await space.reserve(bytes.count, for: "the next piece of the upload")
-        } catch {
+        } catch let error as RPCError where error.code == ErrorCode.noSpace.rawValue {
             discard(id)
             throw error
         }

@@ -1,3 +1,4 @@
+internal import Domain
 internal import Glibc
 
 /// One axis of a plot.
@@ -116,14 +117,14 @@ package func heatMap(
                     [
                         "class": isMarked ? "cell marked" : "cell", "x": coordinate(x + 1), "y": coordinate(y + 1),
                         "width": coordinate(width - 2), "height": coordinate(height - 2),
-                        "fill-opacity": Numbers.decimals(0.08 + 0.82 * share, 3),
+                        "fill-opacity": Format.fixed(0.08 + 0.82 * share, 3),
                     ],
                     [
                         .element(
                             "title", [:],
                             "\(rowLabel) \(rows[r]), \(columnLabel) \(columns[c]): \(Numbers.figure(value))")
                     ]))
-            let text = width < 40 ? "" : Numbers.quality(value)
+            let text = width < 40 ? "" : Format.quality(value)
             parts.append(
                 .element(
                     "text",
@@ -170,7 +171,7 @@ private func legendOf(_ series: [PlotSeries]) -> HTML {
         })
 }
 
-private func coordinate(_ value: Double) -> String { Numbers.decimals(value, 1) }
+private func coordinate(_ value: Double) -> String { Format.fixed(value, 1) }
 
 extension PlotAxis {
     fileprivate func canShow(_ value: Double) -> Bool { value.isFinite && (!isLogarithmic || value > 0) }

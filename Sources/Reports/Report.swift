@@ -78,9 +78,9 @@ package struct Report: Sendable {
         let expected = answer.predicted.sorted { $0.key < $1.key }.map { metric, value in
             (
                 metric,
-                Numbers.quality(value)
+                Format.quality(value)
                     + (answer.interval[metric].map {
-                        ", 90 % interval \(Numbers.quality($0.low)) to \(Numbers.quality($0.high))"
+                        ", 90 % interval \(Format.quality($0.low)) to \(Format.quality($0.high))"
                     } ?? "")
             )
         }
@@ -109,7 +109,7 @@ package struct Report: Sendable {
     private static func cells(_ candidate: Candidate) -> [String] {
         let cost = candidate.cost
         return ["\(candidate.configuration.layers)", "\(candidate.configuration.dim)"]
-            + candidate.predicted.sorted { $0.key < $1.key }.map { Numbers.quality($0.value) } + [
+            + candidate.predicted.sorted { $0.key < $1.key }.map { Format.quality($0.value) } + [
                 Numbers.scaled(cost.parameters), Numbers.scaled(cost.trainingFlops, "FLOP"),
                 Numbers.seconds(cost.trainingSeconds), Numbers.scaled(cost.memoryBytes, "B"),
                 Numbers.seconds(cost.latencySeconds),
@@ -146,7 +146,7 @@ package struct Report: Sendable {
             let names = ["min", "25 %", "median", "75 %", "max"]
             let lengths = zip(names, s.lengthQuartiles).map { "\($0) \(Numbers.count($1))" }
             pairs.append(("sequence lengths", lengths.joined(separator: ", ")))
-            pairs.append(("repeated interactions", Numbers.decimals(s.repeatedShare * 100, 1) + " %"))
+            pairs.append(("repeated interactions", Format.fixed(s.repeatedShare * 100, 1) + " %"))
         }
         if let mask = dataset.mask { pairs.append(("mask of the ranking", mask.rawValue)) }
         pairs.append(("filter", dataset.options.filter))
@@ -167,7 +167,7 @@ package struct Report: Sendable {
         let rows = e.pooledApEn.map {
             [
                 "\($0.m)", Numbers.figure($0.value), Numbers.figure($0.biasCorrected),
-                Numbers.decimals($0.singletonShare * 100, 1) + " %",
+                Format.fixed($0.singletonShare * 100, 1) + " %",
             ]
         }
         let curves = [
@@ -230,7 +230,7 @@ package struct Report: Sendable {
             { Double($0.maxLength) }, { Numbers.count($0.maxLength) })
         let byShare = part(
             "With shares of the users", movement.byUserFraction, PlotAxis("share of the users", isLogarithmic: true),
-            { $0.userFraction }, { Numbers.decimals($0.userFraction * 100, 1) + " %" })
+            { $0.userFraction }, { Format.fixed($0.userFraction * 100, 1) + " %" })
         return section("How entropy and data size move", byLength + byShare)
     }
 
@@ -285,7 +285,7 @@ package struct Report: Sendable {
     /// What each family makes of the observations, and how well it predicts those left out.
     private func families(_ fit: LawFit) -> [HTML] {
         func percent(_ score: FoldScore?) -> String {
-            score.map { Numbers.decimals($0.relativeError * 100, 2) + " %" } ?? ""
+            score.map { Format.fixed($0.relativeError * 100, 2) + " %" } ?? ""
         }
         var rows = fit.fits.map { family -> [String] in
             let parameters = family.orderedParameters.map { "\($0.name) = \(Numbers.figure($0.value))" }
@@ -296,7 +296,7 @@ package struct Report: Sendable {
             let formula = [family.form, parameters.joined(separator: ", "), optimum.joined(separator: ", ")]
             return [
                 family.family.rawValue, formula.filter { !$0.isEmpty }.joined(separator: "; "),
-                Numbers.decimals(scores.weight * 100, 0) + " %", Numbers.decimals(family.r2, 4),
+                Format.fixed(scores.weight * 100, 0) + " %", Format.fixed(family.r2, 4),
                 percent(scores.leaveOneOut), percent(scores.leaveLargestOut), percent(scores.leaveLargestOutAlone),
             ]
         }
@@ -355,9 +355,9 @@ package struct Report: Sendable {
             return [
                 "\(o.id)", o.key.model, ended, o.source ?? "", "\(c.layers)",
                 "\(c.dim)",
-                Numbers.decimals(o.userFraction * 100, 1) + " %", "\(o.seed)",
+                Format.fixed(o.userFraction * 100, 1) + " %", "\(o.seed)",
                 o.tokens > 0 && o.apen > 0 ? Numbers.count(Int(o.effectiveTokens)) : "unknown",
-            ] + metrics.map { name in o.metrics[name].map { Numbers.quality($0.value) } ?? "" }
+            ] + metrics.map { name in o.metrics[name].map { Format.quality($0.value) } ?? "" }
         }
         let left = observations.count - rows.count
         return section(

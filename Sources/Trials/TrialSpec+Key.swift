@@ -26,4 +26,4 @@ extension TrialSpec {
 }
 
 /// Changes whenever training would give other results than before, so that old and new observations are not mixed.
-package let trainingCodeVersion = "3"
+let trainingCodeVersion = "3"
