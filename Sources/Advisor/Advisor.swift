@@ -15,6 +15,8 @@ package struct Advisor: Sendable {
     package let search: SearchTable
 
     let memory = AdvisorMemory()
+    /// Names of the metrics that there are laws for.
+    package let metrics: Set<String>
     /// Whether it can be trained on; else further observations come from elsewhere.
     let hasInteractions: Bool
 
@@ -23,18 +25,14 @@ package struct Advisor: Sendable {
         self.hasInteractions = hasInteractions
         self.branches = branches.flatMap(\.byPlaces)
         search = SearchTable(self.branches)
+        metrics = Set(self.branches.flatMap(\.laws.keys))
     }
 
     /// Bytes of the table and of what is remembered beside it.
     package var bytes: Int { search.bytes + memory.bytes }
 
-    /// Works out what all recommendations of a metric rest on, which the first would else wait for.
-    package func prepare(_ metric: Metric) {
-        let name = metric.description
-        guard branches.contains(where: { $0.laws[name] != nil }) else { return }
-        _ = draws(name)
-        _ = unlimited(name)
-    }
+    /// Whether what all recommendations of a metric rest on, and the first waits for, is there.
+    package func isPrepared(_ metric: Metric) -> Bool { memory.draws.holds(metric.description) }
 
     package var lawNumbers: [String: Int64] { branches.first?.lawNumbers ?? [:] }
 
@@ -213,11 +211,11 @@ package struct Advisor: Sendable {
 
     /// Errors: `AdvisorError` where no branch has a law for the metric.
     func check(_ name: String) throws {
-        guard branches.contains(where: { $0.laws[name] != nil }) else { throw noLaw(name) }
+        guard metrics.contains(name) else { throw noLaw(name) }
     }
 
     func noLaw(_ name: String) -> AdvisorError {
-        let known = Set(branches.flatMap(\.laws.keys)).sorted().joined(separator: ", ")
+        let known = metrics.sorted().joined(separator: ", ")
         return AdvisorError(kind: .noLaw, description: "no law for \(name) of \"\(dataset)\"; there are \(known)")
     }
 

@@ -35,6 +35,8 @@ final class Memo<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     var values: [Value] { known.withLock { Array($0.values) } }
 
+    func holds(_ key: Key) -> Bool { known.withLock { $0[key] != nil } }
+
     /// Worked out outside the lock: of two that ask at once both work, and find the same.
     func callAsFunction(_ key: Key, _ make: () -> Value) -> Value {
         if let value = known.withLock({ $0[key] }) { return value }

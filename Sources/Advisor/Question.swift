@@ -76,13 +76,14 @@ struct Question {
         let arrays = limits.map { Advisor.currencies[$0.bit].column(costs) }
         // What exceeds each limit, a row of words after the other.
         var over = [UInt64](repeating: 0, count: words * max(1, limits.count))
+        var near = limits.map { _ in width }
         for row in part.layers.indices {
             for place in over.indices { over[place] = 0 }
             for (number, limit) in limits.enumerated() {
                 let (from, first) = (row * width, number * words)
                 arrays[number].withUnsafeBufferPointer { array in
                     guard let base = array.baseAddress else { return }
-                    block.runs[limit.bit].cut(row, base + from, limit: limit.limit) { range in
+                    block.runs[limit.bit].cut(row, base + from, limit: limit.limit, near: &near[number]) { range in
                         Bits.set(
                             block.columns[range.lowerBound]..<block.columns[range.upperBound - 1] + 1, in: &over,
                             from: first)

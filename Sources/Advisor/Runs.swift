@@ -32,9 +32,12 @@ struct Runs: Sendable {
 
     /// Calls `over` with the places of a row whose costs are surely above a limit, and `close` with those within rounding of it.
     ///
-    /// - Parameter costs: of the row.
+    /// - Parameters:
+    ///   - costs: of the row.
+    ///   - near: where the limit was met last, and is now; neighbouring rows meet it at places close to each other.
     func cut(
-        _ row: Int, _ costs: UnsafePointer<Double>, limit: Double, over: (Range<Int>) -> Void, close: (Int) -> Void
+        _ row: Int, _ costs: UnsafePointer<Double>, limit: Double, near: inout Int, over: (Range<Int>) -> Void,
+        close: (Int) -> Void
     ) {
         let (low, high) = (limit * (1 - 1e-9), limit * (1 + 1e-9))
         var start = 0
@@ -47,14 +50,30 @@ struct Runs: Sendable {
                 let isRising = left <= right
                 /// The first place of the run, or the first after them, whose costs are on the dear side of a value.
                 func place(_ value: Double) -> Int {
-                    var (from, to) = (start, end)
+                    var (from, to, step) = (start, end, 1)
+                    let guess = min(max(near, start), end)
+                    if guess == end || (costs[guess] > value) == isRising {
+                        to = guess
+                        while to - step >= start, (costs[to - step] > value) == isRising {
+                            (to, step) = (to - step, 2 * step)
+                        }
+                        from = max(start, to - step + 1)
+                    } else {
+                        from = guess + 1
+                        while from + step <= end, (costs[from + step - 1] > value) != isRising {
+                            (from, step) = (from + step, 2 * step)
+                        }
+                        to = min(end, from + step - 1)
+                    }
                     while from < to {
                         let middle = (from + to) / 2
                         if (costs[middle] > value) == isRising { to = middle } else { from = middle + 1 }
                     }
                     return from
                 }
-                let (a, b) = (place(low), place(high))
+                near = place(low)
+                let a = near
+                let b = place(high)
                 if isRising {
                     if b < end { over(b..<end) }
                 } else if start < b {

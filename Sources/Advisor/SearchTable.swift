@@ -8,8 +8,8 @@ internal import PerformanceLaws
 /// A shape is a branch, a number of layers and a dimension, and has a number here: branch by branch, in order of layers, then dimension.
 /// Laws know no heads: candidates of one shape share its prediction.
 package struct SearchTable: Sendable {
-    /// One branch's candidates.
-    struct Part: Sendable {
+    /// One branch's candidates; one object, since a question passes it on again and again.
+    final class Part: Sendable {
         /// Number of its first shape.
         let first: Int
         let layers: [Int]
@@ -33,6 +33,76 @@ package struct SearchTable: Sendable {
         /// The round dimensions.
         let roundMask: [UInt64]
 
+        /// Numbers of heads that are searched beside the observed ones.
+        static let usualHeads = [1, 2, 4, 8]
+
+        init(_ branch: Branch, first: Int, firstWord: Int) {
+            self.first = first
+            let observed = branch.heads
+            let heads = observed + Self.usualHeads.filter { !observed.contains($0) }
+            let units = heads.map(branch.dimStep(heads:))
+            let (usual, layers) = (branch.dims, branch.layers)
+            let dims = Array((usual.first ?? 1)...max(usual.first ?? 1, usual.last ?? 1))
+                .filter { dim in units.contains { dim % $0 == 0 } }
+            self.layers = layers
+            self.dims = usual.isEmpty ? [] : dims
+            let columns = dims.indices
+            // An observed dimension is as round as can be.
+            let known = Set(branch.trained.keys.map(\.dim))
+            let grid = Set(usual)
+            let words = Bits.words(self.dims.count)
+            (self.words, self.firstWord) = (words, firstWord)
+            func mask(_ columns: [Int]) -> [UInt64] {
+                columns.reduce(into: [UInt64](repeating: 0, count: words)) {
+                    Bits.set($1..<$1 + 1, in: &$0, from: 0)
+                }
+            }
+            let roundness = dims.map { dim in
+                grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
+            }
+            self.roundness = roundness
+            roundMask = mask(columns.filter { roundness[$0] > 0 })
+            let ruled = dims.map(branch.ruledHeads)
+            blocks = zip(heads, units).map { heads, unit in
+                var base = branch.base
+                base.heads = heads
+                // Heads that follow from the dimension are those of one block among the observed.
+                let own = columns.filter { column in
+                    dims[column] % unit == 0
+                        && (ruled[column] == nil || ruled[column] == heads || !observed.contains(heads))
+                }
+                let costs = CostTable([(base: base, costs: branch.costs)], layers: layers, dims: own.map { dims[$0] })
+                return SearchTable.Block(
+                    heads: heads, columns: own, mask: mask(own), costs: costs)
+            }
+            observedHeads = observed.count
+            inside = layers.map { layers in
+                guard let span = branch.hull.span(layers: layers) else { return 0..<0 }
+                let low = dims.firstIndex { log(Double($0)) >= span.lowerBound - 1e-9 } ?? dims.count
+                let high = dims.lastIndex { log(Double($0)) <= span.upperBound + 1e-9 } ?? -1
+                return low..<max(low, high + 1)
+            }
+            let shapes = branch.trained.keys.sorted { ($0.layers, $0.dim) < ($1.layers, $1.dim) }
+            let planes = branch.laws.mapValues {
+                PredictedPlane(
+                    $0, layers: layers, dims: dims, effectiveTokens: branch.costs.facts.effectiveTokens, trained: shapes
+                )
+            }
+            self.planes = planes
+            let round = columns.filter { roundness[$0] > 0 }
+            roundTops = planes.mapValues { plane in
+                layers.indices.map { row in
+                    round.reduce(-.infinity) { max($0, plane.means[row * dims.count + $1]) }
+                }
+            }
+            trained = shapes.compactMap { shape in
+                guard let row = layers.firstIndex(of: shape.layers), let column = dims.firstIndex(of: shape.dim) else {
+                    return nil
+                }
+                return first + row * dims.count + column
+            }.sorted()
+        }
+
         var shapes: Int { layers.count * dims.count }
 
         /// Numbers of the shapes with a round dimension.
@@ -43,7 +113,7 @@ package struct SearchTable: Sendable {
     }
 
     /// All shapes with one number of heads.
-    struct Block: Sendable {
+    final class Block: Sendable {
         let heads: Int
         /// Places in `dims` of the dimensions it divides.
         let columns: [Int]
@@ -53,6 +123,11 @@ package struct SearchTable: Sendable {
         let costs: CostTable
         /// Of the costs in each currency.
         let runs: [Runs]
+
+        init(heads: Int, columns: [Int], mask: [UInt64], costs: CostTable) {
+            (self.heads, self.columns, self.mask, self.costs) = (heads, columns, mask, costs)
+            runs = Advisor.currencies.map { Runs($0.column(costs), width: columns.count) }
+        }
 
         /// Where a dimension stands among `columns`; nil where it does not.
         func place(of column: Int) -> Int? {
@@ -111,77 +186,5 @@ package struct SearchTable: Sendable {
         while parts[part].first > shape { part -= 1 }
         let (row, column) = (shape - parts[part].first).quotientAndRemainder(dividingBy: parts[part].dims.count)
         return (part, row, column)
-    }
-}
-
-extension SearchTable.Part {
-    /// Numbers of heads that are searched beside the observed ones.
-    static let usualHeads = [1, 2, 4, 8]
-
-    init(_ branch: Branch, first: Int, firstWord: Int) {
-        self.first = first
-        let observed = branch.heads
-        let heads = observed + Self.usualHeads.filter { !observed.contains($0) }
-        let units = heads.map(branch.dimStep(heads:))
-        let (usual, layers) = (branch.dims, branch.layers)
-        let dims = Array((usual.first ?? 1)...max(usual.first ?? 1, usual.last ?? 1))
-            .filter { dim in units.contains { dim % $0 == 0 } }
-        self.layers = layers
-        self.dims = usual.isEmpty ? [] : dims
-        let columns = dims.indices
-        // An observed dimension is as round as can be.
-        let known = Set(branch.trained.keys.map(\.dim))
-        let grid = Set(usual)
-        let words = Bits.words(self.dims.count)
-        (self.words, self.firstWord) = (words, firstWord)
-        func mask(_ columns: [Int]) -> [UInt64] {
-            columns.reduce(into: [UInt64](repeating: 0, count: words)) {
-                Bits.set($1..<$1 + 1, in: &$0, from: 0)
-            }
-        }
-        let roundness = dims.map { dim in
-            grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
-        }
-        self.roundness = roundness
-        roundMask = mask(columns.filter { roundness[$0] > 0 })
-        let ruled = dims.map(branch.ruledHeads)
-        blocks = zip(heads, units).map { heads, unit in
-            var base = branch.base
-            base.heads = heads
-            // Heads that follow from the dimension are those of one block among the observed.
-            let own = columns.filter { column in
-                dims[column] % unit == 0
-                    && (ruled[column] == nil || ruled[column] == heads || !observed.contains(heads))
-            }
-            let costs = CostTable([(base: base, costs: branch.costs)], layers: layers, dims: own.map { dims[$0] })
-            return SearchTable.Block(
-                heads: heads, columns: own, mask: mask(own), costs: costs,
-                runs: Advisor.currencies.map { Runs($0.column(costs), width: own.count) })
-        }
-        observedHeads = observed.count
-        inside = layers.map { layers in
-            guard let span = branch.hull.span(layers: layers) else { return 0..<0 }
-            let low = dims.firstIndex { log(Double($0)) >= span.lowerBound - 1e-9 } ?? dims.count
-            let high = dims.lastIndex { log(Double($0)) <= span.upperBound + 1e-9 } ?? -1
-            return low..<max(low, high + 1)
-        }
-        let shapes = branch.trained.keys.sorted { ($0.layers, $0.dim) < ($1.layers, $1.dim) }
-        let planes = branch.laws.mapValues {
-            PredictedPlane(
-                $0, layers: layers, dims: dims, effectiveTokens: branch.costs.facts.effectiveTokens, trained: shapes)
-        }
-        self.planes = planes
-        let round = columns.filter { roundness[$0] > 0 }
-        roundTops = planes.mapValues { plane in
-            layers.indices.map { row in
-                round.reduce(-.infinity) { max($0, plane.means[row * dims.count + $1]) }
-            }
-        }
-        trained = shapes.compactMap { shape in
-            guard let row = layers.firstIndex(of: shape.layers), let column = dims.firstIndex(of: shape.dim) else {
-                return nil
-            }
-            return first + row * dims.count + column
-        }.sorted()
     }
 }

@@ -50,6 +50,7 @@ extension Daemon {
         return ServerMetrics.Facts(
             store: try await store.statistics(), tokensPerSecond: await supervisor.tokensPerSecond,
             workers: (workers.running, workers.starts, workers.restarts), databasePath: databasePath,
+            answersKept: prepared.given, advisorsPrepared: services.laws.ready.count,
             uptimeSeconds: started.duration(to: .now).seconds)
     }
 

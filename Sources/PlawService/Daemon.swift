@@ -41,9 +41,10 @@ package final class Daemon: Sendable {
     let status = DaemonStatus()
     let store: Store
     let supervisor: CalibrationSupervisor
-    private let services: Services
+    let services: Services
     private let uploads: Uploads
     private let space: DiskSpace
+    let prepared: PreparedAnswers
     let logger: Logger
     let started = ContinuousClock.now
     let executor: any TrialExecutor
@@ -69,6 +70,7 @@ package final class Daemon: Sendable {
         try layout.prepare()
         let store = try Store(path: layout.database) { ServiceManager.stillStarting(seconds: 300) }
         self.store = store
+        prepared = PreparedAnswers { store.version(of: $0) }
         let strangers = try layout.removeLeftovers(
             corpora: try await store.corpusFiles(), trials: try await store.trialIDs())
         if !strangers.isEmpty {
@@ -156,6 +158,10 @@ package final class Daemon: Sendable {
                 }
                 return .upkeep
             }
+            group.addTask {
+                await self.services.laws.prepareAhead()
+                return .preparer
+            }
             // Server and supervisor end after `stop`, each in its own time; an error ends everything at once.
             var working: Set<Part> = [.server, .supervisor]
             while !working.isEmpty, let ended = try await group.next() { working.remove(ended) }
@@ -165,7 +171,7 @@ package final class Daemon: Sendable {
         logger.notice("stopped", metadata: ["event": "\(JournalEvent.stopped)"])
     }
 
-    private enum Part { case server, supervisor, signals, watchdog, status, upkeep }
+    private enum Part { case server, supervisor, signals, watchdog, status, upkeep, preparer }
 
     /// Errors: `StoreError` for a database that is damaged where its opening did not look.
     private func refuseDamage() async throws {
@@ -200,7 +206,6 @@ package final class Daemon: Sendable {
         router.on(MetricsGet.self) { [self] _, _ in
             metrics.result(try await answering { try await facts() })
         }
-        let prepared = PreparedAnswers { [store] in store.version(of: $0) }
         let datasets = services.datasets
         router.on(DatasetUpload.self) { params, _ in try await answering { try await datasets.upload(params) } }
         router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }
@@ -213,7 +218,7 @@ package final class Daemon: Sendable {
         let laws = services.laws
         router.on(DatasetRemove.self) { params, _ in
             let removed = try await answering { try await datasets.remove(params.name) }
-            await laws.forget(params.name)
+            laws.ready.forget(params.name)
             return removed
         }
         router.on(DatasetEntropy.self) { params, _ in try await answering { try await datasets.entropy(params) } }
@@ -293,8 +298,10 @@ package final class Daemon: Sendable {
         router.on(LawPredict.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await laws.predict(params) }
         }
-        router.on(AdvisorRecommend.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { try await laws.recommend(params) }
+        router.onText(
+            AdvisorRecommend.self, prepared: prepared, about: { $0.name }, quick: { laws.quickText($0) }
+        ) { params, _ in
+            try await answering { try await laws.recommendText(params) }
         }
         router.on(AdvisorPareto.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await laws.pareto(params) }

@@ -33,10 +33,11 @@ extension LawService {
         var bases: [Basis]
         /// Of the law that was named.
         var metric: Metric?
+        let texts = RecommendationText()
 
         /// About what it takes of memory: the table, and what it was made of, decoded.
         var bytes: Int {
-            bases.reduce(advisor.search.bytes) { sum, basis in
+            bases.reduce(advisor.bytes + texts.bytes) { sum, basis in
                 let points = basis.laws.values.reduce(0) { $0 + $1.fit.points.count + $1.fit.places.count }
                 return sum + 2_000 * basis.observations.count + 500 * points
             }
@@ -53,28 +54,17 @@ extension LawService {
         while true {
             // Before anything is read: what changes meanwhile is read the next time.
             let version = store.version(of: name)
-            if let known = advisors[key], known.version == version { return known.prepared }
+            if let known = ready.find(key, version: version) { return known }
             if preparing[key] == nil {
                 preparing[key] = []
                 defer { for waiting in preparing.removeValue(forKey: key) ?? [] { waiting.resume() } }
-                let prepared = try await prepare(key, known: advisors[key]?.prepared)
-                advisors[key] = nil
-                let kept = advisors.values.reduce(0) { $0 + $1.prepared.bytes }
-                if kept + prepared.bytes > Self.mostBytes { advisors.removeAll() }
-                advisors[key] = (version, prepared)
+                let prepared = try await prepare(key, known: ready.former(key))
+                ready.keep(prepared, key, version: version)
                 return prepared
             }
             await withCheckedContinuation { preparing[key, default: []].append($0) }
         }
     }
-
-    /// Lets go of what was prepared for a dataset that is gone.
-    func forget(_ dataset: String) {
-        for key in advisors.keys where key.dataset == dataset { advisors[key] = nil }
-    }
-
-    /// What is kept of advisors beside each other; of one that is larger, that one alone.
-    private static let mostBytes = 64 << 20
 
     /// The keys that answer, and those that do not. Errors: `lawUnknown`.
     private func choose(
@@ -114,6 +104,7 @@ extension LawService {
         let heads = chosen.heads
         var choice = chosen.choice
         let stored = try await store.observations(of: key.dataset)
+        let last = stored.map(\.id).max()
         var bases: [Prepared.Basis] = []
         var costs: KnownCosts?
         var warnings: [Warning] = []
@@ -121,7 +112,7 @@ extension LawService {
             let key = option.key
             let observations = Self.ordered(stored.filter { $0.key == key })
             guard let base = Self.base(observations) else { continue }
-            let (known, model) = try await self.costs(dataset, key, observations, heads: base.heads)
+            let (known, model) = try await self.costs(dataset, key, observations, heads: base.heads, last: last)
             // Costs that are known of one and not of another cannot be compared: the warnings name its law.
             if let costs, costs.unknown.keys.sorted() != known.unknown.keys.sorted() {
                 choice.leaveOut(key)
@@ -153,9 +144,9 @@ extension LawService {
         }
         warnings += LawChoice.warnings(choice.others, served: choice.served)
         warnings += LawChoice.unfitted(stored, known: heads, served: choice.served)
-        if var known, known.bases == bases {
-            (known.costs, known.warnings) = (costs, warnings)
-            return known
+        if let known, known.bases == bases {
+            return Prepared(
+                advisor: known.advisor, costs: costs, warnings: warnings, bases: bases, metric: chosen.metric)
         }
         let found = bases
         let advisor = try await offload.run {
@@ -183,8 +174,9 @@ extension LawService {
         return base
     }
 
+    /// - Parameter last: number of the dataset's last observation.
     private func costs(
-        _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation], heads: Int
+        _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation], heads: Int, last: Int64?
     ) async throws -> (known: KnownCosts, model: CostModel) {
         let settings = SpeedSetting(observationKey: key, heads: heads)
         let probes = try await store.probes(ThroughputProbe.self, dataset: dataset.info.name, setting: settings.text)
@@ -195,7 +187,7 @@ extension LawService {
             items: hasCorpus ? facts.items : dataset.info.items, hasCorpus: hasCorpus)
         // What other datasets trained after this one's last observation does not count, so that no trial of theirs changes an answer.
         let epochs = try await EpochModel(
-            store, key: key, limit: SpeedSetting.mostEpochs(key), upTo: observations.map(\.id).max())
+            store, key: key, limit: SpeedSetting.mostEpochs(key), upTo: last)
         let speed =
             probes.isEmpty
             ? SpeedModel([Self.noSpeed])

@@ -1,31 +1,49 @@
 internal import Advisor
 internal import Domain
 internal import PlawProtocol
+internal import Store
 internal import Trials
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
 
 extension LawService {
     // MARK: - Answers
 
     func recommend(_ params: AdvisorRecommendParams) async throws -> Recommendation {
-        let budget = try Self.budget(params.limits)
-        let prepared = try await advisor(
-            params.name, loss: params.loss, backbone: params.backbone, law: params.law)
-        try prepared.costs.check(budget, dataset: params.name)
-        let (advisor, metric) = (prepared.advisor, Self.metric(params.metric, prepared))
-        var answer = try await answering {
-            try advisor.recommend(budget, metric: metric, isForced: params.force ?? false)
-        }
-        // How cheap an equal is cannot be said where parameters are not known.
-        if prepared.costs.unknown["parameters"] != nil { answer.warnings.removeAll { $0.code == "cheaper-equivalent" } }
-        answer.cost = prepared.costs.known(answer.cost)
-        answer.configuration = prepared.costs.known(answer.configuration)
-        answer.cheapest = prepared.costs.known(answer.cheapest)
-        answer.indistinguishable = answer.indistinguishable.map(prepared.costs.known)
-        answer.runnersUp = answer.runnersUp.map(prepared.costs.known)
-        answer.bestTrained = answer.bestTrained.map(prepared.costs.known)
-        answer.warnings = prepared.warnings + answer.warnings + prepared.costs.warnings
-        return answer
+        let prepared = try await advisor(params)
+        return try await offload.run { try prepared.recommend(params) }
     }
+
+    /// The same as JSON.
+    func recommendText(_ params: AdvisorRecommendParams) async throws -> Data {
+        let prepared = try await advisor(params)
+        return try await offload.run { try prepared.text(params) }
+    }
+
+    private func advisor(_ params: AdvisorRecommendParams) async throws -> Prepared {
+        // What is wrong with a budget is said before what is missing.
+        _ = try Self.budget(params.limits)
+        return try await advisor(
+            params.name, loss: params.loss, backbone: params.backbone, law: params.law)
+    }
+
+    /// The same at once, where the advisor is there and a question takes no longer than a request does anyway; else nil, also for what is
+    /// refused.
+    nonisolated func quickText(_ params: AdvisorRecommendParams) -> Data? {
+        let key = AdvisorKey(dataset: params.name, loss: params.loss, backbone: params.backbone, law: params.law)
+        guard let prepared = ready.find(key, version: store.version(of: params.name)),
+            prepared.advisor.search.count <= Self.quickCandidates,
+            prepared.advisor.isPrepared(Self.metric(params.metric, prepared))
+        else { return nil }
+        return try? prepared.text(params)
+    }
+
+    /// A question over so many takes some tenths of a millisecond.
+    private static let quickCandidates = 100_000
 
     func predict(_ params: LawPredictParams) async throws -> LawPredictResult {
         try Self.check([("layers", params.layers, .max), ("dim", params.dim, .max), ("heads", params.heads, 4_096)])
@@ -121,7 +139,7 @@ extension LawService {
     }
 
     /// The limits of a request. Errors: `invalidParams` naming the one that is not positive.
-    private static func budget(_ limits: BudgetLimits) throws -> Budget {
+    static func budget(_ limits: BudgetLimits) throws -> Budget {
         for (field, value) in [
             ("maxParams", limits.maxParams), ("maxFlops", limits.maxFlops), ("maxMemoryBytes", limits.maxMemoryBytes),
             ("maxLatencySeconds", limits.maxLatencySeconds), ("maxTrainSeconds", limits.maxTrainSeconds),
@@ -142,14 +160,19 @@ extension LawService {
             ?? laws.sorted().lazy.compactMap { Metric($0) }.first ?? Metric(.ndcg, 10)
     }
 
-    private static func metric(_ asked: Metric?, _ prepared: Prepared) -> Metric {
-        metric(asked ?? prepared.metric, of: Set(prepared.advisor.branches.flatMap(\.laws.keys)))
+    static func metric(_ asked: Metric?, _ prepared: Prepared) -> Metric {
+        metric(asked ?? prepared.metric, of: prepared.advisor.metrics)
     }
 
     /// Asks an advisor, whose table may be large, away from the actor.
     private func answering<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await offload.run { try Self.asking(body) }
+    }
+
+    /// Turns an advisor's refusals into those of the wire.
+    static func asking<T>(_ body: () throws -> T) throws -> T {
         do {
-            return try await offload.run(body)
+            return try body()
         } catch let error as AdvisorError {
             var fields: [String: JSONValue] = [:]
             if let currency = error.currency { fields["currency"] = .string(currency) }
@@ -164,4 +187,28 @@ extension LawService {
             throw RPCError(code, error.description, fields)
         }
     }
+}
+
+extension LawService.Prepared {
+    func recommend(_ params: AdvisorRecommendParams) throws -> Recommendation {
+        let budget = try LawService.budget(params.limits)
+        try costs.check(budget, dataset: params.name)
+        let metric = LawService.metric(params.metric, self)
+        var answer = try LawService.asking {
+            try advisor.recommend(budget, metric: metric, isForced: params.force ?? false)
+        }
+        // How cheap an equal is cannot be said where parameters are not known.
+        if costs.unknown["parameters"] != nil { answer.warnings.removeAll { $0.code == "cheaper-equivalent" } }
+        answer.cost = costs.known(answer.cost)
+        answer.configuration = costs.known(answer.configuration)
+        answer.cheapest = costs.known(answer.cheapest)
+        answer.indistinguishable = answer.indistinguishable.map(costs.known)
+        answer.runnersUp = answer.runnersUp.map(costs.known)
+        answer.bestTrained = answer.bestTrained.map(costs.known)
+        answer.warnings = warnings + answer.warnings + costs.warnings
+        return answer
+    }
+
+    /// The answer as JSON.
+    func text(_ params: AdvisorRecommendParams) throws -> Data { try texts.text(recommend(params)) }
 }

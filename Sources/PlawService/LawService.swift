@@ -14,8 +14,10 @@ actor LawService {
     let layout: StateLayout
     let offload = Offload()
     let logger: Logger
-    /// Prepared advisors by question, each with the version of the store it was last found to hold for.
-    var advisors: [AdvisorKey: (version: UInt64, prepared: Prepared)] = [:]
+    nonisolated let ready = ReadyAdvisors()
+    /// Datasets whose advisors are to be prepared before anybody asks, and what wakes who does so.
+    var ahead: [(dataset: String, isFitted: Bool)] = []
+    let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     /// Those being prepared, with who waits for them.
     var preparing: [AdvisorKey: [CheckedContinuation<Void, Never>]] = [:]
 
@@ -79,6 +81,7 @@ actor LawService {
             }
         }
         if laws.isEmpty, let refusal { throw refusal }
+        prepareSoon(params.name)
         logger.info(
             "laws fitted",
             metadata: ["event": "\(JournalEvent.lawsFitted)", "dataset": "\(params.name)", "laws": "\(laws.map(\.id))"])

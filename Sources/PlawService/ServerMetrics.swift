@@ -31,6 +31,8 @@ final class ServerMetrics: Sendable {
         case jobs
         case trials
         case trainingTokensPerSecond = "training_tokens_per_second"
+        case answersKept = "answers_kept_total"
+        case advisorsPrepared = "advisors_prepared_total"
         case workers
         case workerStarts = "worker_starts_total"
         case workerRestarts = "worker_restarts_total"
@@ -66,6 +68,8 @@ final class ServerMetrics: Sendable {
             case .jobs: "Jobs stored, by state; queued is the length of the queue"
             case .trials: "Trials stored, by state"
             case .trainingTokensPerSecond: "Training positions a second, over all trials in training"
+            case .answersKept: "Answers given again as they were kept, since nothing they rest on had changed"
+            case .advisorsPrepared: "Advisors prepared, since nothing was or what they rest on had changed"
             case .workers: "Worker processes that run"
             case .workerStarts: "Worker processes started for trials"
             case .workerRestarts: "Of them, those that went on with a trial that had had one"
@@ -84,6 +88,8 @@ final class ServerMetrics: Sendable {
         var tokensPerSecond: Double
         var workers: (running: Int, starts: Int, restarts: Int)
         var databasePath: String
+        var answersKept: Int
+        var advisorsPrepared: Int
         var uptimeSeconds: Double
     }
 
@@ -115,6 +121,8 @@ final class ServerMetrics: Sendable {
             "laws": Double(facts.store.counts.laws), "training_tokens_per_second": facts.tokensPerSecond,
             "workers": Double(facts.workers.running), "worker_starts_total": Double(facts.workers.starts),
             "worker_restarts_total": Double(facts.workers.restarts), "uptime_seconds": facts.uptimeSeconds,
+            "answers_kept_total": Double(facts.answersKept),
+            "advisors_prepared_total": Double(facts.advisorsPrepared),
             "resident_bytes": Double(residentBytes()), "open_descriptors": Double(openDescriptors()),
             "cpu_seconds_total": cpuSeconds(),
             "store_bytes{file=\"database\"}": Double(size(facts.databasePath)),

@@ -152,7 +152,7 @@ struct Connection: Sendable {
         if let answer = fixed(message) { return answer }
         guard let envelope = message.envelope, let route = router.routes[envelope.method], access >= route.access,
             cancellations.isFree(envelope.id), !server.isStopping,
-            let result = route.prepared?.find(envelope.method, envelope.params)
+            let result = route.prepared?.find(envelope.method, envelope.params) ?? route.quick?(message.data, envelope)
         else { return nil }
         server.count(envelope.method)
         return Outgoing(envelope.id, result: result)

@@ -16,7 +16,7 @@ struct Incoming: Sendable {
     let isBatch: Bool
     /// Heads of the requests that could be read; of a batch, of those that are requests at all.
     let heads: [Head]
-    /// Of a request that may be answered with what was prepared; it was read before, and is read again only if need be.
+    /// Of a request that may be answered with what was prepared, which was read before and is read again only if need be, or quickly.
     let envelope: Envelope?
     /// The message, read; nil where it is refused as a whole.
     private let text: JSONText?
@@ -34,14 +34,14 @@ struct Incoming: Sendable {
     init(_ data: Data, _ router: Router) {
         self.data = data
         // Only text that was decoded before is taken for well-formed without being decoded.
-        if let envelope = Envelope(data), let route = router.routes[envelope.method],
-            route.prepared?.find(envelope.method, envelope.params) != nil
-        {
-            self.envelope = envelope
-            (isBatch, heads, text) = (false, [Head(envelope)], nil)
+        let found = Envelope(data)
+        let route = found.flatMap { router.routes[$0.method] }
+        if let found, route?.prepared?.find(found.method, found.params) != nil {
+            envelope = found
+            (isBatch, heads, text) = (false, [Head(found)], nil)
             return
         }
-        envelope = nil
+        envelope = route?.quick == nil ? nil : found
         let shape = MessageShape(data)
         isBatch = shape.isArray
         if let fault = shape.fault {

@@ -7,7 +7,7 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// Answers what is prepared where its request arrives, on the event loop: no thread but that one has to get its turn. Only while
+/// Answers what is prepared or quickly worked out where its request arrives, on the event loop: no thread but that one has to get its turn. Only while
 /// nothing else of the connection waits or is in work, so that the order of requests holds, and while its peer reads.
 // Used on its channel's event loop alone.
 final class PreparedResponder: ChannelInboundHandler {
@@ -47,9 +47,10 @@ final class PreparedResponder: ChannelInboundHandler {
 
     private func answer(_ buffer: ByteBuffer) -> Outgoing? {
         let arrival = ContinuousClock.now
-        guard !server.isStopping, let envelope = Envelope(Data(buffer.readableBytesView)),
+        let message = Data(buffer.readableBytesView)
+        guard !server.isStopping, let envelope = Envelope(message),
             let route = router.routes[envelope.method], access >= route.access,
-            let result = route.prepared?.find(envelope.method, envelope.params)
+            let result = route.prepared?.find(envelope.method, envelope.params) ?? route.quick?(message, envelope)
         else { return nil }
         server.count(envelope.method)
         server.took(envelope.method, since: arrival)

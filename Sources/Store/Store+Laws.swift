@@ -75,6 +75,18 @@ extension Store {
         }
     }
 
+    /// Names of the datasets that have laws being served, those with the newest first.
+    package func datasetsByNewestLaw() async throws(StoreError) -> [String] {
+        try await read("list datasets with laws") { db in
+            try String.fetchAll(
+                db,
+                sql: """
+                    SELECT dataset.name FROM law JOIN dataset ON dataset.id = datasetId WHERE current
+                    GROUP BY datasetId ORDER BY MAX(law.id) DESC
+                    """)
+        }
+    }
+
     private static let lawSQL =
         "SELECT law.*, dataset.name AS dataset FROM law JOIN dataset ON dataset.id = datasetId"
 

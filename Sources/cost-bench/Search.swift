@@ -44,17 +44,19 @@ struct Search: ParsableCommand {
                 maxMemoryBytes: 4e9,
                 maxTrainingSeconds: 1e6 * scale)
         }
+        let start = Self.processor()
+        let unasked = try advisor.recommend(Budget())
+        let first = ((Self.processor() - start) * 100).rounded() / 100
         let limited = try median(budgets) { _ = try advisor.recommend($0) }
         let free = try median(budgets) { _ in _ = try advisor.recommend(Budget()) }
         let pareto = try median(budgets) { _ in _ = try advisor.pareto(\.parameters) }
-        let answer = try advisor.recommend(budgets[0])
         print(
             "{\"candidates\":\(advisor.search.count),\"bytesPerCandidate\":"
-                + "\(Double(advisor.search.bytes) / Double(advisor.search.count)),"
-                + "\"predictions\":\(advisor.search.predictions),\"prepareMilliseconds\":\(middle(preparing)),"
+                + "\(Double(advisor.bytes) / Double(advisor.search.count)),"
+                + "\"predictions\":\(advisor.search.predictions),\"prepareMilliseconds\":\(middle(preparing)),\"firstQuestionMilliseconds\":\(first),"
                 + "\"questionMilliseconds\":\(limited),\"unlimitedMilliseconds\":\(free),\"paretoMilliseconds\":\(pareto),"
-                + "\"answer\":\"\(answer.configuration.backbone.rawValue) \(answer.configuration.layers) x "
-                + "\(answer.configuration.dim)\"}")
+                + "\"answer\":\"\(unasked.configuration.backbone.rawValue) \(unasked.configuration.layers) x "
+                + "\(unasked.configuration.dim)\"}")
     }
 
     /// Milliseconds of this thread on a processor.

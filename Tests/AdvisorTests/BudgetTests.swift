@@ -119,7 +119,6 @@ import Testing
         }
         let first = answers(asked)
         budgets.reverse()
-        fresh.prepare(Metric(.ndcg, 10))
         #expect(answers(fresh) == first && answers(asked) == first && !first.isEmpty)
     }
 
@@ -133,13 +132,14 @@ import Testing
                 costs.append((costs.last ?? 50) + [1, 1, 1, 0, -1][Int(random.next() % 5)])
             }
             let runs = Runs(costs, width: width)
+            var near = 0
             for row in 0..<5 {
                 let own = Array(costs[row * width..<(row + 1) * width])
                 for limit in own + [own[0] + 0.5, -1e9, 1e9] {
                     var (over, close) = (Set<Int>(), Set<Int>())
                     own.withUnsafeBufferPointer { buffer in
                         guard let base = buffer.baseAddress else { return }
-                        runs.cut(row, base, limit: limit) {
+                        runs.cut(row, base, limit: limit, near: &near) {
                             over.formUnion($0)
                         } close: {
                             close.insert($0)
