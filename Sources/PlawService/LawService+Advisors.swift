@@ -132,7 +132,7 @@ extension LawService {
                 warnings.append(
                     Warning(
                         code: "noise-unknown",
-                        message: "how much a training of \(key.backbone.rawValue) \(key.loss.rawValue) varies in "
+                        message: "how much a training of \(key.model) varies in "
                             + "\(noiseless.joined(separator: ", ")) is not known: no users, no repeats and too few configurations; "
                             + "there are no intervals, and differences may be chance"))
             }

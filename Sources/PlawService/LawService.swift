@@ -48,7 +48,7 @@ actor LawService {
                 "metrics", found: "no metric", expected: "one or more, or none of the member at all")
         }
         let observations = try await store.observations(of: params.name)
-            .filter { params.loss == nil || $0.configuration.loss == params.loss }
+            .filter { LawChoice.says($0.key, loss: params.loss, backbone: nil) }
         var keys: [LawKey] = []
         for observation in observations.reversed() where !keys.contains(observation.key) {
             if only == nil || only == observation.key { keys.append(observation.key) }
