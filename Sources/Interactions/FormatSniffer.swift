@@ -102,7 +102,7 @@ struct FormatSniffer {
             let isHeader = (names.user != nil && names.item != nil) || looksLikeHeader(.whitespace)
             return isHeader ? try columnar(.whitespace) : Layout(delimiter: .whitespace, fieldCount: 2)
         }
-        if Set(counts).count == 1, counts[0] >= 3 {
+        if Set(counts).count == 1, (3...Self.mostColumns).contains(counts[0]) {
             let columns = try columnar(.whitespace)
             if let time = columns.timeColumn, !columns.hasHeader, isTime(columns.itemColumn, like: time) {
                 throw ambiguous("found items that look like times: the lines may be sequences or hold a time")
@@ -149,7 +149,15 @@ struct FormatSniffer {
 
     // MARK: - Columns
 
+    /// A file of columns has a few; lines of more fields than this are sequences or nothing that is known, and are not looked at
+    /// field by field.
+    private static let mostColumns = 4_096
+
     private func columnar(_ delimiter: Delimiter) throws -> Layout {
+        let fieldCount = counts(delimiter).max() ?? 0
+        guard fieldCount <= Self.mostColumns else {
+            throw ambiguous("found a line of \(fieldCount) columns, expected at most \(Self.mostColumns)")
+        }
         let header = headerNames(delimiter)
         var layout = Layout(delimiter: delimiter, fieldCount: header.count)
         let recognised = ColumnNames.find(in: header)

@@ -133,6 +133,15 @@ struct ReaderTests {
         #expect(try read("u a b\nv a c e\n").1.contentHash != first)
     }
 
+    @Test("a line of very many fields is a sequence, and nothing else")
+    func wide() throws {
+        let items = (0..<5_000).map(String.init)
+        let (decision, statistics, _) = try read((["u"] + items).joined(separator: " ") + "\n")
+        #expect(decision.format == "sequences" && statistics.interactions == 5_000)
+        #expect(reason(items.joined(separator: ",") + "\n") == "ambiguous")
+        #expect(reason(items.joined(separator: "::") + "\n") == "ambiguous")
+    }
+
     @Test("unusable files are refused for their own reason and leave nothing behind")
     func refusals() throws {
         #expect(reason("") == "empty")
