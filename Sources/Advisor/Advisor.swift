@@ -7,7 +7,7 @@ internal import PerformanceLaws
 /// Every configuration of the search space is priced and predicted when the advisor is made (`SearchTable`); a question is a pass over
 /// arrays. What is said of the configurations that an answer names comes from the laws and the cost model themselves. The search space
 /// of each branch is each axis of its observations extended by a factor of 2.
-package struct Advisor: Sendable {
+package final class Advisor: Sendable {
     package let dataset: String
     /// Comparable with each other: equal dataset version, split, mask and candidates. A key whose metrics were measured at different
     /// places has several.
@@ -19,6 +19,8 @@ package struct Advisor: Sendable {
     package let metrics: Set<String>
     /// Whether it can be trained on; else further observations come from elsewhere.
     let hasInteractions: Bool
+    /// Whether its branches are of several keys.
+    let isMixed: Bool
 
     package init(dataset: String, hasInteractions: Bool = true, branches: [Branch]) {
         self.dataset = dataset
@@ -26,6 +28,7 @@ package struct Advisor: Sendable {
         self.branches = branches.flatMap(\.byPlaces)
         search = SearchTable(self.branches)
         metrics = Set(self.branches.flatMap(\.laws.keys))
+        isMixed = Set(self.branches.map(\.key)).count > 1
     }
 
     /// Bytes of the table and of what is remembered beside it.
@@ -41,26 +44,29 @@ package struct Advisor: Sendable {
     /// The best configuration within a budget, with what cannot be told apart from it. Errors: `AdvisorError`.
     package func recommend(
         _ budget: Budget, metric: Metric = Metric(.ndcg, 10), isForced: Bool = false
-    ) throws -> Recommendation {
+    ) throws -> Recommendation { try find(budget, metric: metric, isForced: isForced).recommendation }
+
+    /// The same, of what is remembered. Errors: `AdvisorError`.
+    package func find(_ budget: Budget, metric: Metric, isForced: Bool = false) throws -> Finding {
         let name = metric.description
         let answer = try answer(budget, metric: name, isForced: isForced)
         let (question, best) = (answer.question, answer.best)
-        let (branch, law, choice) = (answer.branch, answer.law, answer.choice)
-        let resolution = law.fit.noise.training
+        let (choice, resolution) = (answer.choice.candidate, answer.law.fit.noise.training)
         let rivals = Rivals(question, best: best)
         // E[max - f(c)] = E[max - f(best)] + E[f(best)] - E[f(c)]: one number serves all.
-        func candidate(_ shape: Int) -> Candidate {
-            var candidate = exact(shape, question)
-            let gap = (choice.predicted[name] ?? 0) - (candidate.predicted[name] ?? 0)
-            candidate.expectedRegret = max(0, rivals.expectedRegret + gap)
-            return candidate
+        let top = choice.predicted[name] ?? 0
+        func named(_ shape: Int) -> Finding.Named {
+            let said = shape == best ? answer.choice : exact(shape, question)
+            let gap = top - (said.candidate.predicted[name] ?? 0)
+            return Finding.Named(said: said, expectedRegret: max(0, rivals.expectedRegret + gap))
         }
         let cheapest = question.cheapest(best, resolution: resolution)
         var warnings = answer.warnings
-        let cheap = candidate(cheapest)
-        if cheapest != best, cheap.cost.parameters < 0.8 * choice.cost.parameters {
-            let c = cheap.configuration
-            let share = Int((cheap.cost.parameters / choice.cost.parameters * 100).rounded())
+        let cheap = named(cheapest)
+        let less = cheap.said.candidate.cost.parameters
+        if cheapest != best, less < 0.8 * choice.cost.parameters {
+            let c = cheap.said.candidate.configuration
+            let share = Int((less / choice.cost.parameters * 100).rounded())
             warnings.append(
                 Warning(
                     code: "cheaper-equivalent",
@@ -69,13 +75,12 @@ package struct Advisor: Sendable {
                         + "(\(Self.rounded(resolution))) of the best, at \(share) % of its parameters"))
         }
         let chosen = [best] + (cheapest == best ? [] : [cheapest])
-        return Recommendation(
-            dataset: dataset, metric: metric, best: candidate(best), expectedRegret: rivals.expectedRegret,
-            regretBeyond: rivals.regretBeyond, grade: answer.grade,
-            reasons: reasons(answer, rivals, resolution),
-            cheapest: cheap, indistinguishable: rivals.indistinguishable.map(candidate),
-            runnersUp: question.distinct(from: chosen, count: 4).map(candidate),
-            bestTrained: question.trained.first.map(candidate), warnings: warnings, laws: branch.lawNumbers)
+        return Finding(
+            dataset: dataset, metric: metric, best: answer.choice, expectedRegret: rivals.expectedRegret,
+            regretBeyond: rivals.regretBeyond, grade: answer.grade, reasons: reasons(answer, rivals, resolution),
+            cheapest: cheap, indistinguishable: rivals.indistinguishable.map(named),
+            runnersUp: question.distinct(from: chosen, count: 4).map(named), bestTrained: answer.bestTrained.map(named),
+            warnings: warnings, laws: answer.branch.lawNumbers)
     }
 
     /// What the laws expect of one configuration. Errors: `AdvisorError` more than 2 e-folds outside the observations, unless forced.
@@ -133,7 +138,7 @@ package struct Advisor: Sendable {
         var top = -1.0
         for point in priced.sorted(by: { ($0.cost, -$0.value) < ($1.cost, -$1.value) }) where point.value > top {
             top = point.value
-            let candidate = exact(point.shape, question)
+            let candidate = exact(point.shape, question).candidate
             // Where the interpolation differs from the law by more than the step, the law decides.
             if candidate.predicted[name] ?? 0 > front.last?.predicted[name] ?? -1 { front.append(candidate) }
         }
@@ -144,31 +149,30 @@ package struct Advisor: Sendable {
     /// that it can predict what is larger; else the best inside.
     func sure(_ highest: Int, _ question: Question, isForced: Bool) -> Int {
         guard !question.isInside(highest), let inside = question.best(inside: true) else { return highest }
-        let branch = branches[search.place(highest).part]
-        guard isForced || branch.grade(question.configuration(highest)) != .refused,
-            let law = branch.laws[question.metric], let change = change(from: inside, to: highest, question)
+        guard isForced || branches[search.place(highest).part].grade(question.configuration(highest)) != .refused,
+            let law = question.law(highest), let change = change(from: inside, to: highest, question)
         else { return inside }
         return law.believes(change) ? highest : inside
     }
 
     /// The best trained shape where the chosen one was not trained and hardly beats it.
-    func tried(_ best: Int, _ question: Question) -> Int {
-        let trained = question.trained
-        guard let first = trained.first, !trained.contains(best),
-            let law = branches[search.place(best).part].laws[question.metric],
-            let change = change(from: first, to: best, question)
+    func tried(_ best: Int, _ trained: Int?, _ question: Question) -> Int {
+        guard let trained, !question.isTrained(best),
+            let law = question.law(best),
+            let change = change(from: trained, to: best, question)
         else { return best }
-        return law.prefers(change) ? best : first
+        return law.prefers(change) ? best : trained
     }
 
     /// What the metric changes by from one shape to another; of two branches' laws each by its own.
     private func change(from: Int, to: Int, _ question: Question) -> (mean: Double, deviation: Double)? {
-        let (a, b) = (branches[search.place(from).part], branches[search.place(to).part])
-        guard let own = a.laws[question.metric], let other = b.laws[question.metric] else { return nil }
-        let (p, q) = (a.place(question.configuration(from)), b.place(question.configuration(to)))
-        if search.place(from).part == search.place(to).part { return own.difference(p, q) }
-        let (x, y) = (own.predict(p), other.predict(q))
-        return (y.mean - x.mean, (x.lawDeviation * x.lawDeviation + y.lawDeviation * y.lawDeviation).squareRoot())
+        memory.changes(.init(from: from, to: to, metric: question.metric)) {
+            guard let own = question.law(from), let other = question.law(to) else { return nil }
+            let (p, q) = (place(from), place(to))
+            if own === other { return own.difference(p, q) }
+            let (x, y) = (own.predict(p), other.predict(q))
+            return (y.mean - x.mean, (x.lawDeviation * x.lawDeviation + y.lawDeviation * y.lawDeviation).squareRoot())
+        }
     }
 
     // MARK: - Parts of an answer
@@ -183,10 +187,12 @@ package struct Advisor: Sendable {
     }
 
     /// What the laws and the cost model say of a shape themselves.
-    func exact(_ shape: Int, _ question: Question) -> Candidate {
+    func exact(_ shape: Int, _ question: Question) -> Finding.Said {
         let block = question.block(shape)
         return memory.candidates(.init(shape: shape, block: block)) {
-            branches[search.place(shape).part].candidate(configuration(shape, block: block))
+            Finding.Said(
+                number: shape << 16 | block,
+                branches[search.place(shape).part].candidate(configuration(shape, block: block)))
         }
     }
 
@@ -196,7 +202,7 @@ package struct Advisor: Sendable {
         let part = search.parts[number]
         return LawPredictor.Place(
             layers: part.layers[row], dim: part.dims[column],
-            effectiveTokens: branches[number].costs.facts.effectiveTokens)
+            effectiveTokens: part.effectiveTokens)
     }
 
     func draws(_ metric: String) -> RivalDraws { memory.draws(metric) { RivalDraws(self, metric: metric) } }
@@ -254,7 +260,7 @@ package struct Advisor: Sendable {
         func shape(_ shape: Int) -> String {
             let c = question.configuration(shape)
             let backbone = branches[search.place(shape).part].key.backboneName
-            return (Set(branches.map(\.key)).count > 1 ? backbone + " " : "") + "\(c.layers) x \(c.dim)"
+            return (isMixed ? backbone + " " : "") + "\(c.layers) x \(c.dim)"
         }
         let value = question.value(best)
         func more(_ regret: Double) -> String {
@@ -265,7 +271,7 @@ package struct Advisor: Sendable {
                 + (best == sure ? "" : "of what was trained, ") + "of \(question.feasible) configurations"
                 + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
         ]
-        if let bestTrained = question.trained.first {
+        if let bestTrained = answer.bestTrained {
             if best != sure {
                 reasons.append(
                     "it was trained; \(shape(sure)) was not, and the \(Self.rounded(question.value(sure) - value)) more expected of "
@@ -282,7 +288,7 @@ package struct Advisor: Sendable {
         if question.feasible < question.total {
             // The limit without which the answer would be best; what lies within the budget, however unsure, is not kept away by it.
             let most = question.value(highest)
-            let binding = question.beyond.map { (bit: $0.key, gain: question.value($0.value) - value, shape: $0.value) }
+            let binding = question.beyond.map { (bit: $0.bit, gain: question.value($0.shape) - value, shape: $0.shape) }
                 .max { ($0.gain, -$0.bit) < ($1.gain, -$1.bit) }
             if let binding, question.value(binding.shape) > most {
                 reasons.append(

@@ -10,18 +10,29 @@ final class AdvisorMemory: Sendable {
         var block = 0
     }
 
-    /// Joint draws by metric, and those of further shapes given them.
+    /// Two shapes with a metric.
+    struct Step: Hashable, Sendable {
+        var from: Int
+        var to: Int
+        var metric: String
+    }
+
+    /// Joint draws by metric, and what they say of a shape against all others.
     let draws = Memo<String, RivalDraws>(most: 8)
-    let furtherDraws = Memo<Place, [Float]?>(most: 256)
+    let rivalries = Memo<Place, RivalDraws.Rivalry?>(most: 500)
+    /// What a metric changes by from a shape to another.
+    let changes = Memo<Step, (mean: Double, deviation: Double)?>(most: 4_000)
+    /// What an answer says of its place among the observations.
+    let standings = Memo<Place, Advisor.Standing>(most: 2_000)
     /// What the best is expected to have without limits, by metric.
     let unlimited = Memo<String, Double?>(most: 8)
     /// What the laws and the cost model say of a shape.
-    let candidates = Memo<Place, Candidate>(most: 2_000)
+    let candidates = Memo<Place, Finding.Said>(most: 2_000)
 
     /// About what it takes.
     var bytes: Int {
-        draws.values.reduce(0) { $0 + $1.bytes } + furtherDraws.values.count * 4 * RivalDraws.count
-            + candidates.values.count * 1_000
+        draws.values.reduce(0) { $0 + $1.bytes } + rivalries.count * 4_000
+            + changes.count * 100 + standings.count * 500 + candidates.count * 1_000
     }
 }
 
@@ -33,6 +44,7 @@ final class Memo<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     init(most: Int) { self.most = most }
 
+    var count: Int { known.withLock { $0.count } }
     var values: [Value] { known.withLock { Array($0.values) } }
 
     func holds(_ key: Key) -> Bool { known.withLock { $0[key] != nil } }

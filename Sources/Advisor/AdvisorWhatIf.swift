@@ -51,7 +51,7 @@ extension Advisor {
         var limits = budget
         if let factor = change.latencyX, factor != 1 {
             limits.maxLatencySeconds = min(
-                limits.maxLatencySeconds ?? .infinity, before.choice.cost.latencySeconds * factor)
+                limits.maxLatencySeconds ?? .infinity, before.choice.candidate.cost.latencySeconds * factor)
         }
         let after = try changed.answer(limits, metric: name, isForced: isForced)
         let (gain, interval) = Self.gain(from: before, to: after)
@@ -71,14 +71,17 @@ extension Advisor {
                         "training memory and speed a position are those of today's histories: longer ones take more"))
         }
         return Comparison(
-            before: before.choice, after: after.choice, beforeGrade: before.grade, grade: after.grade,
+            before: before.choice.candidate, after: after.choice.candidate, beforeGrade: before.grade,
+            grade: after.grade,
             tokens: change.isOfData ? (before.branch.costs.facts.tokens, after.branch.costs.facts.tokens) : nil,
             gain: gain, interval: interval, warnings: warnings)
     }
 
     /// What the metric changes by from one answer to another, with a 90 % interval; nothing, surely, where both are the same place.
     private static func gain(from: Answer, to: Answer) -> (Double, Interval?) {
-        let (a, b) = (from.branch.place(from.choice.configuration), to.branch.place(to.choice.configuration))
+        let (a, b) = (
+            from.branch.place(from.choice.candidate.configuration), to.branch.place(to.choice.candidate.configuration)
+        )
         if from.branch.key == to.branch.key {
             guard a != b else { return (0, Interval(low: 0, high: 0)) }
             let change = from.law.difference(a, b)

@@ -11,11 +11,14 @@ struct Answer {
     let sure: Int
     /// The one that is answered: another where the sure one was not trained and hardly beats one that was.
     let best: Int
-    let branch: Branch
+    let bestTrained: Int?
     let law: LawPredictor
-    let choice: Candidate
+    let choice: Finding.Said
     let grade: ExtrapolationGrade
     let warnings: [Warning]
+
+    /// Whose the answer is.
+    var branch: Branch { question.advisor.branches[question.advisor.search.place(best).part] }
 }
 
 extension Advisor {
@@ -28,17 +31,22 @@ extension Advisor {
         let question = Question(self, budget, metric: name)
         guard let highest = question.best() else { throw infeasible(budget, name) }
         let sure = sure(highest, question, isForced: isForced)
-        let best = tried(sure, question)
-        let branch = branches[search.place(best).part]
-        guard let law = branch.laws[name] else { throw noLaw(name) }
+        let bestTrained = question.bestTrained
+        let best = tried(sure, bestTrained, question)
+        guard let law = question.law(best) else { throw noLaw(name) }
         let choice = exact(best, question)
-        let shape = branch.grade(choice.configuration)
-        let grade = max(shape, branch.dataGrade(law.fit))
-        let far = around(choice.configuration, law.fit, shape) + aroundData(branch, law.fit)
-        guard grade != .refused || isForced else {
-            throw AdvisorError(kind: .outsideDomain, description: Self.tooFar(far))
+        let found = memory.standings(.init(shape: best, metric: name)) {
+            let (c, branch) = (choice.candidate.configuration, branches[search.place(best).part])
+            let shape = branch.grade(c)
+            let far = around(c, law.fit, shape) + aroundData(branch, law.fit)
+            return Standing(
+                grade: max(shape, branch.dataGrade(law.fit)), far: far, law: standing(law.fit, branch),
+                branch: branchWarnings(branch))
         }
-        var warnings = standing(law.fit, branch) + far
+        guard found.grade != .refused || isForced else {
+            throw AdvisorError(kind: .outsideDomain, description: Self.tooFar(found.far))
+        }
+        var warnings = found.law + found.far
         if highest != sure {
             let c = question.configuration(highest)
             warnings.append(
@@ -49,19 +57,26 @@ extension Advisor {
                         + (hasInteractions ? "calibrate there" : "import a training of it") + " to find out"
                 ))
         }
-        warnings += branchWarnings(branch)
+        warnings += found.branch
         if !question.usesObservedHeads {
             warnings.append(
                 Warning(
                     code: "other-heads",
                     message:
-                        "with the observed number of heads nothing keeps the budget; \(choice.configuration.heads) keep it, but "
+                        "with the observed number of heads nothing keeps the budget; \(choice.candidate.configuration.heads) keep it, but "
                         + "the law does not know what they change"))
         }
         return Answer(
-            question: question, highest: highest, sure: sure, best: best, branch: branch, law: law, choice: choice,
-            grade: grade,
-            warnings: warnings)
+            question: question, highest: highest, sure: sure, best: best, bestTrained: bestTrained,
+            law: law, choice: choice, grade: found.grade, warnings: warnings)
+    }
+
+    /// What is said of a shape's place among the observations.
+    struct Standing: Sendable {
+        let grade: ExtrapolationGrade
+        let far: [Warning]
+        let law: [Warning]
+        let branch: [Warning]
     }
 
     /// Why nothing is answered so far outside, from the warnings about it.

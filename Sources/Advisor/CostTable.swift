@@ -7,18 +7,18 @@ internal import Trials
 /// Everything that does not change within a row of dimensions is computed once; a configuration costs a few multiplications. The numbers
 /// are those of `CostModel.cost` up to rounding. A configuration whose heads do not divide its dimension has infinite parameters, which no
 /// budget allows.
-package struct CostTable: Sendable {
+package final class CostTable: Sendable {
     /// The grid: each model with every number of heads, of layers, and every dimension; dimensions change fastest.
     package let models: [(base: Configuration, costs: CostModel)]
     package let heads: [Int]
     package let layers: [Int]
     package let dims: [Int]
 
-    package private(set) var parameters: [Double] = []
-    package private(set) var trainingFlops: [Double] = []
-    package private(set) var latencySeconds: [Double] = []
-    package private(set) var memoryBytes: [Double] = []
-    package private(set) var trainingSeconds: [Double] = []
+    package let parameters: [Double]
+    package let trainingFlops: [Double]
+    package let latencySeconds: [Double]
+    package let memoryBytes: [Double]
+    package let trainingSeconds: [Double]
 
     package var count: Int { parameters.count }
 
@@ -33,16 +33,16 @@ package struct CostTable: Sendable {
         self.layers = layers
         self.dims = dims
         // A single place, which stands for each base's own.
-        self.heads = heads ?? [0]
-        let count = models.count * self.heads.count * layers.count * dims.count
+        let heads = heads ?? [0]
+        self.heads = heads
+        let count = models.count * heads.count * layers.count * dims.count
         let rows = models.flatMap { model in
-            self.heads.map { heads -> Rows in
+            heads.map { heads -> Rows in
                 var base = model.base
                 if heads > 0 { base.heads = heads }
                 return Rows(base, model.costs, dims: dims)
             }
         }
-        let layers = layers
         let width = dims.count
         func filled(_ body: (Rows, Rows.Row, UnsafeMutablePointer<Double>) -> Void) -> [Double] {
             [Double](unsafeUninitializedCapacity: count) { buffer, initialised in

@@ -1,7 +1,7 @@
 package import Domain
 
 /// One of the five currencies of a budget.
-struct Currency: Sendable {
+final class Currency: Sendable {
     /// As errors name it, and as reasons do.
     let name: String
     let words: String
@@ -12,6 +12,15 @@ struct Currency: Sendable {
     let limit: @Sendable (Budget) -> Double?
     let cost: @Sendable (Cost) -> Double
     let column: @Sendable (CostTable) -> [Double]
+
+    init(
+        name: String, words: String, text: @escaping @Sendable (Double) -> String, least: String,
+        limit: @escaping @Sendable (Budget) -> Double?, cost: @escaping @Sendable (Cost) -> Double,
+        column: @escaping @Sendable (CostTable) -> [Double]
+    ) {
+        (self.name, self.words, self.text, self.least) = (name, words, text, least)
+        (self.limit, self.cost, self.column) = (limit, cost, column)
+    }
 }
 
 extension Advisor {

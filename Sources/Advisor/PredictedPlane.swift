@@ -4,33 +4,36 @@ internal import PerformanceLaws
 /// What a law expects at every shape of a search: the mean and the law's own standard deviation.
 ///
 /// The law itself is asked at nodes, of which every trained shape is one; between them cubic splines along ln N and ln d speak. The splines
-/// choose among shapes; what is said of a chosen one comes from the law.
-struct PredictedPlane: Sendable {
+/// choose among shapes; what is said of a chosen one comes from the law. An object, like the table's others: a question passes it on
+/// again and again.
+final class PredictedPlane: Sendable {
+    let law: LawPredictor
     /// Row by row, a row for each number of layers. Cut to [0, 1].
     let means: [Float]
     let deviations: [Float]
     /// The highest mean of each row.
     let tops: [Float]
+    /// The same of the round dimensions.
+    let roundTops: [Float]
     /// How many places the law was asked about.
     let asked: Int
 
     /// - Parameters:
     ///   - layers, dims: ascending.
     ///   - trained: shapes whose axes become nodes.
-    init(_ law: LawPredictor, layers: [Int], dims: [Int], effectiveTokens: Double, trained: [Branch.Shape]) {
+    ///   - round: places of the round dimensions.
+    init(
+        _ law: LawPredictor, layers: [Int], dims: [Int], effectiveTokens: Double, trained: [Branch.Shape],
+        round: [Int] = []
+    ) {
+        self.law = law
         let rows = Self.nodes(layers, through: trained.map(\.layers))
         let columns = Self.nodes(dims, through: trained.map(\.dim))
         asked = rows.count * columns.count
-        var (means, deviations) = ([Double](), [Double]())
-        means.reserveCapacity(asked)
-        deviations.reserveCapacity(asked)
-        for dim in columns {
-            for layers in rows {
-                let found = law.predict(layers: layers, dim: dim, effectiveTokens: effectiveTokens)
-                means.append(found.mean)
-                deviations.append(found.lawDeviation)
-            }
+        let nodes = columns.flatMap { dim in
+            rows.map { LawPredictor.Place(layers: $0, dim: dim, effectiveTokens: effectiveTokens) }
         }
+        let predicted = law.predict(nodes)
         func logs(_ values: [Int]) -> [Double] { values.map { log(Double($0)) } }
         let across = Spline(nodes: logs(columns), places: logs(dims))
         let along = Spline(nodes: logs(rows), places: logs(layers))
@@ -40,12 +43,15 @@ struct PredictedPlane: Sendable {
             for d in dims.indices { for n in rows.indices { turned[n * dims.count + d] = wide[d * rows.count + n] } }
             return along.values(turned, width: dims.count)
         }
-        let found = spread(means).map { Float(min(1, max(0, $0))) }
+        let found = spread(predicted.map(\.mean)).map { Float(min(1, max(0, $0))) }
         self.means = found
         tops = layers.indices.map { row in
             found[row * dims.count..<(row + 1) * dims.count].max() ?? -.infinity
         }
-        self.deviations = spread(deviations).map { Float(max(0, $0)) }
+        roundTops = layers.indices.map { row in
+            round.reduce(-.infinity) { max($0, found[row * dims.count + $1]) }
+        }
+        self.deviations = spread(predicted.map(\.lawDeviation)).map { Float(max(0, $0)) }
     }
 
     /// Six to an octave and all that lie closer, two more beyond each end, so that the splines' ends lie outside.

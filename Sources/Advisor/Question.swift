@@ -10,7 +10,9 @@ internal import PerformanceLaws
 struct Question {
     let advisor: Advisor
     let metric: String
-    private let limits: [(bit: Int, limit: Double)]
+    /// What is expected in each branch; nil where it has no law for the metric.
+    private let planes: [PredictedPlane?]
+    private let limits: [Limit]
     /// A bit for each shape that can be chosen, row by row in whole words; none where there is no law.
     private var open: [UInt64]
     /// Candidates that keep all limits, and all there are.
@@ -19,113 +21,122 @@ struct Question {
     /// Whether observed numbers of heads keep the limits anywhere; else the others are chosen from.
     private(set) var usesObservedHeads = true
     /// The best shape that exceeds a limit and keeps all others, by the limit's place in `Advisor.limits`.
-    private(set) var beyond: [Int: Int] = [:]
+    private(set) var beyond: [(bit: Int, shape: Int)] = []
+
+    private typealias Limit = (bit: Int, limit: Double)
+    /// The best shape that exceeds one limit alone.
+    private typealias Alone = (top: Float, shape: Int)
 
     init(_ advisor: Advisor, _ budget: Budget, metric: String) {
         self.advisor = advisor
         self.metric = metric
-        limits = Advisor.currencies.indices.compactMap { bit -> (bit: Int, limit: Double)? in
+        planes = advisor.search.parts.map { $0.planes[metric] }
+        limits = Advisor.currencies.indices.compactMap { bit -> Limit? in
             Advisor.currencies[bit].limit(budget).map { (bit, $0) }
         }
-        let limits = limits
-        var open = [UInt64](repeating: 0, count: advisor.search.words)
+        open = [UInt64](repeating: 0, count: advisor.search.words)
         var others = open
         var observed = 0
-        var alone: Alone? = Alone(limits.count)
-        for part in advisor.search.parts where part.planes[metric] != nil {
+        var alone = [Alone](repeating: (-.infinity, -1), count: limits.count)
+        // What exceeds each limit: limit by limit, row by row.
+        var over: [UInt64] = []
+        for (part, plane) in zip(advisor.search.parts, planes) {
+            guard let plane else { continue }
             for (place, block) in part.blocks.enumerated() {
                 total += block.costs.count
+                Self.cut(part, block, limits, &over)
                 if place < part.observedHeads {
-                    observed += Self.pass(part, block, metric, limits, into: &open, alone: &alone)
+                    observed += Self.keep(part, block, over, limits.count, into: &open)
+                    Self.look(part, block, plane, over, &alone)
                 } else {
-                    var none: Alone?
-                    feasible += Self.pass(part, block, metric, limits, into: &others, alone: &none)
+                    feasible += Self.keep(part, block, over, limits.count, into: &others)
                 }
             }
         }
         feasible += observed
         usesObservedHeads = observed > 0
-        self.open = observed > 0 ? open : others
-        for (number, limit) in limits.enumerated() {
-            if let shape = alone?.shapes[number], shape >= 0 { beyond[limit.bit] = shape }
-        }
+        if observed == 0 { open = others }
+        for (limit, found) in zip(limits, alone) where found.shape >= 0 { beyond.append((limit.bit, found.shape)) }
     }
 
-    /// The best shapes that exceed one limit alone, limit by limit.
-    private struct Alone {
-        var tops: [Float]
-        var shapes: [Int]
-
-        init(_ count: Int) {
-            tops = [Float](repeating: -.infinity, count: count)
-            shapes = [Int](repeating: -1, count: count)
-        }
-    }
-
-    /// Opens what keeps all limits of one number of heads of one branch, and returns how many candidates that are.
-    ///
-    /// - Parameter alone: kept up to date where it is there.
-    private static func pass(
-        _ part: SearchTable.Part, _ block: SearchTable.Block, _ metric: String, _ limits: [(bit: Int, limit: Double)],
-        into open: inout [UInt64], alone: inout Alone?
-    ) -> Int {
+    /// Marks what exceeds each limit of one number of heads of one branch.
+    private static func cut(
+        _ part: SearchTable.Part, _ block: SearchTable.Block, _ limits: [Limit], _ over: inout [UInt64]
+    ) {
         let (width, words) = (block.columns.count, part.words)
-        guard width > 0, let plane = part.planes[metric], let roundTops = part.roundTops[metric] else { return 0 }
-        var feasible = 0
-        let costs = block.costs
-        let arrays = limits.map { Advisor.currencies[$0.bit].column(costs) }
-        // What exceeds each limit, a row of words after the other.
-        var over = [UInt64](repeating: 0, count: words * max(1, limits.count))
-        var near = limits.map { _ in width }
-        for row in part.layers.indices {
-            for place in over.indices { over[place] = 0 }
-            for (number, limit) in limits.enumerated() {
-                let (from, first) = (row * width, number * words)
-                arrays[number].withUnsafeBufferPointer { array in
-                    guard let base = array.baseAddress else { return }
-                    block.runs[limit.bit].cut(row, base + from, limit: limit.limit, near: &near[number]) { range in
+        let size = words * part.layers.count
+        over.removeAll(keepingCapacity: true)
+        over.append(contentsOf: repeatElement(0, count: size * limits.count))
+        guard width > 0 else { return }
+        for (number, limit) in limits.enumerated() {
+            let (currency, runs) = (Advisor.currencies[limit.bit], block.runs[limit.bit])
+            var near = width
+            currency.column(block.costs).withUnsafeBufferPointer { costs in
+                guard let base = costs.baseAddress else { return }
+                for row in part.layers.indices {
+                    let first = number * size + row * words
+                    runs.cut(row, base + row * width, limit: limit.limit, near: &near) { range in
                         Bits.set(
                             block.columns[range.lowerBound]..<block.columns[range.upperBound - 1] + 1, in: &over,
                             from: first)
                     } close: { column in
-                        let cost = Advisor.currencies[limit.bit].cost(costs.cost(from + column))
                         let bit = block.columns[column]
-                        if cost > limit.limit { Bits.set(bit..<bit + 1, in: &over, from: first) }
-                    }
-                }
-            }
-            let first = part.firstWord + row * words
-            for word in 0..<words {
-                var any: UInt64 = 0
-                for number in limits.indices { any |= over[number * words + word] }
-                let kept = block.mask[word] & ~any
-                feasible += kept.nonzeroBitCount
-                open[first + word] |= kept
-            }
-            guard var best = alone else { continue }
-            for number in limits.indices where roundTops[row] > best.tops[number] {
-                for word in 0..<words {
-                    var single = block.mask[word] & part.roundMask[word] & over[number * words + word]
-                    for other in limits.indices where other != number { single &= ~over[other * words + word] }
-                    Bits.each(single, word) { column in
-                        let place = row * part.dims.count + column
-                        if plane.means[place] > best.tops[number] {
-                            (best.tops[number], best.shapes[number]) = (plane.means[place], part.first + place)
+                        if currency.cost(block.costs.cost(row * width + column)) > limit.limit {
+                            Bits.set(bit..<bit + 1, in: &over, from: first)
                         }
                     }
                 }
             }
-            alone = best
+        }
+    }
+
+    /// Opens what keeps all limits, and returns how many candidates that are.
+    private static func keep(
+        _ part: SearchTable.Part, _ block: SearchTable.Block, _ over: [UInt64], _ limits: Int, into open: inout [UInt64]
+    ) -> Int {
+        let size = part.words * part.layers.count
+        var feasible = 0
+        for row in part.layers.indices {
+            for word in 0..<part.words {
+                let place = row * part.words + word
+                var kept = block.mask[word]
+                for number in 0..<limits { kept &= ~over[number * size + place] }
+                feasible += kept.nonzeroBitCount
+                open[part.firstWord + place] |= kept
+            }
         }
         return feasible
+    }
+
+    /// Looks for the best round shapes that exceed one limit alone.
+    private static func look(
+        _ part: SearchTable.Part, _ block: SearchTable.Block, _ plane: PredictedPlane, _ over: [UInt64],
+        _ alone: inout [Alone]
+    ) {
+        let size = part.words * part.layers.count
+        for row in part.layers.indices {
+            for number in alone.indices where plane.roundTops[row] > alone[number].top {
+                for word in 0..<part.words {
+                    let place = row * part.words + word
+                    var single = block.mask[word] & part.roundMask[word] & over[number * size + place]
+                    for other in alone.indices where other != number { single &= ~over[other * size + place] }
+                    Bits.each(single, word) { column in
+                        let shape = row * part.dims.count + column
+                        if plane.means[shape] > alone[number].top {
+                            alone[number] = (plane.means[shape], part.first + shape)
+                        }
+                    }
+                }
+            }
+        }
     }
 
     // MARK: - Shapes
 
     /// What is expected of a shape: the interpolated mean.
     func value(_ shape: Int) -> Double {
-        let part = advisor.search.parts[advisor.search.place(shape).part]
-        return Double(part.planes[metric]?.means[shape - part.first] ?? 0)
+        let number = advisor.search.place(shape).part
+        return planes[number].map { Double($0.means[shape - advisor.search.parts[number].first]) } ?? 0
     }
 
     func isOpen(_ shape: Int, _ part: SearchTable.Part) -> Bool {
@@ -144,10 +155,7 @@ struct Question {
     /// Whether anything among the observations can be chosen.
     var hasInside: Bool {
         advisor.search.parts.contains { part in
-            part.planes[metric] != nil
-                && part.layers.indices.contains { row in
-                    part.inside[row].contains { isOpen(part.first + row * part.dims.count + $0, part) }
-                }
+            part.insideMask.indices.contains { part.insideMask[$0] & open[part.firstWord + $0] != 0 }
         }
     }
 
@@ -169,20 +177,29 @@ struct Question {
 
     func configuration(_ shape: Int) -> Configuration { advisor.configuration(shape, block: block(shape)) }
 
-    /// Trained shapes that keep the limits, the best first.
-    var trained: [Int] {
-        advisor.search.parts.flatMap { part in
-            part.trained.filter { isOpen($0, part) }.map {
-                (value: part.planes[metric]?.means[$0 - part.first] ?? 0, shape: $0)
+    /// The best trained shape that keeps the limits.
+    var bestTrained: Int? {
+        var (top, best) = (-Float.infinity, Int?.none)
+        for (part, plane) in zip(advisor.search.parts, planes) {
+            guard let plane else { continue }
+            for shape in part.trained where plane.means[shape - part.first] > top && isOpen(shape, part) {
+                (top, best) = (plane.means[shape - part.first], shape)
             }
         }
-        .sorted { ($0.value, -$0.shape) > ($1.value, -$1.shape) }.map(\.shape)
+        return best
+    }
+
+    func isTrained(_ shape: Int) -> Bool {
+        advisor.search.parts[advisor.search.place(shape).part].trained.contains(shape)
     }
 
     /// Standard deviation of one training by the law of a shape's branch.
     func resolution(_ shape: Int) -> Double {
-        advisor.branches[advisor.search.place(shape).part].laws[metric]?.fit.noise.training ?? 0
+        law(shape)?.fit.noise.training ?? 0
     }
+
+    /// The law of a shape's branch.
+    func law(_ shape: Int) -> LawPredictor? { planes[advisor.search.place(shape).part]?.law }
 
     // MARK: - Choices
 
@@ -195,15 +212,19 @@ struct Question {
     func best(inside: Bool = false) -> Int? {
         var (all, round): (Int?, Int?)
         var (top, topRound) = (-Float.infinity, -Float.infinity)
-        for part in advisor.search.parts {
-            guard let plane = part.planes[metric] else { continue }
+        for (part, plane) in zip(advisor.search.parts, planes) {
+            guard let plane else { continue }
             for row in part.layers.indices where plane.tops[row] > topRound {
-                let first = part.first + row * part.dims.count
-                for column in inside ? part.inside[row] : part.dims.indices {
-                    let value = plane.means[first - part.first + column]
-                    guard value > topRound, isOpen(first + column, part) else { continue }
-                    if value > top { (top, all) = (value, first + column) }
-                    if value > topRound, part.roundness[column] > 0 { (topRound, round) = (value, first + column) }
+                let from = row * part.dims.count
+                for word in 0..<part.words {
+                    let place = row * part.words + word
+                    let bits = open[part.firstWord + place] & (inside ? part.insideMask[place] : .max)
+                    Bits.each(bits, word) { column in
+                        let value = plane.means[from + column]
+                        guard value > topRound else { return }
+                        if value > top { (top, all) = (value, part.first + from + column) }
+                        if part.roundness[column] > 0 { (topRound, round) = (value, part.first + from + column) }
+                    }
                 }
             }
         }
@@ -231,12 +252,10 @@ struct Question {
     func cheapest(_ best: Int, resolution: Double) -> Int {
         let least = value(best) - resolution
         var found = best
-        func parameters(_ c: Configuration, _ part: Int) -> Int {
-            CostModel.parameters(c, items: advisor.branches[part].costs.facts.items)
-        }
-        var fewest = parameters(configuration(best), advisor.search.place(best).part)
+        let (home, row, column) = advisor.search.place(best)
+        var fewest = advisor.search.parts[home].parameters(row, column)
         for (number, part) in advisor.search.parts.enumerated() {
-            guard let plane = part.planes[metric] else { continue }
+            guard let plane = planes[number] else { continue }
             for row in part.layers.indices where Double(plane.tops[row]) >= least {
                 let first = part.first + row * part.dims.count
                 // Parameters grow with the dimension: the first of a row is its cheapest.
@@ -245,8 +264,7 @@ struct Question {
                         && isOpen(first + column, part)
                 }
                 guard let cheapest else { continue }
-                let own = parameters(
-                    advisor.branches[number].configuration(layers: part.layers[row], dim: part.dims[cheapest]), number)
+                let own = part.parameters(row, cheapest)
                 if own < fewest { (fewest, found) = (own, first + cheapest) }
             }
         }
@@ -288,7 +306,7 @@ struct Question {
             self.question = question
             left = question.open
             for (number, part) in question.advisor.search.parts.enumerated() {
-                guard let tops = part.roundTops[question.metric] else { continue }
+                guard let tops = question.planes[number]?.roundTops else { continue }
                 for (place, layers) in part.layers.enumerated() {
                     let first = part.firstWord + place * part.words
                     for word in 0..<part.words { left[first + word] &= part.roundMask[word] }
@@ -300,7 +318,7 @@ struct Question {
         private mutating func look(_ number: Int) {
             let row = rows[number]
             let part = question.advisor.search.parts[row.part]
-            guard let plane = part.planes[question.metric] else { return }
+            guard let plane = question.planes[row.part] else { return }
             let (first, from) = (part.firstWord + row.place * part.words, row.place * part.dims.count)
             var (top, best) = (-Float.infinity, -1)
             plane.means.withUnsafeBufferPointer { means in

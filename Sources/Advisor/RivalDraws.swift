@@ -63,6 +63,23 @@ struct RivalDraws: Sendable {
         draws[branch]?.withDraws(place, body)
     }
 
+    /// A shape's draws, and in how many each stand is above them, branch by branch.
+    struct Rivalry: Sendable {
+        let own: [Float]
+        let wins: [[Int]]
+    }
+
+    func rivalry(_ shape: Int, of advisor: Advisor) -> Rivalry? {
+        guard let own = draws(at: shape, of: advisor) else { return nil }
+        return Rivalry(
+            own: own,
+            wins: stands.enumerated().map { branch, stands in
+                stands.indices.map { place in
+                    withDraws(branch, place) { zip($0, own).reduce(0) { $0 + ($1.0 > $1.1 ? 1 : 0) } } ?? 0
+                }
+            })
+    }
+
     /// Draws at any shape, given all others: the same whenever it is asked about.
     func draws(at shape: Int, of advisor: Advisor) -> [Float]? {
         let branch = advisor.search.place(shape).part

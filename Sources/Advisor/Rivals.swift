@@ -20,8 +20,10 @@ struct Rivals {
     init(_ question: Question, best: Int) {
         let (advisor, metric) = (question.advisor, question.metric)
         let drawn = advisor.draws(metric)
-        let own = advisor.memory.furtherDraws(.init(shape: best, metric: metric)) { drawn.draws(at: best, of: advisor) }
-        guard let own else { return }
+        let rivalry = advisor.memory.rivalries(.init(shape: best, metric: metric)) {
+            drawn.rivalry(best, of: advisor)
+        }
+        guard let rivalry else { return }
         // Where the budget leaves nothing that was observed, all have to do.
         let hasInside = question.hasInside
         var (near, all) = (Lead(), Lead())
@@ -36,14 +38,14 @@ struct Rivals {
                 let away = stand.place - centre
                 let isNear = number == spot.part && abs(away.x) < 0.1 && abs(away.y) < 0.2
                 if stand.shape == best || (isNear && !stand.isTrained) { continue }
+                let isBeyond = hasInside && !stand.isInside
+                hasBeyond = hasBeyond || isBeyond
+                let wins = rivalry.wins[number][place]
+                guard wins > 0 else { continue }
                 drawn.withDraws(number, place) { draws in
-                    if hasInside, !stand.isInside {
-                        hasBeyond = true
-                        all.offer(draws, over: own)
-                    } else if near.offer(draws, over: own) * 20 >= Self.draws {
-                        rivals.append(stand.shape)
-                    }
+                    if isBeyond { all.offer(draws, over: rivalry.own) } else { near.offer(draws, over: rivalry.own) }
                 }
+                if !isBeyond, wins * 20 >= Self.draws { rivals.append(stand.shape) }
             }
         }
         expectedRegret = near.mean
@@ -59,20 +61,16 @@ struct Rivals {
     private struct Lead {
         private var most = [Float](repeating: 0, count: Rivals.draws)
 
-        /// Takes in a shape; in how many draws it leads.
-        @discardableResult
-        mutating func offer(_ draws: UnsafeBufferPointer<Float>, over base: [Float]) -> Int {
+        /// Takes in a shape.
+        mutating func offer(_ draws: UnsafeBufferPointer<Float>, over base: [Float]) {
             precondition(draws.count == most.count && base.count == most.count, "other numbers of draws")
             // Safe: all have as many numbers, and live as long as the closures.
-            return base.withUnsafeBufferPointer { base in
+            base.withUnsafeBufferPointer { base in
                 most.withUnsafeMutableBufferPointer { most in
-                    var wins: Int32 = 0
                     for i in 0..<most.count {
                         let lead = draws[i] - base[i]
-                        wins += lead > 0 ? 1 : 0
                         most[i] = lead > most[i] ? lead : most[i]
                     }
-                    return Int(wins)
                 }
             }
         }

@@ -1,18 +1,18 @@
 /// Where the costs of each row of a table rise and where they fall. A limit cuts each such run at one place, which halving finds: no cost
 /// but those that are compared on the way is looked at.
-struct Runs: Sendable {
+final class Runs: Sendable {
     /// Ends of the runs in their row, row by row.
-    private var ends: [UInt16] = []
+    private let ends: [UInt16]
     /// Number of each row's first run, and of all.
-    private var first: [UInt32] = [0]
+    private let first: [UInt32]
 
     var bytes: Int { ends.count * 2 + first.count * 4 }
 
     /// - Parameter width: costs of a row, at most 65,535.
     init(_ costs: [Double], width: Int) {
-        guard width > 0 else { return }
+        var (ends, first) = ([UInt16](), [UInt32(0)])
         costs.withUnsafeBufferPointer { costs in
-            for row in stride(from: 0, to: costs.count, by: width) {
+            for row in stride(from: 0, to: costs.count, by: max(1, width)) {
                 var isRising: Bool?
                 for i in 1..<max(1, width) {
                     let (last, next) = (costs[row + i - 1], costs[row + i])
@@ -28,6 +28,7 @@ struct Runs: Sendable {
                 first.append(UInt32(ends.count))
             }
         }
+        (self.ends, self.first) = (ends, first)
     }
 
     /// Calls `over` with the places of a row whose costs are surely above a limit, and `close` with those within rounding of it.

@@ -23,8 +23,8 @@ package struct SearchTable: Sendable {
         /// For each number of layers the dimensions, by place, that lie among the observations.
         let inside: [Range<Int>]
         let planes: [String: PredictedPlane]
-        /// Of each number of layers the highest mean of a round dimension, by metric.
-        let roundTops: [String: [Float]]
+        /// Of the data that its laws are asked about.
+        let effectiveTokens: Double
         /// Numbers of trained shapes.
         let trained: [Int]
         /// Sets of dimensions are bits in words, so many for each number of layers, and where those of the part begin.
@@ -32,12 +32,15 @@ package struct SearchTable: Sendable {
         let firstWord: Int
         /// The round dimensions.
         let roundMask: [UInt64]
+        /// Of each number of layers those among the observations.
+        let insideMask: [UInt64]
 
         /// Numbers of heads that are searched beside the observed ones.
         static let usualHeads = [1, 2, 4, 8]
 
         init(_ branch: Branch, first: Int, firstWord: Int) {
             self.first = first
+            effectiveTokens = branch.costs.facts.effectiveTokens
             let observed = branch.heads
             let heads = observed + Self.usualHeads.filter { !observed.contains($0) }
             let units = heads.map(branch.dimStep(heads:))
@@ -76,24 +79,21 @@ package struct SearchTable: Sendable {
                     heads: heads, columns: own, mask: mask(own), costs: costs)
             }
             observedHeads = observed.count
-            inside = layers.map { layers in
+            let inside = layers.map { layers in
                 guard let span = branch.hull.span(layers: layers) else { return 0..<0 }
                 let low = dims.firstIndex { log(Double($0)) >= span.lowerBound - 1e-9 } ?? dims.count
                 let high = dims.lastIndex { log(Double($0)) <= span.upperBound + 1e-9 } ?? -1
                 return low..<max(low, high + 1)
             }
-            let shapes = branch.trained.keys.sorted { ($0.layers, $0.dim) < ($1.layers, $1.dim) }
-            let planes = branch.laws.mapValues {
-                PredictedPlane(
-                    $0, layers: layers, dims: dims, effectiveTokens: branch.costs.facts.effectiveTokens, trained: shapes
-                )
+            self.inside = inside
+            insideMask = layers.indices.reduce(into: [UInt64](repeating: 0, count: layers.count * words)) {
+                Bits.set(inside[$1], in: &$0, from: $1 * words)
             }
-            self.planes = planes
-            let round = columns.filter { roundness[$0] > 0 }
-            roundTops = planes.mapValues { plane in
-                layers.indices.map { row in
-                    round.reduce(-.infinity) { max($0, plane.means[row * dims.count + $1]) }
-                }
+            let shapes = branch.trained.keys.sorted { ($0.layers, $0.dim) < ($1.layers, $1.dim) }
+            planes = branch.laws.mapValues {
+                PredictedPlane(
+                    $0, layers: layers, dims: dims, effectiveTokens: branch.costs.facts.effectiveTokens,
+                    trained: shapes, round: columns.filter { roundness[$0] > 0 })
             }
             trained = shapes.compactMap { shape in
                 guard let row = layers.firstIndex(of: shape.layers), let column = dims.firstIndex(of: shape.dim) else {
@@ -104,6 +104,16 @@ package struct SearchTable: Sendable {
         }
 
         var shapes: Int { layers.count * dims.count }
+
+        /// Whole numbers, which the table has exactly.
+        func parameters(_ row: Int, _ column: Int) -> Double {
+            for block in blocks {
+                if let place = block.place(of: column) {
+                    return block.costs.parameters[row * block.columns.count + place]
+                }
+            }
+            return .infinity
+        }
 
         /// Numbers of the shapes with a round dimension.
         var round: [Int] {

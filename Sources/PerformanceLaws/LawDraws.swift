@@ -39,7 +39,7 @@ package struct LawDraws: Sendable {
             let draws = first..<max(first, Int((done * Double(count)).rounded()))
             guard !draws.isEmpty else { continue }
             first = draws.upperBound
-            let spots = places.map { model.process.place(Design.place($0.layers, $0.dim, $0.effectiveTokens)) }
+            let spots = model.process.places(places.map { Design.place($0.layers, $0.dim, $0.effectiveTokens) })
             let lower = Self.factor(spots, model)
             let white = (0..<n * draws.count).map { _ in Float(random.normal()) }
             for i in 0..<n {

@@ -34,6 +34,22 @@ struct Cholesky: Sendable {
         return x
     }
 
+    /// L⁻¹ y of eight at once, each to the last bit as alone: their sums run side by side, where one alone waits for itself.
+    func forward(_ y: [SIMD8<Double>]) -> [SIMD8<Double>] {
+        var x = y
+        // Safe: both buffers live as long as the closures, and hold n and n x n numbers.
+        x.withUnsafeMutableBufferPointer { x in
+            lower.withUnsafeBufferPointer { l in
+                for i in 0..<n {
+                    var sum = x[i]
+                    for k in 0..<i { sum -= l[i * n + k] * x[k] }
+                    x[i] = sum / l[i * n + i]
+                }
+            }
+        }
+        return x
+    }
+
     /// L⁻¹ y in place, for `n` numbers.
     func forward(_ x: UnsafeMutablePointer<Double>) {
         lower.withUnsafeBufferPointer { l in

@@ -303,9 +303,38 @@ struct ProcessModel: Sendable {
         /// L⁻¹ of the covariances with the observations.
         var white: [Double]
         var variance: Double
+        /// What no observation can explain of it.
+        fileprivate var beyond: Double
+
+        fileprivate mutating func resolve(_ white: [Double]) {
+            self.white = white
+            variance = max(0, variance - white.reduce(0) { $0 + $1 * $1 }) + beyond
+        }
     }
 
     func place(_ x: SIMD3<Double>) -> Place {
+        var place = link(x)
+        place.resolve(factor.forward(place.white))
+        return place
+    }
+
+    /// The same of many.
+    func places(_ many: [SIMD3<Double>]) -> [Place] {
+        var places = many.map(link)
+        for first in Swift.stride(from: 0, to: places.count, by: 8) {
+            let eight = first..<min(first + 8, places.count)
+            var links = [SIMD8<Double>](repeating: SIMD8(), count: points.count)
+            for (lane, number) in eight.enumerated() {
+                for i in points.indices { links[i][lane] = places[number].white[i] }
+            }
+            let white = factor.forward(links)
+            for (lane, number) in eight.enumerated() { places[number].resolve(white.map { $0[lane] }) }
+        }
+        return places
+    }
+
+    /// A place whose covariances and variance the observations have not entered yet.
+    private func link(_ x: SIMD3<Double>) -> Place {
         let gradient = form.gradient(x, parameters)
         var mean = form.value(x, parameters)
         var own = kernel(x, x) + shift(x, x)
@@ -318,9 +347,7 @@ struct ProcessModel: Sendable {
             for m in gradient.indices { sum += scaled[i][m] * gradient[m] }
             covariances[i] = sum
         }
-        let white = factor.forward(covariances)
-        let variance = max(0, own - white.reduce(0) { $0 + $1 * $1 }) + beyond(x, x)
-        return Place(x: x, mean: mean, gradient: gradient, white: white, variance: variance)
+        return Place(x: x, mean: mean, gradient: gradient, white: covariances, variance: own, beyond: beyond(x, x))
     }
 
     /// Posterior covariance of the metric at two places, noise left out.

@@ -46,6 +46,7 @@ struct KnownCosts: Sendable {
 
     /// Refuses limits on what is not known.
     func check(_ budget: Budget, dataset: String) throws {
+        guard !unknown.isEmpty else { return }
         let limits = [
             "parameters": budget.maxParameters, "trainingFlops": budget.maxTrainingFlops,
             "latencySeconds": budget.maxLatencySeconds, "memoryBytes": budget.maxMemoryBytes,

@@ -31,8 +31,8 @@ extension LawService {
         var costs: KnownCosts
         var warnings: [Warning]
         var bases: [Basis]
-        /// Of the law that was named.
-        var metric: Metric?
+        /// What is maximised unless a question says otherwise: that of the law that was named.
+        var metric: Metric
         let texts = RecommendationText()
 
         /// About what it takes of memory: the table, and what it was made of, decoded.
@@ -146,7 +146,8 @@ extension LawService {
         warnings += LawChoice.unfitted(stored, known: heads, served: choice.served)
         if let known, known.bases == bases {
             return Prepared(
-                advisor: known.advisor, costs: costs, warnings: warnings, bases: bases, metric: chosen.metric)
+                advisor: known.advisor, costs: costs, warnings: warnings, bases: bases,
+                metric: Self.metric(chosen.metric, of: known.advisor.metrics))
         }
         let found = bases
         let advisor = try await offload.run {
@@ -158,7 +159,9 @@ extension LawService {
                         costs: $0.costs, observations: $0.observations)
                 })
         }
-        return Prepared(advisor: advisor, costs: costs, warnings: warnings, bases: bases, metric: chosen.metric)
+        return Prepared(
+            advisor: advisor, costs: costs, warnings: warnings, bases: bases,
+            metric: Self.metric(chosen.metric, of: advisor.metrics))
     }
 
     /// What the configurations of a key have in common: the heads and the feed-forward factor of most of its trainings, of as many the

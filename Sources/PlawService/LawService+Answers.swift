@@ -21,7 +21,7 @@ extension LawService {
     /// The same as JSON.
     func recommendText(_ params: AdvisorRecommendParams) async throws -> Data {
         let prepared = try await advisor(params)
-        return try await offload.run { try prepared.text(params) }
+        return try await offload.run { Data(try prepared.text(params)) }
     }
 
     private func advisor(_ params: AdvisorRecommendParams) async throws -> Prepared {
@@ -33,11 +33,11 @@ extension LawService {
 
     /// The same at once, where the advisor is there and a question takes no longer than a request does anyway; else nil, also for what is
     /// refused.
-    nonisolated func quickText(_ params: AdvisorRecommendParams) -> Data? {
+    nonisolated func quickText(_ params: AdvisorRecommendParams) -> [UInt8]? {
         let key = AdvisorKey(dataset: params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         guard let prepared = ready.find(key, version: store.version(of: params.name)),
             prepared.advisor.search.count <= Self.quickCandidates,
-            prepared.advisor.isPrepared(Self.metric(params.metric, prepared))
+            prepared.advisor.isPrepared(params.metric ?? prepared.metric)
         else { return nil }
         return try? prepared.text(params)
     }
@@ -160,9 +160,7 @@ extension LawService {
             ?? laws.sorted().lazy.compactMap { Metric($0) }.first ?? Metric(.ndcg, 10)
     }
 
-    static func metric(_ asked: Metric?, _ prepared: Prepared) -> Metric {
-        metric(asked ?? prepared.metric, of: prepared.advisor.metrics)
-    }
+    static func metric(_ asked: Metric?, _ prepared: Prepared) -> Metric { asked ?? prepared.metric }
 
     /// Asks an advisor, whose table may be large, away from the actor.
     private func answering<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
@@ -190,25 +188,29 @@ extension LawService {
 }
 
 extension LawService.Prepared {
-    func recommend(_ params: AdvisorRecommendParams) throws -> Recommendation {
+    private func find(_ params: AdvisorRecommendParams) throws -> Finding {
         let budget = try LawService.budget(params.limits)
         try costs.check(budget, dataset: params.name)
-        let metric = LawService.metric(params.metric, self)
-        var answer = try LawService.asking {
-            try advisor.recommend(budget, metric: metric, isForced: params.force ?? false)
+        var found = try LawService.asking {
+            try advisor.find(budget, metric: params.metric ?? metric, isForced: params.force ?? false)
         }
         // How cheap an equal is cannot be said where parameters are not known.
-        if costs.unknown["parameters"] != nil { answer.warnings.removeAll { $0.code == "cheaper-equivalent" } }
+        if costs.unknown["parameters"] != nil { found.warnings.removeAll { $0.code == "cheaper-equivalent" } }
+        found.warnings = warnings + found.warnings + costs.warnings
+        return found
+    }
+
+    func recommend(_ params: AdvisorRecommendParams) throws -> Recommendation {
+        var answer = try find(params).recommendation
         answer.cost = costs.known(answer.cost)
         answer.configuration = costs.known(answer.configuration)
         answer.cheapest = costs.known(answer.cheapest)
         answer.indistinguishable = answer.indistinguishable.map(costs.known)
         answer.runnersUp = answer.runnersUp.map(costs.known)
         answer.bestTrained = answer.bestTrained.map(costs.known)
-        answer.warnings = warnings + answer.warnings + costs.warnings
         return answer
     }
 
     /// The answer as JSON.
-    func text(_ params: AdvisorRecommendParams) throws -> Data { try texts.text(recommend(params)) }
+    func text(_ params: AdvisorRecommendParams) throws -> [UInt8] { try texts.text(find(params), costs) }
 }

@@ -1,3 +1,4 @@
+internal import Advisor
 internal import Domain
 internal import Synchronization
 
@@ -7,20 +8,28 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// Recommendations as JSON, letter by letter as the encoder writes them: the texts of configurations, costs and predictions are encoded once
-/// and put together.
+/// Recommendations of one advisor as JSON, letter by letter as the encoder writes them: the texts of configurations, costs and predictions
+/// are encoded once and put together.
 final class RecommendationText: Sendable {
-    /// What never changes of a candidate, in the order of its members.
-    private struct Parts {
-        /// Of laws of two keys candidates may be equal in their configuration and in nothing else.
-        var candidate: Candidate
-        var configuration: String
-        var cost: String
-        var interval: String
-        var predicted: String
+    /// What never changes of a candidate, each a member with its name, in the order of members.
+    private final class Parts: Sendable {
+        let configurationAndCost: [UInt8]
+        let interval: [UInt8]
+        let predicted: [UInt8]
+        let trained: [UInt8]
+
+        init(_ candidate: Candidate) throws {
+            configurationAndCost =
+                try Array("\"configuration\":".utf8) + encoded(candidate.configuration)
+                + Array(",\"cost\":".utf8) + encoded(candidate.cost)
+            interval = try Array(",\"interval\":".utf8) + encoded(candidate.interval)
+            predicted = try Array(",\"predicted\":".utf8) + encoded(candidate.predicted)
+            trained = Array(",\"trained\":\(candidate.trained)}".utf8)
+        }
     }
 
-    private let known = Mutex<[Configuration: Parts]>([:])
+    /// By the advisor's number of each.
+    private let known = Mutex<[Int: Parts]>([:])
 
     /// When there are more, all are forgotten, and those that are still named come again.
     private static let most = 2_000
@@ -28,120 +37,102 @@ final class RecommendationText: Sendable {
     /// About what it takes.
     var bytes: Int { known.withLock { $0.count } * 1_200 }
 
-    func text(_ answer: Recommendation) throws -> Data {
-        var text = "{"
+    /// - Parameter costs: takes out what is not known.
+    func text(_ answer: Finding, _ costs: KnownCosts) throws -> [UInt8] {
+        let own = try parts(answer.best, costs)
+        var text: [UInt8] = []
+        text.reserveCapacity(1_024 + 600 * (3 + answer.indistinguishable.count + answer.runnersUp.count))
+        func add(_ named: Finding.Named) throws {
+            let parts = try parts(named.said, costs)
+            text.append(UInt8(ascii: "{"))
+            text += parts.configurationAndCost
+            add(",\"expectedRegret\":")
+            add(named.expectedRegret)
+            text += parts.interval
+            text += parts.predicted
+            text += parts.trained
+        }
+        func add(_ candidates: [Finding.Named]) throws { try addList(candidates) { try add($0) } }
+        func addList<T>(_ values: [T], _ one: (T) throws -> Void) rethrows {
+            text.append(UInt8(ascii: "["))
+            for (number, value) in values.enumerated() {
+                if number > 0 { text.append(UInt8(ascii: ",")) }
+                try one(value)
+            }
+            text.append(UInt8(ascii: "]"))
+        }
+        func add(_ plain: String) { text.append(contentsOf: plain.utf8) }
+        /// As the encoder writes it: the shortest text that reads as the same number, without the ending of a whole one.
+        func add(_ number: Double) {
+            add(number.description)
+            if text.suffix(2).elementsEqual(".0".utf8) { text.removeLast(2) }
+        }
+        /// Plain text stands for itself; the encoder sees to the rest.
+        func addQuoted(_ string: String) throws {
+            let isPlain = string.utf8.allSatisfy {
+                $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 != 0x7f
+            }
+            guard isPlain else { return text += try encoded(string) }
+            text.append(UInt8(ascii: "\""))
+            add(string)
+            text.append(UInt8(ascii: "\""))
+        }
+        add("{")
         if let trained = answer.bestTrained {
-            text += "\"bestTrained\":"
-            try add(trained, to: &text)
-            text += ","
+            add("\"bestTrained\":")
+            try add(trained)
+            add(",")
         }
-        text += "\"cheapest\":"
-        try add(answer.cheapest, to: &text)
-        let own = try parts(
-            Candidate(
-                configuration: answer.configuration, predicted: answer.predicted, interval: answer.interval,
-                cost: answer.cost))
-        text += ",\"configuration\":\(own.configuration),\"cost\":\(own.cost),\"dataset\":"
-        try Self.add(answer.dataset, to: &text)
-        text += ",\"expectedRegret\":"
-        Self.add(answer.expectedRegret, to: &text)
-        text += ",\"grade\":\"\(answer.grade.rawValue)\",\"indistinguishable\":"
-        try add(answer.indistinguishable, to: &text)
-        text += ",\"interval\":\(own.interval),\"laws\":{"
+        add("\"cheapest\":")
+        try add(answer.cheapest)
+        add(",")
+        text += own.configurationAndCost
+        add(",\"dataset\":")
+        try addQuoted(answer.dataset)
+        add(",\"expectedRegret\":")
+        add(answer.expectedRegret)
+        add(",\"grade\":\"\(answer.grade.rawValue)\",\"indistinguishable\":")
+        try add(answer.indistinguishable)
+        text += own.interval
+        add(",\"laws\":{")
         for (number, law) in answer.laws.sorted(by: { $0.key < $1.key }).enumerated() {
-            text += "\(number > 0 ? "," : "")\"\(law.key)\":\(law.value)"
+            add("\(number > 0 ? "," : "")\"\(law.key)\":\(law.value)")
         }
-        text += "},\"metric\":\"\(answer.metric.description)\",\"predicted\":\(own.predicted),\"reasons\":["
-        for (number, reason) in answer.reasons.enumerated() {
-            if number > 0 { text += "," }
-            try Self.add(reason, to: &text)
-        }
-        text += "]"
+        add("},\"metric\":\"\(answer.metric.description)\"")
+        text += own.predicted
+        add(",\"reasons\":")
+        try addList(answer.reasons, addQuoted)
         if let regret = answer.regretBeyond {
-            text += ",\"regretBeyond\":"
-            Self.add(regret, to: &text)
+            add(",\"regretBeyond\":")
+            add(regret)
         }
-        text += ",\"runnersUp\":"
-        try add(answer.runnersUp, to: &text)
-        text += ",\"warnings\":["
-        for (number, warning) in answer.warnings.enumerated() {
-            text += number > 0 ? ",{\"code\":" : "{\"code\":"
-            try Self.add(warning.code, to: &text)
-            text += ",\"message\":"
-            try Self.add(warning.message, to: &text)
-            text += "}"
+        add(",\"runnersUp\":")
+        try add(answer.runnersUp)
+        add(",\"warnings\":")
+        try addList(answer.warnings) { warning in
+            add("{\"code\":")
+            try addQuoted(warning.code)
+            add(",\"message\":")
+            try addQuoted(warning.message)
+            add("}")
         }
-        text += "]}"
-        return Data(text.utf8)
+        add("}")
+        return text
     }
 
-    private func add(_ candidates: [Candidate], to text: inout String) throws {
-        text += "["
-        for (number, candidate) in candidates.enumerated() {
-            if number > 0 { text += "," }
-            try add(candidate, to: &text)
-        }
-        text += "]"
-    }
-
-    private func add(_ candidate: Candidate, to text: inout String) throws {
-        let parts = try parts(candidate)
-        text += "{\"configuration\":"
-        text += parts.configuration
-        text += ",\"cost\":"
-        text += parts.cost
-        if let regret = candidate.expectedRegret {
-            text += ",\"expectedRegret\":"
-            Self.add(regret, to: &text)
-        }
-        text += ",\"interval\":"
-        text += parts.interval
-        text += ",\"predicted\":"
-        text += parts.predicted
-        text += ",\"trained\":\(candidate.trained)}"
-    }
-
-    private func parts(_ candidate: Candidate) throws -> Parts {
-        if let parts = known.withLock({ $0[candidate.configuration] }),
-            parts.candidate.predicted == candidate.predicted,
-            parts.candidate.interval == candidate.interval, parts.candidate.cost == candidate.cost
-        {
-            return parts
-        }
-        let parts = Parts(
-            candidate: candidate, configuration: try Self.encoded(candidate.configuration),
-            cost: try Self.encoded(candidate.cost),
-            interval: try Self.encoded(candidate.interval), predicted: try Self.encoded(candidate.predicted))
+    private func parts(_ said: Finding.Said, _ costs: KnownCosts) throws -> Parts {
+        if let parts = known.withLock({ $0[said.number] }) { return parts }
+        let parts = try Parts(costs.known(said.candidate))
         known.withLock { known in
             if known.count >= Self.most { known.removeAll() }
-            known[candidate.configuration] = parts
+            known[said.number] = parts
         }
         return parts
     }
+}
 
-    private static func encoded(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-
-    /// As the encoder writes it: the shortest text that reads as the same number, without the ending of a whole one.
-    private static func add(_ number: Double, to text: inout String) {
-        let digits = number.description
-        text += digits.hasSuffix(".0") ? String(digits.dropLast(2)) : digits
-    }
-
-    /// Plain text stands for itself; the encoder sees to the rest.
-    private static func add(_ string: String, to text: inout String) throws {
-        let isPlain = string.utf8.allSatisfy {
-            $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 != 0x7f
-        }
-        if isPlain {
-            text += "\""
-            text += string
-            text += "\""
-        } else {
-            text += try encoded(string)
-        }
-    }
+private func encoded(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
+    return Array(try encoder.encode(value))
 }

@@ -59,10 +59,10 @@ package final class PreparedAnswers: Sendable {
         return answer.text
     }
 
-    func keep(_ text: Data, _ method: String, _ params: [UInt8], _ basis: Basis) {
-        let size = text.count + params.count
+    func keep(_ text: ByteBuffer, _ method: String, _ params: [UInt8], _ basis: Basis) {
+        let size = text.readableBytes + params.count
         guard holds(basis), size < Self.mostBytes else { return }
-        let answer = Answer(text: ByteBuffer(bytes: text), basis: basis)
+        let answer = Answer(text: text, basis: basis)
         table.withLock { table in
             if table.bytes + size > Self.mostBytes { table = Table() }
             let old = table.answers.updateValue(answer, forKey: Question(method: method, params: params))

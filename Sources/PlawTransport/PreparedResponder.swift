@@ -29,6 +29,8 @@ final class PreparedResponder: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // A read may bring more requests than there is room for their answers: those that are there go first.
+        if hasWritten, !context.channel.isWritable { context.flush() }
         if case .message(let buffer, nil) = Self.unwrapInboundIn(data), watch.isQuiet, context.channel.isWritable,
             let answer = answer(buffer)
         {

@@ -102,7 +102,7 @@ package struct Router: Sendable {
                 return try encodeMessage(ResultResponse(id: id, result: result))
             }
             let text = try encodeMessage(result)
-            prepared.keep(text, envelope.method, envelope.params, basis)
+            prepared.keep(ByteBuffer(bytes: text), envelope.method, envelope.params, basis)
             return Data(ResultText.start(id).utf8) + text + Data(ResultText.end.utf8)
         }
         routes[M.name] = Route(
@@ -133,7 +133,7 @@ package struct Router: Sendable {
     ///   - quick: the answer where it can be given at once, on the event loop; nil leaves the request to the handler.
     package mutating func onText<M: RPCMethod>(
         _ method: M.Type, prepared: PreparedAnswers, about dataset: @escaping @Sendable (M.Params) -> String?,
-        quick: @escaping @Sendable (M.Params) -> Data?,
+        quick: @escaping @Sendable (M.Params) -> [UInt8]?,
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> Data
     ) {
         let read = Self.reader(of: M.self)
@@ -146,7 +146,7 @@ package struct Router: Sendable {
                 let result = try await handler(params, context)
                 guard let id else { return Data() }
                 if let envelope = Envelope(request.source) {
-                    prepared.keep(result, envelope.method, envelope.params, basis)
+                    prepared.keep(ByteBuffer(bytes: result), envelope.method, envelope.params, basis)
                 }
                 return Data(ResultText.start(id).utf8) + result + Data(ResultText.end.utf8)
             }, check: { _ = try read($0) }, prepared: prepared, fixed: nil,
@@ -156,9 +156,9 @@ package struct Router: Sendable {
                     let params = try? read(text.root)
                 else { return nil }
                 let basis = prepared.basis(dataset(params))
-                guard let result = quick(params) else { return nil }
+                guard let result = quick(params).map({ ByteBuffer(bytes: $0) }) else { return nil }
                 prepared.keep(result, envelope.method, envelope.params, basis)
-                return ByteBuffer(bytes: result)
+                return result
             })
     }
 

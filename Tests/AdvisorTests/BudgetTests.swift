@@ -78,7 +78,7 @@ import Testing
             let open = observed.isEmpty ? Set(kept.keys) : observed
             #expect(question.usesObservedHeads == !observed.isEmpty)
             #expect(Set((0..<advisor.search.shapes).filter { question.isOpen($0) }) == open)
-            #expect(question.beyond == alone)
+            #expect(Dictionary(uniqueKeysWithValues: question.beyond) == alone)
             #expect(open.allSatisfy { question.block($0) == kept[$0] })
             let round = open.filter {
                 advisor.search.parts[advisor.search.place($0).part].roundness[advisor.search.place($0).column] > 0
