@@ -329,7 +329,7 @@ import Trials
             let id = try await withDaemon(in: folder) { daemon async throws in
                 _ = try await register(daemon.socket, "demo", bytes: file)
                 let params = CalibrationParams(
-                    name: "demo", budgetSeconds: 600, layers: [1], dims: [16], patience: 4, maxEpochs: 4)
+                    name: "demo", budgetSeconds: 600, layers: [4], dims: [64], patience: 4, maxEpochs: 4)
                 let id = try await call(daemon.socket, CalibrationStart.self, params).job.id
                 #expect(
                     try await waitUntil {
