@@ -53,7 +53,7 @@ struct JobDisplay {
         let predicted = done.reduce(0) { $0 + $1.predictedSeconds }
         let epochs = done.compactMap(\.epochs).reduce(0, +)
         let expected = done.reduce(0) { $0 + $1.predictedEpochs }
-        return "finished trials took \(Format.seconds(actual)) and \(epochs) epochs; predicted "
+        return "finished trials took \(Format.seconds(actual)) and \(Format.count(Double(epochs))) epochs; predicted "
             + "\(Format.seconds(predicted)) and \(Format.count(expected)) epochs"
     }
 
