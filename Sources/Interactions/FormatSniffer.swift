@@ -156,7 +156,9 @@ struct FormatSniffer {
     private func columnar(_ delimiter: Delimiter) throws -> Layout {
         let fieldCount = counts(delimiter).max() ?? 0
         guard fieldCount <= Self.mostColumns else {
-            throw ambiguous("found a line of \(fieldCount) columns, expected at most \(Self.mostColumns)")
+            throw InteractionError(
+                file: path, reason: "ambiguous",
+                "found a line of \(fieldCount) columns, expected at most \(Self.mostColumns)")
         }
         let header = headerNames(delimiter)
         var layout = Layout(delimiter: delimiter, fieldCount: header.count)
