@@ -28,6 +28,18 @@ import Testing
             })
     }
 
+    @Test("many places asked together are told what each is told alone, to the bit")
+    func together() throws {
+        let law = LawPredictor(try Self.law())
+        // More than the eight that are worked out side by side, and no multiple of them.
+        let many =
+            Self.places
+            + [(1, 20), (3, 40), (5, 80), (6, 24), (7, 100), (9, 18)].map {
+                LawPredictor.Place(layers: $0.0, dim: $0.1, effectiveTokens: 60_000)
+            }
+        #expect(law.predict(many) == many.map { law.predict($0) })
+    }
+
     @Test("means and deviations are those of the predictions one by one, and of their differences")
     func moments() throws {
         let predictor = LawPredictor(try Self.law())
