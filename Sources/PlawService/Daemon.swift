@@ -227,7 +227,9 @@ package final class Daemon: Sendable {
         router.on(CalibrationStart.self) { params, _ in try await answering { try await calibrations.start(params) } }
         let observations = services.observations
         router.on(ObservationImport.self) { params, _ in try await answering { try await observations.take(params) } }
-        router.onText(ObservationList.self) { params, _ in try await answering { try await observations.list(params) } }
+        router.onText(ObservationList.self) { params, _ in
+            try await answering { Data(try await observations.list(params).utf8) }
+        }
         let backups = services.backups
         router.on(StoreBackup.self) { params, context in
             try await answering {
@@ -290,11 +292,12 @@ package final class Daemon: Sendable {
                     laws: try await space.writing(bytes, for: "the fit") { try await laws.fit(params) })
             }
         }
-        router.onText(LawList.self) { params, _ in
-            try RPCError.check("before", params.before, 1 ... .max)
-            return try await answering { try await laws.list(params) }
+        router.onText(LawList.self, prepared: prepared, about: \.name) { params, _ in
+            try await answering { Data(try await laws.list(params).utf8) }
         }
-        router.onText(LawGet.self) { params, _ in try await answering { try await laws.get(params) } }
+        router.onText(LawGet.self, prepared: prepared, about: \.name) { params, _ in
+            try await answering { Data(try await laws.get(params).utf8) }
+        }
         router.on(LawPredict.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await laws.predict(params) }
         }

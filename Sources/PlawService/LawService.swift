@@ -129,13 +129,11 @@ actor LawService {
 
     /// The answer to `law.list` as JSON.
     func list(_ params: LawListParams) async throws -> String {
-        let limit = params.limit ?? .max
-        guard limit > 0 else {
-            throw RPCError.parameter("limit", found: "\(limit)", expected: "1 or more")
-        }
+        try RPCError.check("limit", params.limit, 1 ... .max)
+        try RPCError.check("before", params.before, 1 ... .max)
         let page = try await store.lawTexts(
             of: params.name, params.metric, params.loss, params.family, backbone: params.backbone, id: params.law,
-            before: params.before, limit: limit, mostBytes: FrameLimits.responseBytes / 2)
+            before: params.before, limit: params.limit ?? .max, mostBytes: FrameLimits.responseBytes / 2)
         let next = page.next.map { ",\"next\":\($0)" } ?? ""
         return "{\"fits\":[\(page.fits.joined(separator: ","))],\"laws\":[\(page.laws.joined(separator: ","))]\(next)}"
     }

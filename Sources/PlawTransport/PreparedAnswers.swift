@@ -41,6 +41,8 @@ package final class PreparedAnswers: Sendable {
 
     /// When more is kept, all is dropped and what is still asked for comes again.
     static let mostBytes = 16 << 20
+    /// A longer answer is not kept: it would drive out all others.
+    static let longest = mostBytes / 8
 
     package init(version: @escaping @Sendable (_ dataset: String?) -> UInt64) { self.version = version }
 
@@ -61,7 +63,7 @@ package final class PreparedAnswers: Sendable {
 
     func keep(_ text: ByteBuffer, _ method: String, _ params: [UInt8], _ basis: Basis) {
         let size = text.readableBytes + params.count
-        guard holds(basis), size < Self.mostBytes else { return }
+        guard holds(basis), size <= Self.longest else { return }
         let answer = Answer(text: text, basis: basis)
         table.withLock { table in
             if table.bytes + size > Self.mostBytes { table = Table() }
@@ -85,6 +87,16 @@ enum ResultText {
     }
 
     static let end = "}"
+
+    /// The whole response.
+    static func around(_ result: Data, _ id: RequestID) -> Data {
+        let start = start(id)
+        var response = Data(capacity: start.utf8.count + result.count + end.utf8.count)
+        response.append(contentsOf: start.utf8)
+        response.append(result)
+        response.append(contentsOf: end.utf8)
+        return response
+    }
 }
 
 /// A request in its usual form, found without decoding it: an object with `jsonrpc`, `id`, `method` and `params`, each once and nothing

@@ -103,7 +103,7 @@ package struct Router: Sendable {
             }
             let text = try encodeMessage(result)
             prepared.keep(ByteBuffer(bytes: text), envelope.method, envelope.params, basis)
-            return Data(ResultText.start(id).utf8) + text + Data(ResultText.end.utf8)
+            return ResultText.around(text, id)
         }
         routes[M.name] = Route(
             access: M.access, ordering: M.ordering, waits: M.waits, run: run, check: { _ = try read($0) },
@@ -111,46 +111,33 @@ package struct Router: Sendable {
     }
 
     /// Answers a method by a result that the handler writes as JSON, as the encoder would.
-    package mutating func onText<M: RPCMethod>(
-        _ method: M.Type, _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> String
-    ) {
-        let read = Self.reader(of: M.self)
-        routes[M.name] = Route(
-            access: M.access, ordering: M.ordering, waits: M.waits,
-            run: { request, id, context in
-                let result = try await handler(try read(request), context)
-                guard let id else { return Data() }
-                let (start, end) = (ResultText.start(id), ResultText.end)
-                var answer = Data(capacity: start.utf8.count + result.utf8.count + end.utf8.count)
-                for part in [start, result, end] { answer.append(contentsOf: part.utf8) }
-                return answer
-            }, check: { _ = try read($0) })
-    }
-
-    /// Answers a method by a result that is written as JSON, as the encoder would, and keeps the answers.
     ///
     /// - Parameters:
+    ///   - prepared, about: as above.
     ///   - quick: the answer where it can be given at once, on the event loop; nil leaves the request to the handler.
     package mutating func onText<M: RPCMethod>(
-        _ method: M.Type, prepared: PreparedAnswers, about dataset: @escaping @Sendable (M.Params) -> String?,
-        quick: @escaping @Sendable (M.Params) -> [UInt8]?,
+        _ method: M.Type, prepared: PreparedAnswers? = nil,
+        about dataset: @escaping @Sendable (M.Params) -> String? = { _ in nil },
+        quick: (@Sendable (M.Params) -> [UInt8]?)? = nil,
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> Data
     ) {
         let read = Self.reader(of: M.self)
-        routes[M.name] = Route(
-            access: M.access, ordering: M.ordering, waits: M.waits,
-            run: { request, id, context in
-                let params = try read(request)
-                // Before anything is read: what changes meanwhile makes the answer an old one.
-                let basis = prepared.basis(dataset(params))
-                let result = try await handler(params, context)
-                guard let id else { return Data() }
-                if let envelope = Envelope(request.source) {
-                    prepared.keep(ByteBuffer(bytes: result), envelope.method, envelope.params, basis)
-                }
-                return Data(ResultText.start(id).utf8) + result + Data(ResultText.end.utf8)
-            }, check: { _ = try read($0) }, prepared: prepared, fixed: nil,
-            quick: { message, envelope in
+        let run: @Sendable (JSONNode, RequestID?, RequestContext) async throws -> Data = { request, id, context in
+            let params = try read(request)
+            // Before anything is read: what changes meanwhile makes the answer an old one.
+            let basis = prepared?.basis(dataset(params))
+            let result = try await handler(params, context)
+            guard let id else { return Data() }
+            if let prepared, let basis, let envelope = Envelope(request.source) {
+                prepared.keep(ByteBuffer(bytes: result), envelope.method, envelope.params, basis)
+            }
+            return ResultText.around(result, id)
+        }
+        var route = Route(
+            access: M.access, ordering: M.ordering, waits: M.waits, run: run, check: { _ = try read($0) },
+            prepared: prepared)
+        if let prepared, let quick {
+            route.quick = { message, envelope in
                 // What is not in order is told by the usual way.
                 guard message.count <= Self.quickBytes, let text = try? JSONText(message), text.duplicate == nil,
                     let params = try? read(text.root)
@@ -159,7 +146,9 @@ package struct Router: Sendable {
                 guard let result = quick(params).map({ ByteBuffer(bytes: $0) }) else { return nil }
                 prepared.keep(result, envelope.method, envelope.params, basis)
                 return result
-            })
+            }
+        }
+        routes[M.name] = route
     }
 
     /// Longest message that is read on the event loop.
@@ -178,7 +167,7 @@ package struct Router: Sendable {
             run: { request, id, _ in
                 try check(request)
                 guard let id else { return Data() }
-                return Data(ResultText.start(id).utf8) + result + Data(ResultText.end.utf8)
+                return ResultText.around(result, id)
             }, check: check, prepared: nil, fixed: ByteBuffer(bytes: result))
     }
 

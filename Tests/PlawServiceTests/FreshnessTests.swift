@@ -18,12 +18,25 @@ import Trials
                 func ask() async throws -> Recommendation { try await client.call(AdvisorRecommend.self, question) }
                 let first = try await ask()
                 for _ in 0..<3 { #expect(try await ask() == first) }
+                let lists = [LawListParams(name: "demo"), LawListParams()]
+                for list in lists {
+                    let numbers = try await client.call(LawList.self, list).laws.map(\.id)
+                    #expect(Set(numbers).isSuperset(of: first.laws.values))
+                    #expect(try await client.call(LawList.self, list).laws.map(\.id) == numbers)
+                }
+                _ = try await client.call(LawGet.self, LawGetParams(name: "demo"))
                 // Other laws: the numbers in the answer are those of the new ones.
                 let fitted = try await client.call(
                     LawFitMethod.self, LawFitParams(name: "demo", estimator: "least-squares"))
                 let second = try await ask()
                 #expect(second.laws != first.laws)
                 #expect(Set(second.laws.values) == Set(fitted.laws.map(\.id)))
+                for list in lists {
+                    let listed = try await client.call(LawList.self, list).laws.map(\.id)
+                    #expect(Set(listed) == Set(fitted.laws.map(\.id)))
+                }
+                let got = try await client.call(LawGet.self, LawGetParams(name: "demo"))
+                #expect(fitted.laws.map(\.id).contains(got.id))
                 let predicted = try await client.call(
                     LawPredict.self, LawPredictParams(name: "demo", layers: 2, dim: 16))
                 #expect(Set(predicted.laws.values) == Set(fitted.laws.map(\.id)))
@@ -31,6 +44,7 @@ import Trials
                 _ = try await client.call(DatasetRemove.self, DatasetName(name: "demo"))
                 let gone = await #expect(throws: RPCError.self) { _ = try await ask() }
                 #expect(gone?.reason == "dataset-unknown")
+                #expect(try await client.call(LawList.self, lists[1]).laws.isEmpty)
                 let file = try await syntheticFile(users: 60, items: 40)
                 _ = try await register(daemon.socket, "demo", bytes: file)
                 let bare = await #expect(throws: RPCError.self) { _ = try await ask() }
