@@ -104,7 +104,7 @@ let package = Package(
         .testTarget(
             name: "ReportsTests", dependencies: ["Domain", "PlawProtocol", "Reports"], swiftSettings: strict),
         .target(
-            name: "Store", dependencies: ["Domain", "Observations", "PlawProtocol", "Trials", grdb],
+            name: "Store", dependencies: ["Domain", "Observations", "PlawProtocol", "StrictJSON", "Trials", grdb],
             swiftSettings: strict),
 
         .target(

@@ -152,7 +152,7 @@ struct Connection: Sendable {
         if let answer = fixed(message) { return answer }
         guard let envelope = message.envelope, let route = router.routes[envelope.method], access >= route.access,
             cancellations.isFree(envelope.id), !server.isStopping,
-            let result = route.prepared?.find(envelope.method, envelope.params) ?? route.quick?(message.data, envelope)
+            let result = route.prepared?.find(envelope.method, envelope.params) ?? route.quick?(envelope)
         else { return nil }
         server.count(envelope.method)
         return Outgoing(envelope.id, result: result)
@@ -195,8 +195,8 @@ struct Connection: Sendable {
 
     /// Decodes what decides the order of a message; a large one beside the threads that serve all others.
     private func read(_ buffer: ByteBuffer) async -> Incoming {
-        guard buffer.readableBytes >= LargeMessages.bytes else { return Incoming(Data(message: buffer), router) }
-        return await withTaskExecutorPreference(server.large) { Incoming(Data(message: buffer), router) }
+        guard buffer.readableBytes >= LargeMessages.bytes else { return Incoming(Data(message: buffer)) }
+        return await withTaskExecutorPreference(server.large) { Incoming(Data(message: buffer)) }
     }
 
     // MARK: - One message

@@ -16,10 +16,10 @@ struct Incoming: Sendable {
     let isBatch: Bool
     /// Heads of the requests that could be read; of a batch, of those that are requests at all.
     let heads: [Head]
-    /// Of a request that may be answered with what was prepared, which was read before and is read again only if need be, or quickly.
+    /// Of a request in its usual form.
     let envelope: Envelope?
     /// The message, read; nil where it is refused as a whole.
-    private let text: JSONText?
+    private let root: JSONNode?
     /// What the frame holds of the memory for frames.
     var share: FrameShare?
     /// Why the message is refused as a whole.
@@ -31,60 +31,47 @@ struct Incoming: Sendable {
     /// As deep is looked for the id of a message that is too deep.
     private static let mostDepthLookedAt = 512
 
-    init(_ data: Data, _ router: Router) {
+    init(_ data: Data) {
         self.data = data
-        // Only text that was decoded before is taken for well-formed without being decoded.
-        let found = Envelope(data)
-        let route = found.flatMap { router.routes[$0.method] }
-        if let found, route?.prepared?.find(found.method, found.params) != nil {
-            envelope = found
-            (isBatch, heads, text) = (false, [Head(found)], nil)
+        if let found = Envelope(data) {
+            (envelope, isBatch, root, heads) = (found, false, found.request, Self.head(found.request))
             return
         }
-        envelope = route?.quick == nil ? nil : found
+        envelope = nil
         let shape = MessageShape(data)
         isBatch = shape.isArray
         if let fault = shape.fault {
             self.fault = fault
-            text = nil
-            heads = isBatch ? [] : Self.head(try? JSONText(data, mostDepth: Self.mostDepthLookedAt))
+            root = nil
+            heads = isBatch ? [] : Self.head((try? JSONText(data, mostDepth: Self.mostDepthLookedAt))?.root)
             return
         }
         let read: JSONText
         do {
             read = try JSONText(data, values: shape.values)
         } catch {
-            fault = Self.fault(error)
-            (text, heads) = (nil, [])
+            fault = RPCError(.parseError, error.description, ["offset": .integer(Int64(error.offset))])
+            (root, heads) = (nil, [])
             return
         }
         guard let duplicate = read.duplicate else {
-            text = read
-            heads = isBatch ? read.root.elements.compactMap { Head($0) } : Self.head(read)
+            root = read.root
+            heads = isBatch ? read.root.elements.compactMap { Head($0) } : Self.head(read.root)
             return
         }
         fault = RPCError(
             .invalidRequest, duplicate.description + " (byte \(duplicate.offset))",
             ["offset": .integer(Int64(duplicate.offset)), "field": .string(shortened(duplicate.name))])
-        text = nil
-        heads = isBatch || duplicate.isOutermost && duplicate.name == "id" ? [] : Self.head(read)
+        root = nil
+        heads = isBatch || duplicate.isOutermost && duplicate.name == "id" ? [] : Self.head(read.root)
     }
 
-    private static func head(_ text: JSONText?) -> [Head] { text.flatMap { Head($0.root) }.map { [$0] } ?? [] }
-
-    private static func fault(_ error: JSONSyntaxError) -> RPCError {
-        RPCError(.parseError, error.description, ["offset": .integer(Int64(error.offset))])
-    }
+    private static func head(_ root: JSONNode?) -> [Head] { root.flatMap { Head($0) }.map { [$0] } ?? [] }
 
     /// The message as it was read. Errors: the fault.
     func read() throws(RPCError) -> JSONNode {
-        if let text { return text.root }
-        if let fault { throw fault }
-        do {
-            return try JSONText(data).root
-        } catch {
-            throw Self.fault(error)
-        }
+        if let root { return root }
+        throw fault ?? RPCError(.internalError, "a message that was not read has no fault")
     }
 
     var ids: [RequestID] {

@@ -53,10 +53,6 @@ struct Head: Sendable {
     var method: String?
     var isResponse: Bool
 
-    init(_ envelope: Envelope) {
-        (version, id, method, isResponse) = ("2.0", .present(envelope.id), envelope.method, false)
-    }
-
     /// Nil for what is no object.
     init?(_ request: JSONNode) {
         guard request.isObject else { return nil }

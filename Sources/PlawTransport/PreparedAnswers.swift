@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import StrictJSON
 internal import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -99,113 +100,30 @@ enum ResultText {
     }
 }
 
-/// A request in its usual form, found without decoding it: an object with `jsonrpc`, `id`, `method` and `params`, each once and nothing
-/// else, the id a whole number or plain text. Whether `params` is well-formed is not looked at.
+/// A request in its usual form: short, with `jsonrpc`, `id`, `method` and `params`, each once and nothing else. Such a one may be answered
+/// where it arrives, by what was kept for the text of its parameters.
 struct Envelope: Sendable {
     let id: RequestID
     let method: String
+    let request: JSONNode
+
+    /// Longest message that is read on the event loop.
+    static let mostBytes = 4_096
+
+    init?(_ message: Data) {
+        guard message.count <= Self.mostBytes, let request = try? JSONText.root(of: message) else { return nil }
+        self.init(request)
+    }
+
+    /// - Parameter request: of a text in which no object has a member twice.
+    init?(_ request: JSONNode) {
+        guard let head = Head(request), head.version == "2.0", case .present(let id) = head.id,
+            let method = head.method, request.memberCount == 4, request.member("params")?.isObject == true,
+            request.source.count <= Self.mostBytes
+        else { return nil }
+        (self.id, self.method, self.request) = (id, method, request)
+    }
+
     /// The text of the parameters.
-    let params: [UInt8]
-
-    init?(_ data: Data) {
-        let found = data.withUnsafeBytes { bytes -> (RequestID, String, [UInt8])? in
-            var scanner = Scanner(bytes)
-            var (id, method, params): (RequestID?, String?, [UInt8]?)
-            var hasVersion = false
-            guard scanner.take("{") else { return nil }
-            repeat {
-                guard let name = scanner.text(), scanner.take(":") else { return nil }
-                switch name {
-                case "jsonrpc":
-                    guard !hasVersion, scanner.text() == "2.0" else { return nil }
-                    hasVersion = true
-                case "id":
-                    guard id == nil, let found = scanner.identity(), found.isShort else { return nil }
-                    id = found
-                case "method":
-                    guard method == nil, let found = scanner.text() else { return nil }
-                    method = found
-                case "params":
-                    guard params == nil, let found = scanner.object() else { return nil }
-                    params = found
-                default: return nil
-                }
-            } while scanner.take(",")
-            guard scanner.take("}"), scanner.isAtEnd, hasVersion, let id, let method, let params else { return nil }
-            return (id, method, params)
-        }
-        guard let found else { return nil }
-        (id, method, params) = found
-    }
-
-    private struct Scanner {
-        private let bytes: UnsafeRawBufferPointer
-        private var place = 0
-
-        init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
-
-        private mutating func skipSpace() {
-            while place < bytes.count, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[place]) { place += 1 }
-        }
-
-        var isAtEnd: Bool {
-            mutating get {
-                skipSpace()
-                return place == bytes.count
-            }
-        }
-
-        mutating func take(_ character: Unicode.Scalar) -> Bool {
-            skipSpace()
-            guard place < bytes.count, bytes[place] == UInt8(ascii: character) else { return false }
-            place += 1
-            return true
-        }
-
-        /// A string of printable ASCII without escapes.
-        mutating func text() -> String? {
-            guard take("\"") else { return nil }
-            let start = place
-            while place < bytes.count, bytes[place] != UInt8(ascii: "\"") {
-                guard (0x20..<0x7f).contains(bytes[place]), bytes[place] != UInt8(ascii: "\\") else { return nil }
-                place += 1
-            }
-            guard place < bytes.count else { return nil }
-            defer { place += 1 }
-            return String(decoding: bytes[start..<place], as: UTF8.self)
-        }
-
-        mutating func identity() -> RequestID? {
-            skipSpace()
-            guard place < bytes.count else { return nil }
-            if bytes[place] == UInt8(ascii: "\"") { return text().map { .string($0) } }
-            let start = place
-            while place < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[place]) { place += 1 }
-            // No leading zero, which JSON does not know, and no more than fits.
-            guard (1...18).contains(place - start), bytes[start] != UInt8(ascii: "0") || place - start == 1 else {
-                return nil
-            }
-            return .integer(bytes[start..<place].reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) })
-        }
-
-        /// The text of an object up to the brace that closes it.
-        mutating func object() -> [UInt8]? {
-            skipSpace()
-            let start = place
-            guard take("{") else { return nil }
-            var depth = 1
-            var isText = false
-            while place < bytes.count, depth > 0 {
-                switch bytes[place] {
-                case UInt8(ascii: "\\") where isText: place += 1
-                case UInt8(ascii: "\""): isText.toggle()
-                case UInt8(ascii: "{") where !isText: depth += 1
-                case UInt8(ascii: "}") where !isText: depth -= 1
-                default: break
-                }
-                place += 1
-            }
-            return depth == 0 && place <= bytes.count ? [UInt8](bytes[start..<place]) : nil
-        }
-    }
+    var params: [UInt8] { request.member("params").map { Array($0.source) } ?? [] }
 }

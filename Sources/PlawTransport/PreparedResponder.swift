@@ -49,10 +49,10 @@ final class PreparedResponder: ChannelInboundHandler {
 
     private func answer(_ buffer: ByteBuffer) -> Outgoing? {
         let arrival = ContinuousClock.now
-        let message = Data(buffer.readableBytesView)
-        guard !server.isStopping, let envelope = Envelope(message),
+        guard !server.isStopping, buffer.readableBytes <= Envelope.mostBytes,
+            let envelope = Envelope(Data(buffer.readableBytesView)),
             let route = router.routes[envelope.method], access >= route.access,
-            let result = route.prepared?.find(envelope.method, envelope.params) ?? route.quick?(message, envelope)
+            let result = route.prepared?.find(envelope.method, envelope.params) ?? route.quick?(envelope)
         else { return nil }
         server.count(envelope.method)
         server.took(envelope.method, since: arrival)

@@ -72,7 +72,7 @@ package struct Router: Sendable {
         /// The one result that it ever has, as JSON.
         var fixed: ByteBuffer?
         /// Answers a request where it arrives; nil leaves it to `run`.
-        var quick: (@Sendable (_ message: Data, _ envelope: Envelope) -> ByteBuffer?)?
+        var quick: (@Sendable (_ envelope: Envelope) -> ByteBuffer?)?
     }
 
     private(set) var routes: [String: Route] = [:]
@@ -98,7 +98,7 @@ package struct Router: Sendable {
             let basis = prepared?.basis(dataset(params))
             let result = try await handler(params, context)
             guard let id else { return Data() }
-            guard let prepared, let basis, let envelope = Envelope(request.source) else {
+            guard let prepared, let basis, let envelope = Envelope(request) else {
                 return try encodeMessage(ResultResponse(id: id, result: result))
             }
             let text = try encodeMessage(result)
@@ -128,7 +128,7 @@ package struct Router: Sendable {
             let basis = prepared?.basis(dataset(params))
             let result = try await handler(params, context)
             guard let id else { return Data() }
-            if let prepared, let basis, let envelope = Envelope(request.source) {
+            if let prepared, let basis, let envelope = Envelope(request) {
                 prepared.keep(ByteBuffer(bytes: result), envelope.method, envelope.params, basis)
             }
             return ResultText.around(result, id)
@@ -137,11 +137,9 @@ package struct Router: Sendable {
             access: M.access, ordering: M.ordering, waits: M.waits, run: run, check: { _ = try read($0) },
             prepared: prepared)
         if let prepared, let quick {
-            route.quick = { message, envelope in
+            route.quick = { envelope in
                 // What is not in order is told by the usual way.
-                guard message.count <= Self.quickBytes, let text = try? JSONText(message), text.duplicate == nil,
-                    let params = try? read(text.root)
-                else { return nil }
+                guard let params = try? read(envelope.request) else { return nil }
                 let basis = prepared.basis(dataset(params))
                 guard let result = quick(params).map({ ByteBuffer(bytes: $0) }) else { return nil }
                 prepared.keep(result, envelope.method, envelope.params, basis)
@@ -150,9 +148,6 @@ package struct Router: Sendable {
         }
         routes[M.name] = route
     }
-
-    /// Longest message that is read on the event loop.
-    private static let quickBytes = 4_096
 
     /// Decodes the parameters of a method.
     private static func reader<M: RPCMethod>(of method: M.Type) -> @Sendable (JSONNode) throws -> M.Params {
@@ -173,7 +168,7 @@ package struct Router: Sendable {
 
     /// Of each request in a message, why it would be refused before its handler runs; nil for one that would run.
     package func refusals(of message: Data) -> [RPCError?] {
-        let incoming = Incoming(message, self)
+        let incoming = Incoming(message)
         do {
             let read = try incoming.read()
             return incoming.isBatch ? read.elements.map { refusal(of: $0) } : [refusal(of: read)]

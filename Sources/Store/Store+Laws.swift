@@ -1,7 +1,14 @@
 package import Domain
 internal import GRDB
 package import PlawProtocol
+internal import StrictJSON
 internal import Synchronization
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
 
 extension Store {
     /// Stores laws fitted together and serves them from now on in place of older ones of the same key and metric.
@@ -141,7 +148,7 @@ extension Store {
             while let row = try rows.next() {
                 let fitsOfFamily: String? = row["fits"]
                 // All of them are cut out here: SQLite would parse each law to its end.
-                let array = try fitsOfFamily ?? Self.member("fits", of: row["fit"])
+                let array = try fitsOfFamily ?? Self.fits(of: row["fit"])
                 let stored: String = row["key"]
                 let key = try keys[stored] ?? sentJSON(LawKey.self, stored)
                 keys[stored] = key
@@ -171,33 +178,12 @@ extension Store {
         return "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":\(fit),\"id\":\(id),\"key\":\(key)}"
     }
 
-    /// The text of a member that is an array or an object, in the text of a JSON object. Errors: when there is none of this name.
-    private static func member(_ name: String, of object: String) throws -> String {
-        let mark = Array("\"\(name)\":".utf8)
-        var object = object
-        let found: String? = object.withUTF8 { bytes in
-            var (depth, place, start) = (0, 0, -1)
-            while place < bytes.count {
-                switch bytes[place] {
-                case UInt8(ascii: "\""):
-                    if depth == 1, start < 0, bytes[place...].starts(with: mark) { start = place + mark.count }
-                    // To the end of the string: nothing in it is a bracket.
-                    repeat {
-                        place += bytes[place] == UInt8(ascii: "\\") ? 2 : 1
-                    } while place < bytes.count
-                        && bytes[place] != UInt8(ascii: "\"")
-                case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-                case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                    depth -= 1
-                    if depth == 1, start >= 0 { return String(decoding: bytes[start...place], as: UTF8.self) }
-                default: break
-                }
-                place += 1
-            }
-            return nil
+    /// The text of a law's fits. Errors: when there are none.
+    private static func fits(of law: String) throws -> String {
+        guard let fits = try JSONText(Data(law.utf8)).root.member("fits") else {
+            throw StoreError("read laws", "a stored law has no fits")
         }
-        guard let found else { throw StoreError("read laws", "a stored law has no \(name)") }
-        return found
+        return String(decoding: fits.source, as: UTF8.self)
     }
 
     /// What laws of a dataset are chosen by, of those being served, newest first. Errors: `unknownDataset`.

@@ -41,7 +41,8 @@ package struct JSONNode: Sendable {
         }
     }
 
-    var memberCount: Int {
+    /// Members of an object; none of anything else.
+    package var memberCount: Int {
         guard kind == .object else { return 0 }
         var (count, at) = (0, index + 1)
         while at < Int(entry.next) {
