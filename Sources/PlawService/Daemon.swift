@@ -293,10 +293,10 @@ package final class Daemon: Sendable {
             }
         }
         router.onText(LawList.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { Data(try await laws.list(params).utf8) }
+            try await answering { try await laws.list(params) }
         }
         router.onText(LawGet.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { Data(try await laws.get(params).utf8) }
+            try await answering { try await laws.get(params) }
         }
         router.on(LawPredict.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await laws.predict(params) }

@@ -8,6 +8,12 @@ internal import PlawTransport
 internal import Store
 internal import Trials
 
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
 /// Fits laws, and answers questions from them with an advisor prepared once per set of laws.
 actor LawService {
     let store: Store
@@ -128,14 +134,28 @@ actor LawService {
     }
 
     /// The answer to `law.list` as JSON.
-    func list(_ params: LawListParams) async throws -> String {
+    func list(_ params: LawListParams) async throws -> Data {
         try RPCError.check("limit", params.limit, 1 ... .max)
         try RPCError.check("before", params.before, 1 ... .max)
         let page = try await store.lawTexts(
             of: params.name, params.metric, params.loss, params.family, backbone: params.backbone, id: params.law,
             before: params.before, limit: params.limit ?? .max, mostBytes: FrameLimits.responseBytes / 2)
-        let next = page.next.map { ",\"next\":\($0)" } ?? ""
-        return "{\"fits\":[\(page.fits.joined(separator: ","))],\"laws\":[\(page.laws.joined(separator: ","))]\(next)}"
+        let bytes = (page.laws + page.fits).reduce(100) { $0 + $1.count + 1 }
+        var text = Data(capacity: bytes)
+        func add(_ name: String, _ parts: [Data]) {
+            text.append(contentsOf: "\"\(name)\":[".utf8)
+            for (number, part) in parts.enumerated() {
+                if number > 0 { text.append(UInt8(ascii: ",")) }
+                text.append(part)
+            }
+            text.append(UInt8(ascii: "]"))
+        }
+        text.append(UInt8(ascii: "{"))
+        add("fits", page.fits)
+        text.append(UInt8(ascii: ","))
+        add("laws", page.laws)
+        text.append(contentsOf: (page.next.map { ",\"next\":\($0)}" } ?? "}").utf8)
+        return text
     }
 
     /// Fits anew what a former version fitted in a form that answers are no longer given from.
@@ -156,7 +176,7 @@ actor LawService {
     }
 
     /// The answer to `law.get` as JSON.
-    func get(_ params: LawGetParams) async throws -> String {
+    func get(_ params: LawGetParams) async throws -> Data {
         guard params.id == nil || (params.name == nil && params.metric == nil && params.loss == nil) else {
             throw RPCError.parameter("id", found: "other members beside it", expected: "it alone")
         }

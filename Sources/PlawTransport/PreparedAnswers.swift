@@ -43,7 +43,7 @@ package final class PreparedAnswers: Sendable {
     /// When more is kept, all is dropped and what is still asked for comes again.
     static let mostBytes = 16 << 20
     /// A longer answer is not kept: it would drive out all others.
-    static let longest = mostBytes / 8
+    static let longest = mostBytes / 64
 
     package init(version: @escaping @Sendable (_ dataset: String?) -> UInt64) { self.version = version }
 

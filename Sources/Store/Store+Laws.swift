@@ -5,9 +5,9 @@ internal import StrictJSON
 internal import Synchronization
 
 #if canImport(FoundationEssentials)
-internal import FoundationEssentials
+package import FoundationEssentials
 #else
-internal import Foundation
+package import Foundation
 #endif
 
 extension Store {
@@ -112,7 +112,7 @@ extension Store {
     package func lawTexts(
         of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, backbone: Backbone? = nil,
         id: Int64? = nil, before: Int64?, limit: Int, mostBytes: Int
-    ) async throws(StoreError) -> (laws: [String], fits: [String], next: Int64?) {
+    ) async throws(StoreError) -> (laws: [Data], fits: [Data], next: Int64?) {
         try await read("read laws") { db in
             var sql = """
                 SELECT law.id, dataset.name AS dataset, createdAt, key, fit, CASE WHEN ?1 IS NULL THEN NULL
@@ -142,21 +142,21 @@ extension Store {
             if let id { add("law.id =", id) }
             if let before { add("law.id <", before) }
             let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
-            var (laws, fits, bytes, last): ([String], [String], Int, Int64) = ([], [], 0, 0)
+            var (laws, fits, bytes, last): ([Data], [Data], Int, Int64) = ([], [], 0, 0)
             // One key has a law a metric.
             var keys: [String: String] = [:]
             while let row = try rows.next() {
-                let fitsOfFamily: String? = row["fits"]
-                // All of them are cut out here: SQLite would parse each law to its end.
-                let array = try fitsOfFamily ?? Self.fits(of: row["fit"])
+                let (fit, fitsOfFamily): (Data, Data?) = (row["fit"], row["fits"])
+                // All of them are cut out here: SQLite would parse each law more than once.
+                let array = try fitsOfFamily ?? Self.fits(of: fit)
                 let stored: String = row["key"]
                 let key = try keys[stored] ?? sentJSON(LawKey.self, stored)
                 keys[stored] = key
-                let (law, own) = (Self.text(row, key: key), array.dropFirst().dropLast())
-                bytes += law.utf8.count + own.utf8.count
+                let (law, own) = (Self.text(row, fit: fit, key: key), array.dropFirst().dropLast())
+                bytes += law.count + own.count
                 if laws.count == limit || (bytes > mostBytes && !laws.isEmpty) { return (laws, fits, last) }
                 laws.append(law)
-                if !own.isEmpty { fits.append(String(own)) }
+                if !own.isEmpty { fits.append(own) }
                 last = row["id"]
             }
             return (laws, fits, nil)
@@ -164,26 +164,29 @@ extension Store {
     }
 
     /// One law by its number, served or replaced, as JSON. Errors: `unknownLaw`.
-    package func lawText(_ id: Int64) async throws(StoreError) -> String {
+    package func lawText(_ id: Int64) async throws(StoreError) -> Data {
         try await read("read law \(id)") { db in
             let row = try Self.lawRow(db, id)
-            return Self.text(row, key: try sentJSON(LawKey.self, row["key"]))
+            return Self.text(row, fit: row["fit"], key: try sentJSON(LawKey.self, row["key"]))
         }
     }
 
     /// As the encoder writes it: members sorted. Names of datasets hold nothing that JSON escapes.
-    private static func text(_ row: Row, key: String) -> String {
-        let (created, dataset, fit): (String, String, String) = (row["createdAt"], row["dataset"], row["fit"])
-        let id: Int64 = row["id"]
-        return "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":\(fit),\"id\":\(id),\"key\":\(key)}"
+    private static func text(_ row: Row, fit: Data, key: String) -> Data {
+        let (created, dataset, id): (String, String, Int64) = (row["createdAt"], row["dataset"], row["id"])
+        var text = Data(capacity: fit.count + key.utf8.count + 200)
+        text.append(contentsOf: "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":".utf8)
+        text.append(fit)
+        text.append(contentsOf: ",\"id\":\(id),\"key\":\(key)}".utf8)
+        return text
     }
 
     /// The text of a law's fits. Errors: when there are none.
-    private static func fits(of law: String) throws -> String {
-        guard let fits = try JSONText(Data(law.utf8)).root.member("fits") else {
+    private static func fits(of law: Data) throws -> Data {
+        guard let fits = try JSONText(law, values: law.count / 10).root.member("fits") else {
             throw StoreError("read laws", "a stored law has no fits")
         }
-        return String(decoding: fits.source, as: UTF8.self)
+        return fits.source
     }
 
     /// What laws of a dataset are chosen by, of those being served, newest first. Errors: `unknownDataset`.

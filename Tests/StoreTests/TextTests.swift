@@ -26,13 +26,15 @@ import Trials
                     fits: [Sample.fit(Metric(.hr, 10), r2: 1.0 / 3), Sample.fit(Metric(.ndcg, 10), r2: -1e-300)])
             }
             laws.reverse()
-            for law in laws { #expect(try await store.lawText(law.id) == Self.text(law)) }
+            for law in laws { #expect(try await String(decoding: store.lawText(law.id), as: UTF8.self) == Self.text(law)) }
             func texts(
                 of dataset: String? = nil, _ metric: Metric? = nil, _ loss: Loss? = nil, _ family: LawFamily? = nil,
                 before: Int64? = nil, limit: Int = 100, mostBytes: Int = 1 << 20
             ) async throws -> (laws: [String], fits: [String], next: Int64?) {
-                try await store.lawTexts(
+                let found = try await store.lawTexts(
                     of: dataset, metric, loss, family, before: before, limit: limit, mostBytes: mostBytes)
+                func texts(_ all: [Data]) -> [String] { all.map { String(decoding: $0, as: UTF8.self) } }
+                return (texts(found.laws), texts(found.fits), found.next)
             }
             let all = try await texts()
             #expect(try all.laws == laws.map(Self.text))
