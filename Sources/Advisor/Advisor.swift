@@ -25,7 +25,8 @@ package final class Advisor: Sendable {
     package init(dataset: String, hasInteractions: Bool = true, branches: [Branch]) {
         self.dataset = dataset
         self.hasInteractions = hasInteractions
-        self.branches = branches.flatMap(\.byPlaces)
+        // A policy may leave no dimension that the trained heads divide.
+        self.branches = branches.flatMap(\.byPlaces).filter { !$0.dims.isEmpty }
         search = SearchTable(self.branches)
         metrics = Set(self.branches.flatMap(\.laws.keys))
         isMixed = Set(self.branches.map(\.key)).count > 1
@@ -66,7 +67,7 @@ package final class Advisor: Sendable {
         let less = cheap.said.candidate.cost.parameters
         if cheapest != best, less < 0.8 * choice.cost.parameters {
             let c = cheap.said.candidate.configuration
-            let share = Int((less / choice.cost.parameters * 100).rounded())
+            let share = Int(nearest: less / choice.cost.parameters * 100)
             warnings.append(
                 Warning(
                     code: "cheaper-equivalent",

@@ -28,7 +28,7 @@ extension Advisor {
                 Warning(
                     code: "poor-fit",
                     message:
-                        "the \(lead.family.rawValue) explains only \(Int((lead.r2 * 100).rounded())) % of the variance; "
+                        "the \(lead.family.rawValue) explains only \(Int(nearest: lead.r2 * 100)) % of the variance; "
                         + "answers rest on what was measured nearby"))
         }
         if law.predictsLargest == false, let largest = lead.crossValidation.leaveLargestOut,

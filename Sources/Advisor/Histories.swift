@@ -1,3 +1,4 @@
+internal import Domain
 internal import Interactions
 
 /// How many users have how many interactions, and what training cuts from them: what longer histories are worked out from.
@@ -85,8 +86,8 @@ extension DatasetFacts {
     }
 
     private mutating func take(_ totals: Histories.Totals) {
-        evaluatedUsers = Int(totals.evaluated.rounded())
-        tokens = Int(totals.tokens.rounded())
+        evaluatedUsers = Int(nearest: totals.evaluated)
+        tokens = Int(nearest: totals.tokens)
         meanContext = totals.squares / max(1, totals.tokens)
         longestHistory = totals.longest
         batchPairs = totals.batchPairs
@@ -101,8 +102,8 @@ extension DatasetFacts {
             facts.take(histories.totals(usersX: usersX, interactionsX: interactionsX))
         } else {
             guard interactionsX == 1 else { return nil }
-            facts.tokens = max(1, Int((Double(tokens) * usersX).rounded()))
-            facts.evaluatedUsers = max(1, Int((Double(evaluatedUsers) * usersX).rounded()))
+            facts.tokens = max(1, Int(nearest: Double(tokens) * usersX))
+            facts.evaluatedUsers = max(1, Int(nearest: Double(evaluatedUsers) * usersX))
         }
         return facts
     }

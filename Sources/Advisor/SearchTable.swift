@@ -48,7 +48,7 @@ package struct SearchTable: Sendable {
             let dims = Array((usual.first ?? 1)...max(usual.first ?? 1, usual.last ?? 1))
                 .filter { dim in units.contains { dim % $0 == 0 } }
             self.layers = layers
-            self.dims = usual.isEmpty ? [] : dims
+            self.dims = dims
             let columns = dims.indices
             // An observed dimension is as round as can be.
             let known = Set(branch.trained.keys.map(\.dim))

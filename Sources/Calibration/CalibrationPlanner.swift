@@ -195,6 +195,6 @@ package struct CalibrationPlanner {
     }
 
     private func list(_ levels: [Int]) -> String { levels.map(String.init).joined(separator: ", ") }
-    private func rounded(_ value: Double) -> String { String(Int(value.rounded())) }
+    private func rounded(_ value: Double) -> String { String(Int(nearest: value)) }
     private func log2(_ value: Int) -> Double { Double(Int.bitWidth - 1 - max(1, value).leadingZeroBitCount) }
 }

@@ -179,6 +179,11 @@ extension CalibrationSupervisor {
                 if let outlook { try await store.updateOutlook(outlook, of: job.id) }
                 return nil
             }
+        } catch let error as StoreError where error.mayPass {
+            logger.error(
+                "the choice of a trial was put off", metadata: ["job": "\(job.id)", "error": "\(error)"])
+            storeTrouble = error
+            return nil
         } catch {
             logger.error("no further trial can be chosen", metadata: ["job": "\(job.id)", "error": "\(error)"])
             return nil

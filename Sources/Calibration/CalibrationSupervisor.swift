@@ -261,7 +261,7 @@ package actor CalibrationSupervisor {
             let needed = max(0, trial.predictedSeconds * scale - trial.seconds)
             if needed <= remaining || (trial.state.hasBegun && remaining > 2) { return trial }
             let message =
-                "not started: needs about \(Int(needed.rounded(.up))) s, "
+                "not started: needs about \(Int(nearest: needed.rounded(.up))) s, "
                 + "\(Int(max(0, remaining))) s of the budget are left"
             do {
                 try await store.updateTrial(trial.id, state: .cancelled, seconds: trial.seconds, message: message)
@@ -339,6 +339,11 @@ package actor CalibrationSupervisor {
         let wasCancelled = cancelled.contains(id)
         do {
             let job = try await store.job(id)
+            // It may have ended while a cancellation was on its way.
+            guard !job.state.isFinal else {
+                cancelled.remove(id)
+                return
+            }
             let trials = try await store.trials(of: id)
             for trial in trials where !trial.state.isFinal {
                 try await store.updateTrial(

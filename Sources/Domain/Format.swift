@@ -47,7 +47,7 @@ package enum Format {
         return value < 0 ? "-" + text : text
     }
 
-    package static func count(_ value: Double) -> String { count(Int(value.rounded())) }
+    package static func count(_ value: Double) -> String { count(Int(nearest: value)) }
 
     private static func scaled(_ value: Double, step: Double, _ units: [String]) -> String {
         var value = value
@@ -72,7 +72,7 @@ package enum Format {
         if value <= 0 { return "0 s" }
         if value < 0.9995 { return scaled(value * 1e6, step: 1_000, ["µs", "ms"]) }
         if value < 99.95 { return fixed(value, value < 9.95 ? 1 : 0) + " s" }
-        let whole = Int(value.rounded())
+        let whole = Int(nearest: value)
         func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         if whole < 3_600 { return "\(whole / 60) min \(two(whole % 60)) s" }
         if whole < 86_400 { return "\(whole / 3_600) h \(two(whole % 3_600 / 60)) min" }

@@ -11,10 +11,14 @@ package struct Metric: Codable, Sendable, Hashable, CustomStringConvertible {
         self.k = k
     }
 
-    /// Reads `hr@10`; nil when the text is not `<hr|ndcg|mrr>@<positive integer>`.
+    /// No catalogue is searched farther down.
+    package static let largestK = 1_000_000
+
+    /// Reads `hr@10`; nil when the text is not `<hr|ndcg|mrr>@<integer from 1 to largestK>`.
     package init?(_ text: String) {
         let parts = text.lowercased().split(separator: "@", omittingEmptySubsequences: false)
-        guard parts.count == 2, let kind = Kind(rawValue: String(parts[0])), let k = Int(parts[1]), k > 0
+        guard parts.count == 2, let kind = Kind(rawValue: String(parts[0])), let k = Int(parts[1]),
+            (1...Self.largestK).contains(k)
         else { return nil }
         self.init(kind, k)
     }
@@ -26,7 +30,7 @@ package struct Metric: Codable, Sendable, Hashable, CustomStringConvertible {
         let text = try container.decode(String.self)
         guard let metric = Metric(text) else {
             throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "found \"\(text)\", expected a metric such as hr@10, ndcg@10 or mrr@10"
+                in: container, debugDescription: "found \"\(text)\", expected a metric such as hr@10, ndcg@10 or mrr@10, at most @\(Metric.largestK)"
             )
         }
         self = metric

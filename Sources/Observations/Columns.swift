@@ -39,7 +39,7 @@ struct MetricColumn: Hashable {
     /// Nil when the name is none of a metric.
     init?(_ name: String) {
         let isError = name.hasSuffix("_se")
-        guard let metric = Metric(isError ? String(name.dropLast(3)) : name), metric.k <= 1_000_000 else { return nil }
+        guard let metric = Metric(isError ? String(name.dropLast(3)) : name) else { return nil }
         self.init(metric: metric, isError: isError)
     }
 

@@ -5,11 +5,14 @@ struct RowReader {
     let header: Header
     let context: TableContext
 
+    /// Of users, tokens and parameters: what is made of them still is a number.
+    private static let most = 1_000_000_000_000_000
+
     /// The observation of a row; nil where a training that did not end well left no metrics. Errors: `TableError`.
     func observation(_ row: CSVReader.Row) throws -> Observation? {
         let cells = Cells(header: header, row: row)
         let status = try cells.word(.status)
-        let users = try cells.integer(.users, in: 0...Int.max) ?? 0
+        let users = try cells.integer(.users, in: 0...Self.most) ?? 0
         let metrics = try metrics(cells, users: users)
         if metrics.isEmpty {
             if let status, ["diverged", "failed"].contains(status) { return nil }
@@ -23,11 +26,11 @@ struct RowReader {
             configuration: configuration, tokens: size.tokens ?? 0, apen: size.apen ?? 0, userFraction: fraction,
             seed: UInt64(try cells.integer(.seed, in: 0...Int.max) ?? 0), users: users, metrics: metrics,
             epochs: try cells.integer(.epochs, in: 0...1_000_000_000) ?? 0,
-            seconds: try cells.number(.seconds, "0 or more") { $0 >= 0 } ?? 0,
+            seconds: try cells.number(.seconds, "0 to 1e10") { $0 >= 0 && $0 <= 1e10 } ?? 0,
             converged: status == nil || status == ObservationTable.converged, job: nil, trial: nil,
             status: status == ObservationTable.converged || status == ObservationTable.unfinished ? nil : status,
             bestEpoch: try cells.integer(.bestEpoch, in: 0...1_000_000_000),
-            parameters: try cells.integer(.parameters, in: 1...Int.max),
+            parameters: try cells.integer(.parameters, in: 1...Self.most),
             source: try cells.free(.source) ?? context.source)
     }
 
@@ -76,7 +79,7 @@ struct RowReader {
     private func dataSize(
         _ cells: Cells, _ configuration: Configuration, _ fraction: Double
     ) throws -> (tokens: Int?, apen: Double?) {
-        let tokens = try cells.integer(.tokens, in: 1...Int.max)
+        let tokens = try cells.integer(.tokens, in: 1...Self.most)
         let apen = try cells.number(.apen, "more than 0") { $0 > 0 }
         let sameLength = header.text(.maxLength, cells.row) == nil || configuration.maxLength == context.maxLength
         if tokens == nil, apen == nil, fraction == 1, sameLength { return (context.tokens, context.apen) }

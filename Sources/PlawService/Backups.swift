@@ -101,7 +101,8 @@ actor Backups {
             try await space.writing(layout.databaseBytes, for: "a copy of the database") {
                 try await store.backup(to: folder + "/plawd.sqlite")
             }
-            let (corpora, trials) = try await (store.corpusFiles(), store.trialIDs())
+            // Of the copy: a dataset may have been removed since.
+            let (corpora, trials) = try await store.files(of: folder + "/plawd.sqlite")
             let archive = try await offload.run { [layout] in
                 let files = try layout.link(corpora: corpora.sorted(), trials: trials.sorted(), into: folder)
                 return try TarArchive(

@@ -131,7 +131,7 @@ struct CalibrationPricing: Sendable {
             throw RPCError(
                 .infeasible,
                 "the budget of \(Int(settings.budgetSeconds)) s pays no new trial of a configuration within the limits; "
-                    + "the cheapest training takes about \(Int(cheapest.predictedSeconds.rounded(.up))) s",
+                    + "the cheapest training takes about \(Int(nearest: cheapest.predictedSeconds.rounded(.up))) s",
                 ["budgetSeconds": .number(settings.budgetSeconds)])
         }
         let capacity = Self.fill * settings.budgetSeconds * Double(settings.workers)

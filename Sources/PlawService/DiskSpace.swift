@@ -24,6 +24,13 @@ final class DiskSpace: Sendable {
         var written = 0
         /// Bytes that are reserved and not written yet.
         var reserved = 0
+
+        /// Bytes that are left where nothing is reserved, and what limits them.
+        func room(_ free: Int, _ maximum: Int?) -> (bytes: Int, limit: String) {
+            guard let maximum else { return (free, "the disk") }
+            let quota = maximum - used - written + writtenBefore
+            return quota < free ? (quota, "maxStateBytes, \(maximum) bytes,") : (free, "the disk")
+        }
     }
 
     private let root: String
@@ -75,7 +82,7 @@ final class DiskSpace: Sendable {
     /// Errors: as `check`.
     func reserve(_ bytes: Int, for purpose: String) async throws -> Reservation {
         let expected = try await expected()
-        if isFresh, let reservation = take(bytes, of: try room(), beside: expected) { return reservation }
+        if isFresh, let reservation = try take(bytes, beside: expected) { return reservation }
         // Not the reservation itself: the thread that made it might hold it for a moment longer than its owner.
         try await offload.run { self.count() }
         return try takeOrRefuse(bytes, for: purpose, beside: expected)
@@ -96,16 +103,17 @@ final class DiskSpace: Sendable {
     ///
     /// - Parameter expected: what `expected()` says.
     func reserveNow(_ bytes: Int, for purpose: String, beside expected: Int) throws -> Reservation {
-        if isFresh, let reservation = take(bytes, of: try room(), beside: expected) { return reservation }
+        if isFresh, let reservation = try take(bytes, beside: expected) { return reservation }
         count()
         return try takeOrRefuse(bytes, for: purpose, beside: expected)
     }
 
     /// To be asked after a count.
     private func takeOrRefuse(_ bytes: Int, for purpose: String, beside expected: Int) throws -> Reservation {
-        let room = try room()
-        if let reservation = take(bytes, of: room, beside: expected) { return reservation }
-        let left = max(0, room.bytes - state.withLock { $0.reserved } - expected)
+        if let reservation = try take(bytes, beside: expected) { return reservation }
+        let (free, maximum) = (try free(), maximum())
+        let (room, reserved) = state.withLock { ($0.room(free, maximum), $0.reserved) }
+        let left = max(0, room.bytes - reserved - expected)
         throw RPCError(
             .noSpace,
             "\(purpose) needs about \(bytes) bytes; \(room.limit) has \(left) left"
@@ -118,25 +126,24 @@ final class DiskSpace: Sendable {
         maximum() == nil || state.withLock { $0.isFreshUntil.map { ContinuousClock.now < $0 } ?? false }
     }
 
-    private func take(_ bytes: Int, of room: (bytes: Int, limit: String), beside expected: Int) -> Reservation? {
+    private func take(_ bytes: Int, beside expected: Int) throws -> Reservation? {
+        let (free, maximum) = (try free(), maximum())
+        // All of the state at once: what is reserved becomes what was written at any time.
         let isThere = state.withLock { state in
-            guard bytes <= room.bytes - state.reserved - expected else { return false }
+            guard bytes <= state.room(free, maximum).bytes - state.reserved - expected else { return false }
             state.reserved += bytes
             return true
         }
         return isThere ? Reservation(bytes, self) : nil
     }
 
-    /// Bytes that are left where nothing is reserved, and what limits them.
-    private func room() throws -> (bytes: Int, limit: String) {
+    /// Bytes that are free on the disk.
+    private func free() throws -> Int {
         var status = statvfs()
         guard statvfs(root, &status) == 0 else {
             throw RPCError(.storeFailed, "\(root): \(String(cString: strerror(errno)))")
         }
-        let free = Int(status.f_bavail) * Int(status.f_frsize)
-        guard let maximum = maximum() else { return (free, "the disk") }
-        let quota = maximum - state.withLock { $0.used + $0.written - $0.writtenBefore }
-        return quota < free ? (quota, "maxStateBytes, \(maximum) bytes,") : (free, "the disk")
+        return Int(status.f_bavail) * Int(status.f_frsize)
     }
 
     private func count() {

@@ -114,6 +114,8 @@ struct KnownCosts: Sendable {
 
     /// The items of a dataset, from the parameters that were counted elsewhere: nil unless all observations agree on one
     /// whole number.
+    static let mostItems = Int(Int32.max) * 1_000
+
     static func items(from observations: [Observation]) -> Int? {
         var found: Int?
         for o in observations {
@@ -122,7 +124,7 @@ struct KnownCosts: Sendable {
             let embeddings = parameters - CostModel.parameters(o.configuration, items: 0)
             guard embeddings > 0, embeddings % o.configuration.dim == 0 else { return nil }
             let items = embeddings / o.configuration.dim
-            guard found == nil || found == items else { return nil }
+            guard found == nil || found == items, items <= mostItems else { return nil }
             found = items
         }
         return found

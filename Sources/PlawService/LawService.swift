@@ -161,7 +161,7 @@ actor LawService {
     /// Fits anew what a former version fitted in a form that answers are no longer given from.
     func refitStale() async {
         do {
-            for (dataset, key) in try await store.staleLaws() {
+            for (dataset, key) in try await store.staleLaws() where !Task.isCancelled {
                 do {
                     _ = try await fit(LawFitParams(name: dataset), key: key)
                 } catch {

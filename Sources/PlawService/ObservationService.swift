@@ -111,7 +111,7 @@ actor ObservationService {
                 throw RPCError.parameter(
                     field, found: "it without create", expected: "it only where the dataset is made")
             }
-            try RPCError.check(field, value, 1...Int(Int32.max) * 1_000)
+            try RPCError.check(field, value, 1...KnownCosts.mostItems)
         }
         if let source = params.source,
             source.isEmpty || source.utf8.count > 500 || source.utf8.contains(where: { $0 < 32 })
@@ -187,6 +187,7 @@ actor ObservationService {
         var result = result
         let keys = result.keys.sorted { $0.converged > $1.converged }
         for imported in keys.prefix(Self.mostKeys) {
+            try Task.checkCancellation()
             result.warnings += Self.undeclared(imported)
             guard imported.converged <= Self.mostFitted else {
                 result.warnings.append(

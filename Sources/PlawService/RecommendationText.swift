@@ -47,7 +47,7 @@ final class RecommendationText: Sendable {
             text.append(UInt8(ascii: "{"))
             text += parts.configurationAndCost
             add(",\"expectedRegret\":")
-            add(named.expectedRegret)
+            try add(named.expectedRegret)
             text += parts.interval
             text += parts.predicted
             text += parts.trained
@@ -63,7 +63,10 @@ final class RecommendationText: Sendable {
         }
         func add(_ plain: String) { text.append(contentsOf: plain.utf8) }
         /// As the encoder writes it: the shortest text that reads as the same number, without the ending of a whole one.
-        func add(_ number: Double) {
+        func add(_ number: Double) throws {
+            guard number.isFinite else {
+                throw EncodingError.invalidValue(number, .init(codingPath: [], debugDescription: "no JSON has \(number)"))
+            }
             add(number.description)
             if text.suffix(2).elementsEqual(".0".utf8) { text.removeLast(2) }
         }
@@ -90,7 +93,7 @@ final class RecommendationText: Sendable {
         add(",\"dataset\":")
         try addQuoted(answer.dataset)
         add(",\"expectedRegret\":")
-        add(answer.expectedRegret)
+        try add(answer.expectedRegret)
         add(",\"grade\":\"\(answer.grade.rawValue)\",\"indistinguishable\":")
         try add(answer.indistinguishable)
         text += own.interval
@@ -104,7 +107,7 @@ final class RecommendationText: Sendable {
         try addList(answer.reasons, addQuoted)
         if let regret = answer.regretBeyond {
             add(",\"regretBeyond\":")
-            add(regret)
+            try add(regret)
         }
         add(",\"runnersUp\":")
         try add(answer.runnersUp)

@@ -50,7 +50,9 @@ struct TrialChooser: Sendable {
             let law = try? LawFitter(metric: metric, draws: 0).fit(observations, gains: gains)
             let running = request.running.map(Self.trial)
             // What failed or was cut short taught nothing, and would again.
-            let ended = request.trials.filter { $0.state.isFinal && $0.seconds > 0 }.map(Self.trial)
+            let ended = request.trials.filter {
+                $0.state == .failed || $0.state == .diverged || ($0.state.isFinal && $0.seconds > 0)
+            }.map(Self.trial)
             let measured = Array(Set(pricing.measured + ended))
             let rest = request.remainingSeconds
             let step = design.next(law: law, measured: measured, running: running) { trials in

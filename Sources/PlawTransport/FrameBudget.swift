@@ -65,6 +65,11 @@ final class FrameBudget: Sendable {
         return Share(self, bytes, uid)
     }
 
+    /// Wakes one more, in the place of one that has gone.
+    func wakeNext() {
+        table.withLock { $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }?()
+    }
+
     private func giveBack(_ bytes: Int, _ uid: UInt32) {
         let woken = table.withLock { table in
             table.taken -= bytes
@@ -101,8 +106,10 @@ package final class FrameFlow {
     private func reserve(_ length: Int) {
         // Weak: a connection that ends while it waits is not held, and has nothing to go on with.
         let waiting = Waiting(flow: self, loop: gate.eventLoop)
-        share = budget.take(length, watch.peer.uid) {
-            waiting.loop?.execute { waiting.flow?.goOn(length) }
+        share = budget.take(length, watch.peer.uid) { [budget] in
+            waiting.loop?.execute {
+                if let flow = waiting.flow { flow.goOn(length) } else { budget.wakeNext() }
+            }
         }
         guard share == nil else { return }
         watch.finished()

@@ -189,7 +189,7 @@ package struct Report: Sendable {
                     ), ("Shannon", "\(Numbers.figure(e.shannonBits)) bits"),
                     ("Lempel-Ziv", "\(Numbers.figure(e.lempelZiv)) nats"),
                     ("compression ratio", Numbers.figure(e.compressionRatio)), ("tokens", Numbers.count(e.tokens)),
-                    ("D' = tokens / ApEn", Numbers.count(Int(min(e.effectiveTokens, 1e15)))),
+                    ("D' = tokens / ApEn", Numbers.count(Int(nearest: e.effectiveTokens))),
                 ]),
             ] + e.notes.map(note))
     }
@@ -206,7 +206,7 @@ package struct Report: Sendable {
                 [
                     shown($0), Numbers.count($0.users), Numbers.count($0.tokens), Numbers.figure($0.pooledApEn),
                     Numbers.figure($0.biasCorrected), Numbers.figure($0.perUserApEn),
-                    Numbers.count(Int(min($0.effectiveTokens, 1e15))),
+                    Numbers.count(Int(nearest: $0.effectiveTokens)),
                 ]
             }
             return [
@@ -356,7 +356,7 @@ package struct Report: Sendable {
                 "\(o.id)", o.key.model, ended, o.source ?? "", "\(c.layers)",
                 "\(c.dim)",
                 Format.fixed(o.userFraction * 100, 1) + " %", "\(o.seed)",
-                o.tokens > 0 && o.apen > 0 ? Numbers.count(Int(o.effectiveTokens)) : "unknown",
+                o.tokens > 0 && o.apen > 0 ? Numbers.count(Int(nearest: o.effectiveTokens)) : "unknown",
             ] + metrics.map { name in o.metrics[name].map { Format.quality($0.value) } ?? "" }
         }
         let left = observations.count - rows.count

@@ -8,6 +8,23 @@ extension Store {
         try await copy("back the database up", to: path)
     }
 
+    /// Corpora and trials that a copy of the database names.
+    package func files(of copy: String) async throws(StoreError) -> (corpora: Set<String>, trials: Set<Int64>) {
+        try await run("read the copy of the database") {
+            var configuration = Configuration()
+            configuration.readonly = true
+            let queue = try DatabaseQueue(path: copy, configuration: configuration)
+            let found = try queue.read { db in
+                (
+                    corpora: try String.fetchSet(db, sql: "SELECT corpusFile FROM dataset"),
+                    trials: try Int64.fetchSet(db, sql: "SELECT id FROM trial")
+                )
+            }
+            try queue.close()
+            return found
+        }
+    }
+
     /// Where the database of a schema is kept before it becomes one of a newer schema.
     package static func backupPath(_ database: String, schema: String) -> String { "\(database).\(schema)" }
 

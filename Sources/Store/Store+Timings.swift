@@ -103,7 +103,8 @@ extension Store {
             return table
         }
         epochs.withLock { [table] all in
-            if (all[loss]?.last ?? 0) <= table.last { all[loss] = table }
+            let known = all[loss] ?? EpochTable()
+            if (known.removals, known.last) <= (table.removals, table.last) { all[loss] = table }
         }
         let groups = table.groups.filter { $0.key.backbone == backbone }
         guard let last else { return groups }

@@ -182,7 +182,7 @@ package final class Store: Sendable {
     /// the version is the same.
     package func version(of dataset: String?) -> UInt64 { changes.withLock { $0.version(of: dataset) } }
 
-    private func run<T: Sendable>(
+    func run<T: Sendable>(
         _ action: String, _ body: @escaping @Sendable () throws -> T
     ) async throws(StoreError) -> T {
         guard !isClosed.withLock({ $0 }) else { throw StoreError(action, "the store is closed") }
