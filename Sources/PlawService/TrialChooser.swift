@@ -18,6 +18,8 @@ struct TrialChooser: Sendable {
     /// Standard deviations above the predicted ln(seconds) that must still be paid for: four of five trials end in time. One that is
     /// cut short taught nothing.
     private static let caution = 0.84
+    /// So many failures of a job in which nothing has finished are no matter of the shape: further trials would fail too.
+    private static let hopeless = 5
 
     init(store: Store, layout: StateLayout) {
         self.store = store
@@ -26,6 +28,8 @@ struct TrialChooser: Sendable {
 
     /// What a job goes on with. Errors: `StoreError`, and those of the corpus.
     func next(_ request: DesignRequest) async throws -> DesignAnswer {
+        let failures = request.trials.count { $0.state == .failed }
+        if failures >= Self.hopeless, !request.trials.contains(where: { $0.state == .finished }) { return .end(nil) }
         let settings = request.plan.settings
         let dataset = try await store.dataset(settings.dataset)
         let facts = try await offload.run {

@@ -14,6 +14,9 @@ import Trials
         }
     }
 
+    /// A budget that pays more than the trials to begin with. A sanitizer makes training slow.
+    private static let short = isSanitized ? 400.0 : 20
+
     @Test("a budget that pays one level of an axis alone is told so, and what both axes take")
     func singleLevel() async throws {
         let file = try await syntheticFile(users: 12_000, items: 3_000)
@@ -38,6 +41,28 @@ import Trials
         }
     }
 
+    @Test("where every training fails, no more are chosen than were planned, and the job ends with the cause")
+    func failing() async throws {
+        let file = try await syntheticFile(users: 200, items: 120)
+        try await withTemporaryFolder { folder in
+            let configuration = folder + "/plawd.json"
+            try #"{ "trialMemoryBytes": 1048576 }"#.write(toFile: configuration, atomically: true, encoding: .utf8)
+            _ = try await withDaemon(in: folder, arguments: ["--config", configuration]) { daemon async throws in
+                _ = try await register(daemon.socket, "demo", bytes: file)
+                let started = try await call(
+                    daemon.socket, CalibrationStart.self,
+                    CalibrationParams(name: "demo", budgetSeconds: 600, maxEpochs: 4, maxParams: 5_000))
+                let job = try await end(of: started.job.id, daemon.socket)
+                #expect(job.state == .failed && job.activeSeconds < 300, "\(job)")
+                let failed = (job.trials ?? []).filter { $0.state == .failed }
+                // Those to begin with; none is chosen after them.
+                #expect(failed.count == started.plan.trials.count && job.trialCount == failed.count, "\(job)")
+                #expect(failed.allSatisfy { $0.message?.contains("memory") == true })
+                #expect(job.message?.contains("memory") == true)
+            }
+        }
+    }
+
     @Test(
         "a calibration without levels starts wide, goes on by itself, says how sure it is, and continues where it ended"
     )
@@ -47,7 +72,7 @@ import Trials
             _ = try await withDaemon(in: folder) { daemon async throws in
                 _ = try await register(daemon.socket, "demo", bytes: file)
                 let params = CalibrationParams(
-                    name: "demo", budgetSeconds: 20, maxEpochs: 4, maxParams: 20_000, tolerance: 0.0001)
+                    name: "demo", budgetSeconds: Self.short, maxEpochs: 4, maxParams: 20_000, tolerance: 0.0001)
                 let plan = try await call(daemon.socket, CalibrationPlan.self, params)
                 let whole = plan.trials.filter { $0.userFraction == 1 }
                 #expect(Set(whole.map(\.configuration.layers)).count >= 3)
@@ -69,7 +94,7 @@ import Trials
                 let job = try await end(of: started.job.id, daemon.socket)
                 #expect(job.state == .finished, "\(job)")
                 // The last trial and the last choice may be late where much else runs.
-                #expect(job.activeSeconds <= 60)
+                #expect(job.activeSeconds <= 3 * Self.short)
                 #expect(job.finishedTrials > plan.trials.count)
                 let outlook = try #require(job.outlook)
                 #expect(outlook.expectedRegret >= 0)
@@ -149,7 +174,7 @@ import Trials
             let (before, status) = try await withDaemon(in: folder) { daemon async throws in
                 _ = try await register(daemon.socket, "demo", bytes: file)
                 let params = CalibrationParams(
-                    name: "demo", budgetSeconds: 20, workers: 2, patience: 40, maxEpochs: 5, tolerance: 0)
+                    name: "demo", budgetSeconds: Self.short, workers: 2, patience: 40, maxEpochs: 5, tolerance: 0)
                 let started = try await call(daemon.socket, CalibrationStart.self, params)
                 var state = started.job
                 let reached = try await waitUntil(seconds: 60) {
