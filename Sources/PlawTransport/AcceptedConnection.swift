@@ -20,23 +20,28 @@ final class AcceptedConnection: Sendable {
     deinit { channel.close(promise: nil) }
 
     /// The channel to serve, when its peer has said something: those that say nothing take little memory. Once.
-    /// Errors: when the peer goes away before.
+    /// Errors: when the peer goes away before, or the task is cancelled, which closes it.
     func open(
         _ router: Router, _ access: Access, _ server: ServerState
     ) async throws -> NIOAsyncChannel<Frame, Outgoing> {
         let (channel, watch) = (channel, watch)
-        try await channel.eventLoop.flatSubmit {
-            let came = channel.eventLoop.makePromise(of: Void.self)
-            do {
-                // It may not be active yet; one that has ended already takes no handler and says so to nobody any more.
-                channel.closeFuture.whenComplete { _ in came.fail(ChannelError.eof) }
-                try channel.pipeline.syncOperations.addHandler(FirstFrame(came: came))
-                try channel.pipeline.syncOperations.handler(type: ReadGate.self).open()
-            } catch {
-                came.fail(error)
-            }
-            return came.futureResult
-        }.get()
+        try await withTaskCancellationHandler {
+            try await channel.eventLoop.flatSubmit {
+                let came = channel.eventLoop.makePromise(of: Void.self)
+                do {
+                    // It may not be active yet; one that has ended already takes no handler and says so to nobody any more.
+                    channel.closeFuture.whenComplete { _ in came.fail(ChannelError.eof) }
+                    try channel.pipeline.syncOperations.addHandler(FirstFrame(came: came))
+                    try channel.pipeline.syncOperations.handler(type: ReadGate.self).open()
+                } catch {
+                    came.fail(error)
+                }
+                return came.futureResult
+            }.get()
+        } onCancel: {
+            // A future knows of no cancellation: a peer that never says anything would keep the server from ending.
+            channel.close(promise: nil)
+        }
         return try await channel.eventLoop.submit {
             try channel.pipeline.syncOperations.addHandler(
                 PreparedResponder(router: router, access: access, watch: watch, server: server))

@@ -53,6 +53,9 @@ import Trials
                         let counters = try await call(daemon.socket, MetricsGet.self, NoParams()).counters
                         return counters["requests_total{method=\"job.wait\"}", default: 0] > 0
                     })
+                // One that never says anything holds nothing up.
+                let silent = try RawConnection(path: daemon.socket)
+                defer { silent.close() }
                 let start = ContinuousClock.now
                 daemon.signal(SIGTERM)
                 let answer = try await waiting

@@ -147,6 +147,29 @@ import Testing
         }
     }
 
+    @Test(
+        "a server ends whatever its peers do: silent ones, halves of a frame, answers that nobody reads",
+        .timeLimit(.minutes(5)))
+    func silentPeers() async throws {
+        let peers = try await withServer { socket, server in
+            var peers: [RawConnection] = []
+            for start in [[], [0, 0], [0, 0, 16, 0, 0x7b]] as [[UInt8]] {
+                let peer = try RawConnection(path: socket)
+                if !start.isEmpty { try await peer.send(bytes: start) }
+                peers.append(peer)
+            }
+            let unread = try RawConnection(path: socket)
+            try await unread.send(
+                #"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":"x","repeated":4000000}}"#)
+            peers.append(unread)
+            #expect(await waitUntil { server.state.counters["connections"] == Double(peers.count) })
+            return peers
+        }
+        defer { for peer in peers { peer.close() } }
+        // The server has ended while they were there.
+        for peer in peers.prefix(3) { #expect(try await peer.receive() == nil) }
+    }
+
     @Test("a client learns that nobody answers, that its call was cancelled, and that the server went away")
     func clients() async throws {
         await #expect(throws: ClientError.self) {
