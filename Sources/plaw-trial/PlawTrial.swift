@@ -16,7 +16,8 @@ import Foundation
 struct PlawTrial: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plaw-trial", abstract: "Train and measure one sequential recommender.",
-        version: "0.1.0", subcommands: [Run.self, Train.self, Probe.self, Latency.self, Bench.self, Synthesize.self])
+        version: plawVersion,
+        subcommands: [Run.self, Train.self, Probe.self, Latency.self, Bench.self, Synthesize.self])
 
     static func main() {
         // What reading a file took is given back before training begins.
