@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
 // Language mode 6 and the upcoming features are on for every target; imports read as a contract.
@@ -198,7 +198,8 @@ let package = Package(
         .executableTarget(
             name: "plawd",
             dependencies: [
-                "CPlaw", "Calibration", "PlawProtocol", "PlawService", "PlawTransport", "Systemd", argumentParser,
+                "CPlaw", "Calibration", "Domain", "PlawProtocol", "PlawService", "PlawTransport", "Systemd",
+                argumentParser,
                 logging,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),

@@ -1,8 +1,9 @@
-# Sourced by the other scripts: finds the Swift toolchain and installs the C libraries that are missing.
+# Sourced by the other scripts, or run: finds the Swift toolchain, and installs what is missing of C libraries and tools.
 
 packages=()
 have() { pkg-config --exists "$1" 2>/dev/null; }
 command -v pkg-config >/dev/null || packages+=(pkg-config)
+command -v python3 >/dev/null || packages+=(python3)
 have libsystemd || packages+=(libsystemd-dev)
 have sqlite3 || packages+=(libsqlite3-dev)
 have zlib || packages+=(zlib1g-dev)
@@ -17,6 +18,6 @@ if [ ${#packages[@]} -gt 0 ]; then
     fi
 fi
 if ! command -v swift >/dev/null; then
-    echo "no Swift toolchain found: install Swift 6.1 or newer from swift.org and put it on PATH" >&2
+    echo "no Swift toolchain found: install Swift 6.2 or newer from swift.org and put it on PATH" >&2
     exit 1
 fi

@@ -264,8 +264,8 @@ package final class Advisor: Sendable {
             return (isMixed ? backbone + " " : "") + "\(c.layers) x \(c.dim)"
         }
         let value = question.value(best)
-        func more(_ regret: Double) -> String {
-            "\(Self.rounded(regret)) (\(Self.rounded(regret / max(value, 1e-12) * 100)) %) more"
+        func amount(_ regret: Double) -> String {
+            "\(Self.rounded(regret)) (\(Self.rounded(regret / max(value, 1e-12) * 100)) %)"
         }
         var reasons = [
             "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
@@ -300,11 +300,11 @@ package final class Advisor: Sendable {
             }
         }
         reasons.append(
-            "the best choice of what was observed\(question.feasible < question.total ? " within the budget" : "") is expected to "
-                + "have \(more(rivals.expectedRegret)) than it; one training alone varies by \(Self.rounded(resolution))"
+            "expected regret among the observations\(question.feasible < question.total ? " within the budget" : ""): "
+                + "\(amount(rivals.expectedRegret)); one training alone varies by \(Self.rounded(resolution))"
         )
         if let beyond = rivals.regretBeyond {
-            reasons.append("beyond the observations: up to \(more(beyond)), of which the laws know little")
+            reasons.append("beyond the observations: up to \(amount(beyond)) more, of which the laws know little")
         }
         return reasons
     }

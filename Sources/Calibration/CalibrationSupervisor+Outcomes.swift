@@ -34,10 +34,16 @@ extension CalibrationSupervisor {
     /// Why a calibration whose trials are chosen one at a time has ended.
     package static func message(_ outlook: CalibrationOutlook, budgetSeconds: Double, activeSeconds: Double) -> String {
         func percent(_ share: Double) -> String { "\((share * 1_000).rounded() / 10) %" }
+        // 1,720: digits in threes.
+        func grouped(_ seconds: Double) -> String {
+            let digits = Array(String(Int(seconds.rounded(.up))))
+            return digits.indices.map { ($0 > 0 && (digits.count - $0) % 3 == 0 ? "," : "") + String(digits[$0]) }
+                .joined()
+        }
         let regret = percent(outlook.predicted > 0 ? outlook.expectedRegret / outlook.predicted : 0)
         let price =
-            outlook.halvingSeconds.map { "halving it takes about \(Int($0.rounded(.up))) s of training more" }
-            ?? "no further training is known to halve it"
+            outlook.halvingSeconds.map { "about \(grouped($0)) s more training would halve it" }
+            ?? "no training is known that would halve it"
         let about = "the expected regret among all that was asked about is \(regret) of \(outlook.metric)"
         if outlook.isReached {
             return "tolerance reached: \(about), \(percent(outlook.tolerance)) are tolerated; \(price)"

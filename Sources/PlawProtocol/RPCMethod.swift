@@ -66,5 +66,3 @@ package struct JobID: RPCParams, Hashable {
 
 /// The version of the wire contract; clients and daemons of equal major numbers understand each other.
 package let protocolVersion = "2.0"
-/// The version of the programs.
-package let plawVersion = "0.1.0"

@@ -65,7 +65,8 @@ final class RecommendationText: Sendable {
         /// As the encoder writes it: the shortest text that reads as the same number, without the ending of a whole one.
         func add(_ number: Double) throws {
             guard number.isFinite else {
-                throw EncodingError.invalidValue(number, .init(codingPath: [], debugDescription: "no JSON has \(number)"))
+                throw EncodingError.invalidValue(
+                    number, .init(codingPath: [], debugDescription: "no JSON has \(number)"))
             }
             add(number.description)
             if text.suffix(2).elementsEqual(".0".utf8) { text.removeLast(2) }

@@ -16,7 +16,8 @@ import Foundation
 struct PlawTrial: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plaw-trial", abstract: "Train and measure one sequential recommender.",
-        version: "0.1.0", subcommands: [Run.self, Train.self, Probe.self, Latency.self, Bench.self, Synthesize.self])
+        version: plawVersion,
+        subcommands: [Run.self, Train.self, Probe.self, Latency.self, Bench.self, Synthesize.self])
 
     static func main() {
         // What reading a file took is given back before training begins.
@@ -50,11 +51,11 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Backbone: \(names(Backbone.self)).")) var backbone: Backbone = .sasrec
     @Option(help: ArgumentHelp("Loss: \(names(Loss.self)).")) var loss: Loss = .cce
     @Option(help: "Heads; must divide the dimension, for llama into even parts.") var heads = 2
-    @Option(help: "Inner width of the feed-forward layers as a multiple of d; 4, for llama 8/3, unless told.")
+    @Option(help: "Inner width of the feed-forward layers as a multiple of d. Default: 4, for llama 8/3.")
     var feedForward: Double?
     @Option(help: "Longest sequence the model sees.") var maxLength = 50
     @Option(name: .customLong("batch"), help: "Users in an optimiser step.") var batchUsers = 256
-    @Option(help: "Negatives per position, or per batch for sampled-softmax; as published for the loss unless told.")
+    @Option(help: "Negatives per position, or per batch for sampled-softmax. Default: as published for the loss.")
     var negatives: Int?
     @Option(help: "Share of the calibration t of gbce, 0 to 1.") var calibration = 0.75
     @Option(
@@ -69,7 +70,7 @@ struct ModelOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("Learning rate after warm-up: \(names(RateSchedule.self)).")
     ) var schedule: RateSchedule = .constant
-    @Option(help: "Epochs that warm-up and schedule count by; the most epochs unless told.") var scheduleEpochs = 0
+    @Option(help: "Epochs that warm-up and schedule count by. Default: --epochs.") var scheduleEpochs = 0
     @Option(
         help: ArgumentHelp("How the learning rate follows the dimension: \(names(WidthRule.self)).")
     ) var widthRule: WidthRule = .plain

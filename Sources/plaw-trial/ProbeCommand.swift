@@ -51,7 +51,7 @@ struct Latency: ParsableCommand {
         help: "LAYERSxDIM, or LAYERSxDIMxITEMSxLENGTH; may be given many times.")
     var shapes: [String]
     @Option(help: "Items of the catalogue, for shapes that do not say.") var items = 10_000
-    @Option(help: "Items of a history in view, for shapes that do not say; --max-length unless told.") var length: Int?
+    @Option(help: "Items of a history in view, for shapes that do not say. Default: --max-length.") var length: Int?
     @Option(help: "Seconds of requests to time, for each shape.") var seconds = 0.06
     @OptionGroup var worker: WorkerOptions
 

@@ -28,7 +28,7 @@ struct Train: ParsableCommand {
     @Option(help: "Most epochs.") var epochs = 200
     @Option(help: "Validations without improvement before stopping.") var patience = 10
     @Option(name: .customLong("metric"), help: "What early stopping maximises.") var stopMetric = Metric(.ndcg, 10)
-    @Option(help: "none, window or full; chosen by the share of repeats unless told.") var mask: CandidateMask?
+    @Option(help: "none, window or full. Default: chosen by the share of repeats.") var mask: CandidateMask?
     @Option(help: "Threads; the result does not depend on how many.") var threads = 1
     @Option(help: "Seed of everything random.") var seed: UInt64 = 1
     @Option(help: "Stop training after so many seconds.") var maxSeconds: Double?

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CPlaw
 import Calibration
+import Domain
 import Glibc
 import Logging
 import PlawProtocol

@@ -59,7 +59,7 @@ import Trials
             let message = try #require(job.message)
             let words = "tolerance reached: the expected regret among all that was asked about is 0.5 % of ndcg@10"
             #expect(message.hasPrefix(words), "\(message)")
-            #expect(message.hasSuffix("halving it takes about 90 s of training more"))
+            #expect(message.hasSuffix("about 90 s more training would halve it"))
             #expect(try await store.observations(of: "books").count == 4)
         }
     }
@@ -67,12 +67,12 @@ import Trials
     @Test("an end before the budget's says what was not paid for, one near it that the budget is spent")
     func ends() {
         func message(_ active: Double, untested: Configuration? = nil) -> String {
-            var outlook = Self.outlook(0.002, halving: 300)
+            var outlook = Self.outlook(0.002, halving: 1_299.5)
             outlook.untested = untested
             return CalibrationSupervisor.message(outlook, budgetSeconds: 100, activeSeconds: active)
         }
         let words = "the expected regret among all that was asked about is 2.0 % of ndcg@10"
-        let price = "halving it takes about 300 s of training more"
+        let price = "about 1,300 s more training would halve it"
         let above = "above the tolerance of 1.0 %"
         #expect(message(95) == "budget spent: \(words), \(above); \(price)")
         let rest = "nothing that the last 60 s of the budget pay for would tell enough"

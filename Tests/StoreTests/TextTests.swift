@@ -26,7 +26,9 @@ import Trials
                     fits: [Sample.fit(Metric(.hr, 10), r2: 1.0 / 3), Sample.fit(Metric(.ndcg, 10), r2: -1e-300)])
             }
             laws.reverse()
-            for law in laws { #expect(try await String(decoding: store.lawText(law.id), as: UTF8.self) == Self.text(law)) }
+            for law in laws {
+                #expect(try await String(decoding: store.lawText(law.id), as: UTF8.self) == Self.text(law))
+            }
             func texts(
                 of dataset: String? = nil, _ metric: Metric? = nil, _ loss: Loss? = nil, _ family: LawFamily? = nil,
                 before: Int64? = nil, limit: Int = 100, mostBytes: Int = 1 << 20

@@ -17,7 +17,7 @@ struct Backup: AsyncParsableCommand {
         discussion: """
             The file is a tar archive of a state directory as it is at one moment: the database, the corpora, and what ended \
             trials left. To restore it, unpack it into an empty directory and start plawd there: tar -xf FILE -C DIRECTORY. \
-            Calibrations that were under way go on; trials in work begin anew.
+            Calibrations that were under way go on; trials that were running start over.
             """)
 
     @Argument(

@@ -15,37 +15,52 @@ struct Calibrate: AsyncParsableCommand {
             """)
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Time to train for: 90s, 10m, 2h.") var budget: Seconds?
-    @Option(help: ArgumentHelp("Loss: \(Loss.allCases.map(\.rawValue).joined(separator: ", ")).")) var loss: Loss?
-    @Option(help: ArgumentHelp("Backbone: \(Backbone.allCases.map(\.rawValue).joined(separator: ", ")).")) var backbone:
-        Backbone?
-    @Option(help: "Levels of layers to train: 1,2,4.") var layers: Levels?
-    @Option(help: "Levels of the dimension to train: 16,32,64.") var dims: Levels?
-    @Option(help: "Attention heads.") var heads: Int?
-    @Option(help: "Longest sequence the model sees.") var maxLength: Int?
-    @Option(help: "Seed of every trial.") var seed: Int?
-    @Option(help: "Trials at once.") var workers: Int?
-    @Option(help: "Validation metric that stops training: ndcg@10, hr@10, mrr@10.") var stopMetric: Metric?
-    @Option(help: "Validations without improvement before a training stops.") var patience: Int?
-    @Option(help: "Most epochs of a trial.") var maxEpochs: Int?
-    @Option(help: "Learning rate of AdamW.") var learningRate: Double?
-    @Option(help: "Dropout rate.") var dropout: Double?
-    @Option(help: "Users in an optimiser step.") var batchUsers: Int?
-    @Option(help: "Negatives per position, or per batch for sampled-softmax.") var negatives: Int?
-    @Option(help: "Decoupled weight decay of AdamW.") var weightDecay: Double?
-    @Option(help: "Largest gradient norm; 0 for none.") var clipNorm: Double?
-    @Option(help: "Share of the expected steps over which the learning rate rises.") var warmup: Double?
-    @Option(help: "Learning rate after warm-up: constant or cosine.") var schedule: RateSchedule?
-    @Option(help: "Epochs that warm-up and schedule count by.") var scheduleEpochs: Int?
-    @Option(help: "How the learning rate follows the dimension: plain or mup.") var widthRule: WidthRule?
+    @Option(help: "Time to train for: 90s, 10m, 2h. Default: 10m.") var budget: Seconds?
+    @Option(
+        help: ArgumentHelp(
+            "Loss: \(Loss.allCases.map(\.rawValue).joined(separator: ", ")).",
+            discussion: "Default: cce; from 20,000 items on cce or sampled-softmax, as the budget allows."))
+    var loss: Loss?
+    @Option(
+        help: ArgumentHelp(
+            "Backbone: \(Backbone.allCases.map(\.rawValue).joined(separator: ", ")).", discussion: "Default: sasrec."))
+    var backbone: Backbone?
+    @Option(help: "Levels of layers to train: 1,2,4. Default: trials are chosen one at a time; beside --dims, a grid.")
+    var layers: Levels?
+    @Option(help: "Levels of the dimension to train: 16,32,64. Default: as --layers.") var dims: Levels?
+    @Option(help: "Attention heads. Default: 2.") var heads: Int?
+    @Option(help: "Longest sequence the model sees. Default: 50.") var maxLength: Int?
+    @Option(help: "Seed of every trial. Default: 1.") var seed: Int?
+    @Option(help: "Trials at once. Default: the workers of the daemon's configuration, which is also the most.")
+    var workers: Int?
+    @Option(help: "Validation metric that stops training: ndcg@10, hr@10, mrr@10. Default: ndcg@10.") var stopMetric:
+        Metric?
+    @Option(help: "Validations without improvement before a training stops. Default: 10.") var patience: Int?
+    @Option(help: "Limit on the epochs of a trial. Default: 200.") var maxEpochs: Int?
+    @Option(help: "Learning rate of AdamW. Default: 0.001.") var learningRate: Double?
+    @Option(help: "Dropout rate. Default: 0.5.") var dropout: Double?
+    @Option(help: "Users in an optimiser step. Default: 256.") var batchUsers: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Negatives per position, or per batch for sampled-softmax.",
+            discussion: "Default: 1; 128 for bpr-max and top1-max, 256 for gbce, 1024 for sampled-softmax."))
+    var negatives: Int?
+    @Option(help: "Decoupled weight decay of AdamW. Default: 0.") var weightDecay: Double?
+    @Option(help: "Largest gradient norm; 0 for no limit. Default: 0.") var clipNorm: Double?
+    @Option(help: "Share of the expected steps over which the learning rate rises. Default: 0.") var warmup: Double?
+    @Option(help: "Learning rate after warm-up: constant or cosine. Default: constant.") var schedule: RateSchedule?
+    @Option(help: "Epochs that warm-up and schedule count by. Default: --max-epochs.") var scheduleEpochs: Int?
+    @Option(help: "How the learning rate follows the dimension: plain or mup. Default: plain.") var widthRule:
+        WidthRule?
     @Option(help: "Train a whole grid known by name: paper, the 24 points of arXiv 2412.00430.") var grid:
         CalibrationGrid?
-    @Option(help: "The answer's most parameters: 2M, 500k.") var maxParams: Count?
-    @Option(help: "The answer's most training FLOPs: 5e12, 2T.") var maxFlops: Count?
-    @Option(help: "The answer's most training memory: 500MB.") var maxMemory: Bytes?
-    @Option(help: "The answer's longest latency: 5ms.") var maxLatency: Seconds?
-    @Option(help: "The answer's longest training: 20m.") var maxTrainTime: Seconds?
-    @Option(help: "Expected regret at which trials end, of the predicted metric: 1%, 0.01.") var tolerance: Share?
+    @Option(help: "Limit on the answer's parameters: 2M, 500k. Default: none.") var maxParams: Count?
+    @Option(help: "Limit on the answer's training FLOPs: 5e12, 2T. Default: none.") var maxFlops: Count?
+    @Option(help: "Limit on the answer's training memory: 500MB. Default: none.") var maxMemory: Bytes?
+    @Option(help: "Limit on the answer's latency: 5ms. Default: none.") var maxLatency: Seconds?
+    @Option(help: "Limit on the answer's training time: 20m. Default: none.") var maxTrainTime: Seconds?
+    @Option(help: "Expected regret at which trials end, as a share of the predicted metric: 1%, 0.01. Default: 1%.")
+    var tolerance: Share?
     @Flag(help: "Print the plan and its price; train nothing.") var planOnly = false
     @Flag(help: "Start and return at once.") var detach = false
     @OptionGroup var common: Common
@@ -89,7 +104,7 @@ struct Calibrate: AsyncParsableCommand {
 
     /// The plan as text.
     static func lines(_ plan: CalibrationPlanResult) -> [String] {
-        var table = Table("trial", "layers", "dim", "users", "epochs", "predicted", "of 10 trials 9 within")
+        var table = Table("trial", "layers", "dim", "users", "epochs", "predicted", "90 % interval")
         for (index, trial) in plan.trials.enumerated() {
             table.add(
                 "\(index + 1)", "\(trial.configuration.layers)", "\(trial.configuration.dim)",

@@ -8,9 +8,9 @@ struct Entropy: AsyncParsableCommand {
             "Show the entropy of a dataset, and how it moves with the length of histories and the number of users.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(name: .customLong("m"), help: "Template length of per-user ApEn.") var m: Int?
-    @Option(name: .customLong("r"), help: "Tolerance of per-user ApEn.") var r: Double?
-    @Option(help: "Most recent items taken per user.") var maxLength: Int?
+    @Option(name: .customLong("m"), help: "Template length of per-user ApEn. Default: 2.") var m: Int?
+    @Option(name: .customLong("r"), help: "Tolerance of per-user ApEn. Default: 0.2.") var r: Double?
+    @Option(help: "Most recent items taken per user. Default: that of the registration.") var maxLength: Int?
     @OptionGroup var common: Common
 
     func run() async throws {

@@ -9,8 +9,8 @@ struct Fit: AsyncParsableCommand {
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "Only the laws of this loss.") var loss: Loss?
     @Option(help: "Metrics to fit, each with its own option; hr@10 and ndcg@10 unless given.") var metric: [Metric] = []
-    @Option(help: "huber or least-squares.") var estimator: String?
-    @Option(name: .customLong("p"), help: "Fix the factor p of the performance law.") var p: Double?
+    @Option(help: "huber or least-squares. Default: huber.") var estimator: String?
+    @Option(name: .customLong("p"), help: "Fix the factor p of the performance law. Default: fitted.") var p: Double?
     @OptionGroup var common: Common
 
     func run() async throws {

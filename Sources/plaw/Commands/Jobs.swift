@@ -7,7 +7,7 @@ struct Jobs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List jobs, newest first.")
 
     @Argument(help: "Only this dataset's.") var name: String?
-    @Option(help: "Most jobs listed.") var limit: Int?
+    @Option(help: "Limit on the jobs listed. Default: 50.") var limit: Int?
     @OptionGroup var common: Common
 
     func run() async throws {

@@ -8,7 +8,8 @@ struct Pareto: AsyncParsableCommand {
         abstract: "List the configurations that none beats in both quality and cost.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "parameters, trainingFlops, memoryBytes, latencySeconds or trainingSeconds.") var currency: String?
+    @Option(help: "parameters, trainingFlops, memoryBytes, latencySeconds or trainingSeconds. Default: parameters.")
+    var currency: String?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Option(help: "Only models of this backbone.") var backbone: Backbone?

@@ -26,12 +26,13 @@ struct Register: AsyncParsableCommand {
             "Which column holds what: user=uid,item=sku,time=ts.",
             discussion: "Names, or numbers from 0 where there is no header.", valueName: "columns"))
     var columns: Columns?
-    @Option(help: "Keep users and items with at least this many interactions, until stable.") var kCore: Int?
-    @Option(help: "Keep the first of equal (user, item) pairs, or of equal rows: pairs or rows.")
+    @Option(help: "Keep users and items with at least this many interactions, until stable. Default: keep all.")
+    var kCore: Int?
+    @Option(help: "Keep the first of equal (user, item) pairs, or of equal rows: pairs or rows. Default: keep all.")
     var deduplicate: ReadOptions.Deduplication?
     @Option(help: "Items left out of the ranking: none, window or full. Chosen by the share of repeats unless given.")
     var mask: CandidateMask?
-    @Option(help: "Longest sequence, for tokens and per-user entropy.") var maxLength: Int?
+    @Option(help: "Longest sequence, for tokens and per-user entropy. Default: 50.") var maxLength: Int?
     @OptionGroup var common: Common
 
     func run() async throws {

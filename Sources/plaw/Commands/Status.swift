@@ -4,7 +4,7 @@ import PlawProtocol
 
 /// `plaw status`: what the daemon is and does.
 struct Status: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show what the daemon is and does.")
+    static let configuration = CommandConfiguration(abstract: "Show the daemon's version, state and load.")
 
     @OptionGroup var common: Common
 

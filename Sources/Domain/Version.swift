@@ -1,0 +1,2 @@
+/// The version of the programs.
+package let plawVersion = "0.1.0"
