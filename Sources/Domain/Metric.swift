@@ -30,7 +30,9 @@ package struct Metric: Codable, Sendable, Hashable, CustomStringConvertible {
         let text = try container.decode(String.self)
         guard let metric = Metric(text) else {
             throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "found \"\(text)\", expected a metric such as hr@10, ndcg@10 or mrr@10, at most @\(Metric.largestK)"
+                in: container,
+                debugDescription:
+                    "found \"\(text)\", expected a metric such as hr@10, ndcg@10 or mrr@10, at most @\(Metric.largestK)"
             )
         }
         self = metric

@@ -1,6 +1,5 @@
 internal import Advisor
 internal import Domain
-internal import Synchronization
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -29,13 +28,10 @@ final class RecommendationText: Sendable {
     }
 
     /// By the advisor's number of each.
-    private let known = Mutex<[Int: Parts]>([:])
-
-    /// When there are more, all are forgotten, and those that are still named come again.
-    private static let most = 2_000
+    private let known = Memo<Int, Parts>(most: 2_000)
 
     /// About what it takes.
-    var bytes: Int { known.withLock { $0.count } * 1_200 }
+    var bytes: Int { known.count * 1_200 }
 
     /// - Parameter costs: takes out what is not known.
     func text(_ answer: Finding, _ costs: KnownCosts) throws -> [UInt8] {
@@ -65,7 +61,8 @@ final class RecommendationText: Sendable {
         /// As the encoder writes it: the shortest text that reads as the same number, without the ending of a whole one.
         func add(_ number: Double) throws {
             guard number.isFinite else {
-                throw EncodingError.invalidValue(number, .init(codingPath: [], debugDescription: "no JSON has \(number)"))
+                throw EncodingError.invalidValue(
+                    number, .init(codingPath: [], debugDescription: "no JSON has \(number)"))
             }
             add(number.description)
             if text.suffix(2).elementsEqual(".0".utf8) { text.removeLast(2) }
@@ -124,13 +121,7 @@ final class RecommendationText: Sendable {
     }
 
     private func parts(_ said: Finding.Said, _ costs: KnownCosts) throws -> Parts {
-        if let parts = known.withLock({ $0[said.number] }) { return parts }
-        let parts = try Parts(costs.known(said.candidate))
-        known.withLock { known in
-            if known.count >= Self.most { known.removeAll() }
-            known[said.number] = parts
-        }
-        return parts
+        try known(said.number) { try Parts(costs.known(said.candidate)) }
     }
 }
 

@@ -79,7 +79,7 @@ import Testing
                 ] {
                     let shown = try await runProgram(
                         "plaw", arguments, environment: ["PLAW_SOCKET": daemon.socket])
-                    #expect(shown.code == 0 && shown.output.contains("not declared"), "\(arguments): \(shown)")
+                    #expect(shown.code == 0 && shown.output.contains("undeclared backbone"), "\(arguments): \(shown)")
                     for word in ["sasrec", "cce", "1 head", "sequences of 50"] {
                         #expect(!shown.output.contains(word), "\(arguments): \(word) in \(shown.output)")
                     }
