@@ -28,13 +28,13 @@ struct Calibrate: AsyncParsableCommand {
     @Option(help: "Validation metric that stops training: ndcg@10, hr@10, mrr@10.") var stopMetric: Metric?
     @Option(help: "Validations without improvement before a training stops.") var patience: Int?
     @Option(help: "Most epochs of a trial.") var maxEpochs: Int?
-    @Option(help: "Learning rate of AdamW.") var learningRate: Double?
-    @Option(help: "Dropout rate.") var dropout: Double?
+    @Option(help: "Learning rate of AdamW.") var learningRate: Number?
+    @Option(help: "Dropout rate.") var dropout: Number?
     @Option(help: "Users in an optimiser step.") var batchUsers: Int?
     @Option(help: "Negatives per position, or per batch for sampled-softmax.") var negatives: Int?
-    @Option(help: "Decoupled weight decay of AdamW.") var weightDecay: Double?
-    @Option(help: "Largest gradient norm; 0 for none.") var clipNorm: Double?
-    @Option(help: "Share of the expected steps over which the learning rate rises.") var warmup: Double?
+    @Option(help: "Decoupled weight decay of AdamW.") var weightDecay: Number?
+    @Option(help: "Largest gradient norm; 0 for none.") var clipNorm: Number?
+    @Option(help: "Share of the expected steps over which the learning rate rises.") var warmup: Number?
     @Option(help: "Learning rate after warm-up: constant or cosine.") var schedule: RateSchedule?
     @Option(help: "Epochs that warm-up and schedule count by.") var scheduleEpochs: Int?
     @Option(help: "How the learning rate follows the dimension: plain or mup.") var widthRule: WidthRule?
@@ -55,8 +55,9 @@ struct Calibrate: AsyncParsableCommand {
             name: name, budgetSeconds: budget?.value, backbone: backbone, loss: loss, maxLength: maxLength,
             heads: heads,
             layers: layers?.values, dims: dims?.values, seed: seed, workers: workers, stopMetric: stopMetric,
-            patience: patience, maxEpochs: maxEpochs, learningRate: learningRate, dropout: dropout,
-            batchUsers: batchUsers, negatives: negatives, weightDecay: weightDecay, clipNorm: clipNorm, warmup: warmup,
+            patience: patience, maxEpochs: maxEpochs, learningRate: learningRate?.value, dropout: dropout?.value,
+            batchUsers: batchUsers, negatives: negatives, weightDecay: weightDecay?.value, clipNorm: clipNorm?.value,
+            warmup: warmup?.value,
             schedule: schedule, scheduleEpochs: scheduleEpochs, widthRule: widthRule, grid: grid,
             maxParams: maxParams?.value,
             maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value, maxLatencySeconds: maxLatency?.value,
