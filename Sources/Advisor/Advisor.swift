@@ -73,7 +73,7 @@ package final class Advisor: Sendable {
                     code: "cheaper-equivalent",
                     message:
                         "\(c.layers) x \(c.dim) (layers x dim) is predicted within one standard error of a training "
-                        + "(\(Self.rounded(resolution))) of the best, at \(share) % of its parameters"))
+                        + "(\(Format.short(resolution))) of the best, at \(share) % of its parameters"))
         }
         let chosen = [best] + (cheapest == best ? [] : [cheapest])
         return Finding(
@@ -84,7 +84,14 @@ package final class Advisor: Sendable {
             warnings: warnings, laws: answer.branch.lawNumbers)
     }
 
-    /// What the laws expect of one configuration. Errors: `AdvisorError` more than 2 e-folds outside the observations, unless forced.
+    /// What the laws expect of one configuration, how far outside the observations it or the data lies, and what to know of that.
+    ///
+    /// Of several branches the first key's answers, by its law for ndcg@10 where it has one.
+    ///
+    /// - Parameter heads: those of the observations where nil.
+    ///
+    /// Errors: `AdvisorError` without a law, for a configuration that cannot be trained, and more than 2 e-folds outside the observations
+    /// unless forced.
     package func predict(
         layers: Int, dim: Int, heads: Int?, isForced: Bool = false
     ) throws -> (candidate: Candidate, grade: ExtrapolationGrade, warnings: [Warning]) {
@@ -102,7 +109,7 @@ package final class Advisor: Sendable {
                 kind: .outsideDomain,
                 description: branch.grade(c) != .refused
                     ? Self.tooFar(aroundData(branch, law))
-                    : "layers \(layers), dim \(dim) lies \(Self.rounded(branch.hull.distance(layers: layers, dim: dim))) e-folds "
+                    : "layers \(layers), dim \(dim) lies \(Format.short(branch.hull.distance(layers: layers, dim: dim))) e-folds "
                         + "outside the observations (layers \(law.layersRange[0]) to \(law.layersRange[1]), dim "
                         + "\(law.dimRange[0]) to \(law.dimRange[1])); a law says nothing beyond 2")
         }
@@ -114,7 +121,7 @@ package final class Advisor: Sendable {
 
     /// The configurations that no other beats in both quality and a currency, cheapest first; only those inside the hull of the
     /// observations, since a front shows no warnings point by point.
-    package func pareto(_ currency: KeyPath<Cost, Double>, metric: Metric = Metric(.ndcg, 10)) throws -> [Candidate] {
+    package func pareto(_ currency: Currency, metric: Metric = Metric(.ndcg, 10)) throws -> [Candidate] {
         let name = metric.description
         try check(name)
         let question = Question(self, Budget(), metric: name)
@@ -131,7 +138,7 @@ package final class Advisor: Sendable {
                     var c = branch.configuration(layers: part.layers[row], dim: part.dims[column])
                     c.heads = heads[column]
                     let place = row * part.dims.count + column
-                    priced.append((part.first + place, costs.cost(c)[keyPath: currency], Double(plane.means[place])))
+                    priced.append((part.first + place, costs.cost(c)[currency], Double(plane.means[place])))
                 }
             }
         }
@@ -228,14 +235,14 @@ package final class Advisor: Sendable {
 
     func infeasible(_ budget: Budget, _ name: String) -> AdvisorError {
         // The first currency in which even the cheapest configuration is too dear; there may be none.
-        for currency in Self.currencies {
-            guard let limit = currency.limit(budget) else { continue }
+        for currency in Currency.allCases {
+            guard let limit = budget[currency] else { continue }
             var least: (cost: Double, configuration: Configuration)?
             for (number, part) in search.parts.enumerated() where branches[number].laws[name] != nil {
                 for block in part.blocks {
-                    let column = currency.column(block.costs)
+                    let column = block.costs[currency]
                     guard let place = column.indices.min(by: { column[$0] < column[$1] }) else { continue }
-                    let cost = currency.cost(block.costs.cost(place))
+                    let cost = block.costs.cost(place)[currency]
                     if cost < least?.cost ?? .infinity { least = (cost, block.costs.configuration(place)) }
                 }
             }
@@ -247,7 +254,7 @@ package final class Advisor: Sendable {
                     "no configuration keeps the budget: \(currency.words) \(currency.isPlural ? "are" : "is") limited to "
                     + "\(currency.text(limit)), and the \(currency.least) configuration (\(c.layers) x \(c.dim), layers x dim) needs "
                     + currency.text(least.cost),
-                currency: currency.name, limit: limit, cheapest: least.cost)
+                currency: currency.rawValue, limit: limit, cheapest: least.cost)
         }
         return AdvisorError(kind: .infeasible, description: "no configuration keeps all limits together")
     }
@@ -265,7 +272,7 @@ package final class Advisor: Sendable {
         }
         let value = question.value(best)
         func amount(_ regret: Double) -> String {
-            "\(Self.rounded(regret)) (\(Self.rounded(regret / max(value, 1e-12) * 100)) %)"
+            "\(Format.short(regret)) (\(Format.short(regret / max(value, 1e-12) * 100)) %)"
         }
         var reasons = [
             "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
@@ -275,33 +282,35 @@ package final class Advisor: Sendable {
         if let bestTrained = answer.bestTrained {
             if best != sure {
                 reasons.append(
-                    "it was trained; \(shape(sure)) was not, and the \(Self.rounded(question.value(sure) - value)) more expected of "
+                    "it was trained; \(shape(sure)) was not, and the \(Format.short(question.value(sure) - value)) more expected of "
                         + "it are hardly more than chance")
             } else if bestTrained == best {
                 reasons.append(
                     "it was trained: nothing untrained \(within.isEmpty ? "" : within + " ")is expected to do better")
             } else {
                 reasons.append(
-                    "expected to be \(Self.rounded(value - question.value(bestTrained))) above the best that was trained, "
+                    "expected to be \(Format.short(value - question.value(bestTrained))) above the best that was trained, "
                         + shape(bestTrained))
             }
         }
         if question.feasible < question.total {
             // The limit without which the answer would be best; what lies within the budget, however unsure, is not kept away by it.
             let most = question.value(highest)
-            let binding = question.beyond.map { (bit: $0.bit, gain: question.value($0.shape) - value, shape: $0.shape) }
-                .max { ($0.gain, -$0.bit) < ($1.gain, -$1.bit) }
+            let binding = question.beyond.map {
+                (currency: $0.currency, gain: question.value($0.shape) - value, shape: $0.shape)
+            }
+            .max { $0.gain < $1.gain }
             if let binding, question.value(binding.shape) > most {
                 reasons.append(
-                    "\(Self.currencies[binding.bit].words) is the limit that binds: without it \(shape(binding.shape)) would be "
-                        + "expected to have \(Self.rounded(binding.gain)) more")
+                    "\(binding.currency.words) is the limit that binds: without it \(shape(binding.shape)) would be "
+                        + "expected to have \(Format.short(binding.gain)) more")
             } else if let free = unlimited(name), free > most {
                 reasons.append("several limits bind together: giving up any one of them gains nothing")
             }
         }
         reasons.append(
             "expected regret among the observations\(question.feasible < question.total ? " within the budget" : ""): "
-                + "\(amount(rivals.expectedRegret)); one training alone varies by \(Self.rounded(resolution))"
+                + "\(amount(rivals.expectedRegret)); one training alone varies by \(Format.short(resolution))"
         )
         if let beyond = rivals.regretBeyond {
             reasons.append("beyond the observations: up to \(amount(beyond)) more, of which the laws know little")
@@ -311,13 +320,5 @@ package final class Advisor: Sendable {
 
     static func distance(_ value: Int, _ range: [Int]) -> Double {
         max(0, log(Double(value) / Double(range[1])), log(Double(range[0]) / Double(value)))
-    }
-
-    /// Three significant digits.
-    static func rounded(_ value: Double) -> String {
-        guard value != 0, value.isFinite else { return "\(Int(value.isFinite ? value : 0))" }
-        let scale = pow(10, 2 - floor(log10(abs(value))))
-        let short = (value * scale).rounded() / scale
-        return abs(short) >= 1_000 ? "\(Int(short))" : "\(short)"
     }
 }

@@ -3,11 +3,16 @@ internal import Synchronization
 
 /// What an advisor has worked out for one question and uses for the next: it changes no answer.
 final class AdvisorMemory: Sendable {
-    /// A shape, with a metric or with the place of a number of heads.
-    struct Place: Hashable, Sendable {
+    /// A shape with a metric.
+    struct Asked: Hashable, Sendable {
         var shape: Int
-        var metric = ""
-        var block = 0
+        var metric: String
+    }
+
+    /// A shape with the place of a number of heads.
+    struct Priced: Hashable, Sendable {
+        var shape: Int
+        var block: Int
     }
 
     /// Two shapes with a metric.
@@ -19,15 +24,15 @@ final class AdvisorMemory: Sendable {
 
     /// Joint draws by metric, and what they say of a shape against all others.
     let draws = Memo<String, RivalDraws>(most: 8)
-    let rivalries = Memo<Place, RivalDraws.Rivalry?>(most: 500)
+    let rivalries = Memo<Asked, RivalDraws.Rivalry?>(most: 500)
     /// What a metric changes by from a shape to another.
     let changes = Memo<Step, (mean: Double, deviation: Double)?>(most: 4_000)
     /// What an answer says of its place among the observations.
-    let standings = Memo<Place, Advisor.Standing>(most: 2_000)
+    let standings = Memo<Asked, Advisor.Standing>(most: 2_000)
     /// What the best is expected to have without limits, by metric.
     let unlimited = Memo<String, Double?>(most: 8)
     /// What the laws and the cost model say of a shape.
-    let candidates = Memo<Place, Finding.Said>(most: 2_000)
+    let candidates = Memo<Priced, Finding.Said>(most: 2_000)
 
     /// About what it takes.
     var bytes: Int {
@@ -37,22 +42,22 @@ final class AdvisorMemory: Sendable {
 }
 
 /// Values by key, worked out where they are asked for first.
-final class Memo<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+package final class Memo<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private let known = Mutex<[Key: Value]>([:])
     /// When there are more, all are forgotten, and those that are still asked for come again.
     private let most: Int
 
-    init(most: Int) { self.most = most }
+    package init(most: Int) { self.most = most }
 
-    var count: Int { known.withLock { $0.count } }
+    package var count: Int { known.withLock { $0.count } }
     var values: [Value] { known.withLock { Array($0.values) } }
 
     func holds(_ key: Key) -> Bool { known.withLock { $0[key] != nil } }
 
     /// Worked out outside the lock: of two that ask at once both work, and find the same.
-    func callAsFunction(_ key: Key, _ make: () -> Value) -> Value {
+    package func callAsFunction(_ key: Key, _ make: () throws -> Value) rethrows -> Value {
         if let value = known.withLock({ $0[key] }) { return value }
-        let value = make()
+        let value = try make()
         known.withLock { known in
             if known.count >= most { known.removeAll() }
             known[key] = value

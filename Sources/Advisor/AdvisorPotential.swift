@@ -256,7 +256,8 @@ extension Advisor {
         for shape in part.round.sorted(by: { (value($0), -$0) > (value($1), -$1) }) where kept.count < 24 {
             let c = usual(shape)
             let isNear = kept.contains {
-                abs(log(Double($0.layers) / Double(c.layers))) < 0.1 && abs(log(Double($0.dim) / Double(c.dim))) < 0.2
+                abs(log(Double($0.layers) / Double(c.layers))) < Near.layers
+                    && abs(log(Double($0.dim) / Double(c.dim))) < Near.dim
             }
             if !isNear, branches[number].grade(c) <= .warn { kept.append(c) }
         }

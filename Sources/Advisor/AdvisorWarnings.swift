@@ -38,8 +38,8 @@ extension Advisor {
                 Warning(
                     code: "no-better-than-nearest",
                     message:
-                        "on the largest observations left out the law errs by \(percent(largest.relativeError)), the nearest "
-                        + "observation by \(percent(nearest.relativeError)): do not extrapolate"))
+                        "on the largest observations left out the law errs by \(Format.share(largest.relativeError)), the nearest "
+                        + "observation by \(Format.share(nearest.relativeError)): do not extrapolate"))
         }
         if law.effectiveTokensRange.first == law.effectiveTokensRange.last {
             warnings.append(
@@ -49,8 +49,6 @@ extension Advisor {
         }
         return warnings
     }
-
-    private func percent(_ share: Double) -> String { "\((share * 1_000).rounded() / 10) %" }
 
     /// Warnings about a configuration's place among the observations.
     func around(_ c: Configuration, _ law: LawFit, _ grade: ExtrapolationGrade) -> [Warning] {
@@ -62,7 +60,7 @@ extension Advisor {
                     Warning(
                         code: "outside-range",
                         message: "\(axis) \(value) lies outside the observed \(range[0]) to \(range[1]), by "
-                            + "\(Self.rounded(distance)) e-folds"))
+                            + "\(Format.short(distance)) e-folds"))
             } else if range[0] < range[1], value == range[1] || (value == range[0] && value > 1) {
                 warnings.append(
                     Warning(

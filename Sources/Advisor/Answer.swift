@@ -53,7 +53,7 @@ extension Advisor {
                 Warning(
                     code: "more-beyond",
                     message: "\(c.layers) x \(c.dim) (layers x dim), outside the observations, is expected to have "
-                        + "\(Self.rounded(question.value(highest) - question.value(sure))) more, which is not sure: "
+                        + "\(Format.short(question.value(highest) - question.value(sure))) more, which is not sure: "
                         + (hasInteractions ? "calibrate there" : "import a training of it") + " to find out"
                 ))
         }
@@ -94,8 +94,8 @@ extension Advisor {
         return [
             Warning(
                 code: "outside-range",
-                message: "D' \(Self.rounded(branch.costs.facts.effectiveTokens)) lies outside the observed "
-                    + "\(Self.rounded(low)) to \(Self.rounded(high)), by \(Self.rounded(distance)) e-folds")
+                message: "D' \(Format.count(branch.costs.facts.effectiveTokens)) lies outside the observed "
+                    + "\(Format.count(low)) to \(Format.count(high)), by \(Format.short(distance)) e-folds")
         ]
     }
 }

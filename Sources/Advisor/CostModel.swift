@@ -2,7 +2,7 @@ package import Domain
 internal import Trials
 
 /// What a dataset brings into the cost of a configuration.
-package struct DatasetFacts: Codable, Sendable, Hashable {
+package struct DatasetFacts: Sendable, Hashable {
     package var items: Int
     package var evaluatedUsers: Int
     /// Training positions of an epoch.
@@ -44,13 +44,6 @@ package struct CostModel: Sendable, Hashable {
     package var negatives: Int
     /// Latency by a benchmark of its own; where there is none, that of the speeds' probes.
     package var latency: LatencyModel?
-
-    package init(
-        facts: DatasetFacts, speed: SpeedModel, epochs: Double, negatives: Int, latency: LatencyModel? = nil
-    ) {
-        self.init(
-            facts: facts, speed: speed, epochs: EpochModel(constant: epochs), negatives: negatives, latency: latency)
-    }
 
     package init(
         facts: DatasetFacts, speed: SpeedModel, epochs: EpochModel, negatives: Int, latency: LatencyModel? = nil

@@ -8,11 +8,10 @@ internal import Trials
 /// are those of `CostModel.cost` up to rounding. A configuration whose heads do not divide its dimension has infinite parameters, which no
 /// budget allows.
 package final class CostTable: Sendable {
-    /// The grid: each model with every number of heads, of layers, and every dimension; dimensions change fastest.
-    package let models: [(base: Configuration, costs: CostModel)]
-    package let heads: [Int]
-    package let layers: [Int]
-    package let dims: [Int]
+    private let base: Configuration
+    private let costs: CostModel
+    private let layers: [Int]
+    private let dims: [Int]
 
     package let parameters: [Double]
     package let trainingFlops: [Double]
@@ -22,80 +21,53 @@ package final class CostTable: Sendable {
 
     package var count: Int { parameters.count }
 
-    /// - Parameters:
-    ///   - models: for each backbone and longest sequence to search, its costs and a configuration with its backbone, length, loss and
-    ///     feed-forward factor.
-    ///   - heads: numbers of heads; those of each base where nil.
-    package init(
-        _ models: [(base: Configuration, costs: CostModel)], layers: [Int], dims: [Int], heads: [Int]? = nil
-    ) {
-        self.models = models
-        self.layers = layers
-        self.dims = dims
-        // A single place, which stands for each base's own.
-        let heads = heads ?? [0]
-        self.heads = heads
-        let count = models.count * heads.count * layers.count * dims.count
-        let rows = models.flatMap { model in
-            heads.map { heads -> Rows in
-                var base = model.base
-                if heads > 0 { base.heads = heads }
-                return Rows(base, model.costs, dims: dims)
-            }
-        }
-        let width = dims.count
-        func filled(_ body: (Rows, Rows.Row, UnsafeMutablePointer<Double>) -> Void) -> [Double] {
-            [Double](unsafeUninitializedCapacity: count) { buffer, initialised in
-                if var place = buffer.baseAddress {
-                    for rows in rows {
-                        for layers in layers {
-                            body(rows, rows.row(layers), place)
-                            place += width
-                        }
-                    }
+    /// Every number of layers with every dimension; dimensions change fastest.
+    ///
+    /// - Parameter base: with the backbone, heads, length, loss and feed-forward factor of all.
+    package init(_ base: Configuration, _ costs: CostModel, layers: [Int], dims: [Int]) {
+        (self.base, self.costs, self.layers, self.dims) = (base, costs, layers, dims)
+        let lines = Lines(base, costs, dims: dims)
+        let rows = layers.map(lines.row)
+        func filled(_ body: (Lines.Row, UnsafeMutablePointer<Double>) -> Void) -> [Double] {
+            // Safe: there is room for a row of dimensions for each number of layers, and each body writes one row.
+            [Double](unsafeUninitializedCapacity: rows.count * dims.count) { buffer, initialised in
+                if let first = buffer.baseAddress {
+                    for (number, row) in rows.enumerated() { body(row, first + number * dims.count) }
                 }
-                initialised = count
+                initialised = rows.count * dims.count
             }
         }
-        parameters = filled { $0.parameters($1, $2) }
-        trainingFlops = filled { $0.trainingFlops($1, $2) }
-        latencySeconds = filled { $0.latency($1, $2) }
-        memoryBytes = filled { $0.memory($1, $2) }
-        trainingSeconds = filled { $0.trainingSeconds($1, $2) }
+        parameters = filled(lines.parameters)
+        trainingFlops = filled(lines.trainingFlops)
+        latencySeconds = filled(lines.latency)
+        memoryBytes = filled(lines.memory)
+        trainingSeconds = filled(lines.trainingSeconds)
+    }
+
+    /// Those of one currency.
+    package subscript(_ currency: Currency) -> [Double] {
+        switch currency {
+        case .parameters: parameters
+        case .trainingFlops: trainingFlops
+        case .latencySeconds: latencySeconds
+        case .memoryBytes: memoryBytes
+        case .trainingSeconds: trainingSeconds
+        }
     }
 
     /// The configuration of a place in the arrays.
     package func configuration(_ index: Int) -> Configuration {
-        let (row, dim) = index.quotientAndRemainder(dividingBy: dims.count)
-        let (block, layer) = row.quotientAndRemainder(dividingBy: layers.count)
-        let (model, head) = block.quotientAndRemainder(dividingBy: heads.count)
-        var c = models[model].base
-        (c.layers, c.dim) = (layers[layer], dims[dim])
-        if heads[head] > 0 { c.heads = heads[head] }
+        var c = base
+        (c.layers, c.dim) = (layers[index / dims.count], dims[index % dims.count])
         return c
     }
 
     /// All costs of a place, those that are not in the arrays too.
-    package func cost(_ index: Int) -> Cost {
-        models[index / (count / models.count)].costs.cost(configuration(index))
-    }
+    package func cost(_ index: Int) -> Cost { costs.cost(configuration(index)) }
 
-    /// Whether a place keeps all limits and its heads divide its dimension.
-    package func isFeasible(_ index: Int, _ budget: Budget) -> Bool {
-        parameters[index] <= budget.maxParameters ?? .greatestFiniteMagnitude
-            && trainingFlops[index] <= budget.maxTrainingFlops ?? .infinity
-            && latencySeconds[index] <= budget.maxLatencySeconds ?? .infinity
-            && memoryBytes[index] <= budget.maxMemoryBytes ?? .infinity
-            && trainingSeconds[index] <= budget.maxTrainingSeconds ?? .infinity
-    }
-
-    /// All places that keep all limits, in order.
-    package func feasible(_ budget: Budget) -> [Int] { (0..<count).filter { isFeasible($0, budget) } }
-
-    /// Coefficients of one backbone, length and number of heads: each quantity at N layers is a + N b with arrays over the dimensions.
-    private struct Rows {
+    /// Coefficients: each quantity at N layers is a + N b with arrays over the dimensions.
+    private struct Lines {
         private let costs: CostModel
-        private let items: Double
         private var parameters: Line
         private var products: Line
         private var seconds: Line
@@ -137,7 +109,6 @@ package final class CostTable: Sendable {
         init(_ base: Configuration, _ costs: CostModel, dims: [Int]) {
             self.costs = costs
             let facts = costs.facts
-            items = Double(facts.items)
             func shape(_ layers: Int, _ dim: Int) -> Configuration {
                 var c = base
                 (c.layers, c.dim) = (layers, dim)
@@ -176,7 +147,7 @@ package final class CostTable: Sendable {
                 factors = [speed.tokenSeconds, speed.userSeconds, speed.memory, speed.latency]
                     .map { Spread($0.factors, dims) }
             }
-            heads = speed.headBytes(facts) * Double(base.heads - speed.probes[0].heads)
+            heads = speed.headBytes(facts) * Double(base.heads - speed.heads)
             let b = costs.epochs.coefficients
             epochs = dims.map { exp(b[0] + b[2] * log(Double($0))) }
         }
@@ -187,6 +158,7 @@ package final class CostTable: Sendable {
                 epochs: exp(costs.epochs.coefficients[1] * log(Double(layers))))
         }
 
+        // Safe, here and below: each writes a number for each dimension, and the caller has room for a row of them.
         func parameters(_ row: Row, _ out: UnsafeMutablePointer<Double>) {
             for i in parameters.a.indices { out[i] = parameters.a[i] + row.layers * parameters.b[i] }
         }

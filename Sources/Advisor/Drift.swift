@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PerformanceLaws
 
 /// How much longer than predicted something really took, as a smooth function of the shape, learnt from what was seen.
 ///
@@ -9,8 +10,9 @@ struct Drift: Sendable, Hashable {
     private let x: [Double]
     private let y: [Double]
     private var noise: Double
-    /// Lower triangle of the covariance's root, row major, and the covariance's inverse times the residuals.
-    private var root: [Double] = []
+    /// Of the covariance; nil where something that was seen is no number, and nothing is learnt.
+    private var factor: Cholesky?
+    /// The covariance's inverse times the residuals.
     private var solved: [Double] = []
 
     /// Observations after which the newest counts twice as much as the oldest.
@@ -36,7 +38,7 @@ struct Drift: Sendable, Hashable {
             let left = solved[i] * noise * noise / weights[i]
             squares += weights[i] * left * left
             // What is left is less than the noise, by what the function has taken of it.
-            let unit = forward(residuals.indices.map { $0 == i ? 1 : 0 })
+            let unit = factor?.forward(residuals.indices.map { $0 == i ? 1 : 0 }) ?? []
             freedom += noise * noise * unit.reduce(0) { $0 + $1 * $1 }
         }
         noise = (squares / freedom).squareRoot()
@@ -50,31 +52,12 @@ struct Drift: Sendable, Hashable {
 
     private mutating func solve(_ residuals: [Double], _ weights: [Double]) {
         let n = x.count
-        root = [Double](repeating: 0, count: n * n)
-        for i in 0..<n {
-            for j in 0...i {
-                var sum = covariance(x[i], y[i], j) + (i == j ? noise * noise / weights[i] : 0)
-                for k in 0..<j { sum -= root[i * n + k] * root[j * n + k] }
-                // The noise keeps it positive definite.
-                root[i * n + j] = i == j ? sum.squareRoot() : sum / root[j * n + j]
-            }
+        let matrix = (0..<n * n).map { place in
+            let (i, j) = place.quotientAndRemainder(dividingBy: n)
+            return covariance(x[i], y[i], j) + (i == j ? noise * noise / weights[i] : 0)
         }
-        solved = forward(residuals)
-        for i in (0..<n).reversed() {
-            for k in i + 1..<max(n, i + 1) { solved[i] -= root[k * n + i] * solved[k] }
-            solved[i] /= root[i * n + i]
-        }
-    }
-
-    /// root⁻¹ b.
-    private func forward(_ b: [Double]) -> [Double] {
-        let n = b.count
-        var z = b
-        for i in 0..<n {
-            for k in 0..<i { z[i] -= root[i * n + k] * z[k] }
-            z[i] /= root[i * n + i]
-        }
-        return z
+        factor = Cholesky(matrix, n: n)
+        solved = factor?.solve(residuals) ?? [Double](repeating: 0, count: n)
     }
 
     /// What to add to ln(predicted).
@@ -86,7 +69,7 @@ struct Drift: Sendable, Hashable {
     /// Standard deviation of one observation around the shifted prediction.
     func deviation(_ layers: Int, _ dim: Int) -> Double {
         let (ax, ay) = (0.5 * log(Double(layers)), log(Double(dim)))
-        let known = forward(x.indices.map { covariance(ax, ay, $0) })
+        let known = factor?.forward(x.indices.map { covariance(ax, ay, $0) }) ?? []
         let prior = Self.common * Self.common + Self.own * Self.own
         return (noise * noise + max(0, prior - known.reduce(0) { $0 + $1 * $1 })).squareRoot()
     }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PerformanceLaws
 
 /// Epochs until the stopping rule ends training, learnt from trials that converged.
 ///
@@ -34,14 +35,6 @@ package struct EpochModel: Sendable, Hashable {
     private static let centre = (layers: log(2.0), dim: log(48.0))
     /// Prior standard deviations in the logarithm: the common part, a group's, each slope; and of a trial around them.
     private static let prior = (common: 0.5, group: 0.4, slope: 0.3, noise: 0.3)
-
-    /// The same for every shape.
-    package init(constant epochs: Double) {
-        coefficients = [log(max(epochs, 1e-9)), 0, 0, 0]
-        covariance = [Double](repeating: 0, count: 25)
-        noise = 0
-        limit = .infinity
-    }
 
     /// - Parameters:
     ///   - own: converged trials of the law key in question.
@@ -92,7 +85,7 @@ package struct EpochModel: Sendable, Hashable {
         log(unknown) + zip(row.0, b).reduce(0) { $0 + $1.0 * $1.1 } + b[4 + row.1]
     }
 
-    /// Posterior mean around 40 epochs, and covariance: (X'X / noise² + prior)^-1, by Gauss-Jordan; the prior keeps it regular.
+    /// Posterior mean around 40 epochs, and covariance: (X'X / noise² + prior)^-1.
     private static func solve(
         _ rows: [([Double], Int, Double)], size: Int, noise: Double
     ) -> (solution: [Double], inverse: [Double]) {
@@ -110,23 +103,8 @@ package struct EpochModel: Sendable, Hashable {
                 b[i] += x[i] * (value - log(unknown)) / (noise * noise)
             }
         }
-        var inverse = (0..<size * size).map { $0 / size == $0 % size ? 1.0 : 0 }
-        for column in 0..<size {
-            // Positive definite: the diagonal is a safe pivot.
-            let pivot = a[column * size + column]
-            for k in 0..<size {
-                a[column * size + k] /= pivot
-                inverse[column * size + k] /= pivot
-            }
-            for row in 0..<size where row != column {
-                let factor = a[row * size + column]
-                guard factor != 0 else { continue }
-                for k in 0..<size {
-                    a[row * size + k] -= factor * a[column * size + k]
-                    inverse[row * size + k] -= factor * inverse[column * size + k]
-                }
-            }
-        }
+        // The prior keeps it positive definite, but for more trials than there are.
+        let inverse = Cholesky(a, n: size)?.inverse() ?? [Double](repeating: 0, count: size * size)
         let solution = (0..<size).map { i in (0..<size).reduce(0) { $0 + inverse[i * size + $1] * b[$1] } }
         return (solution, inverse)
     }

@@ -2,7 +2,7 @@ internal import Domain
 internal import Interactions
 
 /// How many users have how many interactions, and what training cuts from them: what longer histories are worked out from.
-package struct Histories: Codable, Sendable, Hashable {
+package struct Histories: Sendable, Hashable {
     /// Numbers of interactions that some user has, ascending, and how many users have each.
     private let lengths: [Int]
     private let users: [Double]

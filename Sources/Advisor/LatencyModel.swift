@@ -8,7 +8,6 @@ package import Trials
 /// passes on, of each multiply-add of the linear layers, and of attention. The time from there is a constant, a part for each item,
 /// and one for each byte of the catalogue. What measurements show beyond that is passed on to their neighbours.
 package struct LatencyModel: Sendable, Hashable {
-    package var probes: [LatencyProbe]
     private let nodes: LatticeNodes
     private let body: Surface
     private let head: Surface
@@ -20,7 +19,6 @@ package struct LatencyModel: Sendable, Hashable {
     package init?(_ probes: [LatencyProbe]) {
         guard let first = probes.first else { return nil }
         precondition(probes.allSatisfy { $0.backbone == first.backbone }, "probes of different backbones")
-        self.probes = probes
         nodes = LatticeNodes(through: probes.map { ($0.layers, $0.dim) })
         func configuration(_ probe: LatencyProbe) -> Configuration {
             Configuration(backbone: probe.backbone, layers: probe.layers, dim: probe.dim, heads: probe.heads)

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import PerformanceLaws
 
-/// What a law expects at every shape of a search: the mean and the law's own standard deviation.
+/// What a law expects at every shape of a search.
 ///
 /// The law itself is asked at nodes, of which every trained shape is one; between them cubic splines along ln N and ln d speak. The splines
 /// choose among shapes; what is said of a chosen one comes from the law. An object, like the table's others: a question passes it on
@@ -10,7 +10,6 @@ final class PredictedPlane: Sendable {
     let law: LawPredictor
     /// Row by row, a row for each number of layers. Cut to [0, 1].
     let means: [Float]
-    let deviations: [Float]
     /// The highest mean of each row.
     let tops: [Float]
     /// The same of the round dimensions.
@@ -37,13 +36,10 @@ final class PredictedPlane: Sendable {
         func logs(_ values: [Int]) -> [Double] { values.map { log(Double($0)) } }
         let across = Spline(nodes: logs(columns), places: logs(dims))
         let along = Spline(nodes: logs(rows), places: logs(layers))
-        func spread(_ values: [Double]) -> [Double] {
-            let wide = across.values(values, width: rows.count)
-            var turned = [Double](repeating: 0, count: wide.count)
-            for d in dims.indices { for n in rows.indices { turned[n * dims.count + d] = wide[d * rows.count + n] } }
-            return along.values(turned, width: dims.count)
-        }
-        let found = spread(predicted.map(\.mean)).map { Float(min(1, max(0, $0))) }
+        let wide = across.values(predicted.map(\.mean), width: rows.count)
+        var turned = [Double](repeating: 0, count: wide.count)
+        for d in dims.indices { for n in rows.indices { turned[n * dims.count + d] = wide[d * rows.count + n] } }
+        let found = along.values(turned, width: dims.count).map { Float(min(1, max(0, $0))) }
         self.means = found
         tops = layers.indices.map { row in
             found[row * dims.count..<(row + 1) * dims.count].max() ?? -.infinity
@@ -51,7 +47,6 @@ final class PredictedPlane: Sendable {
         roundTops = layers.indices.map { row in
             round.reduce(-.infinity) { max($0, found[row * dims.count + $1]) }
         }
-        self.deviations = spread(predicted.map(\.lawDeviation)).map { Float(max(0, $0)) }
     }
 
     /// Six to an octave and all that lie closer, two more beyond each end, so that the splines' ends lie outside.

@@ -20,10 +20,10 @@ struct Question {
     private(set) var total = 0
     /// Whether observed numbers of heads keep the limits anywhere; else the others are chosen from.
     private(set) var usesObservedHeads = true
-    /// The best shape that exceeds a limit and keeps all others, by the limit's place in `Advisor.limits`.
-    private(set) var beyond: [(bit: Int, shape: Int)] = []
+    /// The best shape that exceeds the limit of a currency and keeps all others.
+    private(set) var beyond: [(currency: Currency, shape: Int)] = []
 
-    private typealias Limit = (bit: Int, limit: Double)
+    private typealias Limit = (currency: Currency, limit: Double)
     /// The best shape that exceeds one limit alone.
     private typealias Alone = (top: Float, shape: Int)
 
@@ -31,9 +31,7 @@ struct Question {
         self.advisor = advisor
         self.metric = metric
         planes = advisor.search.parts.map { $0.planes[metric] }
-        limits = Advisor.currencies.indices.compactMap { bit -> Limit? in
-            Advisor.currencies[bit].limit(budget).map { (bit, $0) }
-        }
+        limits = Currency.allCases.compactMap { currency in budget[currency].map { (currency, $0) } }
         open = [UInt64](repeating: 0, count: advisor.search.words)
         var others = open
         var observed = 0
@@ -56,7 +54,7 @@ struct Question {
         feasible += observed
         usesObservedHeads = observed > 0
         if observed == 0 { open = others }
-        for (limit, found) in zip(limits, alone) where found.shape >= 0 { beyond.append((limit.bit, found.shape)) }
+        for (limit, found) in zip(limits, alone) where found.shape >= 0 { beyond.append((limit.currency, found.shape)) }
     }
 
     /// Marks what exceeds each limit of one number of heads of one branch.
@@ -69,9 +67,10 @@ struct Question {
         over.append(contentsOf: repeatElement(0, count: size * limits.count))
         guard width > 0 else { return }
         for (number, limit) in limits.enumerated() {
-            let (currency, runs) = (Advisor.currencies[limit.bit], block.runs[limit.bit])
+            guard let runs = block.runs[limit.currency] else { continue }
             var near = width
-            currency.column(block.costs).withUnsafeBufferPointer { costs in
+            // Safe: the costs have `width` numbers for each number of layers, and live as long as the closure.
+            block.costs[limit.currency].withUnsafeBufferPointer { costs in
                 guard let base = costs.baseAddress else { return }
                 for row in part.layers.indices {
                     let first = number * size + row * words
@@ -81,7 +80,7 @@ struct Question {
                             from: first)
                     } close: { column in
                         let bit = block.columns[column]
-                        if currency.cost(block.costs.cost(row * width + column)) > limit.limit {
+                        if block.costs.cost(row * width + column)[limit.currency] > limit.limit {
                             Bits.set(bit..<bit + 1, in: &over, from: first)
                         }
                     }
@@ -167,10 +166,9 @@ struct Question {
             guard let place = block.place(of: column) else { return false }
             let index = row * block.columns.count + place
             return limits.allSatisfy { limit in
-                let currency = Advisor.currencies[limit.bit]
-                let cost = currency.column(block.costs)[index]
+                let cost = block.costs[limit.currency][index]
                 if abs(cost / limit.limit - 1) > 1.1e-9 { return cost <= limit.limit }
-                return currency.cost(block.costs.cost(index)) <= limit.limit
+                return block.costs.cost(index)[limit.currency] <= limit.limit
             }
         } ?? 0
     }
@@ -321,6 +319,7 @@ struct Question {
             guard let plane = question.planes[row.part] else { return }
             let (first, from) = (part.firstWord + row.place * part.words, row.place * part.dims.count)
             var (top, best) = (-Float.infinity, -1)
+            // Safe: bits stand for columns of the row, and the means live as long as the closure.
             plane.means.withUnsafeBufferPointer { means in
                 for word in 0..<part.words {
                     Bits.each(left[first + word], word) { column in
@@ -346,9 +345,10 @@ struct Question {
             let part = question.advisor.search.parts[number]
             let (layers, dim) = (Double(part.layers[place]), Double(part.dims[column]))
             let near = part.dims.indices.filter {
-                part.roundness[$0] > 0 && abs(log(Double(part.dims[$0]) / dim)) < 0.2
+                part.roundness[$0] > 0 && abs(log(Double(part.dims[$0]) / dim)) < Near.dim
             }
-            for i in rows.indices where rows[i].part == number && abs(log(Double(rows[i].layers) / layers)) < 0.1 {
+            for i in rows.indices
+            where rows[i].part == number && abs(log(Double(rows[i].layers) / layers)) < Near.layers {
                 let first = part.firstWord + rows[i].place * part.words
                 for column in near { left[first + column >> 6] &= ~(1 << UInt64(column & 63)) }
                 // What is left is no better than what was.

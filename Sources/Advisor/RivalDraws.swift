@@ -115,9 +115,9 @@ extension SearchTable.Part {
         var scale = 1.0
         while true {
             var found: [Int] = []
-            for row in spaced(Array(layers.indices), by: 0.1 * scale, { layers[$0] }) {
+            for row in spaced(Array(layers.indices), by: Near.layers * scale, { layers[$0] }) {
                 let own = round.filter { inside[row].contains($0) == isInside }
-                found += spaced(own, by: 0.2 * scale) { dims[$0] }.map { first + row * dims.count + $0 }
+                found += spaced(own, by: Near.dim * scale) { dims[$0] }.map { first + row * dims.count + $0 }
             }
             if found.count <= most { return found }
             scale *= 1.15

@@ -36,7 +36,7 @@ struct Rivals {
             for (place, stand) in drawn.stands[number].enumerated() where question.isOpen(stand.shape, part) {
                 // Neighbours of the best say the same as it. Trained ones are always asked.
                 let away = stand.place - centre
-                let isNear = number == spot.part && abs(away.x) < 0.1 && abs(away.y) < 0.2
+                let isNear = number == spot.part && abs(away.x) < Near.layers && abs(away.y) < Near.dim
                 if stand.shape == best || (isNear && !stand.isTrained) { continue }
                 let isBeyond = hasInside && !stand.isInside
                 hasBeyond = hasBeyond || isBeyond

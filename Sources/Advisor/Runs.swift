@@ -11,6 +11,7 @@ final class Runs: Sendable {
     /// - Parameter width: costs of a row, at most 65,535.
     init(_ costs: [Double], width: Int) {
         var (ends, first) = ([UInt16](), [UInt32(0)])
+        // Safe: they are whole rows of `width`, and live as long as the closure.
         costs.withUnsafeBufferPointer { costs in
             for row in stride(from: 0, to: costs.count, by: max(1, width)) {
                 var isRising: Bool?
@@ -34,7 +35,7 @@ final class Runs: Sendable {
     /// Calls `over` with the places of a row whose costs are surely above a limit, and `close` with those within rounding of it.
     ///
     /// - Parameters:
-    ///   - costs: of the row.
+    ///   - costs: of the row. Safe where they are as many as the width: runs end there, and no place beyond them is looked at.
     ///   - near: where the limit was met last, and is now; neighbouring rows meet it at places close to each other.
     func cut(
         _ row: Int, _ costs: UnsafePointer<Double>, limit: Double, near: inout Int, over: (Range<Int>) -> Void,

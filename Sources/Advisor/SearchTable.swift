@@ -74,7 +74,7 @@ package struct SearchTable: Sendable {
                     dims[column] % unit == 0
                         && (ruled[column] == nil || ruled[column] == heads || !observed.contains(heads))
                 }
-                let costs = CostTable([(base: base, costs: branch.costs)], layers: layers, dims: own.map { dims[$0] })
+                let costs = CostTable(base, branch.costs, layers: layers, dims: own.map { dims[$0] })
                 return SearchTable.Block(
                     heads: heads, columns: own, mask: mask(own), costs: costs)
             }
@@ -132,11 +132,12 @@ package struct SearchTable: Sendable {
         /// One model, one number of heads.
         let costs: CostTable
         /// Of the costs in each currency.
-        let runs: [Runs]
+        let runs: [Currency: Runs]
 
         init(heads: Int, columns: [Int], mask: [UInt64], costs: CostTable) {
             (self.heads, self.columns, self.mask, self.costs) = (heads, columns, mask, costs)
-            runs = Advisor.currencies.map { Runs($0.column(costs), width: columns.count) }
+            runs = Dictionary(
+                uniqueKeysWithValues: Currency.allCases.map { ($0, Runs(costs[$0], width: columns.count)) })
         }
 
         /// Where a dimension stands among `columns`; nil where it does not.
@@ -167,8 +168,6 @@ package struct SearchTable: Sendable {
         count = parts.reduce(0) { $0 + $1.blocks.reduce(0) { $0 + $1.costs.count } }
     }
 
-    var shapes: Int { parts.last.map { $0.first + $0.shapes } ?? 0 }
-
     /// Words of a bit for each shape.
     var words: Int { parts.last.map { $0.firstWord + $0.layers.count * $0.words } ?? 0 }
 
@@ -180,10 +179,10 @@ package struct SearchTable: Sendable {
         parts.reduce(0) { sum, part in
             let costs = part.blocks.reduce(0) {
                 $0 + $1.costs.count * 5 * MemoryLayout<Double>.stride + $1.columns.count * MemoryLayout<Int>.stride
-                    + $1.runs.reduce(0) { $0 + $1.bytes }
+                    + $1.runs.values.reduce(0) { $0 + $1.bytes }
             }
             let planes = part.planes.values.reduce(0) {
-                $0 + ($1.means.count + $1.deviations.count) * MemoryLayout<Float>.stride
+                $0 + $1.means.count * MemoryLayout<Float>.stride
             }
             return sum + costs + planes + part.inside.count * MemoryLayout<Range<Int>>.stride
                 + part.dims.count * 2 * MemoryLayout<Int>.stride

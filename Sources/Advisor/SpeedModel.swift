@@ -9,7 +9,8 @@ package import Trials
 /// fitted to the probes with least relative error; what a probe shows beyond them is passed on to its neighbours. Then trials speak: how
 /// much longer than that they took, the recent ones more than the old ones (`Drift`).
 package struct SpeedModel: Sendable, Hashable {
-    package var probes: [ThroughputProbe]
+    /// Of the probes: more heads take more memory than they measured.
+    let heads: Int
     let tokenSeconds: Quantity
     let userSeconds: Quantity
     let latency: Quantity
@@ -17,12 +18,11 @@ package struct SpeedModel: Sendable, Hashable {
     private let training: Drift
     private let ranking: Drift
 
-    /// Errors: none; at least one probe must be given.
-    ///
+    /// - Precondition: there is a probe; all have the same number of heads.
     /// - Parameter trials: of the probes' dataset and setting, oldest first.
     package init(_ probes: [ThroughputProbe], trials: [TrialTiming] = []) {
         precondition(!probes.isEmpty, "a speed model needs a probe")
-        self.probes = probes
+        heads = probes[0].heads
         let nodes = LatticeNodes(
             through: probes.map { ($0.layers, $0.dim) } + trials.map { ($0.configuration.layers, $0.configuration.dim) }
         )
@@ -63,7 +63,7 @@ package struct SpeedModel: Sendable, Hashable {
             evaluatedUsersPerSecond: 1 / userSeconds.value(c.layers, c.dim),
             latencySeconds: latency.value(c.layers, c.dim),
             memoryBytes: memory.value(c.layers, c.dim) + Self.parameterBytes(parameters)
-                + Double(c.layers) * headBytes(facts) * Double(c.heads - probes[0].heads),
+                + Double(c.layers) * headBytes(facts) * Double(c.heads - heads),
             parameters: parameters)
     }
 

@@ -152,7 +152,7 @@ package struct Configuration: Codable, Sendable, Hashable {
         add("loss", "loss", loss.rawValue)
         add("heads", "heads", heads == 1 ? "1 head" : "\(heads) heads")
         add("max_length", "sequence length", "sequences of \(maxLength)")
-        return (said + (open.isEmpty ? [] : [open.joined(separator: ", ") + " not declared"])).joined(separator: ", ")
+        return (said + (open.isEmpty ? [] : ["undeclared " + open.joined(separator: ", ")])).joined(separator: ", ")
     }
 
     /// Why this configuration cannot be trained, naming the field, or nil when it can.

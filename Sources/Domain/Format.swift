@@ -21,7 +21,8 @@ package enum Format {
         return fixed(value, size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : size >= 0.01 ? 4 : 5)
     }
 
-    private static func scientific(_ value: Double) -> String {
+    /// A number with three significant digits and a power of ten.
+    package static func scientific(_ value: Double) -> String {
         guard value.isFinite else { return "\(value)" }
         var mantissa = value
         var exponent = 0
@@ -49,6 +50,14 @@ package enum Format {
 
     package static func count(_ value: Double) -> String { count(Int(nearest: value)) }
 
+    /// A value that is infinite where it is not known.
+    package static func known(_ value: Double, _ format: (Double) -> String) -> String {
+        value.isFinite ? format(value) : "unknown"
+    }
+
+    /// A count that is nil where it is not known.
+    package static func known(_ value: Int?) -> String { value.map { count($0) } ?? "unknown" }
+
     private static func scaled(_ value: Double, step: Double, _ units: [String]) -> String {
         var value = value
         var unit = 0
@@ -61,6 +70,11 @@ package enum Format {
     }
 
     package static func bytes(_ value: Double) -> String { scaled(value, step: 1_000, ["B", "kB", "MB", "GB", "TB"]) }
+
+    /// A large number in thousands of thousands: `123 k`.
+    package static func thousands(_ value: Double) -> String {
+        scaled(value, step: 1_000, ["", "k", "M", "G", "T", "P", "E"])
+    }
 
     package static func flops(_ value: Double) -> String {
         scaled(value, step: 1_000, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"])
@@ -86,7 +100,22 @@ package enum Format {
         quality(interval.low) + " to " + quality(interval.high)
     }
 
-    package static func share(_ value: Double) -> String { fixed(value * 100, 1) + " %" }
+    package static func share(_ value: Double, decimals: Int = 1) -> String { fixed(value * 100, decimals) + " %" }
+
+    /// The mean relative error of a prediction; nothing where there is no prediction.
+    package static func error(_ score: FoldScore?) -> String {
+        score.map { share($0.relativeError, decimals: 2) } ?? ""
+    }
+
+    /// Minimum, quartiles and maximum: `min 3, 25 % 5, median 9, 75 % 20, max 80`.
+    package static func quartiles(_ values: [Int]) -> String {
+        zip(["min", "25 %", "median", "75 %", "max"], values).map { "\($0) \(count($1))" }.joined(separator: ", ")
+    }
+
+    /// Layers and dimension in words: `2 layers, dim 64`.
+    package static func words(_ configuration: Configuration) -> String {
+        "\(configuration.layers) \(configuration.layers == 1 ? "layer" : "layers"), dim \(configuration.dim)"
+    }
 
     /// Layers and dimension: `2 x 64`.
     package static func shape(_ configuration: Configuration) -> String {

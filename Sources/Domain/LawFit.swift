@@ -58,6 +58,9 @@ package struct LawFit: Codable, Sendable, Hashable {
             case unknown
         }
 
+        /// What is said where the source is `unknown`.
+        package static let unknownWords = "not known: no users, no repeats"
+
         package var source: Source
         /// Standard error of a mean over the test users (median of the observations); nil where none is known.
         package var evaluation: Double?

@@ -1,6 +1,8 @@
 extension LawKey {
-    /// A value as text; a question mark where nobody said it.
-    package func said(_ column: String, _ value: String) -> String { undeclared.contains(column) ? "?" : value }
+    /// A value as text; `undeclared` where nobody said it.
+    package func said(_ column: String, _ value: String) -> String {
+        undeclared.contains(column) ? "undeclared" : value
+    }
 
     /// Backbone and loss: `sasrec cce`, `sasrec (undeclared loss)`.
     package var model: String {

@@ -57,8 +57,7 @@ struct MetricSpan: Sendable {
         func spread(_ values: [Double]) -> Double {
             max((values.max() ?? 0) - (values.min() ?? 0), 2 * noise, 1e-6)
         }
-        let largest = points.map { $0.x[2] }.max() ?? 0
-        let whole = points.filter { $0.x[2] > largest - 0.05 }
+        let whole = points.ofWholeData
         let shapesPoints = whole.count >= 4 ? whole : points
         mean = shapesPoints.reduce(0) { $0 + $1.value } / Double(max(1, shapesPoints.count))
         shapes = spread(shapesPoints.map(\.value))
@@ -82,9 +81,8 @@ enum Folds {
         let dearest = points.indices.sorted { cost(points[$0]) > cost(points[$1]) }.prefix(max(1, points.count / 4))
         var folds: [[Int]] = []
         for fold in [top(0), top(1), dearest.sorted()] where !folds.contains(fold) {
-            let rest = points.indices.filter { !fold.contains($0) }
-            func levels(_ axis: Int) -> Int { Set(rest.map { (points[$0].x[axis] * 1e9).rounded() }).count }
-            if rest.count >= 6, levels(0) >= 2, levels(1) >= 2 { folds.append(fold) }
+            let rest = points.indices.filter { !fold.contains($0) }.map { points[$0] }
+            if rest.count >= 6, rest.levels(.layers) >= 2, rest.levels(.dim) >= 2 { folds.append(fold) }
         }
         return folds
     }

@@ -5,8 +5,7 @@ internal import Glibc
 /// With J the Jacobian over the noise and its columns normalised, the law's parameters have covariance (JᵀJ)⁻¹ but for null
 /// directions, in which they can move without any trace. Quantities follow to first order.
 struct Identification {
-    /// Independent parameters: what the fit takes from the degrees of freedom.
-    let independent: Int
+    /// Observations beyond the independent parameters.
     let degrees: Int
     /// Condition number of the normalised Jacobian over its independent directions.
     let condition: Double
@@ -61,7 +60,7 @@ struct Identification {
         let variance = isScaleKnown ? max(1, scatter) : scatter
         let reach = studentQuantile95(Double(max(1, degrees)))
         (self.eigen, self.kept, self.norms, self.variance) = (eigen, kept, norms, variance)
-        (independent, self.degrees, self.reach) = (kept.count, degrees, reach)
+        (self.degrees, self.reach) = (degrees, reach)
         condition = (largest / (kept.map { eigen.values[$0] }.min() ?? largest)).squareRoot()
 
         let limits = Self.limits(form, parameters, span)

@@ -10,9 +10,9 @@ package struct UserGains: Sendable {
 
     /// Mean correlation over users of the gains of two trainings, from up to 66 pairs; nil with fewer than two rows.
     ///
-    /// - Parameter order: of the rows; by their numbers unless given.
-    func correlation(in order: [Int64]? = nil) -> Double? {
-        let ids = order?.filter { rows[$0] != nil } ?? rows.keys.sorted()
+    /// - Parameter order: of the rows.
+    func correlation(in order: [Int64]) -> Double? {
+        let ids = order.filter { rows[$0] != nil }
         // Every row need not be paired: a dozen spread over all says enough.
         let chosen = ids.count <= 12 ? ids : (0..<12).map { ids[$0 * ids.count / 12] }
         let centred = chosen.compactMap { id -> [Float]? in

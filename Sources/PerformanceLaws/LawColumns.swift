@@ -40,11 +40,6 @@ final class LawColumns {
             }
             return (places, index)
         }
-        func numbers(_ count: Int) -> UnsafeMutablePointer<Double> {
-            let memory = UnsafeMutablePointer<Double>.allocate(capacity: max(1, count))
-            memory.initialize(repeating: 0, count: max(1, count))
-            return memory
-        }
         values = numbers(rows * form.count)
         residual = numbers(rows)
         scratch = numbers(points.count * max(1, form.shapeCount))
@@ -113,7 +108,7 @@ final class LawColumns {
     }
 }
 
-/// from -= factor * column, over `count` numbers, a multiple of 4.
+/// from -= factor * column, over `count` numbers, a multiple of 4. Safe where both have as many: four are read at a time, at any alignment.
 @inline(__always)
 func subtract(
     _ column: UnsafePointer<Double>, times factor: Double, from: UnsafeMutablePointer<Double>, _ count: Int

@@ -99,6 +99,7 @@ package struct LawDraws: Sendable {
 
     /// The draws at one of the places.
     package func withDraws<T>(_ place: Int, _ body: (UnsafeBufferPointer<Float>) -> T) -> T {
+        // Safe: the slice is checked against the draws of all places, and lives as long as the closure.
         values.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[place * count..<(place + 1) * count])) }
     }
 

@@ -239,21 +239,22 @@ private struct Fitting {
         ).rows(
             design.source == .unknown ? 0 : fitter.draws, seed: 1,
             seedVariance: design.trainings.map { $0.variance * max(0, noiseFactor - 1) })
+        func formula(_ family: LawFamily) -> Formula {
+            Formula(
+                family, trainings: design.trainings, points: design.points.count, fixedP: fitter.fixedP,
+                isHuber: fitter.estimator == .huber, isScaleKnown: design.source == .standardErrors)
+        }
+        func values(_ formula: Formula) -> [Double] { design.trainings.map { formula.value($0.x) } }
         var fits: [FamilyFit] = []
         for (place, family) in fitter.families.enumerated() {
             guard let model = models[place], let score = scores.scores[place] else { continue }
-            let formula = Formula(
-                family, trainings: design.trainings, points: design.points.count, fixedP: fitter.fixedP,
-                isHuber: fitter.estimator == .huber, isScaleKnown: design.source == .standardErrors)
+            let formula = formula(family)
             var fit = formula.fit(metric: fitter.metric, model: model, score: score, rows: rows)
-            fit.fitted = design.trainings.map { formula.value($0.x) }
+            fit.fitted = values(formula)
             fits.append(fit)
         }
         let lead = zip(fitter.families, scores.weights).max { $0.1 < $1.1 }?.0 ?? .constant
-        let leadFormula = Formula(
-            lead, trainings: design.trainings, points: design.points.count, fixedP: fitter.fixedP,
-            isHuber: fitter.estimator == .huber)
-        let fitted = design.trainings.map { leadFormula.value($0.x) }
+        let fitted = fits.first { $0.family == lead }?.fitted ?? values(formula(lead))
         let standsOut = (scores.weights.max() ?? 0) >= LawFitter.standsOut
         return LawFit(
             metric: fitter.metric, family: standsOut ? lead.rawValue : "weighted", leading: lead, fits: fits,
@@ -317,7 +318,7 @@ private struct Fitting {
         func said(_ column: String, _ value: String) -> String {
             guard key.undeclared.contains(column) else { return value }
             // Heads and feed-forward factors stand in a policy of which nobody said the rest.
-            return (column == "policy" && !value.isEmpty ? value + "; else " : "") + "not declared"
+            return (column == "policy" && !value.isEmpty ? value + "; else " : "") + "undeclared"
         }
         return [
             "families": fitter.families.map(\.rawValue).joined(separator: ", "),
@@ -336,7 +337,7 @@ private struct Fitting {
             "observations": "\(observations.count) converged, \(left) left out",
             "layers": list(observations.map(\.configuration.layers)),
             "dims": list(observations.map(\.configuration.dim)),
-            "userFractions": fractions.map { rounded($0) }.joined(separator: ", "),
+            "userFractions": fractions.map(Format.short).joined(separator: ", "),
             "seeds": "\(Set(observations.map(\.seed)).count), \(design.replicates) repeats",
             "N": "layers", "d": "embedding dimension, tied input and output", "D'": "tokens / ApEn, measured",
             "metric": "\(fitter.metric) of the test targets, raw", "split": said("split", key.split),
@@ -351,12 +352,10 @@ private struct Fitting {
         switch design.source {
         case .standardErrors:
             "1 / variance of a training: its standard error over users squared"
-                + (design.correlation.map { " times 1 - \(rounded($0)), the correlation between trainings" } ?? "")
+                + (design.correlation.map { " times 1 - \(Format.short($0)), the correlation between trainings" } ?? "")
                 + ", at least \(LawFitter.leastError)²"
         case .residuals: "equal: no standard errors, the noise is that of repeats and residuals"
         case .unknown: "equal: no standard errors, the noise is not known"
         }
     }
-
-    private func rounded(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
 }

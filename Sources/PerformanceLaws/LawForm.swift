@@ -104,7 +104,7 @@ struct LawForm: Sendable {
         ratioScale = points.map { $0.x[0] - $0.x[1] }.max() ?? 0
         let lnP = Glibc.log(fixedP ?? 2)
         fixedLnP = abs(lnP) < 1e-6 ? 1e-6 : lnP
-        let levels = Axis.allCases.map { axis in Set(points.map { ($0.x[axis.rawValue] * 1e9).rounded() }).count }
+        let levels = Axis.allCases.map(points.levels)
         // Each step of simplification takes away what the observations say least about.
         for step in 0...6 {
             var levels = levels
@@ -262,6 +262,7 @@ struct LawForm: Sendable {
     }
 
     func value(_ x: SIMD3<Double>, _ parameters: [Double]) -> Double {
+        // Safe: there are `count` parameters, the shape's after the terms', and they live as long as the closure.
         parameters.withUnsafeBufferPointer { p in
             // A law has at least its level, so there is a base address.
             guard let base = p.baseAddress else { return 0 }
@@ -274,6 +275,7 @@ struct LawForm: Sendable {
     /// Derivatives of the value by each parameter.
     func gradient(_ x: SIMD3<Double>, _ parameters: [Double]) -> [Double] {
         var row = [Double](repeating: 0, count: count)
+        // Safe: both have `count` numbers, the shape's after the terms', and live as long as the closures.
         row.withUnsafeMutableBufferPointer { row in
             parameters.withUnsafeBufferPointer { p in
                 guard let out = row.baseAddress, let base = p.baseAddress else { return }
@@ -375,4 +377,18 @@ struct LawPoint: Sendable {
     var variance: Double
     /// By how much the variance was raised because the point is an outlier.
     var inflation = 1.0
+}
+
+extension [LawPoint] {
+    /// How many values of an axis there are.
+    func levels(_ axis: Axis) -> Int { Set(map { ($0.x[axis.rawValue] * 1e9).rounded() }).count }
+
+    /// ln of the largest data size.
+    var largestData: Double { map { $0.x[2] }.max() ?? 0 }
+
+    /// Those of the largest data size, as good as all users.
+    var ofWholeData: [LawPoint] {
+        let largest = largestData
+        return filter { $0.x[2] > largest - 0.05 }
+    }
 }

@@ -61,6 +61,7 @@ struct LawGrid {
     }
 
     private func product(_ x: [Double], _ y: [Double]) -> Double {
+        // Safe: columns have `rows` numbers, a multiple of 4, and live as long as the closures.
         x.withUnsafeBufferPointer { x in
             y.withUnsafeBufferPointer { y in
                 guard let x = x.baseAddress, let y = y.baseAddress else { return 0 }
@@ -71,6 +72,7 @@ struct LawGrid {
 
     private func column(_ term: Term, _ shape: [Double]) -> [Double] {
         var values = [Double](repeating: 0, count: search.rows)
+        // Safe: there is a number for each shape parameter and `rows` for the column, and both live as long as the closures.
         shape.withUnsafeBufferPointer { s in
             values.withUnsafeMutableBufferPointer { values in
                 guard let s = s.baseAddress, let out = values.baseAddress else { return }
@@ -174,6 +176,7 @@ struct LawGrid {
                 for (f, n) in fixed.enumerated() { put(m, n, moving.fixed[cell * fixed.count + f]) }
             }
             var kept = 0
+            // Safe: each holds a column of `rows` numbers for each of its cells, and lives as long as the closures.
             a.columns.withUnsafeBufferPointer { aColumns in
                 b.columns.withUnsafeBufferPointer { bColumns in
                     for i in layers.indices {

@@ -90,12 +90,14 @@ struct LawSearch {
     /// Solves the coefficients for the shape that stands in `parameters`; returns the cost.
     private mutating func project(_ parameters: inout [Double]) -> Double {
         let k = form.linearCount
+        // Safe: there are `count` parameters, and they live as long as the closure.
         parameters.withUnsafeBufferPointer { p in
             // A law has at least its level, so there is a base address.
             guard let base = p.baseAddress else { return }
             columns.fill(base, slopes: false)
         }
         let (c, rows) = (columns.values, rows)
+        // Safe: the target and each of the columns have `rows` numbers, and live as long as the closure.
         target.withUnsafeBufferPointer { target in
             guard let y = target.baseAddress else { return }
             for m in 0..<k {
@@ -248,6 +250,7 @@ struct LawSearch {
     /// The normal equations of a full step in all parameters.
     private mutating func assemble(_ parameters: [Double]) {
         let n = form.count
+        // Safe: there are `count` parameters, and they live as long as the closure.
         parameters.withUnsafeBufferPointer { p in
             guard let base = p.baseAddress else { return }
             columns.fill(base, slopes: true)

@@ -2,15 +2,16 @@ package import Domain
 internal import Glibc
 
 /// A dense symmetric positive definite matrix, factored as L Lᵀ: row major, n x n.
-struct Cholesky: Sendable {
+package struct Cholesky: Sendable, Hashable {
     let n: Int
     /// The lower triangle L; what stands above the diagonal means nothing.
     private(set) var lower: [Double]
 
     /// nil where the matrix is not (numerically) positive definite.
-    init?(_ matrix: [Double], n: Int) {
+    package init?(_ matrix: [Double], n: Int) {
         self.n = n
         lower = matrix
+        // Safe: the matrix has n x n numbers, and lives as long as the closure.
         let isDefinite = lower.withUnsafeMutableBufferPointer { buffer -> Bool in
             guard let l = buffer.baseAddress else { return n == 0 }
             return factor(l, n)
@@ -18,12 +19,10 @@ struct Cholesky: Sendable {
         if !isDefinite { return nil }
     }
 
-    /// ln det of the matrix.
-    var logDeterminant: Double { (0..<n).reduce(0) { $0 + 2 * log(lower[$1 * n + $1]) } }
-
     /// L⁻¹ y.
-    func forward(_ y: [Double]) -> [Double] {
+    package func forward(_ y: [Double]) -> [Double] {
         var x = y
+        // Safe: the factor has n x n numbers, and lives as long as the closure; so in all of these.
         lower.withUnsafeBufferPointer { l in
             for i in 0..<n {
                 var sum = x[i]
@@ -73,10 +72,10 @@ struct Cholesky: Sendable {
         return x
     }
 
-    func solve(_ y: [Double]) -> [Double] { backward(forward(y)) }
+    package func solve(_ y: [Double]) -> [Double] { backward(forward(y)) }
 
     /// The inverse of the matrix, row major.
-    func inverse() -> [Double] {
+    package func inverse() -> [Double] {
         var result = [Double](repeating: 0, count: n * n)
         for column in 0..<n {
             var unit = [Double](repeating: 0, count: n)
@@ -88,7 +87,15 @@ struct Cholesky: Sendable {
     }
 }
 
-/// Factors the n x n matrix at `l` in place; false where it is not positive definite.
+/// So many numbers, all 0, at least one: whoever asks for them deallocates them.
+func numbers(_ count: Int) -> UnsafeMutablePointer<Double> {
+    let memory = UnsafeMutablePointer<Double>.allocate(capacity: max(1, count))
+    memory.initialize(repeating: 0, count: max(1, count))
+    return memory
+}
+
+/// Factors the n x n matrix at `l` in place; false where it is not positive definite. Safe where `l` has as many numbers: nothing beyond
+/// them is touched.
 func factor(_ l: UnsafeMutablePointer<Double>, _ n: Int) -> Bool {
     for j in 0..<n {
         let row = l + j * n
@@ -109,7 +116,7 @@ func factor(_ l: UnsafeMutablePointer<Double>, _ n: Int) -> Bool {
     return true
 }
 
-/// Solves for `x` in place after `factor`.
+/// Solves for `x` in place after `factor`. Safe where `l` has n x n numbers and `x` has n.
 func substitute(_ l: UnsafePointer<Double>, _ x: UnsafeMutablePointer<Double>, _ n: Int) {
     for i in 0..<n {
         var sum = x[i]
@@ -122,7 +129,7 @@ func substitute(_ l: UnsafePointer<Double>, _ x: UnsafeMutablePointer<Double>, _
     }
 }
 
-/// Σ a b over `count` numbers, a multiple of 4.
+/// Σ a b over `count` numbers, a multiple of 4. Safe where both have as many: four are read at a time, at any alignment.
 @inline(__always)
 func dot(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ count: Int) -> Double {
     var sum = SIMD4<Double>()

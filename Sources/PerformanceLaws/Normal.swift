@@ -12,11 +12,6 @@ final class Normal {
     private let places: UnsafeMutablePointer<Int>
 
     init(_ size: Int) {
-        func numbers(_ count: Int) -> UnsafeMutablePointer<Double> {
-            let memory = UnsafeMutablePointer<Double>.allocate(capacity: max(1, count))
-            memory.initialize(repeating: 0, count: max(1, count))
-            return memory
-        }
         matrix = numbers(size * size)
         work = numbers(size * size)
         reduced = numbers(size * size)

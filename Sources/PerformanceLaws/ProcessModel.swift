@@ -46,7 +46,7 @@ struct ProcessModel: Sendable {
         self.points = points
         self.settings = settings
         let n = points.count
-        let kernel = Kernel(settings, pinned: Self.largestData(points))
+        let kernel = Kernel(settings, pinned: points.largestData)
         self.kernel = kernel
         let shift = DataShift(points)
         self.shift = shift
@@ -75,8 +75,6 @@ struct ProcessModel: Sendable {
         beta = own.solve(points.map { $0.value - form.value($0.x, best) })
     }
 
-    private static func largestData(_ points: [LawPoint]) -> Double { points.map { $0.x[2] }.max() ?? 0 }
-
     /// What the families leave out of the data's part: less data flattens the slopes in ln N and ln d, or steepens them. Two slopes
     /// that change by a normal amount with each e-fold of D', 0 at the largest D'. So a share of the users tells less of shapes
     /// the smaller it is, and where the shapes do not differ in data nothing changes.
@@ -89,9 +87,9 @@ struct ProcessModel: Sendable {
         static let share = 0.25
 
         init(_ points: [LawPoint]) {
-            let pinned = ProcessModel.largestData(points)
+            let pinned = points.largestData
             self.pinned = pinned
-            let whole = points.filter { $0.x[2] > pinned - 0.05 }
+            let whole = points.ofWholeData
             center = whole.reduce(SIMD2()) { $0 + SIMD2($1.x[0], $1.x[1]) } / Double(max(1, whole.count))
             let slope = Self.share * MetricSpan(points).shapes
             variance = slope * slope
@@ -217,7 +215,7 @@ struct ProcessModel: Sendable {
     ) -> Settings {
         let parts = Parts(form: form, parameters: parameters, prior: prior, points: points)
         let n = points.count
-        let pinned = largestData(points)
+        let pinned = points.largestData
         // In units of the noise a noise factor is a shift of the diagonal: one reduction serves all of them.
         let turned = Tridiagonal(n)
         let stride = turned.stride
@@ -239,7 +237,7 @@ struct ProcessModel: Sendable {
         }
         let shift = DataShift(points)
         let law = whitened { parts.law[$0 * n + $1] + shift(points[$0].x, points[$1].x) }
-        let dataSizes = Set(points.map { ($0.x[2] * 1e9).rounded() }).count
+        let dataSizes = points.levels(.data)
         let dataShares = dataSizes >= 3 ? [0, 0.1, 0.3] : [0]
         let alongData =
             dataSizes >= 3 ? covariances(Settings(amplitude: 0, length: 1, noiseFactor: 1, dataAmplitude: 1)) : law

@@ -22,11 +22,6 @@ final class Tridiagonal {
     init(_ n: Int) {
         self.n = n
         stride = max(4, (n + 3) & ~3)
-        func numbers(_ count: Int) -> UnsafeMutablePointer<Double> {
-            let memory = UnsafeMutablePointer<Double>.allocate(capacity: count)
-            memory.initialize(repeating: 0, count: count)
-            return memory
-        }
         matrix = numbers(stride * stride)
         vector = numbers(stride)
         diagonal = numbers(stride)
@@ -85,7 +80,7 @@ final class Tridiagonal {
         diagonal[0] = matrix[0]
     }
 
-    /// row -= a image + b reflection
+    /// row -= a image + b reflection. Safe where `width` is a multiple of 4, at most `stride`: all three have as many numbers.
     @inline(__always)
     private func subtract(_ row: UnsafeMutablePointer<Double>, _ a: Double, _ b: Double, _ width: Int) {
         var j = 0

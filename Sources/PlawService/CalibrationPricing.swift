@@ -102,7 +102,7 @@ struct CalibrationPricing: Sendable {
         let costs = CostModel(
             facts: facts, speed: speed, epochs: epochs, negatives: key.negatives, latency: LatencyModel(latencies))
         func keepsLimits(_ dim: Int) -> Bool {
-            Advisor.violation(costs.cost(settings.configuration(layers: 1, dim: dim)), settings.asked) == nil
+            settings.asked.allows(costs.cost(settings.configuration(layers: 1, dim: dim)))
         }
         let all = Set([4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256].map { ($0 + unit - 1) / unit * unit }).sorted()
         // Nobody serves models narrower than 16: they are looked at only where wider ones are too dear.
@@ -116,7 +116,7 @@ struct CalibrationPricing: Sendable {
             seconds: seconds
         ) { n, d in
             seconds(n, d, 1) <= most
-                && Advisor.violation(costs.cost(settings.configuration(layers: n, dim: d)), settings.asked) == nil
+                && settings.asked.allows(costs.cost(settings.configuration(layers: n, dim: d)))
         }
     }
 
@@ -161,7 +161,7 @@ struct CalibrationPricing: Sendable {
             "then trials are chosen one at a time among layers \(list(space.layers)) and dim \(list(space.dims)), all users or "
                 + "a share, by what they teach about the answer for their time: about \(Int(open)) s of one worker")
         notes.append(
-            "it ends when the expected regret is under \((settings.tolerance * 1_000).rounded() / 10) % of "
+            "it ends when the expected regret is under \(Format.share(settings.tolerance)) of "
                 + "\(settings.options.stopMetric), or with the budget")
         return (
             CalibrationPlanResult(

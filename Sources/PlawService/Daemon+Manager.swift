@@ -1,4 +1,5 @@
 internal import Calibration
+internal import Domain
 internal import Logging
 internal import PlawProtocol
 internal import PlawTransport
@@ -50,7 +51,7 @@ extension Daemon {
         return ServerMetrics.Facts(
             store: try await store.statistics(), tokensPerSecond: await supervisor.tokensPerSecond,
             workers: (workers.running, workers.starts, workers.restarts), databasePath: databasePath,
-            answersKept: prepared.given, advisorsPrepared: services.laws.ready.count,
+            answersKept: prepared.given, advisorsPrepared: services.laws.ready.preparations,
             uptimeSeconds: started.duration(to: .now).seconds)
     }
 
@@ -70,7 +71,7 @@ extension Daemon {
         let share = job.budgetSeconds > 0 ? min(1, job.activeSeconds / job.budgetSeconds) : 0
         let others = waiting == 0 ? "" : waiting == 1 ? "; 1 job waits" : "; \(waiting) jobs wait"
         return "job \(job.id) of \(job.dataset): \(ended) of \(trials.count) trials ended, \(running) in training, "
-            + "\(Int((share * 100).rounded())) % of its time used" + others
+            + "\(Format.share(share, decimals: 0)) of its time used" + others
     }
 
     /// Takes a new configuration, or says why the former one stays; systemd is told that a reload began and ended.

@@ -105,6 +105,7 @@ package struct DaemonConfiguration: Sendable, Hashable {
         var authorization = Authorization(owner: getuid(), writeGroup: nil, writers: [])
         guard let name = writeGroup, let group = getgrnam(name) else { return authorization }
         authorization.writeGroup = group.pointee.gr_gid
+        // Safe: the list ends with a null, and stays until groups are looked up again, which nothing else does.
         var member = group.pointee.gr_mem
         while let name = member?.pointee {
             if let user = getpwnam(name) { authorization.writers.insert(user.pointee.pw_uid) }

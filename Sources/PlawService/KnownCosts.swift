@@ -6,14 +6,9 @@ internal import PlawProtocol
 /// placeholders for what nobody said; here they are taken out of its answers.
 struct KnownCosts: Sendable {
     /// Why a currency is not known.
-    private(set) var unknown: [String: String] = [:]
+    private(set) var unknown: [Currency: String] = [:]
     /// What nobody declared of the configurations.
     private let undeclared: [String]
-
-    private static let currencies: [(name: String, words: String)] = [
-        ("parameters", "parameters"), ("trainingFlops", "training FLOPs"), ("trainingSeconds", "training time"),
-        ("memoryBytes", "training memory"), ("latencySeconds", "latency"),
-    ]
 
     /// - Parameters:
     ///   - hasSpeed: whether speeds were measured here.
@@ -22,47 +17,38 @@ struct KnownCosts: Sendable {
         undeclared = key.undeclaredOfConfiguration
         let missing = key.undeclared.filter { ["backbone", "max_length"].contains($0) }
         if !missing.isEmpty {
-            unknown["parameters"] = "the observations do not declare " + missing.joined(separator: ", ")
+            unknown[.parameters] = "the observations do not declare " + missing.joined(separator: ", ")
         } else if items == nil {
-            unknown["parameters"] = "nobody said how many items there are"
+            unknown[.parameters] = "nobody said how many items there are"
         }
-        if let reason = unknown["parameters"] {
-            unknown["trainingFlops"] = reason
+        if let reason = unknown[.parameters] {
+            unknown[.trainingFlops] = reason
         } else if !hasCorpus, key.undeclared.contains("tokens") {
-            unknown["trainingFlops"] = "the observations do not declare tokens"
+            unknown[.trainingFlops] = "the observations do not declare tokens"
         } else if !hasCorpus, !observations.contains(where: { $0.users > 0 }) {
-            unknown["trainingFlops"] = "the observations do not say how many users there were"
+            unknown[.trainingFlops] = "the observations do not say how many users there were"
         } else if !observations.contains(where: { $0.epochs > 0 }) {
-            unknown["trainingFlops"] = "the observations do not say how many epochs they took"
+            unknown[.trainingFlops] = "the observations do not say how many epochs they took"
         } else if key.undeclared.contains("loss") {
-            unknown["trainingFlops"] = "the observations do not declare loss"
+            unknown[.trainingFlops] = "the observations do not declare loss"
         }
         if !hasSpeed {
-            for name in ["trainingSeconds", "memoryBytes", "latencySeconds"] {
-                unknown[name] = "no speed was measured on this machine"
+            for currency in [Currency.trainingSeconds, .memoryBytes, .latencySeconds] {
+                unknown[currency] = "no speed was measured on this machine"
             }
         }
     }
 
     /// Refuses limits on what is not known.
     func check(_ budget: Budget, dataset: String) throws {
-        guard !unknown.isEmpty else { return }
-        let limits = [
-            "parameters": budget.maxParameters, "trainingFlops": budget.maxTrainingFlops,
-            "latencySeconds": budget.maxLatencySeconds, "memoryBytes": budget.maxMemoryBytes,
-            "trainingSeconds": budget.maxTrainingSeconds,
-        ]
-        for (name, words) in Self.currencies where limits[name]?.flatMap({ $0 }) != nil {
-            try check(currency: name, words: words, dataset: dataset)
-        }
+        for currency in Currency.allCases where budget[currency] != nil { try check(currency, dataset: dataset) }
     }
 
-    func check(currency: String, words: String? = nil, dataset: String) throws {
+    func check(_ currency: Currency, dataset: String) throws {
         guard let reason = unknown[currency] else { return }
-        let words = words ?? Self.currencies.first { $0.name == currency }?.words
         throw RPCError(
-            .lawUnknown, "the \(words ?? currency) of \"\(dataset)\" cannot be told: \(reason)",
-            ["currency": .string(currency), "dataset": .string(dataset)])
+            .lawUnknown, "the \(currency.words) of \"\(dataset)\" cannot be told: \(reason)",
+            ["currency": .string(currency.rawValue), "dataset": .string(dataset)])
     }
 
     /// A configuration without what nobody declared.
@@ -75,17 +61,13 @@ struct KnownCosts: Sendable {
     /// A cost without what is not known.
     func known(_ cost: Cost) -> Cost {
         var cost = cost
-        if unknown["parameters"] != nil { cost.parameters = .infinity }
-        if unknown["trainingFlops"] != nil { cost.trainingFlops = .infinity }
-        if unknown["trainingSeconds"] != nil { cost.trainingSeconds = .infinity }
-        if unknown["memoryBytes"] != nil { cost.memoryBytes = .infinity }
-        if unknown["latencySeconds"] != nil { cost.latencySeconds = .infinity }
-        if unknown["parameters"] != nil {
+        for currency in unknown.keys { cost[currency] = .infinity }
+        if unknown[.parameters] != nil {
             (cost.embeddingParameters, cost.bodyParameters) = (.infinity, .infinity)
             (cost.inferenceFlops, cost.inferenceFlopsPerToken) = (.infinity, .infinity)
         }
-        if unknown["trainingFlops"] != nil { cost.trainingFlopsPerToken = .infinity }
-        if unknown["latencySeconds"] != nil { cost.latencyP95Seconds = nil }
+        if unknown[.trainingFlops] != nil { cost.trainingFlopsPerToken = .infinity }
+        if unknown[.latencySeconds] != nil { cost.latencyP95Seconds = nil }
         return cost
     }
 
@@ -99,12 +81,12 @@ struct KnownCosts: Sendable {
     /// One warning for each reason.
     var warnings: [Warning] {
         var reasons: [(reason: String, words: [String])] = []
-        for (name, words) in Self.currencies {
-            guard let reason = unknown[name] else { continue }
+        for currency in Currency.allCases {
+            guard let reason = unknown[currency] else { continue }
             if let place = reasons.firstIndex(where: { $0.reason == reason }) {
-                reasons[place].words.append(words)
+                reasons[place].words.append(currency.words)
             } else {
-                reasons.append((reason, [words]))
+                reasons.append((reason, [currency.words]))
             }
         }
         return reasons.map {

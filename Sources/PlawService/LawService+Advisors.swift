@@ -114,7 +114,7 @@ extension LawService {
             guard let base = Self.base(observations) else { continue }
             let (known, model) = try await self.costs(dataset, key, observations, heads: base.heads, last: last)
             // Costs that are known of one and not of another cannot be compared: the warnings name its law.
-            if let costs, costs.unknown.keys.sorted() != known.unknown.keys.sorted() {
+            if let costs, costs.unknown.keys != known.unknown.keys {
                 choice.leaveOut(key)
                 continue
             }

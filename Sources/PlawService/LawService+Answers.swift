@@ -26,7 +26,7 @@ extension LawService {
 
     private func advisor(_ params: AdvisorRecommendParams) async throws -> Prepared {
         // What is wrong with a budget is said before what is missing.
-        _ = try Self.budget(params.limits)
+        _ = try params.limits.budget
         return try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
     }
@@ -46,7 +46,9 @@ extension LawService {
     private static let quickCandidates = 100_000
 
     func predict(_ params: LawPredictParams) async throws -> LawPredictResult {
-        try Self.check([("layers", params.layers, .max), ("dim", params.dim, .max), ("heads", params.heads, 4_096)])
+        try RPCError.check("layers", params.layers, 1 ... .max)
+        try RPCError.check("dim", params.dim, 1 ... .max)
+        try RPCError.check("heads", params.heads, 1...4_096)
         let prepared = try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         let advisor = prepared.advisor
@@ -62,29 +64,26 @@ extension LawService {
     }
 
     func pareto(_ params: AdvisorParetoParams) async throws -> AdvisorParetoResult {
-        let currencies: [String: any KeyPath<Cost, Double> & Sendable] = [
-            "parameters": \.parameters, "trainingFlops": \.trainingFlops, "memoryBytes": \.memoryBytes,
-            "latencySeconds": \.latencySeconds, "trainingSeconds": \.trainingSeconds,
-        ]
-        let currency = params.currency ?? "parameters"
-        guard let path = currencies[currency] else {
+        let name = params.currency ?? Currency.parameters.rawValue
+        guard let currency = Currency(rawValue: name) else {
             throw RPCError.parameter(
-                "currency", foundText: currency,
-                expected: "one of \(currencies.keys.sorted().joined(separator: ", "))")
+                "currency", foundText: name,
+                expected: "one of \(Currency.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         let prepared = try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
-        try prepared.costs.check(currency: currency, dataset: params.name)
-        let (advisor, metric) = (prepared.advisor, Self.metric(params.metric, prepared))
-        let points = try await answering { try advisor.pareto(path, metric: metric) }
+        try prepared.costs.check(currency, dataset: params.name)
+        let (advisor, metric) = (prepared.advisor, params.metric ?? prepared.metric)
+        let points = try await answering { try advisor.pareto(currency, metric: metric) }
         return AdvisorParetoResult(
-            dataset: params.name, currency: currency, points: points.map(prepared.costs.known))
+            dataset: params.name, currency: name, points: points.map(prepared.costs.known))
     }
 
     func potential(_ params: AdvisorPotentialParams) async throws -> AdvisorPotentialResult {
-        try Self.check([("layers", params.layers, 128), ("dim", params.dim, 4_096)])
+        try RPCError.check("layers", params.layers, 1...128)
+        try RPCError.check("dim", params.dim, 1...4_096)
         let prepared = try await advisor(params.name, loss: params.loss, backbone: nil, law: params.law)
-        let metric = Self.metric(params.metric, prepared)
+        let metric = params.metric ?? prepared.metric
         let advisor = prepared.advisor
         let (now, levers, warnings) = try await answering {
             try advisor.potential(
@@ -108,11 +107,11 @@ extension LawService {
                 throw RPCError.parameter(field, found: "\(value)", expected: "more than 0, at most 1000")
             }
         }
-        try Self.check([("maxLength", params.maxLength, 4_096)])
-        let budget = try Self.budget(params.limits)
+        try RPCError.check("maxLength", params.maxLength, 1...4_096)
+        let budget = try params.limits.budget
         let prepared = try await advisor(params.name, loss: params.loss, backbone: nil, law: params.law)
-        let metric = Self.metric(params.metric, prepared)
-        if params.latencyX != nil { try prepared.costs.check(currency: "latencySeconds", dataset: params.name) }
+        let metric = params.metric ?? prepared.metric
+        if params.latencyX != nil { try prepared.costs.check(.latencySeconds, dataset: params.name) }
         try prepared.costs.check(budget, dataset: params.name)
         let change = Advisor.Change(
             usersX: params.usersX ?? 1, interactionsX: params.interactionsX ?? 1, latencyX: params.latencyX,
@@ -129,38 +128,11 @@ extension LawService {
             warnings: prepared.warnings + found.warnings + prepared.costs.warnings, laws: prepared.advisor.lawNumbers)
     }
 
-    /// Errors: `invalidParams` for what is not from 1 to the most it may be.
-    private static func check(_ numbers: [(field: String, value: Int?, most: Int)]) throws {
-        for (field, value, most) in numbers {
-            guard let value, !(1...most).contains(value) else { continue }
-            throw RPCError.parameter(
-                field, found: "\(value)", expected: most == .max ? "1 or more" : "1 to \(most)")
-        }
-    }
-
-    /// The limits of a request. Errors: `invalidParams` naming the one that is not positive.
-    static func budget(_ limits: BudgetLimits) throws -> Budget {
-        for (field, value) in [
-            ("maxParams", limits.maxParams), ("maxFlops", limits.maxFlops), ("maxMemoryBytes", limits.maxMemoryBytes),
-            ("maxLatencySeconds", limits.maxLatencySeconds), ("maxTrainSeconds", limits.maxTrainSeconds),
-        ] {
-            if let value, !(value > 0) {
-                throw RPCError.parameter(field, found: "\(value)", expected: "more than 0")
-            }
-        }
-        return Budget(
-            maxParameters: limits.maxParams, maxTrainingFlops: limits.maxFlops,
-            maxLatencySeconds: limits.maxLatencySeconds, maxMemoryBytes: limits.maxMemoryBytes,
-            maxTrainingSeconds: limits.maxTrainSeconds)
-    }
-
     /// What to maximise: ndcg@10 unless told; where there is no law for it, hr@10, or the first there is.
     static func metric(_ asked: Metric?, of laws: Set<String>) -> Metric {
         asked ?? [Metric(.ndcg, 10), Metric(.hr, 10)].first { laws.contains($0.description) }
             ?? laws.sorted().lazy.compactMap { Metric($0) }.first ?? Metric(.ndcg, 10)
     }
-
-    static func metric(_ asked: Metric?, _ prepared: Prepared) -> Metric { asked ?? prepared.metric }
 
     /// Asks an advisor, whose table may be large, away from the actor.
     private func answering<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
@@ -189,13 +161,13 @@ extension LawService {
 
 extension LawService.Prepared {
     private func find(_ params: AdvisorRecommendParams) throws -> Finding {
-        let budget = try LawService.budget(params.limits)
+        let budget = try params.limits.budget
         try costs.check(budget, dataset: params.name)
         var found = try LawService.asking {
             try advisor.find(budget, metric: params.metric ?? metric, isForced: params.force ?? false)
         }
         // How cheap an equal is cannot be said where parameters are not known.
-        if costs.unknown["parameters"] != nil { found.warnings.removeAll { $0.code == "cheaper-equivalent" } }
+        if costs.unknown[.parameters] != nil { found.warnings.removeAll { $0.code == "cheaper-equivalent" } }
         found.warnings = warnings + found.warnings + costs.warnings
         return found
     }

@@ -49,7 +49,7 @@ extension LawService {
     private func prepareUsual(_ dataset: String) async {
         do {
             let prepared = try await advisor(dataset, loss: nil, backbone: nil)
-            let metric = Self.metric(nil, prepared)
+            let metric = prepared.metric
             // The first answer brings most of what others name.
             _ = try await offload.run { try? prepared.text(AdvisorRecommendParams(name: dataset, metric: metric)) }
         } catch {

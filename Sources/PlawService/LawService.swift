@@ -72,10 +72,10 @@ actor LawService {
             let comparable = Self.comparable(observations, key)
             let metrics = params.metrics ?? Self.metrics(of: comparable)
             do {
-                let ranks = layout.trials
+                let trialsFolder = layout.trials
                 let ordered = Self.ordered(comparable)
                 let fits = try await offload.run {
-                    let stored = StoredRanks(comparable, trialsFolder: ranks)
+                    let stored = StoredRanks(comparable, trialsFolder: trialsFolder)
                     return try metrics.map {
                         try LawFitter(metric: $0, estimator: estimator, fixedP: params.p)
                             .fit(ordered, gains: stored.gains($0))

@@ -21,7 +21,7 @@ final class ReadyAdvisors: Sendable {
     static let mostBytes = 64 << 20
 
     /// How many tables were made, and for how many questions what they rest on was read again.
-    var count: Int { made.load(ordering: .relaxed) }
+    var preparations: Int { made.load(ordering: .relaxed) }
 
     /// Nil where there is none that holds.
     func find(_ key: AdvisorKey, version: UInt64) -> LawService.Prepared? {

@@ -1,6 +1,5 @@
 internal import Advisor
 internal import Domain
-internal import Synchronization
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -29,13 +28,10 @@ final class RecommendationText: Sendable {
     }
 
     /// By the advisor's number of each.
-    private let known = Mutex<[Int: Parts]>([:])
-
-    /// When there are more, all are forgotten, and those that are still named come again.
-    private static let most = 2_000
+    private let known = Memo<Int, Parts>(most: 2_000)
 
     /// About what it takes.
-    var bytes: Int { known.withLock { $0.count } * 1_200 }
+    var bytes: Int { known.count * 1_200 }
 
     /// - Parameter costs: takes out what is not known.
     func text(_ answer: Finding, _ costs: KnownCosts) throws -> [UInt8] {
@@ -125,13 +121,7 @@ final class RecommendationText: Sendable {
     }
 
     private func parts(_ said: Finding.Said, _ costs: KnownCosts) throws -> Parts {
-        if let parts = known.withLock({ $0[said.number] }) { return parts }
-        let parts = try Parts(costs.known(said.candidate))
-        known.withLock { known in
-            if known.count >= Self.most { known.removeAll() }
-            known[said.number] = parts
-        }
-        return parts
+        try known(said.number) { try Parts(costs.known(said.candidate)) }
     }
 }
 

@@ -33,7 +33,7 @@ struct ReportService: Sendable {
     private func grid(
         _ params: ReportRenderParams, _ answer: Recommendation, _ served: [Law]
     ) async throws -> Report.Grid? {
-        let metric = params.metric ?? LawService.metric(nil, of: Set(answer.laws.keys))
+        let metric = answer.metric
         guard let law = served.first(where: { $0.id == answer.laws[metric.description] }) else { return nil }
         func levels(_ observed: [Int], _ chosen: Int) -> [Int] {
             let all = Set(observed)
@@ -61,9 +61,9 @@ struct ReportService: Sendable {
 
     /// The front over parameters, or over the first cost that is known.
     private func front(_ params: ReportRenderParams) async throws -> AdvisorParetoResult? {
-        for currency in ["parameters", "trainingFlops", "trainingSeconds", "memoryBytes", "latencySeconds"] {
+        for currency in Currency.allCases {
             let asked = AdvisorParetoParams(
-                name: params.name, currency: currency, metric: params.metric, loss: params.loss)
+                name: params.name, currency: currency.rawValue, metric: params.metric, loss: params.loss)
             // A cost that is not known is refused; the next may be.
             if let front = try? await laws.pareto(asked) { return front }
         }

@@ -32,7 +32,10 @@ struct TarArchive: Sendable {
         for name in files {
             var status = stat()
             let path = root + "/" + name
-            guard name.utf8.count <= 100, lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            guard name.utf8.count <= 100 else {
+                throw TarError("\(name): cannot be kept: a name of \(name.utf8.count) bytes, expected at most 100")
+            }
+            guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
                 throw TarError("\(name): cannot be kept: \(String(cString: strerror(errno)))")
             }
             let entry = Entry(name: name, path: path, size: Int(status.st_size), start: start)

@@ -82,6 +82,7 @@ actor Uploads {
         defer { close(descriptor) }
         var written = 0
         while written < bytes.count {
+            // Safe: what is left of the bytes, which live as long as the closure.
             let count = bytes.withUnsafeBytes { buffer in
                 pwrite(
                     descriptor, buffer.baseAddress?.advanced(by: written), bytes.count - written,

@@ -73,8 +73,7 @@ package struct Report: Sendable {
     private var answer: HTML {
         guard let answer = recommendation else { return section("Recommendation", [note(refusal ?? "none")]) }
         let c = answer.configuration
-        let shape =
-            "\(c.layers) \(c.layers == 1 ? "layer" : "layers"), dim \(c.dim) (\(c.words))"
+        let shape = "\(Format.words(c)) (\(c.words))"
         let expected = answer.predicted.sorted { $0.key < $1.key }.map { metric, value in
             (
                 metric,
@@ -110,23 +109,23 @@ package struct Report: Sendable {
         let cost = candidate.cost
         return ["\(candidate.configuration.layers)", "\(candidate.configuration.dim)"]
             + candidate.predicted.sorted { $0.key < $1.key }.map { Format.quality($0.value) } + [
-                Numbers.scaled(cost.parameters), Numbers.scaled(cost.trainingFlops, "FLOP"),
-                Numbers.seconds(cost.trainingSeconds), Numbers.scaled(cost.memoryBytes, "B"),
-                Numbers.seconds(cost.latencySeconds),
+                Format.known(cost.parameters, Format.count), Format.known(cost.trainingFlops, Format.flops),
+                Format.known(cost.trainingSeconds, Format.seconds), Format.known(cost.memoryBytes, Format.bytes),
+                Format.known(cost.latencySeconds, Format.seconds),
             ]
     }
 
     private var frontSection: HTML {
         guard let front, let grid, !front.points.isEmpty else { return .nothing }
-        let costs: [String: (words: String, path: KeyPath<Cost, Double>)] = [
-            "parameters": ("parameters", \.parameters), "trainingFlops": ("training FLOPs", \.trainingFlops),
-            "memoryBytes": ("training memory, bytes", \.memoryBytes),
-            "latencySeconds": ("latency, s", \.latencySeconds),
-            "trainingSeconds": ("training time, s", \.trainingSeconds),
-        ]
-        guard let (words, path) = costs[front.currency] else { return .nothing }
+        guard let currency = Currency(rawValue: front.currency) else { return .nothing }
+        let words =
+            switch currency {
+            case .parameters, .trainingFlops: currency.words
+            case .memoryBytes: currency.words + ", bytes"
+            case .latencySeconds, .trainingSeconds: currency.words + ", s"
+            }
         func points(_ candidates: [Candidate]) -> [(x: Double, y: Double)] {
-            candidates.map { ($0.cost[keyPath: path], $0.predicted[grid.metric] ?? .nan) }
+            candidates.map { ($0.cost[currency], $0.predicted[grid.metric] ?? .nan) }
         }
         var series = [PlotSeries("nothing is better and cheaper", .line, points(front.points))]
         if let recommendation { series.append(PlotSeries("recommended", .dots, points([Candidate(recommendation)]))) }
@@ -137,16 +136,14 @@ package struct Report: Sendable {
 
     private var facts: HTML {
         var pairs = [
-            ("users", Numbers.count(dataset.users)), ("items", Numbers.count(dataset.items)),
-            ("interactions", Numbers.count(dataset.interactions)), ("file", dataset.fileName),
+            ("users", Format.known(dataset.users)), ("items", Format.known(dataset.items)),
+            ("interactions", Format.known(dataset.interactions)), ("file", dataset.fileName),
             ("registered", dataset.createdAt),
         ]
         if let s = dataset.statistics {
-            pairs.append(("evaluated users", Numbers.count(s.evaluatedUsers)))
-            let names = ["min", "25 %", "median", "75 %", "max"]
-            let lengths = zip(names, s.lengthQuartiles).map { "\($0) \(Numbers.count($1))" }
-            pairs.append(("sequence lengths", lengths.joined(separator: ", ")))
-            pairs.append(("repeated interactions", Format.fixed(s.repeatedShare * 100, 1) + " %"))
+            pairs.append(("evaluated users", Format.count(s.evaluatedUsers)))
+            pairs.append(("sequence lengths", Format.quartiles(s.lengthQuartiles)))
+            pairs.append(("repeated interactions", Format.share(s.repeatedShare)))
         }
         if let mask = dataset.mask { pairs.append(("mask of the ranking", mask.rawValue)) }
         pairs.append(("filter", dataset.options.filter))
@@ -167,7 +164,7 @@ package struct Report: Sendable {
         let rows = e.pooledApEn.map {
             [
                 "\($0.m)", Numbers.figure($0.value), Numbers.figure($0.biasCorrected),
-                Format.fixed($0.singletonShare * 100, 1) + " %",
+                Format.share($0.singletonShare),
             ]
         }
         let curves = [
@@ -185,11 +182,11 @@ package struct Report: Sendable {
                     (
                         "per-user ApEn",
                         "\(Numbers.figure(p.mean)) nats (m = \(p.m), r = \(Numbers.figure(p.r)), L = \(p.maxLength); "
-                            + "\(Numbers.count(p.users)) users, \(Numbers.count(p.tooShort)) too short)"
+                            + "\(Format.count(p.users)) users, \(Format.count(p.tooShort)) too short)"
                     ), ("Shannon", "\(Numbers.figure(e.shannonBits)) bits"),
                     ("Lempel-Ziv", "\(Numbers.figure(e.lempelZiv)) nats"),
-                    ("compression ratio", Numbers.figure(e.compressionRatio)), ("tokens", Numbers.count(e.tokens)),
-                    ("D' = tokens / ApEn", Numbers.count(Int(nearest: e.effectiveTokens))),
+                    ("compression ratio", Numbers.figure(e.compressionRatio)), ("tokens", Format.count(e.tokens)),
+                    ("D' = tokens / ApEn", Format.count(e.effectiveTokens)),
                 ]),
             ] + e.notes.map(note))
     }
@@ -204,9 +201,9 @@ package struct Report: Sendable {
         {
             let rows = points.map {
                 [
-                    shown($0), Numbers.count($0.users), Numbers.count($0.tokens), Numbers.figure($0.pooledApEn),
+                    shown($0), Format.count($0.users), Format.count($0.tokens), Numbers.figure($0.pooledApEn),
                     Numbers.figure($0.biasCorrected), Numbers.figure($0.perUserApEn),
-                    Numbers.count(Int(nearest: $0.effectiveTokens)),
+                    Format.count($0.effectiveTokens),
                 ]
             }
             return [
@@ -227,30 +224,27 @@ package struct Report: Sendable {
         }
         let byLength = part(
             "With the length of the histories", movement.byMaxLength, PlotAxis("L", isLogarithmic: true),
-            { Double($0.maxLength) }, { Numbers.count($0.maxLength) })
+            { Double($0.maxLength) }, { Format.count($0.maxLength) })
         let byShare = part(
             "With shares of the users", movement.byUserFraction, PlotAxis("share of the users", isLogarithmic: true),
-            { $0.userFraction }, { Format.fixed($0.userFraction * 100, 1) + " %" })
+            { $0.userFraction }, { Format.share($0.userFraction) })
         return section("How entropy and data size move", byLength + byShare)
     }
 
     private func section(_ law: Law) -> HTML {
         let (fit, key) = (law.fit, law.key)
-        func said(_ column: String, _ value: String) -> String {
-            key.undeclared.contains(column) ? "undeclared" : value
-        }
         var parts = [
             Reports.facts([
                 ("answers from", fit.family == "weighted" ? "all families, weighted" : fit.family),
                 ("observations", "\(fit.points.count) of \(fit.places.count) configurations"),
                 (
                     "one training varies by",
-                    fit.noise.source == .unknown
-                        ? "not known: no users, no repeats" : Numbers.figure(fit.noise.training)
+                    fit.noise.source == .unknown ? LawFit.Noise.unknownWords : Numbers.figure(fit.noise.training)
                 ),
-                ("split", said("split", key.split)), ("mask", said("mask", key.mask.rawValue)),
-                ("candidates", said("candidates", key.candidates)), ("filter", said("filter", key.filter)),
-                ("policy", said("policy", key.policy)), ("training code", said("code_version", key.codeVersion)),
+                ("split", key.said("split", key.split)), ("mask", key.said("mask", key.mask.rawValue)),
+                ("candidates", key.said("candidates", key.candidates)), ("filter", key.said("filter", key.filter)),
+                ("policy", key.said("policy", key.policy)),
+                ("training code", key.said("code_version", key.codeVersion)),
             ])
         ]
         if !key.undeclared.isEmpty {
@@ -278,15 +272,12 @@ package struct Report: Sendable {
                     rows: grid.layers.map(String.init), columns: grid.dims.map(String.init), rowLabel: "layers",
                     columnLabel: "dim", grid.values, marked: best))
         }
-        let who = "\(key.model), L = " + said("max_length", "\(key.maxLength)")
+        let who = "\(key.model), L = " + key.said("max_length", "\(key.maxLength)")
         return section("\(metric), law \(law.id): \(who)", parts)
     }
 
     /// What each family makes of the observations, and how well it predicts those left out.
     private func families(_ fit: LawFit) -> [HTML] {
-        func percent(_ score: FoldScore?) -> String {
-            score.map { Format.fixed($0.relativeError * 100, 2) + " %" } ?? ""
-        }
         var rows = fit.fits.map { family -> [String] in
             let parameters = family.orderedParameters.map { "\($0.name) = \(Numbers.figure($0.value))" }
             let optimum = [("N*", family.optimum.layers), ("d*", family.optimum.dim)].compactMap { name, value in
@@ -296,12 +287,13 @@ package struct Report: Sendable {
             let formula = [family.form, parameters.joined(separator: ", "), optimum.joined(separator: ", ")]
             return [
                 family.family.rawValue, formula.filter { !$0.isEmpty }.joined(separator: "; "),
-                Format.fixed(scores.weight * 100, 0) + " %", Format.fixed(family.r2, 4),
-                percent(scores.leaveOneOut), percent(scores.leaveLargestOut), percent(scores.leaveLargestOutAlone),
+                Format.share(scores.weight, decimals: 0), Format.fixed(family.r2, 4),
+                Format.error(scores.leaveOneOut), Format.error(scores.leaveLargestOut),
+                Format.error(scores.leaveLargestOutAlone),
             ]
         }
         if let nearest = fit.nearestNeighbour {
-            rows.append(["nearest observation", "", "", "", "", percent(nearest), ""])
+            rows.append(["nearest observation", "", "", "", "", Format.error(nearest), ""])
         }
         return [
             .element("h3", [:], "Families"),
@@ -355,8 +347,8 @@ package struct Report: Sendable {
             return [
                 "\(o.id)", o.key.model, ended, o.source ?? "", "\(c.layers)",
                 "\(c.dim)",
-                Format.fixed(o.userFraction * 100, 1) + " %", "\(o.seed)",
-                o.tokens > 0 && o.apen > 0 ? Numbers.count(Int(nearest: o.effectiveTokens)) : "unknown",
+                Format.share(o.userFraction), "\(o.seed)",
+                o.tokens > 0 && o.apen > 0 ? Format.count(o.effectiveTokens) : "unknown",
             ] + metrics.map { name in o.metrics[name].map { Format.quality($0.value) } ?? "" }
         }
         let left = observations.count - rows.count
@@ -366,7 +358,7 @@ package struct Report: Sendable {
                 Reports.table(
                     ["number", "model", "ended", "source", "layers", "dim", "users", "seed", "D'"] + metrics,
                     firstRight: 4, Array(rows))
-            ] + (left > 0 ? [note("\(Numbers.count(left)) more are left out; plaw export has all")] : []))
+            ] + (left > 0 ? [note("\(Format.count(left)) more are left out; plaw export has all")] : []))
     }
 }
 

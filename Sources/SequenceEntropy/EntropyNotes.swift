@@ -30,7 +30,8 @@ enum EntropyNotes {
             notes.append("pooled ApEn is 0: each item has only one successor; D' is not meaningful")
         } else if pooled[1].singletonShare > 0.5 {
             notes.append(
-                "\(percent(pooled[1].singletonShare)) of the items are followed once only: pooled ApEn is biased low")
+                "\(Format.share(pooled[1].singletonShare, decimals: 0)) of the items are followed once only: "
+                    + "pooled ApEn is biased low")
         }
         // Of the longer contexts only where it begins, and not where m = 1 has said it.
         guard followed, pooled[1].singletonShare <= 0.5 else { return notes }
@@ -63,8 +64,9 @@ enum EntropyNotes {
         }
         if perUser.tooShort * 2 > perUser.users {
             notes.append(
-                "\(percent(Double(perUser.tooShort) / Double(perUser.users))) of the users are too short for per-user ApEn with "
-                    + "m = \(perUser.m) and count as 0: the mean says more about lengths than about items")
+                Format.share(Double(perUser.tooShort) / Double(perUser.users), decimals: 0)
+                    + " of the users are too short for per-user ApEn with m = \(perUser.m) and count as 0: "
+                    + "the mean says more about lengths than about items")
         }
         if perUser.r < 0 {
             notes.append("r < 0 matches no template: per-user ApEn is 0 by definition")
@@ -77,6 +79,4 @@ enum EntropyNotes {
         }
         return notes
     }
-
-    private static func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
 }

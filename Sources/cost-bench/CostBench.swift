@@ -29,26 +29,23 @@ struct Table: ParsableCommand {
 
     func run() throws {
         let models = Self.models
-        let budget = Budget(
-            maxParameters: 2e6, maxTrainingFlops: 1e15, maxLatencySeconds: 5e-3, maxMemoryBytes: 1e9,
-            maxTrainingSeconds: 3_600)
-        var (pricing, search): ([Double], [Double]) = ([], [])
-        var (count, feasible) = (0, 0)
+        var milliseconds: [Double] = []
+        var count = 0
         for _ in 0..<rounds {
             let start = ContinuousClock.now
-            let table = CostTable(
-                models, layers: Array(1...layers), dims: (1...dims).map { 8 * $0 }, heads: (0..<heads).map { 1 << $0 })
-            let priced = ContinuousClock.now
-            feasible = table.feasible(budget).count
-            let end = ContinuousClock.now
-            count = table.count
-            pricing.append(start.duration(to: priced) / .milliseconds(1))
-            search.append(priced.duration(to: end) / .milliseconds(1))
+            let tables = models.flatMap { model in
+                (0..<heads).map { heads in
+                    var base = model.base
+                    base.heads = 1 << heads
+                    return CostTable(
+                        base, model.costs, layers: Array(1...layers), dims: (1...dims).map { 8 * $0 })
+                }
+            }
+            milliseconds.append(start.duration(to: .now) / .milliseconds(1))
+            count = tables.reduce(0) { $0 + $1.count }
         }
-        func median(_ values: [Double]) -> Double { (values.sorted()[values.count / 2] * 100).rounded() / 100 }
-        print(
-            "{\"configurations\":\(count),\"pricingMilliseconds\":\(median(pricing)),"
-                + "\"budgetMilliseconds\":\(median(search)),\"feasible\":\(feasible)}")
+        let median = (milliseconds.sorted()[rounds / 2] * 100).rounded() / 100
+        print("{\"configurations\":\(count),\"pricingMilliseconds\":\(median)}")
     }
 
     /// A cost model for each backbone, of imagined probes and trials.
@@ -124,7 +121,7 @@ struct Latency: ParsableCommand {
             print(
                 "\(probe.backbone.rawValue) \(probe.layers) x \(probe.dim) V \(probe.items) L \(probe.length): measured "
                     + "\(micro(probe.p50Seconds)) µs (p95 \(micro(probe.p95Seconds))), predicted \(micro(found.p50)) µs "
-                    + "(p95 \(micro(found.p95))), off \((error * 1_000).rounded() / 10) %")
+                    + "(p95 \(micro(found.p95))), off \(Format.share(error))")
         }
         errors.sort()
         let worst = errors.last ?? 0

@@ -49,7 +49,7 @@ struct Search: ParsableCommand {
         let first = ((Self.processor() - start) * 100).rounded() / 100
         let limited = try median(budgets) { _ = try advisor.recommend($0) }
         let free = try median(budgets) { _ in _ = try advisor.recommend(Budget()) }
-        let pareto = try median(budgets) { _ in _ = try advisor.pareto(\.parameters) }
+        let pareto = try median(budgets) { _ in _ = try advisor.pareto(.parameters) }
         print(
             "{\"candidates\":\(advisor.search.count),\"bytesPerCandidate\":"
                 + "\(Double(advisor.bytes) / Double(advisor.search.count)),"

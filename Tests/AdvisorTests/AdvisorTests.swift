@@ -26,7 +26,7 @@ struct AdvisorTests {
     static let costs = CostModel(
         facts: facts,
         speed: SpeedModel([probe(1, 16), probe(1, 64), probe(2, 32), probe(4, 64), probe(4, 16), probe(2, 128)]),
-        epochs: 30, negatives: 1)
+        epochs: EpochModel(own: [], limit: 30), negatives: 1)
 
     /// Observations of a surface with its optimum at 3 layers, dim 70.
     static let observations: [Observation] = [1, 2, 4, 8].flatMap { layers in
@@ -402,7 +402,7 @@ struct AdvisorTests {
     @Test("nothing on the Pareto front is beaten in both quality and price")
     func pareto() throws {
         let advisor = try Self.advisor()
-        let front = try advisor.pareto(\.parameters)
+        let front = try advisor.pareto(.parameters)
         #expect(front.count > 3)
         let inside = Exhaustive(advisor).entries.filter { $0.isObserved && $0.isRound && $0.isInside }
         for point in front {

@@ -26,7 +26,7 @@ import Testing
                     return Entry(
                         shape: part.first + row * part.dims.count + column, block: number,
                         isObserved: number < part.observedHeads, isRound: part.roundness[column] > 0,
-                        costs: Advisor.currencies.map { $0.cost(cost) })
+                        costs: Currency.allCases.map { cost[$0] })
                 }
             }
         }
@@ -58,16 +58,18 @@ import Testing
         for _ in 0..<300 {
             let (budget, limits) = Self.budget(entries, &random)
             let question = Question(advisor, budget, metric: "ndcg@10")
+            let shapes = advisor.search.parts.reduce(0) { $0 + $1.shapes }
             var (feasible, kept) = (0, [Int: Int]())
-            var alone = [Int: Int]()
+            var alone = [Currency: Int]()
             for entry in entries {
                 let over = (0..<5).filter { limit in limits[limit].map { entry.costs[limit] > $0 } ?? false }
                 if over.isEmpty {
                     feasible += 1
                     kept[entry.shape] = min(kept[entry.shape] ?? .max, entry.block)
                 } else if over.count == 1, entry.isObserved, entry.isRound {
-                    let former = alone[over[0]]
-                    if question.value(entry.shape) > former.map(question.value) ?? -1 { alone[over[0]] = entry.shape }
+                    let limit = Currency.allCases[over[0]]
+                    let former = alone[limit]
+                    if question.value(entry.shape) > former.map(question.value) ?? -1 { alone[limit] = entry.shape }
                 }
             }
             #expect(question.feasible == feasible && question.total == entries.count)
@@ -77,7 +79,7 @@ import Testing
                 }.keys)
             let open = observed.isEmpty ? Set(kept.keys) : observed
             #expect(question.usesObservedHeads == !observed.isEmpty)
-            #expect(Set((0..<advisor.search.shapes).filter { question.isOpen($0) }) == open)
+            #expect(Set((0..<shapes).filter { question.isOpen($0) }) == open)
             #expect(Dictionary(uniqueKeysWithValues: question.beyond) == alone)
             #expect(open.allSatisfy { question.block($0) == kept[$0] })
             let round = open.filter {

@@ -165,7 +165,7 @@ struct ChangeTests {
         #expect {
             try advisor.whatIf(Advisor.Change(usersX: 10))
         } throws: {
-            ($0 as? AdvisorError)?.kind == .outsideDomain && "\($0)".contains("2.3 e-folds")
+            ($0 as? AdvisorError)?.kind == .outsideDomain && "\($0)".contains("2.30 e-folds")
         }
         #expect(try advisor.whatIf(Advisor.Change(usersX: 10), isForced: true).grade == .refused)
         // The same of a dataset that has more than ten times the data its law has seen.

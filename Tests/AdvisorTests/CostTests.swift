@@ -48,7 +48,8 @@ import Trials
         let model = Self.model(c, items: items)
         #expect(CostModel.parameters(c, items: items) == model.parameters.count)
         let embeddings = model.table.entries.filter { $0.name == "item" }.reduce(0) { $0 + $1.count }
-        let cost = CostModel(facts: Self.facts, speed: Self.speed, epochs: 30, negatives: 1).cost(c)
+        let cost = CostModel(facts: Self.facts, speed: Self.speed, epochs: EpochModel(own: [], limit: 30), negatives: 1)
+            .cost(c)
         #expect(Int(cost.embeddingParameters) == embeddings)
         #expect(Int(cost.bodyParameters) == model.parameters.count - embeddings)
         #expect(cost.parameters == cost.embeddingParameters + cost.bodyParameters)
@@ -156,7 +157,7 @@ import Trials
         let latency = try #require(LatencyModel([Self.probe(2, 32, items: 900, length: 20)]))
         var facts = Self.facts
         facts.longestHistory = 20
-        var costs = CostModel(facts: facts, speed: Self.speed, epochs: 30, negatives: 1)
+        var costs = CostModel(facts: facts, speed: Self.speed, epochs: EpochModel(own: [], limit: 30), negatives: 1)
         let c = Configuration(layers: 2, dim: 32)
         #expect(costs.cost(c).latencyP95Seconds == nil)
         costs.latency = latency

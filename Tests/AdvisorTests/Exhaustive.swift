@@ -54,7 +54,7 @@ struct Exhaustive {
     }
 
     func feasible(_ budget: Budget) -> [Entry] {
-        entries.filter { Advisor.violation($0.cost, budget) == nil }
+        entries.filter { budget.allows($0.cost) }
     }
 
     /// What can be chosen: with the observed numbers of heads, where they keep the budget anywhere.

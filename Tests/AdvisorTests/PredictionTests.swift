@@ -117,7 +117,6 @@ import Trials
             #expect(abs(found.epochs - 40) < 1e-9)
             #expect(found.logDeviation > 0.6)
         }
-        #expect(EpochModel(constant: 30).expected(layers: 9, dim: 7).epochs.rounded() == 30)
     }
 
     @Test("how epochs change with layers and dim is found, as far as there are trials that show it")
@@ -193,63 +192,30 @@ import Trials
 
     @Test("a table's numbers are those of single configurations, in its order", arguments: [true, false])
     func table(latency: Bool) {
-        let models = Backbone.allCases.flatMap { backbone in
-            [20, 50].map { length in
-                (
-                    base: Configuration(backbone: backbone, layers: 1, dim: 2, heads: 2, maxLength: length),
-                    costs: Self.costs(backbone, latency: latency)
-                )
-            }
-        }
         let (layers, dims) = ([1, 2, 3, 7, 64, 128], [8, 12, 16, 50, 64, 100, 128, 1_024, 4_096])
-        for heads in [nil, [1, 2, 4]] {
-            let table = CostTable(models, layers: layers, dims: dims, heads: heads)
-            #expect(table.count == 8 * 54 * (heads?.count ?? 1))
-            var seen: Set<Configuration> = []
-            for index in 0..<table.count {
-                let c = table.configuration(index)
-                seen.insert(c)
-                guard c.dim % c.dimStep == 0 else {
-                    #expect(!table.isFeasible(index, Budget()))
-                    continue
+        func near(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-9 * abs(b) }
+        for backbone in Backbone.allCases {
+            let costs = Self.costs(backbone, latency: latency)
+            for (length, heads) in [(20, 1), (20, 4), (50, 2)] {
+                let base = Configuration(backbone: backbone, layers: 1, dim: 2, heads: heads, maxLength: length)
+                let table = CostTable(base, costs, layers: layers, dims: dims)
+                #expect(table.count == 54)
+                for (place, index) in layers.flatMap({ n in dims.map { (n, $0) } }).enumerated() {
+                    var c = base
+                    (c.layers, c.dim) = index
+                    #expect(table.configuration(place) == c)
+                    guard c.dim % c.dimStep == 0 else {
+                        #expect(table.parameters[place] == .infinity)
+                        continue
+                    }
+                    let cost = costs.cost(c)
+                    #expect(table.cost(place) == cost)
+                    #expect(table.parameters[place] == cost.parameters)
+                    for currency in Currency.allCases {
+                        #expect(near(table[currency][place], cost[currency]), "\(currency) of \(c)")
+                    }
                 }
-                #expect(table.isFeasible(index, Budget()))
-                let cost = table.cost(index)
-                func near(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-9 * abs(b) }
-                #expect(table.parameters[index] == cost.parameters)
-                #expect(near(table.trainingFlops[index], cost.trainingFlops), "\(c)")
-                #expect(near(table.latencySeconds[index], cost.latencySeconds), "\(c)")
-                #expect(near(table.memoryBytes[index], cost.memoryBytes), "\(c)")
-                #expect(near(table.trainingSeconds[index], cost.trainingSeconds), "\(c)")
             }
-            #expect(seen.count == table.count)
-        }
-    }
-
-    @Test("a place of a table is feasible when it keeps every limit")
-    func feasible() {
-        let table = CostTable(
-            [(Configuration(layers: 1, dim: 2), Self.costs(.sasrec, latency: true))], layers: Array(1...8),
-            dims: Array(stride(from: 8, through: 128, by: 8)))
-        // A little above a price that exists, so that rounding decides nothing.
-        func middle(_ values: [Double]) -> Double { values.sorted()[values.count / 2] * (1 + 1e-7) }
-        let budgets = [
-            Budget(maxParameters: middle(table.parameters)), Budget(maxTrainingFlops: middle(table.trainingFlops)),
-            Budget(maxLatencySeconds: middle(table.latencySeconds)), Budget(maxMemoryBytes: middle(table.memoryBytes)),
-            Budget(maxTrainingSeconds: middle(table.trainingSeconds)),
-        ]
-        let together = Budget(
-            maxParameters: budgets[0].maxParameters, maxTrainingFlops: budgets[1].maxTrainingFlops,
-            maxLatencySeconds: budgets[2].maxLatencySeconds, maxMemoryBytes: budgets[3].maxMemoryBytes,
-            maxTrainingSeconds: budgets[4].maxTrainingSeconds)
-        #expect(table.feasible(together) == (0..<table.count).filter { table.isFeasible($0, together) })
-        for index in 0..<table.count {
-            let each = budgets.map { budget in
-                let kept = Advisor.violation(table.cost(index), budget) == nil
-                return (table.isFeasible(index, budget), kept)
-            }
-            #expect(each.allSatisfy { $0.0 == $0.1 })
-            #expect(table.isFeasible(index, together) == each.allSatisfy(\.0))
         }
     }
 

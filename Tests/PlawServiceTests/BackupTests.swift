@@ -28,6 +28,21 @@ import Testing
         ]
     }
 
+    @Test("an archive has no room for a name of more than 100 bytes, and says so")
+    func longName() async throws {
+        try await withTemporaryFolder { folder in
+            for (length, isKept) in [(100, true), (101, false)] {
+                let name = String(repeating: "n", count: length)
+                try Data("x".utf8).write(to: URL(fileURLWithPath: folder + "/" + name))
+                let made = Result { try TarArchive(root: folder, files: [name], time: 0) }
+                switch made {
+                case .success: #expect(isKept)
+                case .failure(let error): #expect(!isKept && "\(error)".contains("101 bytes, expected at most 100"))
+                }
+            }
+        }
+    }
+
     @Test("plaw backup writes what a daemon elsewhere goes on with, to the same answers")
     func restored() async throws {
         try await withTemporaryFolder { folder in

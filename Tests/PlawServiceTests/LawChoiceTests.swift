@@ -267,7 +267,7 @@ import Testing
                 }
                 let law = try await call(socket, LawGet.self, LawGetParams(name: "bare", metric: Metric(.hr, 10)))
                 for choice in ["split", "mask", "candidates", "loss", "policy", "codeVersion"] {
-                    #expect(law.fit.choices[choice] == "not declared", "\(choice)")
+                    #expect(law.fit.choices[choice] == "undeclared", "\(choice)")
                 }
             }
         }

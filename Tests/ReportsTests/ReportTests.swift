@@ -103,7 +103,7 @@ final class Page: NSObject, XMLParserDelegate {
     func content() throws {
         let page = try #require(Page.read(Self.report().html))
         for number in [
-            "2 layers, dim 32", "0.0377", "0.0311 to 0.0444", "123.5 k", "4,321", "unknown", "0.8765", "w1 = 0.01230",
+            "2 layers, dim 32", "0.0377", "0.0311 to 0.0444", "123,456", "4,321", "unknown", "0.8765", "w1 = 0.01230",
             "d* = 63.90", "undeclared", "law 7",
         ] {
             #expect(page.text.contains(number), "\(number)")

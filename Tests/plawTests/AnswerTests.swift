@@ -79,7 +79,7 @@ import Testing
                 ] {
                     let shown = try await runProgram(
                         "plaw", arguments, environment: ["PLAW_SOCKET": daemon.socket])
-                    #expect(shown.code == 0 && shown.output.contains("not declared"), "\(arguments): \(shown)")
+                    #expect(shown.code == 0 && shown.output.contains("undeclared backbone"), "\(arguments): \(shown)")
                     for word in ["sasrec", "cce", "1 head", "sequences of 50"] {
                         #expect(!shown.output.contains(word), "\(arguments): \(word) in \(shown.output)")
                     }
@@ -93,11 +93,21 @@ import Testing
         for (option, value, expected) in [
             ("--max-params", "-3", "500k"), ("--max-params", "abc", "500k"), ("--max-memory", "-1GB", "200MB"),
             ("--max-latency", "-5ms", "10m"), ("--max-train-time", "0", "10m"), ("--max-flops", "-1e12", "5e12"),
+            ("--max-params", "1e300E", "500k"),
         ] {
             let refused = try await runProgram("plaw", ["recommend", "x", option, value])
             #expect(refused.code == 2 && refused.output.isEmpty)
             #expect(refused.errors.contains("\(option): found \(value), expected a"), "\(refused.errors)")
             #expect(refused.errors.contains(expected))
+        }
+        for arguments in [
+            ["what-if", "x", "--users-x", "nan"], ["calibrate", "x", "--dropout", "inf"], ["fit", "x", "--p", "nan"],
+            ["calibrate", "x", "--warmup", "half"],
+        ] {
+            let refused = try await runProgram("plaw", arguments)
+            #expect(refused.code == 2 && refused.output.isEmpty)
+            let message = "\(arguments[2]): found \(arguments[3]), expected a number such as 0.5"
+            #expect(refused.errors.contains(message), "\(refused.errors)")
         }
         #expect(
             Arguments.normalized(["law", "--x", "-3", "-", "--y=1", "-2"]) == ["law", "--x=-3", "-", "--y=1", "-2"])

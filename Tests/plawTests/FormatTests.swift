@@ -30,11 +30,21 @@ import Testing
     }
 
     @Test(
-        "what is no quantity is refused", arguments: ["", "M", "2X", "-3", "0", "nan", "inf", "1e400", "2MB/s", "ten"])
+        "what is no quantity is refused",
+        arguments: ["", "M", "2X", "-3", "0", "nan", "inf", "1e400", "2MB/s", "ten", "1e300T", "1e300E"])
     func refused(text: String) {
         #expect(Count(argument: text) == nil)
         #expect(Bytes(argument: text) == nil)
         #expect(Seconds(argument: text) == nil)
+    }
+
+    @Test("a quantity with its unit is a number that there is, and a share at most 1")
+    func range() {
+        #expect(Count(argument: "1e290E")?.value == 1e308 && Count(argument: "1e300E") == nil)
+        #expect(Seconds(argument: "1e-320us") == nil && Bytes(argument: "1e300GiB") == nil)
+        #expect(Share(argument: "100%")?.value == 1 && Share(argument: "1.5") == nil && Share(argument: "101%") == nil)
+        #expect(Number(argument: "-1e-3")?.value == -0.001)
+        for bad in ["nan", "inf", "-inf", "1e400", "", "ten"] { #expect(Number(argument: bad) == nil, "\(bad)") }
     }
 
     @Test("levels and columns are read, and refused when one part is wrong")
@@ -70,7 +80,14 @@ import Testing
         #expect(Format.fixed(-0.00004, 4) == "0.0000")
         #expect(Format.fixed(2.5, 0) == "3")
         #expect(Format.quality(0.05661) == "0.0566")
-        #expect(Format.share(0.243) == "24.3 %")
+        #expect(Format.share(0.243) == "24.3 %" && Format.share(0.243, decimals: 0) == "24 %")
+        #expect(Format.scientific(9.996e6) == "1.00e7" && Format.scientific(9.99e6) == "9.99e6")
+        #expect(Format.thousands(20_000) == "20.0 k" && Format.thousands(-1.5e6) == "-1.50 M")
+        #expect(Format.known(7.4, Format.count) == "7" && Format.known(.infinity, Format.count) == "unknown")
+        #expect(Format.known(1_234) == "1,234" && Format.known(nil) == "unknown")
+        #expect(Format.quartiles([1, 2, 3, 4, 5_000]) == "min 1, 25 % 2, median 3, 75 % 4, max 5,000")
+        #expect(Format.words(Configuration(layers: 1, dim: 8)) == "1 layer, dim 8")
+        #expect(Format.words(Configuration(layers: 2, dim: 8)) == "2 layers, dim 8")
     }
 
     @Test("tables align their columns")

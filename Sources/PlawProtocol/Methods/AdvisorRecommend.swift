@@ -81,4 +81,20 @@ package struct BudgetLimits: Sendable, Hashable {
         self.maxLatencySeconds = maxLatencySeconds
         self.maxTrainSeconds = maxTrainSeconds
     }
+    /// Errors: `RPCError.invalidParams` naming the limit that is not positive.
+    package var budget: Budget {
+        get throws(RPCError) {
+            for (field, value) in [
+                ("maxParams", maxParams), ("maxFlops", maxFlops), ("maxMemoryBytes", maxMemoryBytes),
+                ("maxLatencySeconds", maxLatencySeconds), ("maxTrainSeconds", maxTrainSeconds),
+            ] {
+                if let value, !(value > 0) {
+                    throw RPCError.parameter(field, found: "\(value)", expected: "more than 0")
+                }
+            }
+            return Budget(
+                maxParameters: maxParams, maxTrainingFlops: maxFlops, maxLatencySeconds: maxLatencySeconds,
+                maxMemoryBytes: maxMemoryBytes, maxTrainingSeconds: maxTrainSeconds)
+        }
+    }
 }

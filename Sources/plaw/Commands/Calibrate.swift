@@ -37,17 +37,17 @@ struct Calibrate: AsyncParsableCommand {
         Metric?
     @Option(help: "Validations without improvement before a training stops. Default: 10.") var patience: Int?
     @Option(help: "Limit on the epochs of a trial. Default: 200.") var maxEpochs: Int?
-    @Option(help: "Learning rate of AdamW. Default: 0.001.") var learningRate: Double?
-    @Option(help: "Dropout rate. Default: 0.5.") var dropout: Double?
+    @Option(help: "Learning rate of AdamW. Default: 0.001.") var learningRate: Number?
+    @Option(help: "Dropout rate. Default: 0.5.") var dropout: Number?
     @Option(help: "Users in an optimiser step. Default: 256.") var batchUsers: Int?
     @Option(
         help: ArgumentHelp(
             "Negatives per position, or per batch for sampled-softmax.",
             discussion: "Default: 1; 128 for bpr-max and top1-max, 256 for gbce, 1024 for sampled-softmax."))
     var negatives: Int?
-    @Option(help: "Decoupled weight decay of AdamW. Default: 0.") var weightDecay: Double?
-    @Option(help: "Largest gradient norm; 0 for no limit. Default: 0.") var clipNorm: Double?
-    @Option(help: "Share of the expected steps over which the learning rate rises. Default: 0.") var warmup: Double?
+    @Option(help: "Decoupled weight decay of AdamW. Default: 0.") var weightDecay: Number?
+    @Option(help: "Largest gradient norm; 0 for no limit. Default: 0.") var clipNorm: Number?
+    @Option(help: "Share of the expected steps over which the learning rate rises. Default: 0.") var warmup: Number?
     @Option(help: "Learning rate after warm-up: constant or cosine. Default: constant.") var schedule: RateSchedule?
     @Option(help: "Epochs that warm-up and schedule count by. Default: --max-epochs.") var scheduleEpochs: Int?
     @Option(help: "How the learning rate follows the dimension: plain or mup. Default: plain.") var widthRule:
@@ -70,8 +70,9 @@ struct Calibrate: AsyncParsableCommand {
             name: name, budgetSeconds: budget?.value, backbone: backbone, loss: loss, maxLength: maxLength,
             heads: heads,
             layers: layers?.values, dims: dims?.values, seed: seed, workers: workers, stopMetric: stopMetric,
-            patience: patience, maxEpochs: maxEpochs, learningRate: learningRate, dropout: dropout,
-            batchUsers: batchUsers, negatives: negatives, weightDecay: weightDecay, clipNorm: clipNorm, warmup: warmup,
+            patience: patience, maxEpochs: maxEpochs, learningRate: learningRate?.value, dropout: dropout?.value,
+            batchUsers: batchUsers, negatives: negatives, weightDecay: weightDecay?.value, clipNorm: clipNorm?.value,
+            warmup: warmup?.value,
             schedule: schedule, scheduleEpochs: scheduleEpochs, widthRule: widthRule, grid: grid,
             maxParams: maxParams?.value,
             maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value, maxLatencySeconds: maxLatency?.value,

@@ -9,12 +9,12 @@ struct Entropy: AsyncParsableCommand {
 
     @Argument(help: "Name of the dataset.") var name: String
     @Option(name: .customLong("m"), help: "Template length of per-user ApEn. Default: 2.") var m: Int?
-    @Option(name: .customLong("r"), help: "Tolerance of per-user ApEn. Default: 0.2.") var r: Double?
+    @Option(name: .customLong("r"), help: "Tolerance of per-user ApEn. Default: 0.2.") var r: Number?
     @Option(help: "Most recent items taken per user. Default: that of the registration.") var maxLength: Int?
     @OptionGroup var common: Common
 
     func run() async throws {
-        let params = DatasetEntropyParams(name: name, m: m, r: r, maxLength: maxLength)
+        let params = DatasetEntropyParams(name: name, m: m, r: r?.value, maxLength: maxLength)
         try await common.show(DatasetEntropy.self, params) {
             DatasetDisplay.printEntropy($0.entropy, all: true)
             DatasetDisplay.printMovement($0.movement)

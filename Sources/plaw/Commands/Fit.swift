@@ -10,12 +10,12 @@ struct Fit: AsyncParsableCommand {
     @Option(help: "Only the laws of this loss.") var loss: Loss?
     @Option(help: "Metrics to fit, each with its own option; hr@10 and ndcg@10 unless given.") var metric: [Metric] = []
     @Option(help: "huber or least-squares. Default: huber.") var estimator: String?
-    @Option(name: .customLong("p"), help: "Fix the factor p of the performance law. Default: fitted.") var p: Double?
+    @Option(name: .customLong("p"), help: "Fix the factor p of the performance law. Default: fitted.") var p: Number?
     @OptionGroup var common: Common
 
     func run() async throws {
         let params = LawFitParams(
-            name: name, loss: loss, metrics: metric.isEmpty ? nil : metric, estimator: estimator, p: p)
+            name: name, loss: loss, metrics: metric.isEmpty ? nil : metric, estimator: estimator, p: p?.value)
         try await common.show(LawFitMethod.self, params) { fitted in
             for law in fitted.laws { LawDisplay(law).printSummary() }
         }

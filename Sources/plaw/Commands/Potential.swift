@@ -35,9 +35,9 @@ struct Potential: AsyncParsableCommand {
                 table.add(
                     cells: [
                         lever.name, "\(lever.configuration.layers)", "\(lever.configuration.dim)",
-                        Format.quality(lever.gain), Format.fixed(lever.relativeGain * 100, 1) + " %",
+                        Format.quality(lever.gain), Format.share(lever.relativeGain),
                         lever.interval.map(Format.interval) ?? "unknown",
-                        lever.cost.parameters.isFinite ? Format.count(lever.cost.parameters) : "unknown",
+                        Format.known(lever.cost.parameters, Format.count),
                     ] + (isOutside ? [lever.grade.rawValue] : []))
             }
             table.print()

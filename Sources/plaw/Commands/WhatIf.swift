@@ -9,9 +9,9 @@ struct WhatIf: AsyncParsableCommand {
         abstract: "Compare the best configuration before and after a change of data, latency or length.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Factor of the number of users.") var usersX: Double?
-    @Option(help: "Factor of the interactions of each user.") var interactionsX: Double?
-    @Option(help: "Factor of the latency that the best configuration has now: 0.5.") var latencyX: Double?
+    @Option(help: "Factor of the number of users.") var usersX: Number?
+    @Option(help: "Factor of the interactions of each user.") var interactionsX: Number?
+    @Option(help: "Factor of the latency that the best configuration has now: 0.5.") var latencyX: Number?
     @Option(help: "Another maximum length; there must be a law of it.") var maxLength: Int?
     @Option(help: "Most parameters: 500k, 2M.") var maxParams: Count?
     @Option(help: "Most FLOPs of one training to convergence: 1T, 5e12.") var maxFlops: Count?
@@ -35,7 +35,8 @@ struct WhatIf: AsyncParsableCommand {
             maxParams: maxParams?.value, maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value,
             maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value)
         let params = AdvisorWhatIfParams(
-            name: name, usersX: usersX, interactionsX: interactionsX, latencyX: latencyX, maxLength: maxLength,
+            name: name, usersX: usersX?.value, interactionsX: interactionsX?.value, latencyX: latencyX?.value,
+            maxLength: maxLength,
             limits: limits, metric: metric, loss: loss, force: force ? true : nil, law: law)
         try await common.show(AdvisorWhatIf.self, params) { answer in
             func show(_ name: String, _ candidate: Candidate, _ grade: ExtrapolationGrade, _ tokens: Int?) {

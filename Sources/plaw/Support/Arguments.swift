@@ -42,10 +42,15 @@ enum Arguments {
         let count = "a number above 0 such as 500k, 2M or 5e12"
         let bytes = "a size above 0 such as 200MB or 1GiB"
         let seconds = "a duration above 0 such as 5ms, 10m or 2h"
+        let number = "a number such as 0.5 or 1e-3"
+        let numbers = [
+            "--users-x", "--interactions-x", "--latency-x", "--learning-rate", "--dropout", "--weight-decay",
+            "--clip-norm", "--warmup", "--r", "--p",
+        ]
         return [
             "--max-params": count, "--max-flops": count, "--max-memory": bytes, "--max-latency": seconds,
             "--max-train-time": seconds, "--budget": seconds,
             "--tolerance": "a share above 0, at most 1, such as 1% or 0.01",
-        ]
+        ].merging(numbers.map { ($0, number) }) { $1 }
     }()
 }

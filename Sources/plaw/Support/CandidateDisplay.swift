@@ -7,45 +7,42 @@ enum CandidateDisplay {
     ) {
         let c = configuration
         Terminal.print(
-            "\(c.layers) \(c.layers == 1 ? "layer" : "layers"), dim \(c.dim)  (\(c.words))")
+            "\(Format.words(c))  (\(c.words))")
         func words(_ value: Double, _ text: String) -> String { value.isFinite ? text : "" }
         var table = Table("expected")
         table.leftAligned = [0, 2]
         for (metric, value) in predicted.sorted(by: { $0.key < $1.key }) {
             let interval =
                 intervals[metric].map { "90 % interval \(Format.interval($0))" }
-                ?? "interval not known: no users, no repeats"
+                ?? "interval " + LawFit.Noise.unknownWords
             table.add("  " + metric, Format.quality(value), interval)
         }
         table.add("costs")
         table.add(
-            "  parameters", known(cost.parameters, Format.count),
+            "  parameters", Format.known(cost.parameters, Format.count),
             words(
                 cost.embeddingParameters,
-                "items \(known(cost.embeddingParameters, Format.count)), body \(known(cost.bodyParameters, Format.count))"
+                "items \(Format.known(cost.embeddingParameters, Format.count)), body \(Format.known(cost.bodyParameters, Format.count))"
             ))
         table.add(
-            "  training", known(cost.trainingFlops, Format.flops),
+            "  training", Format.known(cost.trainingFlops, Format.flops),
             words(
-                cost.trainingFlops, "to convergence; \(known(cost.trainingFlopsPerToken, Format.flops)) a token"))
+                cost.trainingFlops, "to convergence; \(Format.known(cost.trainingFlopsPerToken, Format.flops)) a token")
+        )
         table.add(
-            "  training time", known(cost.trainingSeconds, Format.seconds), words(cost.trainingSeconds, "on one core"))
-        table.add("  training memory", known(cost.memoryBytes, Format.bytes))
+            "  training time", Format.known(cost.trainingSeconds, Format.seconds),
+            words(cost.trainingSeconds, "on one core"))
+        table.add("  training memory", Format.known(cost.memoryBytes, Format.bytes))
         let p95 = cost.latencyP95Seconds.map { "; 95 % within \(Format.seconds($0))" } ?? ""
         table.add(
-            "  latency", known(cost.latencySeconds, Format.seconds),
+            "  latency", Format.known(cost.latencySeconds, Format.seconds),
             words(cost.latencySeconds, "to rank all items for one user on one core\(p95)"))
-        table.add("  a request", known(cost.inferenceFlops, Format.flops))
+        table.add("  a request", Format.known(cost.inferenceFlops, Format.flops))
         table.print()
     }
 
-    /// A cost as text; those that are not known are infinite.
-    private static func known(_ value: Double, _ format: (Double) -> String) -> String {
-        value.isFinite ? format(value) : "unknown"
-    }
-
     static func backbone(_ configuration: Configuration) -> String {
-        configuration.undeclared.contains("backbone") ? "backbone not declared" : configuration.backbone.rawValue
+        configuration.undeclared.contains("backbone") ? "undeclared backbone" : configuration.backbone.rawValue
     }
 
     /// - Parameter showsBackbones: where configurations of several are told apart.
@@ -61,11 +58,11 @@ enum CandidateDisplay {
             table.add(
                 cells: (showsBackbones ? [backbone(c)] : []) + ["\(c.layers)", "\(c.dim)"]
                     + metrics.map { candidate.predicted[$0].map(Format.quality) ?? "" } + [
-                        known(candidate.cost.parameters, Format.count),
-                        known(candidate.cost.trainingFlops, Format.flops),
-                        known(candidate.cost.trainingSeconds, Format.seconds),
-                        known(candidate.cost.memoryBytes, Format.bytes),
-                        known(candidate.cost.latencySeconds, Format.seconds),
+                        Format.known(candidate.cost.parameters, Format.count),
+                        Format.known(candidate.cost.trainingFlops, Format.flops),
+                        Format.known(candidate.cost.trainingSeconds, Format.seconds),
+                        Format.known(candidate.cost.memoryBytes, Format.bytes),
+                        Format.known(candidate.cost.latencySeconds, Format.seconds),
                     ])
         }
         table.print(indent: indent)

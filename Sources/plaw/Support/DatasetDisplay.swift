@@ -19,9 +19,7 @@ struct DatasetDisplay {
         table.add("users", Format.count(s.users) + ", \(Format.count(s.evaluatedUsers)) of them evaluated")
         table.add("items", Format.count(s.items))
         table.add("interactions", Format.count(s.interactions))
-        let names = ["min", "25 %", "median", "75 %", "max"]
-        let quartiles = zip(names, s.lengthQuartiles).map { "\($0) \(Format.count($1))" }
-        table.add("lengths", quartiles.joined(separator: ", "))
+        table.add("lengths", Format.quartiles(s.lengthQuartiles))
         table.add("repeated", Format.share(s.repeatedShare) + " of the interactions")
         if s.outOfOrderRows > 0 { table.add("out of order", "\(Format.count(s.outOfOrderRows)) rows, sorted by time") }
         if let mask = dataset.mask { table.add("ranking", Self.words(mask)) }
@@ -36,7 +34,7 @@ struct DatasetDisplay {
         ]
         var table = Table(cells: [])
         table.leftAligned = [0, 1]
-        for (name, count) in counts { table.add(name, count.map(Format.count) ?? "unknown") }
+        for (name, count) in counts { table.add(name, Format.known(count)) }
         table.lines.dropFirst().forEach(Terminal.print)
     }
 

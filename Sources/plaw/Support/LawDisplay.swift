@@ -94,7 +94,7 @@ struct LawDisplay {
     }
 
     private static func words(_ noise: LawFit.Noise) -> String {
-        if noise.source == .unknown { return "not known: no users, no repeats" }
+        if noise.source == .unknown { return LawFit.Noise.unknownWords }
         let users = noise.evaluation.map { ", a mean over the users by \(Format.short($0))" } ?? ""
         let paired =
             noise.correlation.map { "; trainings correlate by \(Format.fixed($0, 2)) over the users" } ?? ""
@@ -104,22 +104,20 @@ struct LawDisplay {
 
     /// Every family with its scores, or the one asked for.
     func printFamilies() {
-        func percent(_ score: FoldScore?) -> String {
-            score.map { Format.fixed($0.relativeError * 100, 2) + " %" } ?? ""
-        }
         var table = Table(
             "  family", "weight", "R^2", "rank", "condition", "one left out", "largest left out", "formula alone", "N*",
             "d*")
         for family in law.fit.fits where self.family == nil || family.family == self.family {
             let scores = family.crossValidation
             table.add(
-                "  " + family.family.rawValue, Format.fixed(scores.weight * 100, 0) + " %", Format.fixed(family.r2, 4),
+                "  " + family.family.rawValue, Format.share(scores.weight, decimals: 0), Format.fixed(family.r2, 4),
                 "\(family.rank) of \(family.names.count)", Format.short(family.conditionNumber),
-                percent(scores.leaveOneOut), percent(scores.leaveLargestOut), percent(scores.leaveLargestOutAlone),
+                Format.error(scores.leaveOneOut), Format.error(scores.leaveLargestOut),
+                Format.error(scores.leaveLargestOutAlone),
                 family.optimum.layers.map(Format.short) ?? "", family.optimum.dim.map(Format.short) ?? "")
         }
         if family == nil, let nearest = law.fit.nearestNeighbour {
-            table.add("  nearest observation", "", "", "", "", "", percent(nearest), "", "", "")
+            table.add("  nearest observation", "", "", "", "", "", Format.error(nearest), "", "", "")
         }
         table.print()
     }

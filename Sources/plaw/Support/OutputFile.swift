@@ -62,6 +62,7 @@ struct OutputFile: Sendable {
     func write(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
+            // Safe: as many bytes as there are, which live as long as the closure.
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             if count < 0, errno == EPIPE, descriptor == STDOUT_FILENO {

@@ -2,71 +2,70 @@ import ArgumentParser
 import Domain
 import PlawProtocol
 
-/// A number with an optional unit. Errors name the argument, what was found and what was expected.
-struct Quantity: Sendable, Equatable {
-    var value: Double
+/// A positive number with an optional unit: `2M`, `1.5 GiB`, `1e12`.
+protocol Quantity: ExpressibleByArgument, Sendable {
+    static var units: [String: Double] { get }
+    static var most: Double { get }
+    init(value: Double)
+}
 
-    /// Reads `2M`, `1.5 GiB`, `1e12`; nil when it is no positive number with one of the units.
-    init?(_ text: String, units: [String: Double]) {
-        let trimmed = text.drop { $0 == " " }
+extension Quantity {
+    static var most: Double { .greatestFiniteMagnitude }
+
+    /// Nil where it is no number above 0 with one of the units.
+    init?(argument: String) {
+        let trimmed = argument.drop { $0 == " " }
         // An exponent's e belongs to the number only when digits follow it, so units are split off from the end.
         let unit = String(trimmed.reversed().prefix { !$0.isNumber && $0 != "." && $0 != " " }.reversed())
         let number = trimmed.dropLast(unit.count).filter { $0 != " " && $0 != "_" && $0 != "," }
-        guard let factor = unit.isEmpty ? units[""] ?? 1 : units[unit], let value = Double(number), value > 0,
-            value.isFinite
+        guard let factor = unit.isEmpty ? 1 : Self.units[unit], let value = Double(number).map({ $0 * factor }),
+            value > 0, value <= Self.most
         else { return nil }
-        self.value = value * factor
+        self.init(value: value)
     }
 }
 
 /// `2M`: k, M, G (or B), T.
-struct Count: ExpressibleByArgument, Sendable {
+struct Count: Quantity {
     var value: Double
 
-    static let units = ["": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18]
-
-    init?(argument: String) {
-        guard let quantity = Quantity(argument, units: Self.units) else { return nil }
-        value = quantity.value
-    }
+    static let units = ["k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18]
 }
 
 /// `200MB`: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB.
-struct Bytes: ExpressibleByArgument, Sendable {
+struct Bytes: Quantity {
     var value: Double
 
     static let units: [String: Double] = [
-        "": 1, "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9,
+        "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9,
         "KiB": 1_024, "MiB": 1_048_576, "GiB": 1_073_741_824, "TiB": 1_099_511_627_776,
     ]
-
-    init?(argument: String) {
-        guard let quantity = Quantity(argument, units: Self.units) else { return nil }
-        value = quantity.value
-    }
 }
 
 /// `5ms`, `10m`: us, ms, s, m (or min), h, d; seconds without a unit.
-struct Seconds: ExpressibleByArgument, Sendable {
+struct Seconds: Quantity {
     var value: Double
 
     static let units: [String: Double] = [
-        "": 1, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400,
+        "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400,
     ]
-
-    init?(argument: String) {
-        guard let quantity = Quantity(argument, units: Self.units) else { return nil }
-        value = quantity.value
-    }
 }
 
 /// `1%` or `0.01`.
-struct Share: ExpressibleByArgument, Sendable {
+struct Share: Quantity {
+    var value: Double
+
+    static let units = ["%": 0.01]
+    static let most = 1.0
+}
+
+/// Any number but those that JSON does not have: `0.5`, `1e-3`.
+struct Number: ExpressibleByArgument, Sendable {
     var value: Double
 
     init?(argument: String) {
-        guard let quantity = Quantity(argument, units: ["": 1, "%": 0.01]), quantity.value <= 1 else { return nil }
-        value = quantity.value
+        guard let value = Double(argument), value.isFinite else { return nil }
+        self.value = value
     }
 }
 

@@ -39,6 +39,7 @@ package struct JointPosterior: Sendable {
         let spread = covariance(place, place) + noise
         guard spread > 0 else { return }
         let column = (0..<n).map { covariance($0, place) }
+        // Safe: they are n x n numbers, and live as long as the closure.
         covariances.withUnsafeMutableBufferPointer { c in
             for i in 0..<n {
                 let factor = column[i] / spread
