@@ -52,14 +52,16 @@ import Testing
                 var rows = "layers,dim,ndcg@10,users,tokens,apen,parameters,seconds,epochs,user_fraction\n"
                 for (fraction, tokens) in [("1", "1000000000000000"), ("0.5", "500000000000000")] {
                     for layers in 1...4 {
-                        rows += "\(layers),64,0.1\(layers),1000000000000000,\(tokens),1e-300,1000000000000000,1e10,"
+                        rows +=
+                            "\(layers),64,0.1\(layers),1000000000000000,\(tokens),1e-300,1000000000000000,1e10,"
                             + "1000000000,\(fraction)\n"
                     }
                 }
                 _ = try await Self.take(daemon.socket, "wide", rows)
                 try await Self.askAll(daemon.socket, "wide")
                 // D' of one row alone, which no law is fitted to.
-                _ = try await Self.take(daemon.socket, "one", "layers,dim,tokens,apen,ndcg@10\n1,16,1000000,1e-300,0.1\n")
+                _ = try await Self.take(
+                    daemon.socket, "one", "layers,dim,tokens,apen,ndcg@10\n1,16,1000000,1e-300,0.1\n")
                 try await Self.askAll(daemon.socket, "one")
                 #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.count == 2)
             }
