@@ -80,7 +80,8 @@ import Trials
             let (before, status) = try await withDaemon(in: folder) { daemon async throws in
                 _ = try await register(daemon.socket, "demo", bytes: file)
                 let params = CalibrationParams(
-                    name: "demo", budgetSeconds: isSanitized ? 2_400 : 120, layers: [1, 2, 4], dims: [8, 16], workers: 1,
+                    name: "demo", budgetSeconds: isSanitized ? 2_400 : 120, layers: [1, 2, 4], dims: [8, 16],
+                    workers: 1,
                     patience: 40, maxEpochs: 40)
                 let job = try await call(daemon.socket, CalibrationStart.self, params).job.id
                 var state = try await call(daemon.socket, JobGet.self, JobID(id: job))
