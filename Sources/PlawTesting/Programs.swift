@@ -62,6 +62,12 @@ private func updated(_ changes: [String: String]) -> Environment {
     return .inherit.updating(values)
 }
 
+/// Whether a process has ended, also where nobody has asked for its status yet.
+package func hasEnded(_ pid: Int32) -> Bool {
+    guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/stat") else { return true }
+    return String(decoding: data, as: UTF8.self).contains(") Z ")
+}
+
 /// A running plawd of a test.
 package struct DaemonProcess: Sendable {
     package let pid: Int32
@@ -119,7 +125,7 @@ package func withDaemon<T: Sendable>(
         let pid = execution.processIdentifier.value
         let daemon = DaemonProcess(pid: pid, socket: socket, state: state, log: log)
         defer { kill(pid, SIGTERM) }
-        guard await waitUntil(seconds: 20, { answers(socket, pid) || kill(pid, 0) != 0 }), answers(socket, pid) else {
+        guard await waitUntil(seconds: 20, { answers(socket, pid) || hasEnded(pid) }), answers(socket, pid) else {
             throw DaemonDidNotStart(description: "plawd did not serve within 20 s: " + daemon.logged)
         }
         do {

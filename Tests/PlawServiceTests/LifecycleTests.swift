@@ -60,7 +60,7 @@ import Trials
                 daemon.signal(SIGTERM)
                 let answer = try await waiting
                 #expect(answer.state == .running)
-                #expect(await waitUntil(seconds: 10) { kill(daemon.pid, 0) != 0 || Self.isZombie(daemon.pid) })
+                #expect(await waitUntil(seconds: 10) { hasEnded(daemon.pid) })
                 return (job, start.duration(to: .now))
             }
             #expect(status == .exited(0))
@@ -80,11 +80,6 @@ import Trials
                 #expect(try await end(of: stopped.0, daemon.socket).state == .cancelled)
             }
         }
-    }
-
-    private static func isZombie(_ pid: Int32) -> Bool {
-        guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/stat") else { return true }
-        return String(decoding: data, as: UTF8.self).contains(") Z ")
     }
 
     @Test("workers do not outlive a daemon that is killed")

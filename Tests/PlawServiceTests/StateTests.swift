@@ -33,7 +33,7 @@ import Testing
             "plawd", ["--state-directory", state, "--socket", folder + "/refused.sock"], in: folder
         ) { pid in
             // One that serves instead would never end.
-            _ = await waitUntil(seconds: 20) { access(folder + "/refused.sock", F_OK) == 0 || kill(pid, 0) != 0 }
+            _ = await waitUntil(seconds: 20) { access(folder + "/refused.sock", F_OK) == 0 || hasEnded(pid) }
             kill(pid, SIGTERM)
         }
         #expect(outcome.code == 1, "\(outcome)")
