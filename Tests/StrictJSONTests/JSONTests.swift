@@ -153,7 +153,10 @@ import Testing
         (#"{"flag":0}"#, "flag: found 0, expected true or false"),
         (#"{"list":[1,null]}"#, "list[1]: found null, expected a whole number"),
         (#"{"list":{}}"#, "list: found {}, expected an array"),
-        (#"{"metric":"hit"}"#, #"metric: found "hit", expected a metric such as hr@10, ndcg@10 or mrr@10"#),
+        (
+            #"{"metric":"hit"}"#,
+            #"metric: found "hit", expected a metric such as hr@10, ndcg@10 or mrr@10, at most @1000000"#
+        ),
         (#"{"names":{"a":1}}"#, "names.a: found 1, expected text"),
         (
             #"{"text":{"a":"0123456789012345678901234567890123456789012345678901234567890123456789"}}"#,
