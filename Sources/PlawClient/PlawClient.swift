@@ -159,7 +159,10 @@ package final class PlawClient: Sendable {
             return state.nextID
         }
         defer { state.withLock { $0.pending[id] = nil } }
-        let request = try JSONEncoder().encode(Request(id: id, method: method, params: params))
+        let encoder = JSONEncoder()
+        // The daemon keeps answers by the text of their parameters: equal ones have to read the same.
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let request = try encoder.encode(Request(id: id, method: method, params: params))
         guard request.count <= FrameLimits.requestBytes else {
             throw ClientError(
                 description: "the request has \(request.count) bytes, more than the \(FrameLimits.requestBytes) allowed"
