@@ -10,7 +10,7 @@ void plaw_die_with_parent(void);
 /// Gives way to everybody else: batch scheduling, nice 5, and first to go when memory runs out.
 void plaw_run_in_background(void);
 
-/// Bytes of this process that RLIMIT_DATA counts; 0 where the kernel does not say.
+/// Bytes of this process that RLIMIT_DATA counts, and what a sanitizer may still take; 0 where the kernel does not say.
 long plaw_data_bytes(void);
 
 /// Makes every large allocation a mapping of its own, which goes back to the kernel when it is freed.
