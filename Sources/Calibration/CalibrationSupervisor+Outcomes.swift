@@ -168,6 +168,26 @@ extension CalibrationSupervisor {
         return String(decoding: data.suffix(4_096), as: UTF8.self)
     }
 
+    /// Takes the next trial that fits the rest of the budget; those that do not are marked with the reason.
+    func nextTrial(_ queue: inout [StoredTrial], of job: Job) async -> StoredTrial? {
+        while !queue.isEmpty {
+            let trial = queue.removeFirst()
+            let scale = await epochScale(of: job.id)
+            let remaining = trainingSeconds(of: job)
+            let needed = max(0, trial.predictedSeconds * scale - trial.seconds)
+            if needed <= remaining || (trial.state.hasBegun && remaining > 2) { return trial }
+            let message =
+                "not started: needs about \(Int(nearest: needed.rounded(.up))) s, "
+                + "\(Int(max(0, remaining))) s of the budget are left"
+            do {
+                try await store.updateTrial(trial.id, state: .cancelled, seconds: trial.seconds, message: message)
+            } catch {
+                logger.error("cannot store a trial's state", metadata: ["trial": "\(trial.id)", "error": "\(error)"])
+            }
+        }
+        return nil
+    }
+
     /// Asks for one more trial of a job whose trials are chosen one at a time, and stores it before it starts; nil where there is
     /// none now.
     func chosenTrial(

@@ -252,26 +252,6 @@ package actor CalibrationSupervisor {
         await publish(id)
     }
 
-    /// Takes the next trial that fits the rest of the budget; those that do not are marked with the reason.
-    private func nextTrial(_ queue: inout [StoredTrial], of job: Job) async -> StoredTrial? {
-        while !queue.isEmpty {
-            let trial = queue.removeFirst()
-            let scale = await epochScale(of: job.id)
-            let remaining = trainingSeconds(of: job)
-            let needed = max(0, trial.predictedSeconds * scale - trial.seconds)
-            if needed <= remaining || (trial.state.hasBegun && remaining > 2) { return trial }
-            let message =
-                "not started: needs about \(Int(nearest: needed.rounded(.up))) s, "
-                + "\(Int(max(0, remaining))) s of the budget are left"
-            do {
-                try await store.updateTrial(trial.id, state: .cancelled, seconds: trial.seconds, message: message)
-            } catch {
-                logger.error("cannot store a trial's state", metadata: ["trial": "\(trial.id)", "error": "\(error)"])
-            }
-        }
-        return nil
-    }
-
     // MARK: - One trial
 
     private func run(_ stored: StoredTrial, of job: Job) async {
