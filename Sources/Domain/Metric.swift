@@ -14,6 +14,9 @@ package struct Metric: Codable, Sendable, Hashable, CustomStringConvertible {
     /// No catalogue is searched farther down.
     package static let largestK = 1_000_000
 
+    /// What is expected where a text is none.
+    package static let expected = "a metric such as hr@10, ndcg@10 or mrr@10, at most @\(largestK)"
+
     /// Reads `hr@10`; nil when the text is not `<hr|ndcg|mrr>@<integer from 1 to largestK>`.
     package init?(_ text: String) {
         let parts = text.lowercased().split(separator: "@", omittingEmptySubsequences: false)
@@ -32,7 +35,7 @@ package struct Metric: Codable, Sendable, Hashable, CustomStringConvertible {
             throw DecodingError.dataCorruptedError(
                 in: container,
                 debugDescription:
-                    "found \"\(text)\", expected a metric such as hr@10, ndcg@10 or mrr@10, at most @\(Metric.largestK)"
+                    "found \"\(text)\", expected \(Metric.expected)"
             )
         }
         self = metric

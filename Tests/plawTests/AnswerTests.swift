@@ -109,6 +109,12 @@ import Testing
             let message = "\(arguments[2]): found \(arguments[3]), expected a number such as 0.5"
             #expect(refused.errors.contains(message), "\(refused.errors)")
         }
+        for arguments in [["fit", "x", "--metric", "hr@1000001"], ["calibrate", "x", "--stop-metric", "hit"]] {
+            let refused = try await runProgram("plaw", arguments)
+            #expect(refused.code == 2 && refused.output.isEmpty)
+            let message = "\(arguments[2]): found \(arguments[3]), expected a metric such as hr@10"
+            #expect(refused.errors.contains(message), "\(refused.errors)")
+        }
         #expect(
             Arguments.normalized(["law", "--x", "-3", "-", "--y=1", "-2"]) == ["law", "--x=-3", "-", "--y=1", "-2"])
         #expect(Arguments.normalized(["--", "--x", "-3"]) == ["--", "--x", "-3"])
