@@ -62,6 +62,12 @@ package final class PreparedAnswers: Sendable {
         return answer.text
     }
 
+    /// Copies what is short enough to be kept.
+    func keep(_ text: Data, _ method: String, _ params: [UInt8], _ basis: Basis) {
+        guard text.count <= Self.longest else { return }
+        keep(ByteBuffer(bytes: text), method, params, basis)
+    }
+
     func keep(_ text: ByteBuffer, _ method: String, _ params: [UInt8], _ basis: Basis) {
         let size = text.readableBytes + params.count
         guard holds(basis), size <= Self.longest else { return }

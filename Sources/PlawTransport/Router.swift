@@ -102,7 +102,7 @@ package struct Router: Sendable {
                 return try encodeMessage(ResultResponse(id: id, result: result))
             }
             let text = try encodeMessage(result)
-            prepared.keep(ByteBuffer(bytes: text), envelope.method, envelope.params, basis)
+            prepared.keep(text, envelope.method, envelope.params, basis)
             return ResultText.around(text, id)
         }
         routes[M.name] = Route(
@@ -129,7 +129,7 @@ package struct Router: Sendable {
             let result = try await handler(params, context)
             guard let id else { return Data() }
             if let prepared, let basis, let envelope = Envelope(request) {
-                prepared.keep(ByteBuffer(bytes: result), envelope.method, envelope.params, basis)
+                prepared.keep(result, envelope.method, envelope.params, basis)
             }
             return ResultText.around(result, id)
         }

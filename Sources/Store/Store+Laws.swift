@@ -148,7 +148,7 @@ extension Store {
             while let row = try rows.next() {
                 let (fit, fitsOfFamily): (Data, Data?) = (row["fit"], row["fits"])
                 // All of them are cut out here: SQLite would parse each law more than once.
-                let array = try fitsOfFamily ?? Self.fits(of: fit)
+                let array = try fitsOfFamily ?? self.fitsText(of: fit, number: row["id"])
                 let stored: String = row["key"]
                 let key = try keys[stored] ?? sentJSON(LawKey.self, stored)
                 keys[stored] = key
@@ -181,12 +181,20 @@ extension Store {
         return text
     }
 
-    /// The text of a law's fits. Errors: when there are none.
-    private static func fits(of law: Data) throws -> Data {
-        guard let fits = try JSONText(law, values: law.count / 10).root.member("fits") else {
+    /// The text of a law's fits, which is looked for once: a stored law never changes. Errors: when there are none.
+    private func fitsText(of law: Data, number id: Int64) throws -> Data {
+        let start = law.startIndex
+        if let known = fitsOfLaws.withLock({ $0[id] }) {
+            return law[start + known.lowerBound..<start + known.upperBound]
+        }
+        guard let fits = try JSONText(law, values: law.count / 10).root.member("fits")?.source else {
             throw StoreError("read laws", "a stored law has no fits")
         }
-        return fits.source
+        fitsOfLaws.withLock { all in
+            if all.count > Self.mostLaws { all = [:] }
+            all[id] = fits.startIndex - start..<fits.endIndex - start
+        }
+        return fits
     }
 
     /// What laws of a dataset are chosen by, of those being served, newest first. Errors: `unknownDataset`.
@@ -206,13 +214,14 @@ extension Store {
             }
         }
         lawHeads.withLock { all in
-            if all.count > Self.mostHeads { all = [:] }
+            if all.count > Self.mostLaws { all = [:] }
             for head in heads { all[head.id] = head }
         }
         return heads
     }
 
-    private static let mostHeads = 10_000
+    /// Laws of which such things are known; when there are more, all is dropped and comes again.
+    private static let mostLaws = 10_000
 
     /// Numbers of the observations of all users.
     private static func onAllUsers(_ db: Database, of dataset: Int64) throws -> Set<Int64> {

@@ -25,6 +25,8 @@ package final class Store: Sendable {
     let removals = Atomic<UInt64>(0)
     let epochs = Mutex<[Loss: EpochTable]>([:])
     let lawHeads = Mutex<[Int64: LawHead]>([:])
+    /// Where the fits stand in a stored law's text.
+    let fitsOfLaws = Mutex<[Int64: Range<Int>]>([:])
     /// Counted last, and after which write.
     private let counted = Mutex<(writes: UInt64, statistics: Statistics)?>(nil)
     private let schema: String
