@@ -140,20 +140,20 @@ actor LawService {
         let page = try await store.lawTexts(
             of: params.name, params.metric, params.loss, params.family, backbone: params.backbone, id: params.law,
             before: params.before, limit: params.limit ?? .max, mostBytes: FrameLimits.responseBytes / 2)
-        let bytes = (page.laws + page.fits).reduce(100) { $0 + $1.count + 1 }
+        let bytes = page.laws.reduce(100) { $0 + $1.count + 1 } + page.fits.reduce(0) { $0 + $1.count + 1 }
         var text = Data(capacity: bytes)
-        func add(_ name: String, _ parts: [Data]) {
+        func add<Part>(_ name: String, _ parts: [Part], _ add: (Part) -> Void) {
             text.append(contentsOf: "\"\(name)\":[".utf8)
             for (number, part) in parts.enumerated() {
                 if number > 0 { text.append(UInt8(ascii: ",")) }
-                text.append(part)
+                add(part)
             }
             text.append(UInt8(ascii: "]"))
         }
         text.append(UInt8(ascii: "{"))
-        add("fits", page.fits)
+        add("fits", page.fits) { text.append($0) }
         text.append(UInt8(ascii: ","))
-        add("laws", page.laws)
+        add("laws", page.laws) { $0.add(to: &text) }
         text.append(contentsOf: (page.next.map { ",\"next\":\($0)}" } ?? "}").utf8)
         return text
     }

@@ -155,7 +155,7 @@ struct Connection: Sendable {
             let result = route.prepared?.find(envelope.method, envelope.params) ?? route.quick?(envelope)
         else { return nil }
         server.count(envelope.method)
-        return Outgoing(envelope.id, result: result)
+        return Outgoing(envelope.id, result: result.readableBytesView)
     }
 
     /// The answer of a method that has one result for ever. It is long: of one connection there is one at a time.
@@ -166,7 +166,7 @@ struct Connection: Sendable {
             !server.isStopping, let request = try? message.read(), (try? route.check(request)) != nil
         else { return nil }
         server.count(method)
-        return Outgoing(id, result: result, isShared: true)
+        return Outgoing(id, shared: result)
     }
 
     private func refuse(length: Int, limit: Int) async throws {
@@ -237,11 +237,11 @@ struct Connection: Sendable {
     }
 
     private func joined(_ responses: consuming [Response], asArray: Bool) throws -> Outgoing {
-        if !asArray, let response = responses.first { return Outgoing(response.data) }
+        if !asArray, let response = responses.first { return response.frame }
         var message = Data("[".utf8)
         for (index, response) in responses.enumerated() {
             if index > 0 { message.append(UInt8(ascii: ",")) }
-            message.append(response.data)
+            message.append(contentsOf: response.frame.message)
         }
         message.append(UInt8(ascii: "]"))
         if message.count <= FrameLimits.responseBytes { return Outgoing(message) }
@@ -252,17 +252,17 @@ struct Connection: Sendable {
 
     /// The response to a request, and what begins when it is sent.
     private struct Response {
-        var data: Data
+        var frame: Outgoing
         var followers: [Followers.Body] = []
 
-        init(data: Data, followers: [Followers.Body] = []) {
-            self.data = data
+        init(_ frame: Outgoing, followers: [Followers.Body] = []) {
+            self.frame = frame
             self.followers = followers
         }
 
         init?(_ error: RPCError, id: RequestID? = nil) {
             guard let data = try? encodeMessage(ErrorResponse(id: id, error: error)) else { return nil }
-            self.init(data: data)
+            self.init(Outgoing(data))
         }
     }
 
@@ -297,15 +297,16 @@ struct Connection: Sendable {
                 try server.subscribe(watch)
             }
             let answer = try await run(method, message, id, context)
-            let isTooLong = id != nil && answer.count > FrameLimits.responseBytes
+            let bytes = answer?.message.count ?? 0
+            let isTooLong = bytes > FrameLimits.responseBytes
             server.took(method, isTooLong ? ErrorCode.tooLarge.reason : "ok", since: arrival)
-            guard let id else { return nil }
+            guard let answer else { return nil }
             if isTooLong {
                 let error = RPCError(
-                    .tooLarge, "the answer has \(answer.count) bytes, more than \(FrameLimits.responseBytes)")
+                    .tooLarge, "the answer has \(bytes) bytes, more than \(FrameLimits.responseBytes)")
                 return Response(error, id: id)
             }
-            return Response(data: answer, followers: context.followers.take())
+            return Response(answer, followers: context.followers.take())
         } catch {
             server.countError(method)
             let refusal = refusal(error, method)
@@ -325,7 +326,7 @@ struct Connection: Sendable {
     /// Runs a request so that it can be cancelled by its id; ends exactly once either way.
     private func run(
         _ method: String, _ message: JSONNode, _ id: RequestID?, _ context: RequestContext
-    ) async throws -> Data {
+    ) async throws -> Outgoing? {
         guard let route = router.routes[method] else {
             let name = shortened(method)
             throw RPCError(.methodNotFound, "no method is named \"\(name)\"", ["method": .string(name)])
@@ -351,7 +352,7 @@ struct Connection: Sendable {
             throw RPCError(.invalidRequest, "id: a request with this id is in work")
         }
         defer { cancellations.end(id) }
-        return try await withThrowingTaskGroup(of: Data?.self) { group in
+        return try await withThrowingTaskGroup(of: Outgoing?.self) { group in
             group.addTask { try await route.run(message, id, context) }
             group.addTask {
                 for await _ in stops { throw CancellationError() }

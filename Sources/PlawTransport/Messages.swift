@@ -97,12 +97,6 @@ private let emptyObject: JSONNode = {
     return text.root
 }()
 
-struct ResultResponse<Result: Encodable>: Encodable {
-    var jsonrpc = "2.0"
-    var id: RequestID
-    var result: Result
-}
-
 package struct ErrorResponse: Encodable {
     var jsonrpc = "2.0"
     var id: RequestID?

@@ -21,19 +21,29 @@ struct Outgoing: Sendable {
         own.writeBytes(message)
     }
 
-    /// The answer with a result that is JSON already; `shared` where the same buffer belongs to many answers.
-    init(_ id: RequestID, result: ByteBuffer, isShared: Bool = false) {
+    /// The answer with a result that is JSON already.
+    init(_ id: RequestID, result: some Collection<UInt8>) {
         let start = ResultText.start(id)
-        let length = start.utf8.count + result.readableBytes + ResultText.end.utf8.count
-        own = ByteBufferAllocator().buffer(capacity: isShared ? 4 + start.utf8.count : 4 + length)
+        let length = start.utf8.count + result.count + ResultText.end.utf8.count
+        own = ByteBufferAllocator().buffer(capacity: 4 + length)
         own.writeInteger(UInt32(length))
         own.writeString(start)
-        if isShared {
-            body = result
-        } else {
-            own.writeImmutableBuffer(result)
-            own.writeString(ResultText.end)
-        }
+        own.writeBytes(result)
+        own.writeString(ResultText.end)
+    }
+
+    /// The same, whose result belongs to many answers and is not copied.
+    init(_ id: RequestID, shared result: ByteBuffer) {
+        let start = ResultText.start(id)
+        own = ByteBufferAllocator().buffer(capacity: 4 + start.utf8.count)
+        own.writeInteger(UInt32(start.utf8.count + result.readableBytes + ResultText.end.utf8.count))
+        own.writeString(start)
+        body = result
+    }
+
+    /// Of an answer that shares nothing, all behind the header.
+    var message: ByteBufferView {
+        own.viewBytes(at: own.readerIndex + 4, length: own.readableBytes - 4) ?? ByteBufferView()
     }
 }
 

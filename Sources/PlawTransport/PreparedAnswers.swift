@@ -94,16 +94,6 @@ enum ResultText {
     }
 
     static let end = "}"
-
-    /// The whole response.
-    static func around(_ result: Data, _ id: RequestID) -> Data {
-        let start = start(id)
-        var response = Data(capacity: start.utf8.count + result.count + end.utf8.count)
-        response.append(contentsOf: start.utf8)
-        response.append(result)
-        response.append(contentsOf: end.utf8)
-        return response
-    }
 }
 
 /// A request in its usual form: short, with `jsonrpc`, `id`, `method` and `params`, each once and nothing else. Such a one may be answered

@@ -56,6 +56,6 @@ final class PreparedResponder: ChannelInboundHandler {
         else { return nil }
         server.count(envelope.method)
         server.took(envelope.method, since: arrival)
-        return Outgoing(envelope.id, result: result)
+        return Outgoing(envelope.id, result: result.readableBytesView)
     }
 }

@@ -58,13 +58,16 @@ package struct Notifier: Sendable {
 
 /// The methods a server answers; nothing else here knows their names.
 package struct Router: Sendable {
+    typealias Run =
+        @Sendable (_ request: JSONNode, _ id: RequestID?, _ context: RequestContext) async throws -> Outgoing?
+
     struct Route: Sendable {
         var access: Access
         var ordering: Ordering
         /// True where a request mostly waits for something.
         var waits: Bool
-        /// Decodes the parameters of the request, runs the handler and encodes the response.
-        var run: @Sendable (_ request: JSONNode, _ id: RequestID?, _ context: RequestContext) async throws -> Data
+        /// Decodes the parameters of the request, runs the handler and encodes the response, of a notification none.
+        var run: Run
         /// Decodes the parameters alone.
         var check: @Sendable (_ request: JSONNode) throws -> Void
         /// Where answers are kept that can be given again.
@@ -92,18 +95,18 @@ package struct Router: Sendable {
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
     ) {
         let read = Self.reader(of: M.self)
-        let run: @Sendable (JSONNode, RequestID?, RequestContext) async throws -> Data = { request, id, context in
+        let run: Run = { request, id, context in
             let params = try read(request)
             // Before anything is read: what changes meanwhile makes the answer an old one.
             let basis = prepared?.basis(dataset(params))
             let result = try await handler(params, context)
-            guard let id else { return Data() }
+            guard let id else { return nil }
             guard let prepared, let basis, let envelope = Envelope(request) else {
-                return try encodeMessage(ResultResponse(id: id, result: result))
+                return Outgoing(id, result: try encodeMessage(result))
             }
             let text = try encodeMessage(result)
             prepared.keep(text, envelope.method, envelope.params, basis)
-            return ResultText.around(text, id)
+            return Outgoing(id, result: text)
         }
         routes[M.name] = Route(
             access: M.access, ordering: M.ordering, waits: M.waits, run: run, check: { _ = try read($0) },
@@ -122,16 +125,16 @@ package struct Router: Sendable {
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> Data
     ) {
         let read = Self.reader(of: M.self)
-        let run: @Sendable (JSONNode, RequestID?, RequestContext) async throws -> Data = { request, id, context in
+        let run: Run = { request, id, context in
             let params = try read(request)
             // Before anything is read: what changes meanwhile makes the answer an old one.
             let basis = prepared?.basis(dataset(params))
             let result = try await handler(params, context)
-            guard let id else { return Data() }
+            guard let id else { return nil }
             if let prepared, let basis, let envelope = Envelope(request) {
                 prepared.keep(result, envelope.method, envelope.params, basis)
             }
-            return ResultText.around(result, id)
+            return Outgoing(id, result: result)
         }
         var route = Route(
             access: M.access, ordering: M.ordering, waits: M.waits, run: run, check: { _ = try read($0) },
@@ -161,8 +164,8 @@ package struct Router: Sendable {
             access: M.access, ordering: M.ordering, waits: false,
             run: { request, id, _ in
                 try check(request)
-                guard let id else { return Data() }
-                return ResultText.around(result, id)
+                guard let id else { return nil }
+                return Outgoing(id, result: result)
             }, check: check, prepared: nil, fixed: ByteBuffer(bytes: result))
     }
 

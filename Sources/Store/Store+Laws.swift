@@ -112,7 +112,7 @@ extension Store {
     package func lawTexts(
         of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, backbone: Backbone? = nil,
         id: Int64? = nil, before: Int64?, limit: Int, mostBytes: Int
-    ) async throws(StoreError) -> (laws: [Data], fits: [Data], next: Int64?) {
+    ) async throws(StoreError) -> (laws: [LawText], fits: [Data], next: Int64?) {
         try await read("read laws") { db in
             var sql = """
                 SELECT law.id, dataset.name AS dataset, createdAt, key, fit, CASE WHEN ?1 IS NULL THEN NULL
@@ -142,7 +142,7 @@ extension Store {
             if let id { add("law.id =", id) }
             if let before { add("law.id <", before) }
             let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
-            var (laws, fits, bytes, last): ([Data], [Data], Int, Int64) = ([], [], 0, 0)
+            var (laws, fits, bytes, last): ([LawText], [Data], Int, Int64) = ([], [], 0, 0)
             // One key has a law a metric.
             var keys: [String: String] = [:]
             while let row = try rows.next() {
@@ -167,18 +167,18 @@ extension Store {
     package func lawText(_ id: Int64) async throws(StoreError) -> Data {
         try await read("read law \(id)") { db in
             let row = try Self.lawRow(db, id)
-            return Self.text(row, fit: row["fit"], key: try sentJSON(LawKey.self, row["key"]))
+            let law = Self.text(row, fit: row["fit"], key: try sentJSON(LawKey.self, row["key"]))
+            var text = Data(capacity: law.count)
+            law.add(to: &text)
+            return text
         }
     }
 
-    /// As the encoder writes it: members sorted. Names of datasets hold nothing that JSON escapes.
-    private static func text(_ row: Row, fit: Data, key: String) -> Data {
+    private static func text(_ row: Row, fit: Data, key: String) -> LawText {
         let (created, dataset, id): (String, String, Int64) = (row["createdAt"], row["dataset"], row["id"])
-        var text = Data(capacity: fit.count + key.utf8.count + 200)
-        text.append(contentsOf: "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":".utf8)
-        text.append(fit)
-        text.append(contentsOf: ",\"id\":\(id),\"key\":\(key)}".utf8)
-        return text
+        return LawText(
+            start: "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":", fit: fit,
+            end: ",\"id\":\(id),\"key\":\(key)}")
     }
 
     /// The text of a law's fits, which is looked for once: a stored law never changes. Errors: when there are none.
@@ -258,6 +258,22 @@ extension Store {
                 arguments: [id, setting]
             ).map { try decodeJSON(type, $0) }
         }
+    }
+}
+
+/// A law as JSON, as the encoder writes it with sorted members. Names of datasets hold nothing that JSON escapes.
+package struct LawText: Sendable {
+    let start: String
+    /// By far the longest; copied where it is sent.
+    let fit: Data
+    let end: String
+
+    package var count: Int { start.utf8.count + fit.count + end.utf8.count }
+
+    package func add(to text: inout Data) {
+        text.append(contentsOf: start.utf8)
+        text.append(fit)
+        text.append(contentsOf: end.utf8)
     }
 }
 

@@ -36,7 +36,13 @@ import Trials
                 let found = try await store.lawTexts(
                     of: dataset, metric, loss, family, before: before, limit: limit, mostBytes: mostBytes)
                 func texts(_ all: [Data]) -> [String] { all.map { String(decoding: $0, as: UTF8.self) } }
-                return (texts(found.laws), texts(found.fits), found.next)
+                let laws = found.laws.map { law in
+                    var text = Data()
+                    law.add(to: &text)
+                    return text
+                }
+                #expect(found.laws.map(\.count) == laws.map(\.count))
+                return (texts(laws), texts(found.fits), found.next)
             }
             let all = try await texts()
             #expect(try all.laws == laws.map(Self.text))
