@@ -42,7 +42,13 @@ enum Main {
     static func main() async {
         signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try Plaw.parseAsRoot(Arguments.normalized(Array(CommandLine.arguments.dropFirst())))
+            let arguments = Arguments.normalized(Array(CommandLine.arguments.dropFirst()))
+            let commands = Plaw.configuration.subcommands.map { $0._commandName }
+            if let message = Arguments.unknownCommand(arguments, among: commands) {
+                Terminal.note(message)
+                exit(2)
+            }
+            var command = try Plaw.parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -203,6 +203,14 @@ import Testing
                 "calibrate", "x", "--budget=-5m", "--json",
             ])
         #expect(Arguments.normalized(["export", "x", "-o", "-"]) == ["export", "x", "-o", "-"])
+        let commands = ["status", "show", "datasets", "law"]
+        #expect(Arguments.unknownCommand(["status", "x"], among: commands) == nil)
+        #expect(Arguments.unknownCommand(["--help"], among: commands) == nil)
+        #expect(Arguments.unknownCommand(["help", "law"], among: commands) == nil)
+        #expect(
+            Arguments.unknownCommand(["statu"], among: commands)?.contains("\"statu\"; did you mean status?") == true)
+        #expect(Arguments.unknownCommand(["laws"], among: commands)?.contains("did you mean law?") == true)
+        #expect(Arguments.unknownCommand(["frobnicate"], among: commands)?.contains("did you mean") == false)
         #expect(Arguments.normalized(["show", "--", "--a", "-5"]) == ["show", "--", "--a", "-5"])
         let refused = try await runProgram("plaw", ["calibrate", "x", "--budget", "-5m"])
         #expect(

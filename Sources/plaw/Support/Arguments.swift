@@ -29,6 +29,31 @@ enum Arguments {
         return result
     }
 
+    /// What is wrong where the first argument of normalized ones is the name of no command; nil where nothing is.
+    static func unknownCommand(_ arguments: [String], among commands: [String]) -> String? {
+        guard let name = arguments.first, !name.hasPrefix("-"), name != "help", !commands.contains(name) else {
+            return nil
+        }
+        let like = commands.filter { $0.hasPrefix(name) || edits($0, name) <= 2 }
+        return "Error: no command is named \"\(name)\""
+            + (like.isEmpty ? "" : "; did you mean \(like.joined(separator: " or "))?")
+            + "\nSee 'plaw --help' for all of them."
+    }
+
+    /// Letters to insert, to remove or to change until one text is the other.
+    private static func edits(_ first: String, _ second: String) -> Int {
+        var row = Array(0...second.count)
+        for (number, letter) in first.enumerated() {
+            var (diagonal, before) = (row[0], number + 1)
+            row[0] = before
+            for (place, other) in second.enumerated() {
+                before = min(before + 1, row[place + 1] + 1, diagonal + (letter == other ? 0 : 1))
+                (diagonal, row[place + 1]) = (row[place + 1], before)
+            }
+        }
+        return row[second.count]
+    }
+
     /// A parser's message, with what was expected where a quantity or a metric could not be read.
     static func explained(_ message: String) -> String {
         var lines = message.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
