@@ -13,6 +13,15 @@ extension Advisor {
                         "the law rests on \(law.places.count) configurations; 9 or more, 3 levels of each axis, make it "
                         + "trustworthy"))
         }
+        let rising = branch.observations.count { $0.status == Observation.stoppedRising }
+        if rising > 0 {
+            warnings.append(
+                Warning(
+                    code: "still-rising",
+                    message:
+                        "\(rising) of \(branch.observations.count) trainings were still rising when their policy stopped them: more "
+                        + "epochs or patience would give more, and the law does not know how much"))
+        }
         guard let lead = law.lead else { return warnings }
         let free = lead.names.filter { !lead.identified.contains($0) }
         if !free.isEmpty {

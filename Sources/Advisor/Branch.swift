@@ -34,9 +34,9 @@ package struct Branch: Sendable {
         self.base = base
         self.lawNumbers = lawNumbers
         self.costs = costs
-        let converged = observations.filter(\.converged)
-        let share = min(1, converged.map(\.userFraction).max() ?? 1)
-        let whole = converged.filter { $0.userFraction >= share }
+        let complete = observations.filter(\.isComplete)
+        let share = min(1, complete.map(\.userFraction).max() ?? 1)
+        let whole = complete.filter { $0.userFraction >= share }
         self.observations = whole
         let isRuled = key.policy.split(separator: " ").contains { $0.hasPrefix("heads<=") }
         headsByDim =

@@ -178,7 +178,7 @@ package final class CostTable: Sendable {
                 let factor = nodes[node[i]] + share[i] * (nodes[node[i] + 1] - nodes[node[i]])
                 out[i] =
                     (memory.a[i] + row.layers * memory.b[i]) * factor + row.layers * heads
-                    + Double(TrainingOptions.bytesPerParameter) * (parameters.a[i] + row.layers * parameters.b[i])
+                    + Double(costs.speed.bytesPerParameter) * (parameters.a[i] + row.layers * parameters.b[i])
             }
         }
 

@@ -1,10 +1,11 @@
+package import Domain
 internal import Glibc
 internal import PerformanceLaws
 
 /// Epochs until the stopping rule ends training, learnt from trials that converged.
 ///
-/// ln epochs = b + b_group + bN ln(N / 2) + bd ln(d / 48) + bs ln(share of users) + noise: least squares with normal priors, around 40 epochs
-/// that depend on nothing. Trials of the same law key are a group of their own; those of the same backbone and loss on other data are groups
+/// ln epochs = b + b_group + bN ln(N / 2) + bd ln(d / 48) + bs ln(share of users) + noise: least squares with normal priors, around what
+/// the recipe takes before anything was trained. Trials of the same law key are a group of their own; those of the same backbone and loss on other data are groups
 /// that tell the common part and the slopes.
 package struct EpochModel: Sendable, Hashable {
     package struct Sample: Sendable, Hashable {
@@ -29,20 +30,45 @@ package struct EpochModel: Sendable, Hashable {
     /// Epochs after which training ends in any case.
     package var limit: Double
 
-    /// Expected epochs before anything was trained: the published runs on the Amazon sets stop after 34 to 47 with a patience of 10.
-    package static let unknown = 40.0
+    /// Expected epochs before anything was trained, and how they change with ln N and ln d.
+    struct Before: Sendable, Hashable {
+        /// At 2 layers and d = 48.
+        var epochs: Double
+        var layers: Double
+        var dim: Double
+
+        init(_ recipe: Recipe) {
+            // The published runs on the Amazon sets stop after 34 to 47 epochs. With the standard recipe 2 x 64 stopped after 20 to 46 on
+            // amazon-beauty, ml-100k and lastfm, 1 x 16 after 40, 8 x 128 after 12 to 21 (docs/costs.md).
+            (epochs, layers, dim) =
+                switch recipe {
+                case .published: (40, 0, 0)
+                case .standard: (25, -0.15, -0.4)
+                }
+        }
+
+        /// ln epochs of a row.
+        func value(_ row: [Double]) -> Double { log(epochs) + layers * row[1] + dim * row[2] }
+    }
 
     private static let centre = (layers: log(2.0), dim: log(48.0))
     /// Prior standard deviations in the logarithm: the common part, a group's, each slope; and of a trial around them.
     private static let prior = (common: 0.5, group: 0.4, slope: 0.3, noise: 0.3)
 
     /// - Parameters:
+    ///   - recipe: of all of them.
     ///   - own: converged trials of the law key in question.
     ///   - others: those of the same backbone and loss elsewhere, a list for each key.
-    package init(own: [Sample], others: [[Sample]] = [], limit: Double = .infinity) {
+    package init(
+        own: [Sample], others: [[Sample]] = [], recipe: Recipe = .published, limit: Double = .infinity
+    ) {
+        let before = Before(recipe)
         let groups = [own] + others.filter { !$0.isEmpty }
         let rows = groups.enumerated().flatMap { group, samples in
-            samples.map { (Self.row($0.layers, $0.dim, $0.userFraction), group, log(Double(max(1, $0.epochs)))) }
+            samples.map { sample in
+                let row = Self.row(sample.layers, sample.dim, sample.userFraction)
+                return (row, group, log(Double(max(1, sample.epochs))) - before.value(row))
+            }
         }
         let size = 4 + groups.count
         var fit = Self.solve(rows, size: size, noise: Self.prior.noise)
@@ -55,7 +81,9 @@ package struct EpochModel: Sendable, Hashable {
         fit = Self.solve(rows, size: size, noise: noise)
         let b = fit.solution
         coefficients = [
-            log(Self.unknown) + b[0] + b[4] - b[1] * Self.centre.layers - b[2] * Self.centre.dim, b[1], b[2], b[3],
+            log(before.epochs) + b[0] + b[4] - (b[1] + before.layers) * Self.centre.layers
+                - (b[2] + before.dim) * Self.centre.dim,
+            b[1] + before.layers, b[2] + before.dim, b[3],
         ]
         let used = [0, 4, 1, 2, 3]
         covariance = used.flatMap { i in used.map { fit.inverse[i * size + $0] } }
@@ -82,10 +110,10 @@ package struct EpochModel: Sendable, Hashable {
     }
 
     private static func predicted(_ row: ([Double], Int, Double), _ b: [Double]) -> Double {
-        log(unknown) + zip(row.0, b).reduce(0) { $0 + $1.0 * $1.1 } + b[4 + row.1]
+        zip(row.0, b).reduce(0) { $0 + $1.0 * $1.1 } + b[4 + row.1]
     }
 
-    /// Posterior mean around 40 epochs, and covariance: (X'X / noise² + prior)^-1.
+    /// Posterior mean of what differs from what was expected before, and covariance: (X'X / noise² + prior)^-1.
     private static func solve(
         _ rows: [([Double], Int, Double)], size: Int, noise: Double
     ) -> (solution: [Double], inverse: [Double]) {
@@ -100,7 +128,7 @@ package struct EpochModel: Sendable, Hashable {
             x[4 + group] = 1
             for i in 0..<size where x[i] != 0 {
                 for j in 0..<size { a[i * size + j] += x[i] * x[j] / (noise * noise) }
-                b[i] += x[i] * (value - log(unknown)) / (noise * noise)
+                b[i] += x[i] * value / (noise * noise)
             }
         }
         // The prior keeps it positive definite, but for more trials than there are.

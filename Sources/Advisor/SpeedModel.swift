@@ -15,14 +15,18 @@ package struct SpeedModel: Sendable, Hashable {
     let userSeconds: Quantity
     let latency: Quantity
     let memory: Quantity
+    /// What a training holds for each parameter.
+    let bytesPerParameter: Int
     private let training: Drift
     private let ranking: Drift
 
     /// - Precondition: there is a probe; all have the same number of heads.
     /// - Parameter trials: of the probes' dataset and setting, oldest first.
-    package init(_ probes: [ThroughputProbe], trials: [TrialTiming] = []) {
+    /// - Parameter averages: whether the trainings in question keep an average of the parameters.
+    package init(_ probes: [ThroughputProbe], trials: [TrialTiming] = [], averages: Bool = false) {
         precondition(!probes.isEmpty, "a speed model needs a probe")
         heads = probes[0].heads
+        bytesPerParameter = TrainingOptions.bytesPerParameter(averages: averages)
         let nodes = LatticeNodes(
             through: probes.map { ($0.layers, $0.dim) } + trials.map { ($0.configuration.layers, $0.configuration.dim) }
         )
@@ -31,7 +35,11 @@ package struct SpeedModel: Sendable, Hashable {
         latency = Quantity(probes, nodes: nodes) { $0.latencySeconds }
         // What a training holds beside five words a parameter grows with all parts but the last.
         memory = Quantity(probes, parts: 4, nodes: nodes) {
-            max(1, $0.memoryBytes - Self.parameterBytes($0.parameters))
+            max(
+                1,
+                $0.memoryBytes
+                    - Double(
+                        ($0.bytesPerParameter ?? TrainingOptions.bytesPerParameter(averages: false)) * $0.parameters))
         }
         func drift(_ quantity: Quantity, _ actual: (TrialTiming) -> Double) -> Drift {
             Drift(
@@ -48,9 +56,7 @@ package struct SpeedModel: Sendable, Hashable {
         userSeconds = users.scaled(by: ranking)
     }
 
-    private static func parameterBytes(_ parameters: Int) -> Double {
-        Double(TrainingOptions.bytesPerParameter * parameters)
-    }
+    private func parameterBytes(_ parameters: Int) -> Double { Double(bytesPerParameter * parameters) }
 
     /// How much longer a training takes beside others: they share caches and memory.
     package static func beside(_ atOnce: Int) -> Double { atOnce > 1 ? 1.25 : 1 }
@@ -62,7 +68,7 @@ package struct SpeedModel: Sendable, Hashable {
             layers: c.layers, dim: c.dim, heads: c.heads, tokensPerSecond: 1 / tokenSeconds.value(c.layers, c.dim),
             evaluatedUsersPerSecond: 1 / userSeconds.value(c.layers, c.dim),
             latencySeconds: latency.value(c.layers, c.dim),
-            memoryBytes: memory.value(c.layers, c.dim) + Self.parameterBytes(parameters)
+            memoryBytes: memory.value(c.layers, c.dim) + parameterBytes(parameters)
                 + Double(c.layers) * headBytes(facts) * Double(c.heads - heads),
             parameters: parameters)
     }

@@ -27,8 +27,13 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     /// Whether trials are chosen one at a time: nobody asked for levels.
     package var isSequential: Bool { layers == nil && dims == nil }
 
-    /// Resolves a request. Errors: `RPCError.invalidParams` naming the member, what was found and what was expected.
-    package init(_ params: CalibrationParams, mask: CandidateMask, availableWorkers: Int) throws(RPCError) {
+    /// Longest sequence unless told.
+    package static let standardLength = 50
+
+    /// Resolves a request; `trained` is what the recipe looks at. Errors: `RPCError.invalidParams` naming the member, what was found and what was expected.
+    package init(
+        _ params: CalibrationParams, trained: Recipe.Facts, mask: CandidateMask, availableWorkers: Int
+    ) throws(RPCError) {
         func check(_ field: String, _ holds: Bool, _ found: Any, _ expected: String) throws(RPCError) {
             guard holds else {
                 throw RPCError.parameter(field, found: "\(found)", expected: expected)
@@ -38,7 +43,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         budgetSeconds = params.budgetSeconds ?? 600
         backbone = params.backbone ?? .sasrec
         loss = params.loss ?? .cce
-        maxLength = params.maxLength ?? 50
+        maxLength = params.maxLength ?? Self.standardLength
         heads = params.heads ?? 2
         grid = params.grid
         layers = (params.grid?.layers ?? params.layers).map { Array(Set($0)).sorted() }
@@ -50,16 +55,24 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         tolerance = params.tolerance ?? 0.01
         workers = min(params.workers ?? availableWorkers, availableWorkers)
         self.mask = mask
-        let standard = TrainingOptions()
-        options = TrainingOptions(
-            learningRate: params.learningRate ?? standard.learningRate,
-            weightDecay: params.weightDecay ?? standard.weightDecay, clipNorm: params.clipNorm ?? standard.clipNorm,
-            batchUsers: params.batchUsers ?? standard.batchUsers, dropout: params.dropout ?? standard.dropout,
-            negatives: params.negatives ?? loss.standardNegatives, maxEpochs: params.maxEpochs ?? standard.maxEpochs,
-            patience: params.patience ?? standard.patience, stopMetric: params.stopMetric ?? standard.stopMetric,
-            warmup: params.warmup ?? standard.warmup, schedule: params.schedule ?? standard.schedule,
-            scheduleEpochs: params.scheduleEpochs ?? standard.scheduleEpochs,
-            widthRule: params.widthRule ?? standard.widthRule)
+        var options = (params.recipe ?? .standard).options(trained, loss: loss)
+        func take<Value>(_ value: Value?, _ member: WritableKeyPath<TrainingOptions, Value>) {
+            if let value { options[keyPath: member] = value }
+        }
+        take(params.learningRate, \.learningRate)
+        take(params.weightDecay, \.weightDecay)
+        take(params.clipNorm, \.clipNorm)
+        take(params.batchUsers, \.batchUsers)
+        take(params.dropout, \.dropout)
+        take(params.negatives, \.negatives)
+        take(params.maxEpochs, \.maxEpochs)
+        take(params.patience, \.patience)
+        take(params.stopMetric, \.stopMetric)
+        take(params.warmup, \.warmup)
+        take(params.schedule, \.schedule)
+        take(params.scheduleEpochs, \.scheduleEpochs)
+        take(params.widthRule, \.widthRule)
+        self.options = options
         let seed = params.seed ?? 1
         try check("seed", seed >= 0, seed, "0 or more")
         self.seed = UInt64(max(0, seed))

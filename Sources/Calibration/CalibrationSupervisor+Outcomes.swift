@@ -27,6 +27,8 @@ extension CalibrationSupervisor {
         case .converged: nil
         case .stoppedByBudget:
             "stopped by the budget after \(result.epochs) epochs, before it converged; not used in the fit"
+        case .stoppedRising:
+            "stopped after \(result.epochs) epochs while it was still rising: --patience and --max-epochs give it more"
         case .diverged, .failed: result.message ?? result.status.rawValue
         }
     }
@@ -62,7 +64,7 @@ extension CalibrationSupervisor {
     /// What a trial adds to the laws; nil when it gave no metrics.
     /// Errors: `StoreError`.
     func observation(of result: TrialResult, trial: StoredTrial, job: Job) async throws -> Observation? {
-        guard result.status == .converged || result.status == .stoppedByBudget else { return nil }
+        guard ![.diverged, .failed].contains(result.status) else { return nil }
         let dataset = try await store.dataset(job.dataset)
         // Only datasets with interactions, and so with entropy, have trials.
         guard let entropy = dataset.info.entropy else { return nil }
@@ -73,7 +75,7 @@ extension CalibrationSupervisor {
             configuration: spec.configuration, tokens: result.tokens, apen: entropy.dataApEn,
             userFraction: spec.userFraction, seed: spec.seed, users: result.users, metrics: result.test,
             epochs: result.epochs, seconds: result.seconds, converged: result.status == .converged, job: job.id,
-            trial: trial.id)
+            trial: trial.id, status: result.status == .stoppedRising ? Observation.stoppedRising : nil)
     }
 
     /// Seconds until the end: what the queued and running trials still need, spread over the workers, within the budget.

@@ -133,7 +133,7 @@ package struct Observation: Codable, Sendable, Hashable {
     package var metrics: [String: Measurement]
     package var epochs: Int
     package var seconds: Double
-    /// False when the budget ended the trial before its stopping rule did; such trials are kept but not fitted.
+    /// Whether the trial ended by its stopping rule, and no longer rose.
     package var converged: Bool
     /// The job and trial it came from.
     package var job: Int64?
@@ -171,6 +171,13 @@ package struct Observation: Codable, Sendable, Hashable {
         self.parameters = parameters
         self.source = source
     }
+
+    /// The status of a training that its policy ended, by patience or the most epochs, while it still rose.
+    package static let stoppedRising = "stoppedRising"
+
+    /// Whether it ended as its policy says, by patience or by the most epochs, so that laws may hold it against others of its key. What a
+    /// budget cut short is kept and shown alone.
+    package var isComplete: Bool { converged || status == Self.stoppedRising }
 
     /// Quality-adjusted data size D' = tokens / ApEn. Where an import leaves one of them unsaid, the share of the users: D' in
     /// units of that of all users, and the key keeps such observations apart.

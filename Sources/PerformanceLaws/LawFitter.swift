@@ -58,7 +58,7 @@ package struct LawFitter {
                 description: "observations \(first.id) and \(other.id) are not comparable: "
                     + Self.difference(first.key, other.key), reason: "mixed-keys")
         }
-        let usable = observations.filter { $0.converged && $0.metrics[metric.description] != nil }
+        let usable = observations.filter { $0.isComplete && $0.metrics[metric.description] != nil }
         guard usable.count >= Self.fewest else {
             throw LawError(
                 description:

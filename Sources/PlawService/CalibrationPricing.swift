@@ -35,9 +35,11 @@ struct CalibrationPricing: Sendable {
                 seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
         ).lawKey(datasetVersion: dataset.version, filter: dataset.options.filter)
         self.key = key
-        before = try await store.observations(of: settings.dataset).filter { $0.key == key && $0.converged }
+        before = try await store.observations(of: settings.dataset).filter { $0.key == key && $0.isComplete }
         epochs = try await EpochModel(store, key: key, limit: Double(settings.options.maxEpochs))
-        speed = try await SpeedModel(probes, store, dataset: settings.dataset, setting: settings.speedSetting)
+        speed = try await SpeedModel(
+            probes, store, dataset: settings.dataset, setting: settings.speedSetting,
+            averages: settings.options.averaging > 0)
     }
 
     /// Seconds of an epoch and of what comes after the last.

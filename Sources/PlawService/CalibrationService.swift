@@ -64,8 +64,12 @@ actor CalibrationService {
         guard let mask = dataset.info.mask, !dataset.corpusFile.isEmpty else {
             throw DatasetService.noInteractions(params.name, "there is nothing to train on")
         }
-        let settings = try CalibrationSettings(params, mask: mask, availableWorkers: configuration.workers)
         let corpus = layout.corpora + "/" + dataset.corpusFile
+        let trained = try await offload.run {
+            try Recipe.Facts(Corpus(path: corpus), maxLength: params.maxLength ?? CalibrationSettings.standardLength)
+        }
+        let settings = try CalibrationSettings(
+            params, trained: trained, mask: mask, availableWorkers: configuration.workers)
         let facts = try await offload.run {
             try DatasetFacts(
                 corpus: Corpus(path: corpus), info: dataset.info, maxLength: settings.maxLength,
@@ -84,7 +88,8 @@ actor CalibrationService {
             var sampled = params
             sampled.loss = .sampledSoftmax
             let other = try await self.pricing(
-                CalibrationSettings(sampled, mask: mask, availableWorkers: configuration.workers), dataset.info, facts,
+                CalibrationSettings(sampled, trained: trained, mask: mask, availableWorkers: configuration.workers),
+                dataset.info, facts,
                 corpus: corpus
             )
             let choice = LossChoice(full: pricing.planner, sampled: other.planner, items: facts.items)
@@ -177,6 +182,11 @@ struct SpeedSetting {
         key.policy.split(separator: " ").first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }
     }
 
+    /// Whether trainings of this key keep an average of the parameters.
+    static func averages(_ key: LawKey) -> Bool {
+        key.policy.split(separator: " ").contains { $0.hasPrefix("average=") && $0 != "average=0.0" }
+    }
+
     static func batchUsers(_ key: LawKey) -> Int { number("batch=", key) ?? 256 }
 
     /// Epochs after which a training of this key ends in any case.
@@ -188,6 +198,17 @@ struct SpeedSetting {
         text = CalibrationSettings.speedSetting(
             backbone: key.backbone, loss: key.loss, maxLength: key.maxLength, heads: heads, batchUsers: batch,
             negatives: max(1, key.negatives))
+    }
+}
+
+extension LawKey {
+    /// The recipe of its trainings; nil where they were not trained by one of plawd's.
+    var recipe: Recipe? {
+        let words = policy.split(separator: " ")
+        guard let named = words.first(where: { $0.hasPrefix("recipe=") }) else {
+            return words.first == "adamw" ? .published : nil
+        }
+        return Recipe.allCases.first { named.hasPrefix("recipe=\($0.rawValue)") }
     }
 }
 
@@ -205,17 +226,21 @@ extension EpochModel {
                 ($0.layers, $0.dim, $0.userFraction, $0.epochs) < ($1.layers, $1.dim, $1.userFraction, $1.epochs)
             }
         }
-        // A few dozen other keys say all that others can say.
-        let others = groups.filter { $0.key != key }.suffix(24).map(samples)
-        self.init(own: groups.first { $0.key == key }.map(samples) ?? [], others: others, limit: limit)
+        // A few dozen other keys say all that others can say; those of another recipe, or of none that is known here, say nothing.
+        let others = groups.filter { $0.key != key && $0.key.recipe == key.recipe }.suffix(24).map(samples)
+        self.init(
+            own: groups.first { $0.key == key }.map(samples) ?? [], others: others,
+            recipe: key.recipe == .standard ? .standard : .published, limit: limit)
     }
 }
 
 extension SpeedModel {
     /// Probes of a dataset in a setting, with the trials that were trained there in the same setting.
-    init(_ probes: [ThroughputProbe], _ store: Store, dataset: String, setting: String) async throws {
+    init(
+        _ probes: [ThroughputProbe], _ store: Store, dataset: String, setting: String, averages: Bool
+    ) async throws {
         guard let first = setting.split(separator: " ").first, let backbone = Backbone(rawValue: String(first)) else {
-            self.init(probes)
+            self.init(probes, averages: averages)
             return
         }
         let loss = setting.split(separator: " ").dropFirst().first.flatMap { Loss(rawValue: String($0)) } ?? .cce
@@ -227,7 +252,7 @@ extension SpeedModel {
                         backbone: c.backbone, loss: c.loss, maxLength: c.maxLength, heads: c.heads,
                         batchUsers: trial.batchUsers, negatives: c.loss.scoresCatalogue ? 1 : trial.negatives)
         }
-        self.init(probes, trials: Array(trials.suffix(200)))
+        self.init(probes, trials: Array(trials.suffix(200)), averages: averages)
     }
 }
 

@@ -125,7 +125,7 @@ struct LawChoice {
         guard let metric = served.first?.usual?.metric.description else { return [] }
         let own = Set(served.map(\.key))
         func best(_ observations: [Observation]) -> Double? {
-            observations.filter { $0.converged && $0.userFraction >= 1 }.compactMap { $0.metrics[metric]?.value }.max()
+            observations.filter { $0.isComplete && $0.userFraction >= 1 }.compactMap { $0.metrics[metric]?.value }.max()
         }
         let top = best(observations.filter { own.contains($0.key) }) ?? 0
         let fitted = Set(known.map(\.key))

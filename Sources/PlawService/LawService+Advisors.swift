@@ -194,7 +194,8 @@ extension LawService {
         let speed =
             probes.isEmpty
             ? SpeedModel([Self.noSpeed])
-            : try await SpeedModel(probes, store, dataset: dataset.info.name, setting: settings.text)
+            : try await SpeedModel(
+                probes, store, dataset: dataset.info.name, setting: settings.text, averages: SpeedSetting.averages(key))
         let model = CostModel(
             facts: facts, speed: speed, epochs: epochs, negatives: key.negatives,
             latency: LatencyModel(try await store.latencies(key.backbone, heads: heads)))

@@ -117,7 +117,7 @@ actor LawService {
         }
         var seen: Set<Identity> = []
         // What was trained to the end comes before what a budget cut short.
-        let ordered = observations.filter(\.converged) + observations.filter { !$0.converged }
+        let ordered = observations.filter(\.isComplete) + observations.filter { !$0.isComplete }
         return ordered.filter {
             seen.insert(
                 Identity(configuration: $0.configuration, userFraction: $0.userFraction, seed: $0.seed)
@@ -127,7 +127,7 @@ actor LawService {
 
     /// The metrics fitted unless others are asked for; of imports without them, those there are.
     private static func metrics(of observations: [Observation]) -> [Metric] {
-        let names = Set(observations.filter(\.converged).flatMap(\.metrics.keys))
+        let names = Set(observations.filter(\.isComplete).flatMap(\.metrics.keys))
         let usual = metrics.filter { names.contains($0.description) }
         if !usual.isEmpty || names.isEmpty { return usual.isEmpty ? metrics : usual }
         return names.compactMap { Metric($0) }.sorted { ($0.k, $0.kind.rawValue) < ($1.k, $1.kind.rawValue) }

@@ -13,7 +13,7 @@ struct StoredRanks: Sendable {
     /// Ranks that are missing, damaged or of other users are left out: without them errors are taken as independent.
     init(_ observations: [Observation], trialsFolder: String) {
         var users: [UInt32]?
-        for observation in observations.suffix(Self.most) where observation.converged {
+        for observation in observations.suffix(Self.most) where observation.isComplete {
             guard let trial = observation.trial,
                 let stored = try? Ranks(contentsOf: TrialDirectory(path: "\(trialsFolder)/\(trial)").ranksPath)
             else { continue }

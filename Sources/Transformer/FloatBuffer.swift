@@ -31,4 +31,9 @@ package final class FloatBuffer: @unchecked Sendable {
         precondition(other.count == count, "buffers of different size")
         p.update(from: other.p, count: count)
     }
+
+    package func swap(with other: FloatBuffer) {
+        precondition(other.count == count, "buffers of different size")
+        for i in 0..<count { (p[i], other.p[i]) = (other.p[i], p[i]) }
+    }
 }

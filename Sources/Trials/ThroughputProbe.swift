@@ -12,10 +12,13 @@ package struct ThroughputProbe: Codable, Sendable, Hashable {
     /// Predicted peak resident bytes of a training.
     package var memoryBytes: Double
     package var parameters: Int
+    /// Of `memoryBytes`, what each parameter takes; nil in probes of older workers, which had 20.
+    package var bytesPerParameter: Int?
 
     package init(
         layers: Int, dim: Int, heads: Int, tokensPerSecond: Double, evaluatedUsersPerSecond: Double,
-        latencySeconds: Double, memoryBytes: Double, parameters: Int
+        latencySeconds: Double, memoryBytes: Double, parameters: Int,
+        bytesPerParameter: Int? = nil
     ) {
         self.layers = layers
         self.dim = dim
@@ -25,5 +28,6 @@ package struct ThroughputProbe: Codable, Sendable, Hashable {
         self.latencySeconds = latencySeconds
         self.memoryBytes = memoryBytes
         self.parameters = parameters
+        self.bytesPerParameter = bytesPerParameter
     }
 }

@@ -14,6 +14,12 @@ extension TrialSpec {
             let epochs = o.scheduleEpochs > 0 ? o.scheduleEpochs : o.maxEpochs
             policy += " schedule=\(o.schedule.rawValue) warmup=\(o.warmup) over=\(epochs)"
         }
+        if o.differsFromPublished {
+            policy +=
+                " recipe=\(o.recipe == .published ? o.recipe.rawValue : "\(o.recipe.rawValue)-\(Recipe.version)") item-rate=\(o.itemRate) average=\(o.averaging) "
+                + "warmup-steps=\(o.warmupSteps) begin=\(o.initialisation.rawValue) patience-steps=\(o.patienceSteps) "
+                + "patience-share=\(o.patienceShare) gain=\(o.leastGain)"
+        }
         if o.widthRule != .plain { policy += " width=\(o.widthRule.rawValue)" }
         if c.loss == .gbce { policy += " t=\(o.calibration)" }
         if c.loss == .sampledSoftmax { policy += " sampling=\(o.sampling.rawValue)" }

@@ -78,8 +78,11 @@ package struct TrialProgress: Codable, Sendable, Hashable {
 /// What a finished worker leaves as `result.json`, last and atomically.
 package struct TrialResult: Codable, Sendable, Hashable {
     package enum Status: String, Codable, Sendable, Hashable {
-        /// Stopped by patience or the epoch limit.
+        /// Stopped by patience or by the epoch limit, when it no longer rose.
         case converged
+        /// Stopped by patience or by the epoch limit while the stopping metric was still rising: its best value stood more than 2 % above
+        /// what it was before the last quarter of the epochs.
+        case stoppedRising
         /// Stopped by `maxSeconds` at a checkpoint; metrics are of the best epoch so far.
         case stoppedByBudget
         /// A loss or a score was not finite.
@@ -108,11 +111,14 @@ package struct TrialResult: Codable, Sendable, Hashable {
     package var secondsPerValidation: Double
     /// Drawn items that each target was ranked against; nil for the full ranking.
     package var sampledRanking: Int?
+    /// The stopping metric on the validation targets after each epoch; nil in results of older workers.
+    package var curve: [Double]?
 
     package init(
         status: Status, message: String? = nil, epochs: Int, bestEpoch: Int, seconds: Double, tokensPerSecond: Double,
         tokens: Int, parameters: Int, peakMemoryBytes: Int, users: Int, validation: [String: Measurement],
-        test: [String: Measurement], secondsPerEpoch: Double, secondsPerValidation: Double, sampledRanking: Int? = nil
+        test: [String: Measurement], secondsPerEpoch: Double, secondsPerValidation: Double, sampledRanking: Int? = nil,
+        curve: [Double]? = nil
     ) {
         self.status = status
         self.message = message
@@ -129,5 +135,6 @@ package struct TrialResult: Codable, Sendable, Hashable {
         self.secondsPerEpoch = secondsPerEpoch
         self.secondsPerValidation = secondsPerValidation
         self.sampledRanking = sampledRanking
+        self.curve = curve
     }
 }

@@ -3,6 +3,7 @@ import CPlaw
 import Domain
 import Glibc
 import Interactions
+import Transformer
 import Trials
 
 #if canImport(FoundationEssentials)
@@ -54,7 +55,10 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "Inner width of the feed-forward layers as a multiple of d. Default: 4, for llama 8/3.")
     var feedForward: Double?
     @Option(help: "Longest sequence the model sees.") var maxLength = 50
-    @Option(name: .customLong("batch"), help: "Users in an optimiser step.") var batchUsers = 256
+    @Option(help: ArgumentHelp("Recipe, from which the options below may differ: \(names(Recipe.self)).")) var recipe:
+        Recipe = .standard
+    @Option(name: .customLong("batch"), help: "Users in an optimiser step. Default: the recipe's; published 256.")
+    var batchUsers: Int?
     @Option(help: "Negatives per position, or per batch for sampled-softmax. Default: as published for the loss.")
     var negatives: Int?
     @Option(help: "Share of the calibration t of gbce, 0 to 1.") var calibration = 0.75
@@ -62,18 +66,30 @@ struct ModelOptions: ParsableArguments {
         help: ArgumentHelp("What sampled-softmax draws from: \(names(NegativeSampling.self)).")
     ) var sampling: NegativeSampling = .popularity
     @Option(help: "Standard deviation of the initial weights and embeddings.") var initialDeviation = 0.02
+    @Option(
+        help: ArgumentHelp("How weights begin: \(names(Initialisation.self)). Default: the recipe's; published plain."))
+    var initialisation: Initialisation?
     @Option(help: "Dropout rate.") var dropout = 0.5
     @Option(name: .customLong("lr"), help: "Learning rate.") var learningRate = 1e-3
+    @Option(help: "Factor of the learning rate of item embeddings. Default: the recipe's; published 1.")
+    var itemRate: Double?
+    @Option(
+        help: ArgumentHelp(
+            "Mean age of the averaged parameters that are ranked, as a share of the steps; 0 ranks the last ones.",
+            discussion: "Default: the recipe's; published 0.")) var averaging: Double?
     @Option(help: "Decoupled weight decay.") var weightDecay = 0.0
     @Option(help: "Largest gradient norm; 0 for none.") var clipNorm = 0.0
     @Option(help: "Share of the expected steps over which the learning rate rises.") var warmup = 0.0
+    @Option(help: "The same in steps, where that is more. Default: the recipe's; published 0.") var warmupSteps: Int?
     @Option(
         help: ArgumentHelp("Learning rate after warm-up: \(names(RateSchedule.self)).")
     ) var schedule: RateSchedule = .constant
     @Option(help: "Epochs that warm-up and schedule count by. Default: --epochs.") var scheduleEpochs = 0
     @Option(
-        help: ArgumentHelp("How the learning rate follows the dimension: \(names(WidthRule.self)).")
-    ) var widthRule: WidthRule = .plain
+        help: ArgumentHelp(
+            "How learning rate and dropout follow the dimension: \(names(WidthRule.self)). Default: the recipe's; published plain."
+        )
+    ) var widthRule: WidthRule?
     @Option(
         help: ArgumentHelp("Update of item embeddings: \(names(ItemUpdate.self)).")
     ) var itemUpdate: ItemUpdate = .sparse
@@ -86,14 +102,29 @@ struct ModelOptions: ParsableArguments {
         return configuration
     }
 
-    func options() throws -> TrainingOptions {
-        let options = TrainingOptions(
-            learningRate: learningRate, weightDecay: weightDecay, clipNorm: clipNorm, batchUsers: batchUsers,
-            dropout: dropout, negatives: negatives ?? loss.standardNegatives, warmup: warmup, schedule: schedule,
-            scheduleEpochs: scheduleEpochs, widthRule: widthRule, itemUpdate: itemUpdate, calibration: calibration,
-            sampling: sampling, initialDeviation: initialDeviation)
-        if let problem = options.problem { throw ValidationError(problem.message) }
-        return options
+    /// What the recipe says for this corpus, and what was asked for besides.
+    func options(_ corpus: Corpus) throws -> TrainingOptions {
+        var o = recipe.options(Recipe.Facts(corpus, maxLength: maxLength), loss: loss)
+        o.learningRate = learningRate
+        o.weightDecay = weightDecay
+        o.clipNorm = clipNorm
+        o.dropout = dropout
+        o.warmup = warmup
+        o.schedule = schedule
+        o.scheduleEpochs = scheduleEpochs
+        o.itemUpdate = itemUpdate
+        o.calibration = calibration
+        o.sampling = sampling
+        o.initialDeviation = initialDeviation
+        if let batchUsers { o.batchUsers = batchUsers }
+        if let negatives { o.negatives = negatives }
+        if let initialisation { o.initialisation = initialisation }
+        if let itemRate { o.itemRate = itemRate }
+        if let averaging { o.averaging = averaging }
+        if let widthRule { o.widthRule = widthRule }
+        if let warmupSteps { o.warmupSteps = warmupSteps }
+        if let problem = o.problem { throw ValidationError(problem.message) }
+        return o
     }
 }
 
@@ -105,6 +136,8 @@ func names<T: CaseIterable & RawRepresentable<String>>(_ type: T.Type) -> String
 extension Backbone: ExpressibleByArgument {}
 extension Loss: ExpressibleByArgument {}
 extension RateSchedule: ExpressibleByArgument {}
+extension Recipe: ExpressibleByArgument {}
+extension Initialisation: ExpressibleByArgument {}
 extension WidthRule: ExpressibleByArgument {}
 extension ItemUpdate: ExpressibleByArgument {}
 extension NegativeSampling: ExpressibleByArgument {}

@@ -33,7 +33,7 @@ struct Probe: ParsableCommand {
                 printLine(
                     try json(
                         try SpeedProbe.measure(
-                            configuration, options: try model.options(), corpus: corpus, seconds: seconds)))
+                            configuration, options: try model.options(corpus), corpus: corpus, seconds: seconds)))
             }
         }
     }
@@ -92,7 +92,7 @@ struct Bench: ParsableCommand {
         }
         try source.withCorpus { corpus in
             let probe = try SpeedProbe.measure(
-                try model.configuration(layers: layers, dim: dim), options: try model.options(), corpus: corpus,
+                try model.configuration(layers: layers, dim: dim), options: try model.options(corpus), corpus: corpus,
                 seconds: seconds, threads: threads)
             printLine(try json(probe))
         }

@@ -26,7 +26,14 @@ struct Train: ParsableCommand {
     @Option(help: "Transformer blocks N.") var layers = 2
     @Option(help: "Embedding dimension d.") var dim = 64
     @Option(help: "Most epochs.") var epochs = 200
-    @Option(help: "Validations without improvement before stopping.") var patience = 10
+    @Option(help: "Validations without improvement before stopping. Default: the recipe's; published 10.")
+    var patience: Int?
+    @Option(help: "Steps without improvement before stopping, at least. Default: the recipe's; published 0.")
+    var patienceSteps: Int?
+    @Option(help: "The same as a share of the epochs before. Default: the recipe's; published 0.")
+    var patienceShare: Double?
+    @Option(help: "Relative gain that is an improvement to the stopping rule. Default: the recipe's; published 0.")
+    var leastGain: Double?
     @Option(name: .customLong("metric"), help: "What early stopping maximises.") var stopMetric = Metric(.ndcg, 10)
     @Option(help: "none, window or full. Default: chosen by the share of repeats.") var mask: CandidateMask?
     @Option(help: "Threads; the result does not depend on how many.") var threads = 1
@@ -38,6 +45,10 @@ struct Train: ParsableCommand {
     @Option(help: "File to write the best epoch's weights to.", completion: .file()) var saveWeights: String?
     @Option(help: "File to write the rank of every user's target to, as the daemon keeps it.", completion: .file())
     var saveRanks: String?
+    @Option(
+        help:
+            "File to write a line of CSV to after each epoch: seconds, loss, validation and test. For studies: one more ranking an epoch.",
+        completion: .file()) var trace: String?
     @Flag(help: "Rank with --weights as they are; train nothing.") var evaluateOnly = false
     @Option(help: "Rank the target against so many drawn items instead of all; not comparable with a full ranking.")
     var sampledRanking: Int?
@@ -47,12 +58,11 @@ struct Train: ParsableCommand {
         if evaluateOnly, weights == nil { throw ValidationError("--evaluate-only needs --weights") }
         if evaluateOnly, saveWeights != nil { throw ValidationError("--evaluate-only has no weights to save") }
         guard epochs >= 1 else { throw ValidationError("--epochs: found \(epochs), expected 1 or more") }
-        guard patience >= 1 else { throw ValidationError("--patience: found \(patience), expected 1 or more") }
         guard (1...64).contains(threads) else { throw ValidationError("--threads: found \(threads), expected 1 to 64") }
         guard userFraction > 0, userFraction <= 1 else {
             throw ValidationError("--user-fraction: found \(userFraction), expected more than 0, at most 1")
         }
-        for (option, path) in [("--save-weights", saveWeights), ("--save-ranks", saveRanks)] {
+        for (option, path) in [("--save-weights", saveWeights), ("--save-ranks", saveRanks), ("--trace", trace)] {
             guard let path else { continue }
             // Better now than after the training.
             let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "."
@@ -75,6 +85,9 @@ struct Train: ParsableCommand {
         var parameters: Int
         var tokens: Int
         var users: Int
+        var items: Int
+        /// The stopping metric of ranking by popularity, on the validation targets.
+        var popularity: Double
         var mask: CandidateMask
         /// Drawn items each target was ranked against; absent for a full ranking.
         var sampledRanking: Int?
@@ -82,16 +95,22 @@ struct Train: ParsableCommand {
         var test: [String: Double]
         /// Standard errors of the means under `test`.
         var testErrors: [String: Double]
+        /// The stopping metric at every validation.
+        var curve: [Double]
         /// What the daemon would compare an observation of this training by.
         var key: LawKey
     }
 
     func run() throws {
         stopOnTermination()
-        let (result, key) = try source.withCorpus { corpus -> (TrialResult, LawKey) in
-            var options = try model.options()
+        let (result, key, items, popularity) = try source.withCorpus { corpus -> (TrialResult, LawKey, Int, Double) in
+            var options = try model.options(corpus)
             options.maxEpochs = epochs
-            options.patience = patience
+            if let patience { options.patience = patience }
+            if let patienceSteps { options.patienceSteps = patienceSteps }
+            if let patienceShare { options.patienceShare = patienceShare }
+            if let leastGain { options.leastGain = leastGain }
+            if let problem = options.problem { throw ValidationError(problem.message) }
             options.stopMetric = stopMetric
             let mask = mask ?? CandidateMask.standard(for: corpus)
             let spec = TrialSpec(
@@ -105,7 +124,23 @@ struct Train: ParsableCommand {
             if evaluateOnly {
                 let outcome = try trainer.rankOnly()
                 try saveRanks.map { try outcome.ranks.write(to: $0) }
-                return (outcome.result, key)
+                return (outcome.result, key, corpus.itemCount, trainer.popularity)
+            }
+            let traceFile = trace.flatMap { fopen($0, "w") }
+            defer { if let traceFile { fclose(traceFile) } }
+            if let traceFile {
+                let metrics = ["hr@10", "ndcg@10"]
+                let columns =
+                    ["epoch", "step", "seconds", "loss"] + metrics.map { "validation " + $0 }
+                    + metrics.map { "test " + $0 }
+                fputs(columns.joined(separator: ",") + "\n", traceFile)
+                trainer.trace = { point in
+                    let values =
+                        [point.seconds, point.loss] + metrics.map { point.validation[$0] ?? .nan }
+                        + metrics.map { point.test[$0] ?? .nan }
+                    fputs("\(point.epoch),\(point.step),\(values.map { "\($0)" }.joined(separator: ","))\n", traceFile)
+                    fflush(traceFile)
+                }
             }
             var shown = -1
             let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
@@ -118,9 +153,9 @@ struct Train: ParsableCommand {
                 try WeightsFile.write(trainer.step.model, to: saveWeights)
             }
             if let saveRanks, outcome.result.status != .diverged { try outcome.ranks.write(to: saveRanks) }
-            return (outcome.result, key)
+            return (outcome.result, key, corpus.itemCount, trainer.popularity)
         }
-        try show(result, key: key)
+        try show(result, key: key, items: items, popularity: popularity)
     }
 
     private func describe(_ update: TrialProgress, _ values: [String: Double]) -> String {
@@ -130,16 +165,18 @@ struct Train: ParsableCommand {
             + "\(Int(update.seconds)) s"
     }
 
-    private func show(_ result: TrialResult, key: LawKey) throws {
+    private func show(_ result: TrialResult, key: LawKey, items: Int, popularity: Double) throws {
         let mask = key.mask
         let summary = Summary(
             status: result.status, message: result.message, tokensPerSecond: result.tokensPerSecond,
             epochs: result.epochs, bestEpoch: result.bestEpoch, seconds: result.seconds,
             secondsPerEpoch: result.secondsPerEpoch, secondsPerValidation: result.secondsPerValidation,
             peakMemoryBytes: result.peakMemoryBytes, parameters: result.parameters, tokens: result.tokens,
-            users: result.users, mask: mask, sampledRanking: result.sampledRanking,
+            users: result.users,
+            items: items, popularity: popularity, mask: mask, sampledRanking: result.sampledRanking,
             validation: result.validation.mapValues(\.value),
-            test: result.test.mapValues(\.value), testErrors: result.test.mapValues(\.standardError), key: key)
+            test: result.test.mapValues(\.value), testErrors: result.test.mapValues(\.standardError),
+            curve: result.curve ?? [], key: key)
         if json {
             printLine(try plaw_trial.json(summary))
         } else {

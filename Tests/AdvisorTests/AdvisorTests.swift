@@ -247,7 +247,7 @@ struct AdvisorTests {
         arguments: Backbone.allCases)
     func trainedProducts(backbone: Backbone) {
         let c = Configuration(backbone: backbone, layers: 3, dim: 20)
-        let weights = ParameterTable(c, items: 10).entries.filter { $0.kind == .linear }.reduce(0) { $0 + $1.count }
+        let weights = ParameterTable(c, items: 10).entries.filter(\.isMatrix).reduce(0) { $0 + $1.count }
         let facts = DatasetFacts(items: 1_000, evaluatedUsers: 1, tokens: 1, apen: 1, meanContext: 0)
         #expect(
             CostModel.trainingFlopsPerToken(c, facts: facts, negatives: 1) == 6 * (20_000.0 + Double(weights)))

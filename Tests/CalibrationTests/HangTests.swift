@@ -105,7 +105,8 @@ import Trials
                 "exec sleep 600", in: folder,
                 patience: WorkerPatience(leastProbeSeconds: 1, mostProbeSeconds: 1, latencySeconds: 1))
             let settings = try CalibrationSettings(
-                CalibrationParams(name: "books", maxLength: 10), mask: .none, availableWorkers: 1)
+                CalibrationParams(name: "books", maxLength: 10), trained: trainedFacts, mask: .none,
+                availableWorkers: 1)
             let start = ContinuousClock.now
             let speed = await #expect(throws: WorkerError.self) {
                 try await executor.probe(ProbeRequest(corpus: folder, settings: settings, shapes: [(1, 8)]))

@@ -31,7 +31,7 @@ import Testing
         let settings = try CalibrationSettings(
             CalibrationParams(
                 name: "books", budgetSeconds: budget, heads: heads, layers: layers, dims: dims, seed: 5,
-                maxEpochs: maxEpochs), mask: .none, availableWorkers: workers)
+                maxEpochs: maxEpochs), trained: trainedFacts, mask: .none, availableWorkers: workers)
         return CalibrationPlanner(settings: settings, epochs: epochs) { configuration, share in
             (prices.epoch(configuration, share), prices.ending)
         }
@@ -283,7 +283,8 @@ import Testing
         -> CalibrationPlanner
     {
         let settings = try CalibrationSettings(
-            CalibrationParams(name: "books", budgetSeconds: budget, loss: loss), mask: .none, availableWorkers: 1)
+            CalibrationParams(name: "books", budgetSeconds: budget, loss: loss), trained: trainedFacts, mask: .none,
+            availableWorkers: 1)
         return CalibrationPlanner(settings: settings, epochs: 10, isKnown: { _, _ in isKnown }) { _, _ in (epoch, 0) }
     }
 

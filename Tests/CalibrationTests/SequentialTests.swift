@@ -12,7 +12,8 @@ import Trials
 @Suite struct SequentialTests {
     private static func plan() throws -> SequentialPlan {
         SequentialPlan(
-            settings: try CalibrationSettings(CalibrationParams(name: "books"), mask: .full, availableWorkers: 2),
+            settings: try CalibrationSettings(
+                CalibrationParams(name: "books"), trained: trainedFacts, mask: .full, availableWorkers: 2),
             corpus: "/nowhere", start: [DesignTrial(layers: 1, dim: 16, seed: 3)])
     }
 

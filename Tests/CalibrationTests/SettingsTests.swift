@@ -7,7 +7,7 @@ import Trials
 
 @Suite struct SettingsTests {
     private static func settings(_ params: CalibrationParams, workers: Int = 4) throws -> CalibrationSettings {
-        try CalibrationSettings(params, mask: .window, availableWorkers: workers)
+        try CalibrationSettings(params, trained: trainedFacts, mask: .window, availableWorkers: workers)
     }
 
     @Test("a request that says nothing gets the documented values")
@@ -23,14 +23,15 @@ import Trials
         #expect(settings.seed == 1)
         #expect(settings.workers == 4)
         #expect(settings.mask == .window)
-        #expect(settings.options == TrainingOptions())
+        #expect(settings.options == Recipe.standard.options(trainedFacts, loss: .cce))
     }
 
     @Test("what a request says is taken, levels in order and once, workers at most the daemon's")
     func values() throws {
         let settings = try Self.settings(
             CalibrationParams(
-                name: "books", budgetSeconds: 1, loss: .bce, maxLength: 20, heads: 4, layers: [4, 1, 4], dims: [32, 8],
+                name: "books", budgetSeconds: 1, recipe: .published, loss: .bce, maxLength: 20, heads: 4,
+                layers: [4, 1, 4], dims: [32, 8],
                 seed: 0, workers: 9, stopMetric: Metric(.hr, 5), patience: 1, maxEpochs: 1, learningRate: 1, dropout: 0,
                 batchUsers: 1, negatives: 1_000))
         #expect(settings.layers == [1, 4])
@@ -45,6 +46,13 @@ import Trials
                 == TrainingOptions(
                     learningRate: 1, batchUsers: 1, dropout: 0, negatives: 1_000, maxEpochs: 1, patience: 1,
                     stopMetric: Metric(.hr, 5)))
+        var standard = Recipe.standard.options(trainedFacts, loss: .sampledSoftmax)
+        standard.dropout = 0.1
+        standard.patience = 6
+        #expect(
+            try Self.settings(
+                CalibrationParams(name: "books", loss: .sampledSoftmax, patience: 6, dropout: 0.1)
+            ).options == standard)
         #expect(try Self.settings(CalibrationParams(name: "books", workers: 2)).workers == 2)
     }
 
@@ -149,13 +157,19 @@ import Trials
         let planned = PlannedTrial(
             configuration: Configuration(layers: 3, dim: 16), userFraction: 0.5, seed: 9, predictedEpochs: 1,
             predictedSeconds: 1)
-        let spec = try Self.settings(CalibrationParams(name: "books", seed: 9)).spec(corpus: "/c", planned)
+        let spec = try Self.settings(CalibrationParams(name: "books", recipe: .published, seed: 9)).spec(
+            corpus: "/c", planned)
         #expect(
             spec
                 == TrialSpec(
                     corpus: "/c", configuration: planned.configuration, options: TrainingOptions(), seed: 9,
                     threads: 1, userFraction: 0.5, mask: .window))
         let key = spec.lawKey(datasetVersion: "v", filter: "none")
+        // As it stood before there were recipes: what was trained then goes on to count.
+        #expect(
+            key.policy
+                == "adamw lr=0.001 wd=0.0 betas=0.9,0.999 clip=0.0 batch=256 dropout=0.5 heads=2 stop=ndcg@10 patience=10 "
+                + "epochs<=200")
         var same = spec
         same.configuration.layers = 1
         same.configuration.dim = 64
@@ -173,6 +187,9 @@ import Trials
             { $0.options.stopMetric = Metric(.hr, 1) }, { $0.options.weightDecay = 1 }, { $0.options.clipNorm = 1 },
             { $0.options.warmup = 0.1 }, { $0.options.schedule = .cosine }, { $0.options.widthRule = .mup },
             { $0.sampledRanking = 100 }, { $0.configuration.loss = .sampledSoftmax },
+            { $0.options.recipe = .standard }, { $0.options.itemRate = 8 }, { $0.options.averaging = 0.1 },
+            { $0.options.initialisation = .residual }, { $0.options.warmupSteps = 100 },
+            { $0.options.patienceSteps = 300 }, { $0.options.patienceShare = 0.3 }, { $0.options.leastGain = 0.01 },
         ]
         for (number, change) in changes.enumerated() {
             var other = spec
@@ -216,6 +233,8 @@ import Trials
             try JSONSerialization.jsonObject(with: JSONEncoder().encode(options)) as? [String: Any])
         for name in [
             "warmup", "schedule", "scheduleEpochs", "widthRule", "itemUpdate", "calibration", "sampling",
+            "initialisation", "averaging", "itemRate", "warmupSteps", "patienceSteps", "patienceShare", "leastGain",
+            "recipe",
         ] {
             #expect(members.removeValue(forKey: name) != nil, "\(name)")
         }
@@ -225,4 +244,21 @@ import Trials
         #expect(try JSONDecoder().decode(TrainingOptions.self, from: data) == expected)
         #expect(try JSONDecoder().decode(TrainingOptions.self, from: JSONEncoder().encode(options)) == options)
     }
+
+    @Test(
+        "the standard recipe's batch has about 1,500 positions, and an epoch 24 steps",
+        arguments: [
+            // tokens, users, users of a batch
+            (128_031, 22_363, 262), (24_893, 1_090, 45), (3_255, 733, 31), (40, 10, 1), (1, 1, 1),
+            (60_000_000, 1_000_000, 25),
+        ])
+    func batch(tokens: Int, users: Int, expected: Int) {
+        let options = Recipe.standard.options(Recipe.Facts(tokens: tokens, users: users), loss: .cce)
+        #expect(options.batchUsers == expected)
+        #expect(options.problem == nil && options.recipe == .standard)
+        #expect(Recipe.published.options(Recipe.Facts(tokens: tokens, users: users), loss: .cce) == TrainingOptions())
+    }
 }
+
+/// What the recipe is told of the data in these tests.
+let trainedFacts = Recipe.Facts(tokens: 30_000, users: 1_000)

@@ -70,6 +70,7 @@ import Testing
         #expect(words("Backbone") == Backbone.allCases.map(\.rawValue))
         #expect(words("Loss") == Loss.allCases.map(\.rawValue))
         #expect(words("RateSchedule") == RateSchedule.allCases.map(\.rawValue))
+        #expect(words("Recipe") == Recipe.allCases.map(\.rawValue))
         #expect(words("WidthRule") == WidthRule.allCases.map(\.rawValue))
         #expect(words("CandidateMask") == CandidateMask.allCases.map(\.rawValue))
         #expect(words("JobState") == JobState.allCases.map(\.rawValue))

@@ -64,7 +64,7 @@ import Trials
             let law = try await call(daemon.socket, LawGet.self, LawGetParams(name: "demo"))
             let observations = try await call(daemon.socket, ObservationList.self, ObservationListParams(name: "demo"))
                 .observations
-            #expect(law.fit.points.count == observations.filter(\.converged).count)
+            #expect(law.fit.points.count == observations.filter(\.isComplete).count)
             for point in law.fit.points {
                 #expect(abs(point.observed - point.fitted - point.residual) < 1e-12)
                 let observation = try #require(observations.first { $0.id == point.observation })

@@ -107,7 +107,7 @@ struct BackboneFixtureTests {
                 for (i, value) in tensor.values.enumerated() {
                     // PyTorch keeps linear weights [out, in].
                     let inputs = entry.shape[0]
-                    let place = entry.kind == .linear ? i % inputs * entry.shape[1] + i / inputs : i
+                    let place = entry.isMatrix ? i % inputs * entry.shape[1] + i / inputs : i
                     worst = max(worst, abs(step.gradient.p[entry.offset + place] - value))
                 }
                 // Some biases have no influence; their true gradient is 0 and only rounding is left.

@@ -42,6 +42,7 @@ struct OptimiserTests {
             TrainingOptions(),
             TrainingOptions(weightDecay: 0.1, clipNorm: 0.5),
             TrainingOptions(beta1: 0.5, beta2: 0.9),
+            TrainingOptions(weightDecay: 0.1, widthRule: .root, itemRate: 5),
             TrainingOptions(weightDecay: 0.05, maxEpochs: 100, warmup: 0.1, schedule: .cosine),
         ])
     func lazy(options: TrainingOptions) {

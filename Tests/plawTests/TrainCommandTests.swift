@@ -28,7 +28,9 @@ import Testing
             let trained = try await Self.train(file, "--backbone", backbone, "--save-weights", weights)
             try #require(trained.code == 0, "\(trained.errors)")
             let result = try Self.json(trained)
-            #expect(result["status"] == .string("converged"))
+            // Two epochs end a training while it rises.
+            #expect(result["status"] == .string("stoppedRising"))
+            #expect(result["key"]?["policy"]?.stringValue?.contains(" recipe=standard-1 ") == true)
             // What grids write down, so that their rows and the daemon's own observations are comparable.
             #expect(result["key"]?["split"] == .string("leave-two-out"))
             #expect(result["key"]?["candidates"] == .string("all") && result["key"]?["filter"] == .string("none"))
@@ -49,6 +51,36 @@ import Testing
             #expect(other.code == 1)
             #expect(other.errors.contains("\(weights): layers: found \"2\" in the metadata, expected \"1\""))
             #expect(other.output.isEmpty)
+        }
+    }
+
+    @Test("a trace has a line an epoch, whose validation is the curve and whose best test is the result's")
+    func trace() async throws {
+        try await withTemporaryFolder { folder in
+            let (file, trace) = (folder + "/data", folder + "/trace.csv")
+            try await Self.synthesize(file)
+            for recipe in ["standard", "published"] {
+                let outcome = try await Self.train(file, "--recipe", recipe, "--epochs", "6", "--trace", trace)
+                let lines = try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n").map {
+                    $0.split(separator: ",").map(String.init)
+                }
+                #expect(
+                    lines.first == [
+                        "epoch", "step", "seconds", "loss", "validation hr@10", "validation ndcg@10", "test hr@10",
+                        "test ndcg@10",
+                    ])
+                let rows = lines.dropFirst().map { $0.map { Double($0) ?? .nan } }
+                #expect(rows.map { $0[0] } == (1...6).map(Double.init))
+                struct Part: Decodable {
+                    var curve: [Double]
+                    var test: [String: Double]
+                }
+                let part = try JSONDecoder().decode(Part.self, from: Data(outcome.output.utf8))
+                let curve = part.curve
+                #expect(zip(rows, curve).allSatisfy { abs($0[5] - $1) < 1e-12 } && curve.count == 6)
+                let best = try #require(rows.max { $0[5] < $1[5] })
+                #expect(abs((part.test["ndcg@10"] ?? 0) - best[7]) < 1e-12)
+            }
         }
     }
 

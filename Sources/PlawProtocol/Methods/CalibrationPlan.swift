@@ -12,7 +12,8 @@ package enum CalibrationPlan: RPCMethod {
 /// What to calibrate.
 package struct CalibrationParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, budgetSeconds, backbone, loss, maxLength, heads, layers, dims, seed, workers, stopMetric, patience,
+        case name, budgetSeconds, recipe, backbone, loss, maxLength, heads, layers, dims, seed, workers, stopMetric,
+            patience,
             maxEpochs, learningRate, dropout, batchUsers, negatives, weightDecay, clipNorm, warmup, schedule,
             scheduleEpochs, widthRule, grid, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds,
             tolerance
@@ -22,6 +23,8 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var name: String
     /// Active wall-clock seconds; 600 unless told.
     package var budgetSeconds: Double?
+    /// standard unless told; what it says of a training may be overridden below.
+    package var recipe: Recipe?
     package var backbone: Backbone?
     /// cce unless told; for large catalogues sampled-softmax where the budget pays no design with cce.
     package var loss: Loss?
@@ -39,12 +42,13 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var workers: Int?
     /// ndcg@10 unless told.
     package var stopMetric: Metric?
-    /// Validations without improvement; 10 unless told.
+    /// Validations without improvement; the recipe's unless told.
     package var patience: Int?
     /// 200 unless told.
     package var maxEpochs: Int?
     package var learningRate: Double?
     package var dropout: Double?
+    /// The recipe's unless told: about 1,500 training positions.
     package var batchUsers: Int?
     /// Per position, or per batch for sampled-softmax; the loss's own unless told.
     package var negatives: Int?
@@ -57,7 +61,7 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var schedule: RateSchedule?
     /// Epochs that warm-up and schedule count by; `maxEpochs` unless told.
     package var scheduleEpochs: Int?
-    /// plain unless told.
+    /// The recipe's unless told.
     package var widthRule: WidthRule?
     /// A whole grid of levels; unless told, and without levels of its own, trials are chosen one at a time.
     package var grid: CalibrationGrid?
@@ -71,8 +75,9 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var tolerance: Double?
 
     package init(
-        name: String, budgetSeconds: Double? = nil, backbone: Backbone? = nil, loss: Loss? = nil, maxLength: Int? = nil,
-        heads: Int? = nil, layers: [Int]? = nil, dims: [Int]? = nil, seed: Int? = nil, workers: Int? = nil,
+        name: String, budgetSeconds: Double? = nil, recipe: Recipe? = nil, backbone: Backbone? = nil, loss: Loss? = nil,
+        maxLength: Int? = nil, heads: Int? = nil, layers: [Int]? = nil, dims: [Int]? = nil, seed: Int? = nil,
+        workers: Int? = nil,
         stopMetric: Metric? = nil, patience: Int? = nil, maxEpochs: Int? = nil, learningRate: Double? = nil,
         dropout: Double? = nil, batchUsers: Int? = nil, negatives: Int? = nil, weightDecay: Double? = nil,
         clipNorm: Double? = nil, warmup: Double? = nil, schedule: RateSchedule? = nil, scheduleEpochs: Int? = nil,
@@ -89,6 +94,7 @@ package struct CalibrationParams: RPCParams, Hashable {
         self.tolerance = tolerance
         self.name = name
         self.budgetSeconds = budgetSeconds
+        self.recipe = recipe
         self.backbone = backbone
         self.loss = loss
         self.maxLength = maxLength

@@ -17,7 +17,7 @@ final class AdamW {
     private struct Segment {
         var offset: Int
         var count: Int
-        var isHidden: Bool
+        var factor: Double
     }
 
     private let parameters: FloatBuffer
@@ -58,11 +58,11 @@ final class AdamW {
         rowSteps = FloatBuffer(catchUp == nil ? 0 : items)
         if catchUp != nil { mark = [UInt32](repeating: 0, count: items) }
         for entry in table.entries where catchUp == nil || entry.offset != itemOffset {
-            let isHidden = Width.isHidden(entry)
-            if let last = segments.last, last.isHidden == isHidden, last.offset + last.count == entry.offset {
+            let factor = entry.offset == itemOffset ? options.itemRate : Width.isHidden(entry) ? hiddenFactor : 1
+            if let last = segments.last, last.factor == factor, last.offset + last.count == entry.offset {
                 segments[segments.count - 1].count += entry.count
             } else {
-                segments.append(Segment(offset: entry.offset, count: entry.count, isHidden: isHidden))
+                segments.append(Segment(offset: entry.offset, count: entry.count, factor: factor))
             }
         }
     }
@@ -129,13 +129,13 @@ final class AdamW {
             let o = segment.offset
             kernels.adamW(
                 parameters.p + o, gradient.p + o, firstMoment.p + o, secondMoment.p + o, segment.count,
-                adam(step, segment.isHidden ? hiddenFactor : 1))
+                adam(step, segment.factor))
         }
         if isSparse {
             let o = itemOffset
             kernels.adamWRows(
                 parameters.p + o, gradient.p + o, firstMoment.p + o, secondMoment.p + o, dim, touched, touched.count,
-                adam(step, 1))
+                adam(step, options.itemRate))
             for row in touched { rowSteps.p[Int(row)] = Float(bitPattern: UInt32(step)) }
         }
         steps = step

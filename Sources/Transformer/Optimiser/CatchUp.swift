@@ -12,6 +12,8 @@ internal import Glibc
 struct CatchUp {
     private let options: TrainingOptions
     private let rate: LearningRate
+    /// Of the learning rate of item embeddings; leaves rate times decay as it is.
+    private let factor: Double
     private let ratio: Double
     /// Steps after which what is left of the sum is below 1e-8 of it.
     private let horizon: Int
@@ -30,6 +32,7 @@ struct CatchUp {
         horizon = ratio > 0 ? max(2, Int((log(1e-8) / log(ratio)).rounded(.up))) : 2
         self.options = options
         self.rate = rate
+        factor = options.itemRate
     }
 
     /// Prepares the factors for rows that are to be brought to step `step`.
@@ -79,7 +82,7 @@ struct CatchUp {
     private func extended(_ lag: Lag, over k: Int) -> Lag {
         let root2 = (1 - pow(options.beta2, Double(k))).squareRoot()
         let rate = rate.rate(k)
-        let a = rate * root2 / (1 - pow(options.beta1, Double(k)))
+        let a = rate * factor * root2 / (1 - pow(options.beta1, Double(k)))
         return Lag(
             decay: lag.decay * (1 - rate * options.weightDecay),
             sum: options.beta1 / options.beta2.squareRoot() * (a * lag.decay + lag.sum),

@@ -12,11 +12,12 @@ package struct LearningRate: Sendable {
     private static let floor = 0.1
 
     /// - Parameter stepsPerEpoch: optimiser steps of an epoch; 0 leaves warm-up and schedule out.
-    package init(_ options: TrainingOptions, stepsPerEpoch: Int) {
+    package init(_ options: TrainingOptions, dim: Int = 64, stepsPerEpoch: Int) {
         let epochs = options.scheduleEpochs > 0 ? options.scheduleEpochs : options.maxEpochs
-        base = options.learningRate
+        base = options.learningRate * Width(options.widthRule, dim: dim).rate
         expectedSteps = Double(epochs * stepsPerEpoch)
-        warmupSteps = (options.warmup * expectedSteps).rounded(.up)
+        warmupSteps = max(
+            (options.warmup * expectedSteps).rounded(.up), Double(stepsPerEpoch > 0 ? options.warmupSteps : 0))
         schedule = stepsPerEpoch > 0 ? options.schedule : .constant
     }
 

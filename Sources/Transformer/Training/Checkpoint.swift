@@ -16,8 +16,11 @@ package struct TrainingPosition: Codable, Sendable, Hashable {
     package var step = 0
     package var bestEpoch = 0
     package var bestValue: Double?
-    /// Validations since the best one.
+    /// The last value of the stopping metric that counted as an improvement, and validations since.
+    package var reference: Double?
     package var stale = 0
+    /// The stopping metric at every validation.
+    package var curve: [Double] = []
     package var lossSum = 0.0
     package var lossTokens = 0
     /// Loss of the first step of all; later ones far above it mean divergence.
@@ -38,7 +41,7 @@ package struct TrainingPosition: Codable, Sendable, Hashable {
 /// as JSON, then parameters, the best parameters, both moments and the steps of rows as floats, and an FNV-1a checksum over words.
 package enum Checkpoint {
     private static let magic: UInt64 = 0x5450_4b43_5741_4c50  // "PLAWCKPT" in memory
-    private static let version: UInt64 = 2
+    private static let version: UInt64 = 3
 
     /// What of a specification a checkpoint must agree with: everything but the limits that may change between runs.
     package static func identity(of spec: TrialSpec) throws -> UInt64 {

@@ -49,7 +49,7 @@ package enum MemoryUse {
         // Of the corpus its numbers and times; order, ranks and popularity beside it.
         let corpus =
             (data.times(0) == nil ? 4 : 12) * data.corpus.interactionCount + 40 * data.corpus.userCount + 24 * items
-        return programBytes + corpus + TrainingOptions.bytesPerParameter * parameters
+        return programBytes + corpus + options.bytesPerParameter * parameters
             + 4 * (head + rows + positions * (configuration.dim + 4)) + max(training, ranking)
     }
 

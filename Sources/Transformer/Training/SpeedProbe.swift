@@ -26,7 +26,7 @@ package enum SpeedProbe {
             evaluatedUsersPerSecond: try rankingSpeed(step, ranking, data, seconds: seconds / 2),
             latencySeconds: try latency(step, ranking, data),
             memoryBytes: Double(MemoryUse.predictedBytes(configuration, data: data, options: options)),
-            parameters: step.model.table.count)
+            parameters: step.model.table.count, bytesPerParameter: options.bytesPerParameter)
     }
 
     private static func trainingSpeed(

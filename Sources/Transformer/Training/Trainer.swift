@@ -20,16 +20,31 @@ package final class Trainer {
         package var description: String { "stopped before the end of the training" }
     }
 
+    /// How a training stands after an epoch, on both targets: for studies, as training itself never looks at the test.
+    package struct TracePoint: Sendable {
+        package var epoch: Int
+        package var step: Int
+        /// Active seconds in training and in validation so far; ranking the test is in neither.
+        package var seconds: Double
+        package var loss: Double
+        package var validation: [String: Double]
+        package var test: [String: Double]
+    }
+
+    /// Called after each epoch, where set: it costs one more ranking.
+    package var trace: ((TracePoint) -> Void)?
+
     package let spec: TrialSpec
     package let data: TrainingData
     package let step: TrainingStep
     package private(set) var position = TrainingPosition()
     private let best: FloatBuffer
+    private let average: ParameterAverage
     private let ranking: FullRanking
     /// What targets are ranked against where it is not all items.
     private let candidates: DrawnCandidates?
     /// The stopping metric of ranking by popularity, on the validation targets.
-    private let popularity: Double
+    package let popularity: Double
     private let checkpointPath: String?
     private let identity: UInt64
     private var batches: BatchMaker
@@ -67,6 +82,9 @@ package final class Trainer {
             spec.configuration, items: corpus.itemCount, options: spec.options, proposal: batches.proposal,
             stepsPerEpoch: Self.steps(data, spec.options), kernels: kernels)
         best = FloatBuffer(step.model.table.count)
+        average = ParameterAverage(
+            step.model.table.count, age: spec.options.averaging, stepsPerEpoch: Self.steps(data, spec.options),
+            isSparse: step.isSparse)
         if let drawn = spec.sampledRanking, !(1...corpus.itemCount).contains(drawn) {
             throw refuse("sampledRanking: found \(drawn), expected 1 to \(corpus.itemCount) items")
         }
@@ -97,7 +115,9 @@ package final class Trainer {
         limit = min(spec.maxSeconds ?? .infinity, position.seconds + (secondsLeft ?? .infinity))
     }
 
-    private var buffers: [FloatBuffer] { [step.model.parameters, best] + step.optimiserState }
+    private var buffers: [FloatBuffer] {
+        [step.model.parameters, best] + step.optimiserState + (average.isOn ? [average.mean] : [])
+    }
 
     private var steps: Int { Self.steps(data, spec.options) }
 
@@ -110,8 +130,21 @@ package final class Trainer {
     /// begun to learn: narrow and deep ones stay there for dozens of epochs first, and are given more time.
     private var patience: Int {
         let hasBegun = (position.bestValue ?? 0) > Self.clearlyBetter * popularity
-        return spec.options.patience * (hasBegun ? 1 : Self.patienceFactor)
+        let o = spec.options
+        let epochs = max(
+            o.patience, (o.patienceSteps + steps - 1) / steps,
+            Int((o.patienceShare * Double(position.curve.count - position.stale)).rounded(.up)))
+        return epochs * (hasBegun ? 1 : o.recipe == .published ? Self.patienceFactor : 2)
     }
+
+    /// Whether the metric was still rising at the end: its best value stood more than 2 % above what it was before the last quarter
+    /// of the validations.
+    private var isRising: Bool {
+        let before = position.curve.prefix(3 * position.curve.count / 4).max() ?? 0
+        return (position.bestValue ?? 0) > (1 + Self.rising) * before
+    }
+
+    static let rising = 0.02
 
     /// How much better than popularity is no accident, and how much more patience there is before.
     static let clearlyBetter = 1.25
@@ -134,7 +167,7 @@ package final class Trainer {
                 if outOfTime, position.stepInEpoch == 0, position.epoch > 0 { break }
                 try validate(progress)
             }
-            return try finish(converged: !outOfTime, progress)
+            return try finish(outOfTime ? .stoppedByBudget : isRising ? .stoppedRising : .converged, progress)
         } catch let error as Divergence {
             return diverged(error.description)
         } catch is NonFiniteScore {
@@ -153,7 +186,7 @@ package final class Trainer {
         clock = .now
         best.copy(from: step.model.parameters)
         do {
-            return try finish(converged: true, progress)
+            return try finish(.converged, progress)
         } catch is NonFiniteScore {
             return diverged("a score is not finite")
         }
@@ -215,6 +248,10 @@ package final class Trainer {
             position.step += 1
             position.stepInEpoch += 1
             step.update(step: position.step)
+            if average.takes(step: position.step) {
+                step.settle()
+                average.add(step.model.parameters, step: position.step)
+            }
             position.lossSum += loss * Double(batch.count)
             position.lossTokens += batch.count
             position.tokensSeen += batch.count
@@ -222,6 +259,14 @@ package final class Trainer {
             report(.training, progress, speed: speed)
         }
         return false
+    }
+
+    /// Calls the body with the average in the place of the parameters, where there is one.
+    private func withAverage<T>(_ body: () throws -> T) rethrows -> T {
+        guard average.stands(after: position.step) else { return try body() }
+        average.mean.swap(with: step.model.parameters)
+        defer { average.mean.swap(with: step.model.parameters) }
+        return try body()
     }
 
     private func shuffledUsers(epoch: Int) -> [Int32] {
@@ -236,7 +281,9 @@ package final class Trainer {
         report(.validating, progress)
         let started = ContinuousClock.now
         step.settle()
-        let ranks = try ranks(test: false) { report(.validating, progress) }
+        let ranks: [UInt32] = try withAverage {
+            try self.ranks(test: false) { report(.validating, progress) }
+        }
         let value = RankMetrics.measure(spec.options.stopMetric, ranks: ranks).value
         position.lastValidation = RankMetrics.all(ranks: ranks, and: [spec.options.stopMetric]).mapValues(\.value)
         position.epoch += 1
@@ -244,14 +291,28 @@ package final class Trainer {
         if value > position.bestValue ?? -1 {
             position.bestValue = value
             position.bestEpoch = position.epoch
+            withAverage { best.copy(from: step.model.parameters) }
+        }
+        position.curve.append(value)
+        if value > (1 + spec.options.leastGain) * (position.reference ?? -1) {
+            position.reference = value
             position.stale = 0
-            best.copy(from: step.model.parameters)
         } else {
             position.stale += 1
         }
         position.validations += 1
         position.validationSeconds += started.duration(to: .now).inSeconds
         report(.training, progress, force: true)
+        if let trace {
+            let test: [UInt32] = try withAverage { try self.ranks(test: true) {} }
+            trace(
+                TracePoint(
+                    epoch: position.epoch, step: position.step,
+                    seconds: position.trainingSeconds + position.validationSeconds,
+                    loss: position.lossSum / Double(max(1, position.lossTokens)),
+                    validation: position.lastValidation ?? [:],
+                    test: RankMetrics.all(ranks: test, and: [spec.options.stopMetric]).mapValues(\.value)))
+        }
         position.lossSum = 0
         position.lossTokens = 0
     }
@@ -272,13 +333,15 @@ package final class Trainer {
 
     // MARK: - The end
 
-    private func finish(converged: Bool, _ progress: (TrialProgress) -> Void) throws -> Outcome {
+    private func finish(
+        _ status: TrialResult.Status, _ progress: (TrialProgress) -> Void
+    ) throws -> Outcome {
         report(.testing, progress, force: true)
         step.model.parameters.copy(from: best)
         let validation = try ranks(test: false) { report(.testing, progress) }
         let test = try ranks(test: true) { report(.testing, progress) }
         let ranks = Ranks(users: data.evaluatedUsers.map { UInt32($0) }, validation: validation, test: test)
-        var result = emptyResult(converged ? .converged : .stoppedByBudget)
+        var result = emptyResult(status)
         result.users = test.count
         result.validation = RankMetrics.all(ranks: validation, and: [spec.options.stopMetric])
         result.test = RankMetrics.all(ranks: test, and: [spec.options.stopMetric])
@@ -300,7 +363,7 @@ package final class Trainer {
             parameters: step.model.table.count, peakMemoryBytes: MemoryUse.peakBytes(), users: 0, validation: [:],
             test: [:], secondsPerEpoch: position.trainingSeconds / epochs,
             secondsPerValidation: position.validationSeconds / Double(max(1, position.validations)),
-            sampledRanking: spec.sampledRanking)
+            sampledRanking: spec.sampledRanking, curve: position.curve)
     }
 
     /// Tells where the training stands, at most twice a second unless forced.

@@ -20,12 +20,14 @@ package final class TrainingStep {
     ) {
         let table = ParameterTable(configuration, items: items)
         model = configuration.backbone.model.init(
-            configuration, items: items, parameters: FloatBuffer(table.count), dropout: options.dropout,
+            configuration, items: items, parameters: FloatBuffer(table.count),
+            dropout: options.dropout * Width(options.widthRule, dim: configuration.dim).dropout,
             kernels: kernels)
         self.options = options
         width = Width(options.widthRule, dim: configuration.dim)
         optimiser = AdamW(
-            model, options: options, rate: LearningRate(options, stepsPerEpoch: stepsPerEpoch), kernels: kernels)
+            model, options: options, rate: LearningRate(options, dim: configuration.dim, stepsPerEpoch: stepsPerEpoch),
+            kernels: kernels)
         head = configuration.loss.head(
             dim: configuration.dim, items: items, options: options,
             proposal: proposal ?? ItemProposal(uniform: items), kernels: kernels)
@@ -40,7 +42,9 @@ package final class TrainingStep {
 
     /// Initial parameters of a seed.
     package func initialise(seed: UInt64) {
-        model.table.initialise(model.parameters, seed: seed, deviation: options.initialDeviation)
+        model.table.initialise(
+            model.parameters, seed: seed, deviation: options.initialDeviation, initialisation: options.initialisation,
+            layers: model.configuration.layers)
         guard width.hiddenScale != 1 else { return }
         for entry in model.table.entries where Width.isHidden(entry) {
             for i in entry.offset..<entry.offset + entry.count { model.parameters.p[i] *= width.hiddenScale }
@@ -49,6 +53,9 @@ package final class TrainingStep {
 
     /// Goes on as after `steps` steps, with parameters and `optimiserState` as they were then.
     package func resume(after steps: Int) { optimiser.resume(after: steps) }
+
+    /// Whether only touched rows of the item embeddings are updated.
+    package var isSparse: Bool { optimiser.isSparse }
 
     /// Brings all parameters up to date, which between steps only those are that the last batch touched.
     package func settle() { optimiser.settle() }

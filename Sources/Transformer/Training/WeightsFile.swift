@@ -57,7 +57,7 @@ package enum WeightsFile {
 
     /// The shape of a parameter in the file.
     private static func shape(_ entry: ParameterTable.Entry) -> [Int] {
-        entry.kind == .linear ? entry.shape.reversed() : entry.shape
+        entry.isMatrix ? entry.shape.reversed() : entry.shape
     }
 
     /// Replaces the file atomically. Errors: `TrialFileError`.
@@ -184,7 +184,7 @@ package enum WeightsFile {
 
     /// A parameter's numbers for the file or from it: linear weights are transposed, all others kept.
     private static func arranged(_ entry: ParameterTable.Entry, _ from: [Float], toFile: Bool) -> [Float] {
-        guard entry.kind == .linear else { return from }
+        guard entry.isMatrix else { return from }
         let (rows, columns) = toFile ? (entry.shape[0], entry.shape[1]) : (entry.shape[1], entry.shape[0])
         var to = from
         for r in 0..<rows { for c in 0..<columns { to[c * rows + r] = from[r * columns + c] } }

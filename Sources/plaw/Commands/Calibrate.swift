@@ -25,6 +25,10 @@ struct Calibrate: AsyncParsableCommand {
         help: ArgumentHelp(
             "Backbone: \(Backbone.allCases.map(\.rawValue).joined(separator: ", ")).", discussion: "Default: sasrec."))
     var backbone: Backbone?
+    @Option(
+        help: ArgumentHelp(
+            "Recipe of the trainings: standard, or published as arXiv 2301.00979.", discussion: "Default: standard."))
+    var recipe: Recipe?
     @Option(help: "Levels of layers to train: 1,2,4. Default: trials are chosen one at a time; beside --dims, a grid.")
     var layers: Levels?
     @Option(help: "Levels of the dimension to train: 16,32,64. Default: as --layers.") var dims: Levels?
@@ -35,11 +39,11 @@ struct Calibrate: AsyncParsableCommand {
     var workers: Int?
     @Option(help: "Validation metric that stops training: ndcg@10, hr@10, mrr@10. Default: ndcg@10.") var stopMetric:
         Metric?
-    @Option(help: "Validations without improvement before a training stops. Default: 10.") var patience: Int?
+    @Option(help: "Validations without improvement before a training stops. Default: the recipe's.") var patience: Int?
     @Option(help: "Limit on the epochs of a trial. Default: 200.") var maxEpochs: Int?
-    @Option(help: "Learning rate of AdamW. Default: 0.001.") var learningRate: Number?
+    @Option(help: "Learning rate of AdamW. Default: the recipe's.") var learningRate: Number?
     @Option(help: "Dropout rate. Default: 0.5.") var dropout: Number?
-    @Option(help: "Users in an optimiser step. Default: 256.") var batchUsers: Int?
+    @Option(help: "Users in an optimiser step. Default: the recipe's.") var batchUsers: Int?
     @Option(
         help: ArgumentHelp(
             "Negatives per position, or per batch for sampled-softmax.",
@@ -50,8 +54,8 @@ struct Calibrate: AsyncParsableCommand {
     @Option(help: "Share of the expected steps over which the learning rate rises. Default: 0.") var warmup: Number?
     @Option(help: "Learning rate after warm-up: constant or cosine. Default: constant.") var schedule: RateSchedule?
     @Option(help: "Epochs that warm-up and schedule count by. Default: --max-epochs.") var scheduleEpochs: Int?
-    @Option(help: "How the learning rate follows the dimension: plain or mup. Default: plain.") var widthRule:
-        WidthRule?
+    @Option(help: "How learning rate and dropout follow the dimension: plain, mup, root. Default: the recipe's.")
+    var widthRule: WidthRule?
     @Option(help: "Train a whole grid known by name: paper, the 24 points of arXiv 2412.00430.") var grid:
         CalibrationGrid?
     @Option(help: "Limit on the answer's parameters: 2M, 500k. Default: none.") var maxParams: Count?
@@ -67,7 +71,8 @@ struct Calibrate: AsyncParsableCommand {
 
     private var params: CalibrationParams {
         CalibrationParams(
-            name: name, budgetSeconds: budget?.value, backbone: backbone, loss: loss, maxLength: maxLength,
+            name: name, budgetSeconds: budget?.value, recipe: recipe, backbone: backbone, loss: loss,
+            maxLength: maxLength,
             heads: heads,
             layers: layers?.values, dims: dims?.values, seed: seed, workers: workers, stopMetric: stopMetric,
             patience: patience, maxEpochs: maxEpochs, learningRate: learningRate?.value, dropout: dropout?.value,

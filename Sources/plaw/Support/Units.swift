@@ -101,6 +101,7 @@ extension Metric: ExpressibleByArgument {
 
 extension Loss: ExpressibleByArgument {}
 extension RateSchedule: ExpressibleByArgument {}
+extension Recipe: ExpressibleByArgument {}
 extension WidthRule: ExpressibleByArgument {}
 extension Backbone: ExpressibleByArgument {}
 extension CalibrationGrid: ExpressibleByArgument {}

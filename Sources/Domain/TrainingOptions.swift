@@ -1,0 +1,208 @@
+/// How the learning rate goes on after its warm-up.
+package enum RateSchedule: String, Codable, Sendable, Hashable, CaseIterable {
+    case constant
+    /// Half a cosine from the rate to a tenth of it at the expected last step, and that tenth from there on.
+    case cosine
+}
+
+/// How learning rate, dropout, initial values and scores change with the dimension.
+package enum WidthRule: String, Codable, Sendable, Hashable, CaseIterable {
+    /// Not at all.
+    case plain
+    /// As maximal update parametrisation for Adam says (arXiv 2203.03466), relative to d = 64: docs/training.md.
+    case mup
+    /// The learning rate in proportion to d^-1/2, and for narrow models dropout to d^2/3, relative to d = 64: docs/training.md.
+    case root
+}
+
+/// How weights begin.
+package enum Initialisation: String, Codable, Sendable, Hashable, CaseIterable {
+    /// Every weight from one normal distribution, biases at 0, norm scales at 1.
+    case plain
+    /// The same, but projections onto the residual smaller by the root of twice the layers (GPT-2), and biases of norms from the
+    /// same distribution: a row that dropout emptied then has a variance, which bounds its gradient in deep post-norm models.
+    case residual
+}
+
+/// How AdamW treats embeddings of items that a step does not touch.
+package enum ItemUpdate: String, Codable, Sendable, Hashable, CaseIterable {
+    /// Every row at every step.
+    case dense
+    /// Only touched rows; what steps without a gradient would have done is caught up with when a row is next read.
+    case sparse
+}
+
+/// The distribution that the shared negatives of `sampledSoftmax` are drawn from.
+package enum NegativeSampling: String, Codable, Sendable, Hashable, CaseIterable {
+    case uniform
+    /// In proportion to 1 + how often an item is a training target.
+    case popularity
+}
+
+/// Hyperparameters of a training run that a law holds constant over its observations.
+package struct TrainingOptions: Codable, Sendable, Hashable {
+    /// What a training holds for each parameter: itself, its gradient, two moments, the copy of the best epoch, and the average
+    /// where there is one.
+    package var bytesPerParameter: Int { Self.bytesPerParameter(averages: averaging > 0) }
+
+    package static func bytesPerParameter(averages: Bool) -> Int { averages ? 24 : 20 }
+
+    package var learningRate: Double
+    package var weightDecay: Double
+    package var beta1: Double
+    package var beta2: Double
+    package var epsilon: Double
+    /// Largest global gradient norm; 0 leaves gradients alone.
+    package var clipNorm: Double
+    /// Users in an optimiser step.
+    package var batchUsers: Int
+    package var dropout: Double
+    /// Negatives per position, or per batch for `sampledSoftmax`; those that score the catalogue ignore it.
+    package var negatives: Int
+    package var maxEpochs: Int
+    /// Validations without improvement after which training stops.
+    package var patience: Int
+    /// Validation metric that early stopping maximises.
+    package var stopMetric: Metric
+    /// Share of the expected steps over which the learning rate rises from 0.
+    package var warmup: Double
+    package var schedule: RateSchedule
+    /// Epochs whose steps warm-up and schedule count by; 0 for `maxEpochs`.
+    package var scheduleEpochs: Int
+    package var widthRule: WidthRule
+    package var itemUpdate: ItemUpdate
+    /// t of `gbce`, from 0 (plain binary cross-entropy) to 1 (fully calibrated).
+    package var calibration: Double
+    /// Where `sampledSoftmax` draws its negatives from.
+    package var sampling: NegativeSampling
+    /// Standard deviation of the normal distribution that weights and embeddings begin with.
+    package var initialDeviation: Double
+    package var initialisation: Initialisation
+    /// Mean age of the averaged parameters that are validated and kept instead of the last ones, as a share of the steps so far; 0
+    /// averages nothing.
+    package var averaging: Double
+    /// Factor of the learning rate of item embeddings.
+    package var itemRate: Double
+    /// Steps over which the learning rate rises from 0, where `warmup` does not say more.
+    package var warmupSteps: Int
+    /// Optimiser steps that training goes on for at least without improvement, beside the validations of `patience`.
+    package var patienceSteps: Int
+    /// The same as a share of the validations before: a training that rises slowly is given more time.
+    package var patienceShare: Double
+    /// Relative gain over the last value that was one, from which on a validation counts as an improvement to the stopping rule.
+    package var leastGain: Double
+    /// The recipe that these options began as; single ones may differ from it.
+    package var recipe: Recipe
+
+    package init(
+        learningRate: Double = 1e-3, weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.999,
+        epsilon: Double = 1e-8, clipNorm: Double = 0, batchUsers: Int = 256, dropout: Double = 0.5,
+        negatives: Int = 1, maxEpochs: Int = 200, patience: Int = 10, stopMetric: Metric = Metric(.ndcg, 10),
+        warmup: Double = 0, schedule: RateSchedule = .constant, scheduleEpochs: Int = 0,
+        widthRule: WidthRule = .plain, itemUpdate: ItemUpdate = .sparse, calibration: Double = 0.75,
+        sampling: NegativeSampling = .popularity, initialDeviation: Double = 0.02,
+        initialisation: Initialisation = .plain, averaging: Double = 0, itemRate: Double = 1, warmupSteps: Int = 0,
+        patienceSteps: Int = 0, patienceShare: Double = 0, leastGain: Double = 0, recipe: Recipe = .published
+    ) {
+        self.learningRate = learningRate
+        self.weightDecay = weightDecay
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.clipNorm = clipNorm
+        self.batchUsers = batchUsers
+        self.dropout = dropout
+        self.negatives = negatives
+        self.maxEpochs = maxEpochs
+        self.patience = patience
+        self.stopMetric = stopMetric
+        self.warmup = warmup
+        self.schedule = schedule
+        self.scheduleEpochs = scheduleEpochs
+        self.widthRule = widthRule
+        self.itemUpdate = itemUpdate
+        self.calibration = calibration
+        self.sampling = sampling
+        self.initialDeviation = initialDeviation
+        self.initialisation = initialisation
+        self.averaging = averaging
+        self.itemRate = itemRate
+        self.patienceSteps = patienceSteps
+        self.patienceShare = patienceShare
+        self.warmupSteps = warmupSteps
+        self.leastGain = leastGain
+        self.recipe = recipe
+    }
+
+    /// Members that older specifications lack get what training did before there was a choice.
+    package init(from decoder: any Decoder) throws {
+        let c = try decoder.container(keyedBy: CodingKeys.self)
+        learningRate = try c.decode(Double.self, forKey: .learningRate)
+        weightDecay = try c.decode(Double.self, forKey: .weightDecay)
+        beta1 = try c.decode(Double.self, forKey: .beta1)
+        beta2 = try c.decode(Double.self, forKey: .beta2)
+        epsilon = try c.decode(Double.self, forKey: .epsilon)
+        clipNorm = try c.decode(Double.self, forKey: .clipNorm)
+        batchUsers = try c.decode(Int.self, forKey: .batchUsers)
+        dropout = try c.decode(Double.self, forKey: .dropout)
+        negatives = try c.decode(Int.self, forKey: .negatives)
+        maxEpochs = try c.decode(Int.self, forKey: .maxEpochs)
+        patience = try c.decode(Int.self, forKey: .patience)
+        stopMetric = try c.decode(Metric.self, forKey: .stopMetric)
+        warmup = try c.decodeIfPresent(Double.self, forKey: .warmup) ?? 0
+        schedule = try c.decodeIfPresent(RateSchedule.self, forKey: .schedule) ?? .constant
+        scheduleEpochs = try c.decodeIfPresent(Int.self, forKey: .scheduleEpochs) ?? 0
+        widthRule = try c.decodeIfPresent(WidthRule.self, forKey: .widthRule) ?? .plain
+        itemUpdate = try c.decodeIfPresent(ItemUpdate.self, forKey: .itemUpdate) ?? .dense
+        calibration = try c.decodeIfPresent(Double.self, forKey: .calibration) ?? 0.75
+        sampling = try c.decodeIfPresent(NegativeSampling.self, forKey: .sampling) ?? .popularity
+        initialDeviation = try c.decodeIfPresent(Double.self, forKey: .initialDeviation) ?? 0.02
+        initialisation = try c.decodeIfPresent(Initialisation.self, forKey: .initialisation) ?? .plain
+        averaging = try c.decodeIfPresent(Double.self, forKey: .averaging) ?? 0
+        itemRate = try c.decodeIfPresent(Double.self, forKey: .itemRate) ?? 1
+        patienceSteps = try c.decodeIfPresent(Int.self, forKey: .patienceSteps) ?? 0
+        patienceShare = try c.decodeIfPresent(Double.self, forKey: .patienceShare) ?? 0
+        warmupSteps = try c.decodeIfPresent(Int.self, forKey: .warmupSteps) ?? 0
+        leastGain = try c.decodeIfPresent(Double.self, forKey: .leastGain) ?? 0
+        recipe = try c.decodeIfPresent(Recipe.self, forKey: .recipe) ?? .published
+    }
+
+    /// Whether they train in a way that was not there when `published` was all there was.
+    package var differsFromPublished: Bool {
+        recipe != .published || itemRate != 1 || averaging > 0 || initialisation != .plain || warmupSteps > 0
+            || patienceSteps > 0 || patienceShare > 0 || leastGain > 0
+    }
+
+    /// Why these options cannot be trained with, naming the member, what was found and what was expected; nil when they can.
+    package var problem: (field: String, message: String)? {
+        func outside(_ field: String, _ found: Any, _ expected: String) -> (field: String, message: String) {
+            (field, "\(field): found \(found), expected \(expected)")
+        }
+        if patience < 1 { return outside("patience", patience, "1 or more") }
+        if maxEpochs < 1 { return outside("maxEpochs", maxEpochs, "1 or more") }
+        if !(1...65_536).contains(batchUsers) { return outside("batchUsers", batchUsers, "1 to 65536") }
+        if !(1...65_536).contains(negatives) { return outside("negatives", negatives, "1 to 65536") }
+        if !(dropout >= 0 && dropout < 1) { return outside("dropout", dropout, "0 or more, less than 1") }
+        if !(learningRate > 0) { return outside("learningRate", learningRate, "more than 0") }
+        if !(weightDecay >= 0) { return outside("weightDecay", weightDecay, "0 or more") }
+        if !(clipNorm >= 0) { return outside("clipNorm", clipNorm, "0 or more") }
+        if !(beta1 >= 0 && beta1 < 1) { return outside("beta1", beta1, "0 or more, less than 1") }
+        if !(beta2 > 0 && beta2 < 1) { return outside("beta2", beta2, "more than 0, less than 1") }
+        if !(epsilon > 0) { return outside("epsilon", epsilon, "more than 0") }
+        if !(warmup >= 0 && warmup <= 1) { return outside("warmup", warmup, "0 to 1") }
+        if scheduleEpochs < 0 { return outside("scheduleEpochs", scheduleEpochs, "0 or more") }
+        if !(initialDeviation > 0 && initialDeviation <= 1) {
+            return outside("initialDeviation", initialDeviation, "more than 0, at most 1")
+        }
+        if !(averaging >= 0 && averaging <= 0.5) { return outside("averaging", averaging, "0 to 0.5") }
+        if !(0...1_000_000_000).contains(patienceSteps) {
+            return outside("patienceSteps", patienceSteps, "0 to 1000000000")
+        }
+        if !(patienceShare >= 0 && patienceShare <= 100) { return outside("patienceShare", patienceShare, "0 to 100") }
+        if !(leastGain >= 0 && leastGain <= 1) { return outside("leastGain", leastGain, "0 to 1") }
+        if !(itemRate > 0 && itemRate <= 1_000) { return outside("itemRate", itemRate, "more than 0, at most 1000") }
+        if !(0...1_000_000_000).contains(warmupSteps) { return outside("warmupSteps", warmupSteps, "0 to 1000000000") }
+        if !(calibration >= 0 && calibration <= 1) { return outside("calibration", calibration, "0 to 1") }
+        return nil
+    }
+}

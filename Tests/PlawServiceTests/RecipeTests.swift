@@ -1,0 +1,55 @@
+import Domain
+import PlawProtocol
+import PlawTesting
+import Testing
+
+/// Recipes through the daemon: laws of each stand side by side, and what still rose is said.
+@Suite struct RecipeTests {
+    @Test("trainings of another recipe have laws of their own beside the old ones, which stay as they were")
+    func recipes() async throws {
+        try await withCalibratedDaemon { daemon async throws in
+            let socket = daemon.socket
+            let before = try await call(socket, LawList.self, LawListParams(name: "demo")).laws
+            #expect(before.allSatisfy { $0.key.policy.contains(" recipe=standard-1 ") })
+            let started = try await call(
+                socket, CalibrationStart.self,
+                CalibrationParams(
+                    name: "demo", budgetSeconds: 60, recipe: .published, layers: [1, 2, 3], dims: [8, 16, 32],
+                    maxEpochs: 3))
+            let job = try await end(of: started.job.id, socket)
+            #expect(job.state == .finished && job.laws.count == 2, "\(job)")
+            let observations = try await call(socket, ObservationList.self, ObservationListParams(name: "demo"))
+                .observations
+            let keys = Dictionary(uniqueKeysWithValues: observations.map { ($0.id, $0.key) })
+            let laws = try await call(socket, LawList.self, LawListParams(name: "demo")).laws
+            #expect(Set(laws.map(\.key)).count == 2 && laws.count == 4)
+            for law in laws { for point in law.fit.points { #expect(keys[point.observation] == law.key) } }
+            #expect(laws.filter { before.map(\.id).contains($0.id) }.map(\.fit.points) == before.map(\.fit.points))
+            #expect(laws.contains { $0.key.policy.hasSuffix("patience=10 epochs<=3") })
+            // Three epochs end most of the new ones while they rise. They have a law, and whoever asks it is told.
+            let published = try #require(laws.first { !$0.key.policy.contains("recipe=") })
+            let rising = observations.filter {
+                $0.key == published.key && $0.status == Observation.stoppedRising && $0.userFraction == 1
+            }
+            #expect(!rising.isEmpty && rising.allSatisfy { !$0.converged })
+            let answer = try await call(
+                socket, AdvisorRecommend.self, AdvisorRecommendParams(name: "demo", law: published.id))
+            let warning = try #require(answer.warnings.first { $0.code == "still-rising" })
+            #expect(warning.message.hasPrefix("\(rising.count) of "))
+            let trial = try #require(job.trials?.first { $0.message?.contains("still rising") == true })
+            #expect(trial.state == .finished && trial.converged == false)
+        }
+    }
+
+    @Test("a recipe that there is none of is refused with those there are")
+    func unknown() async throws {
+        try await withCalibratedDaemon { daemon async throws in
+            let error = await #expect(throws: RPCError.self) {
+                _ = try await raw(
+                    daemon.socket, "calibration.plan", .object(["name": .string("demo"), "recipe": .string("best")]))
+            }
+            #expect(error?.reason == "invalid-params")
+            #expect(error?.message.contains("recipe") == true && error?.message.contains("standard") == true)
+        }
+    }
+}
