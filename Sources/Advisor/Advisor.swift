@@ -163,9 +163,12 @@ package final class Advisor: Sendable {
         return law.believes(change) ? highest : inside
     }
 
-    /// The best trained shape where the chosen one was not trained and hardly beats it.
+    /// The best trained shape where the chosen one is expected to have less, or was not trained and hardly beats it.
     func tried(_ best: Int, _ trained: Int?, _ question: Question) -> Int {
-        guard let trained, !question.isTrained(best),
+        guard let trained, trained != best else { return best }
+        // A rounder dimension, or the best inside, may be one that was trained and measured less.
+        if question.value(trained) > question.value(best) { return trained }
+        guard !question.isTrained(best),
             let law = question.law(best),
             let change = change(from: trained, to: best, question)
         else { return best }
@@ -271,16 +274,18 @@ package final class Advisor: Sendable {
             return (isMixed ? backbone + " " : "") + "\(c.layers) x \(c.dim)"
         }
         let value = question.value(best)
+        // Something untrained has as much, but for chance.
+        let isTie = best != sure && !question.isTrained(sure)
         func amount(_ regret: Double) -> String {
             "\(Format.short(regret)) (\(Format.short(regret / max(value, 1e-12) * 100)) %)"
         }
         var reasons = [
             "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
-                + (best == sure ? "" : "of what was trained, ") + "of \(question.feasible) configurations"
+                + (isTie ? "of what was trained, " : "") + "of \(question.feasible) configurations"
                 + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
         ]
         if let bestTrained = answer.bestTrained {
-            if best != sure {
+            if isTie {
                 reasons.append(
                     "it was trained; \(shape(sure)) was not, and the \(Format.short(question.value(sure) - value)) more expected of "
                         + "it are hardly more than chance")

@@ -36,19 +36,21 @@ package struct EpochModel: Sendable, Hashable {
         var epochs: Double
         var layers: Double
         var dim: Double
+        /// And with ln(share of the users): steps are what patience counts by.
+        var share: Double
 
         init(_ recipe: Recipe) {
             // The published runs on the Amazon sets stop after 34 to 47 epochs. With the standard recipe 2 x 64 stopped after 20 to 46 on
             // amazon-beauty, ml-100k and lastfm, 1 x 16 after 40, 8 x 128 after 12 to 21 (docs/costs.md).
-            (epochs, layers, dim) =
+            (epochs, layers, dim, share) =
                 switch recipe {
-                case .published: (40, 0, 0)
-                case .standard: (25, -0.15, -0.4)
+                case .published: (40, 0, 0, 0)
+                case .standard: (25, -0.15, -0.4, -0.7)
                 }
         }
 
         /// ln epochs of a row.
-        func value(_ row: [Double]) -> Double { log(epochs) + layers * row[1] + dim * row[2] }
+        func value(_ row: [Double]) -> Double { log(epochs) + layers * row[1] + dim * row[2] + share * row[3] }
     }
 
     private static let centre = (layers: log(2.0), dim: log(48.0))
@@ -83,7 +85,7 @@ package struct EpochModel: Sendable, Hashable {
         coefficients = [
             log(before.epochs) + b[0] + b[4] - (b[1] + before.layers) * Self.centre.layers
                 - (b[2] + before.dim) * Self.centre.dim,
-            b[1] + before.layers, b[2] + before.dim, b[3],
+            b[1] + before.layers, b[2] + before.dim, b[3] + before.share,
         ]
         let used = [0, 4, 1, 2, 3]
         covariance = used.flatMap { i in used.map { fit.inverse[i * size + $0] } }

@@ -9,11 +9,11 @@ import Trials
 /// The search over arrays against the search written out, and what its arrays hold.
 @Suite struct SearchTests {
     /// Two backbones and seeded noise, so that the surface has no symmetry.
-    static func advisor() throws -> Advisor {
-        var noise = PredictionTests.Noise(7)
+    static func advisor(seed: Int = 7, roughness: Double = 0.0008) throws -> Advisor {
+        var noise = PredictionTests.Noise(UInt64(seed))
         let rough = AdvisorTests.observations.map { o -> Observation in
             var o = o
-            let off = 0.0008 * noise.next()
+            let off = roughness * noise.next()
             for name in o.metrics.keys { o.metrics[name]?.value += off }
             return o
         }
@@ -79,6 +79,29 @@ import Trials
                     == twin.distinct(open, from: [], count: 6).count)
             let bestTrained = open.filter { $0.trained > 0 }.max { $0.value < $1.value }
             #expect(answer.bestTrained?.configuration == bestTrained?.configuration)
+        }
+    }
+
+    @Test("the answer is never expected to be worse than the best that was trained", arguments: 1..<60)
+    func neverWorse(seed: Int) throws {
+        // Nearly flat: a rounder dimension is often named instead of the best.
+        var noise = PredictionTests.Noise(UInt64(seed))
+        let flat = AdvisorTests.observations.filter { $0.configuration.layers <= 4 && $0.configuration.dim <= 64 }.map {
+            o -> Observation in
+            var o = o
+            let off = 0.002 * noise.next()
+            for name in o.metrics.keys { o.metrics[name]?.value = 0.3 + off }
+            return o
+        }
+        let advisor = Advisor(dataset: "d", branches: [try AdvisorTests.branch(flat)])
+        let twin = Exhaustive(advisor)
+        let prices = twin.entries.map(\.cost.parameters).sorted()
+        for share in stride(from: 0.002, through: 1, by: 0.017) {
+            let budget = Budget(maxParameters: prices[Int(Double(prices.count - 1) * share)])
+            let trained = twin.open(budget).filter { $0.trained > 0 }.map(\.value).max()
+            guard let trained, let answer = try? advisor.recommend(budget) else { continue }
+            let value = try #require(answer.predicted["ndcg@10"])
+            #expect(value >= trained - 2e-6, "\(answer.configuration) within \(budget)")
         }
     }
 
