@@ -178,8 +178,10 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
         func outside(_ field: String, _ found: Any, _ expected: String) -> (field: String, message: String) {
             (field, "\(field): found \(found), expected \(expected)")
         }
-        if patience < 1 { return outside("patience", patience, "1 or more") }
-        if maxEpochs < 1 { return outside("maxEpochs", maxEpochs, "1 or more") }
+        // Far beyond any training, and small enough that products of them are numbers.
+        let most = 1_000_000_000
+        if !(1...most).contains(patience) { return outside("patience", patience, "1 to \(most)") }
+        if !(1...most).contains(maxEpochs) { return outside("maxEpochs", maxEpochs, "1 to \(most)") }
         if !(1...65_536).contains(batchUsers) { return outside("batchUsers", batchUsers, "1 to 65536") }
         if !(1...65_536).contains(negatives) { return outside("negatives", negatives, "1 to 65536") }
         if !(dropout >= 0 && dropout < 1) { return outside("dropout", dropout, "0 or more, less than 1") }
@@ -190,7 +192,7 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
         if !(beta2 > 0 && beta2 < 1) { return outside("beta2", beta2, "more than 0, less than 1") }
         if !(epsilon > 0) { return outside("epsilon", epsilon, "more than 0") }
         if !(warmup >= 0 && warmup <= 1) { return outside("warmup", warmup, "0 to 1") }
-        if scheduleEpochs < 0 { return outside("scheduleEpochs", scheduleEpochs, "0 or more") }
+        if !(0...most).contains(scheduleEpochs) { return outside("scheduleEpochs", scheduleEpochs, "0 to \(most)") }
         if !(initialDeviation > 0 && initialDeviation <= 1) {
             return outside("initialDeviation", initialDeviation, "more than 0, at most 1")
         }

@@ -127,6 +127,9 @@ struct Train: ParsableCommand {
                 return (outcome.result, key, corpus.itemCount, trainer.popularity)
             }
             let traceFile = trace.flatMap { fopen($0, "w") }
+            if let trace, traceFile == nil {
+                throw ValidationError("--trace: \(trace) cannot be written to: \(String(cString: strerror(errno)))")
+            }
             defer { if let traceFile { fclose(traceFile) } }
             if let traceFile {
                 let metrics = ["hr@10", "ndcg@10"]

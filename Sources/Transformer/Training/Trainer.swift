@@ -134,7 +134,7 @@ package final class Trainer {
         let epochs = max(
             o.patience, (o.patienceSteps + steps - 1) / steps,
             Int((o.patienceShare * Double(position.curve.count - position.stale)).rounded(.up)))
-        return epochs * (hasBegun ? 1 : o.recipe == .published ? Self.patienceFactor : 2)
+        return epochs * (hasBegun ? 1 : Self.patienceFactor(o.recipe))
     }
 
     /// Whether the metric was still rising at the end: its best value stood more than 2 % above what it was before the last quarter
@@ -148,7 +148,7 @@ package final class Trainer {
 
     /// How much better than popularity is no accident, and how much more patience there is before.
     static let clearlyBetter = 1.25
-    static let patienceFactor = 5
+    static func patienceFactor(_ recipe: Recipe) -> Int { recipe == .published ? 5 : 2 }
 
     /// Active seconds of all runs.
     private var seconds: Double { position.seconds + clock.duration(to: .now).inSeconds }
