@@ -5,7 +5,9 @@ extension Advisor {
     /// Warnings about the law itself.
     func standing(_ law: LawFit, _ branch: Branch) -> [Warning] {
         var warnings: [Warning] = []
-        if law.places.count < 9 {
+        if let prior = law.prior, law.places.count < Self.fewest {
+            warnings.append(Self.fromOthers(law, prior, dataset: dataset))
+        } else if law.places.count < Self.fewest {
             warnings.append(
                 Warning(
                     code: "few-observations",
@@ -22,6 +24,8 @@ extension Advisor {
                         "\(rising) of \(branch.observations.count) trainings were still rising when their policy stopped them: more "
                         + "epochs or patience would give more, and the law does not know how much"))
         }
+        // Of a law that mostly is what other datasets say there is no more to be said.
+        if law.prior != nil, law.places.count < Self.fewestAlone { return warnings }
         guard let lead = law.lead else { return warnings }
         let free = lead.names.filter { !lead.identified.contains($0) }
         if !free.isEmpty {
@@ -59,6 +63,31 @@ extension Advisor {
         return warnings
     }
 
+    /// Configurations that make a law trustworthy, and those without which it says nothing of its own.
+    private static let fewest = 9
+    private static let fewestAlone = 6
+
+    /// A level that is known no better than this was told by other datasets, not by a training of this one.
+    private static let levelOfOthers = 0.4
+
+    /// How much of an answer was measured here.
+    static func fromOthers(_ law: LawFit, _ prior: LawFit.PriorUse, dataset: String) -> Warning {
+        let others = "\(prior.datasets) other datasets"
+        let cut = law.expected?.count ?? 0
+        if law.places.isEmpty, prior.levelDeviation >= Self.levelOfOthers {
+            return Warning(
+                code: "other-datasets",
+                message: "from \(others), none of yours: nothing was trained here yet; plaw calibrate \(dataset) does")
+        }
+        var own: [String] = []
+        if !law.places.isEmpty { own.append("\(law.places.count) trained here") }
+        if cut > 0 { own.append("\(cut) cut short here, by where \(cut == 1 ? "it was" : "they were") heading") }
+        return Warning(
+            code: "other-datasets",
+            message: "from \(others) and configurations of yours: \(own.joined(separator: ", ")); \(fewest) or more, 3 levels of "
+                + "each axis, make a law of your own")
+    }
+
     /// Warnings about a configuration's place among the observations.
     func around(_ c: Configuration, _ law: LawFit, _ grade: ExtrapolationGrade) -> [Warning] {
         var warnings: [Warning] = []
@@ -92,7 +121,7 @@ extension Advisor {
     /// What the key of a branch leaves open.
     func branchWarnings(_ branch: Branch) -> [Warning] {
         var warnings: [Warning] = []
-        if !branch.hasAllUsers {
+        if !branch.hasAllUsers, !branch.observations.isEmpty {
             warnings.append(
                 Warning(
                     code: "no-full-training",

@@ -18,6 +18,8 @@ package struct Branch: Sendable {
     /// What all users trained: nothing else says where an answer for all of them is known.
     private(set) var hull: Hull
     private(set) var trained: [Shape: Int]
+    /// What its laws took from other datasets; the shapes that those had count as known.
+    let prior: LawFit.PriorUse?
     /// By trained dimension, where the key says that heads follow from it; else empty.
     private let headsByDim: [Int: Int]
 
@@ -44,20 +46,25 @@ package struct Branch: Sendable {
             ? whole.reduce(into: [:]) {
                 $0[$1.configuration.dim] = max($0[$1.configuration.dim] ?? 0, $1.configuration.heads)
             } : [:]
+        let prior = laws.sorted { $0.key < $1.key }.lazy.compactMap(\.value.prior).first
+        self.prior = prior
         let places = Dictionary(
             uniqueKeysWithValues: laws.map { name, fit in (name, Self.shapes(whole, name, fit)) })
         self.laws = Dictionary(
             uniqueKeysWithValues: laws.map { name, fit in
                 var fit = fit
-                let own = places[name] ?? []
-                fit.layersRange = [own.map(\.layers).min() ?? 0, own.map(\.layers).max() ?? 0]
-                fit.dimRange = [own.map(\.dim).min() ?? 0, own.map(\.dim).max() ?? 0]
+                let (layers, dims) = (
+                    (places[name] ?? []).map(\.layers) + (fit.prior?.layersRange ?? []),
+                    (places[name] ?? []).map(\.dim) + (fit.prior?.dimRange ?? [])
+                )
+                fit.layersRange = [layers.min() ?? 0, layers.max() ?? 0]
+                fit.dimRange = [dims.min() ?? 0, dims.max() ?? 0]
                 return (name, LawPredictor(fit))
             })
         spoken = self.laws
         // Metrics that were measured at other places are split off by `byPlaces`.
         let shapes = laws.keys.sorted().first.flatMap { places[$0] } ?? []
-        hull = Hull(shapes.map { ($0.layers, $0.dim) })
+        hull = Hull(shapes.map { ($0.layers, $0.dim) } + (prior?.corners ?? []))
         trained = share >= 1 ? shapes.reduce(into: [:]) { $0[$1, default: 0] += 1 } : [:]
     }
 
@@ -85,7 +92,7 @@ package struct Branch: Sendable {
         return found.map { shapes, names in
             var part = self
             part.laws = laws.filter { names.contains($0.key) }
-            part.hull = Hull(shapes.keys.map { ($0.layers, $0.dim) })
+            part.hull = Hull(shapes.keys.map { ($0.layers, $0.dim) } + (prior?.corners ?? []))
             part.observations = observations.filter { o in names.contains { o.metrics[$0] != nil } }
             part.trained = part.hasAllUsers ? shapes : [:]
             return part

@@ -187,6 +187,19 @@ struct Question {
         return best
     }
 
+    /// The standard shape where it keeps the limits, in the first branch that has it: what an answer has to beat where nothing was
+    /// trained.
+    var standard: Int? {
+        for (part, plane) in zip(advisor.search.parts, planes) where plane != nil {
+            guard let row = part.layers.firstIndex(of: Configuration.standardShape.layers),
+                let column = part.dims.firstIndex(of: Configuration.standardShape.dim)
+            else { continue }
+            let shape = part.first + row * part.dims.count + column
+            if isOpen(shape, part) { return shape }
+        }
+        return nil
+    }
+
     func isTrained(_ shape: Int) -> Bool {
         advisor.search.parts[advisor.search.place(shape).part].trained.contains(shape)
     }

@@ -23,6 +23,8 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     package var asked: Budget
     /// Expected regret over the predicted metric at which trials chosen one at a time end.
     package var tolerance: Double
+    /// What the user trains today: it is trained too, and compared.
+    package var current: ShapeParam?
 
     /// Whether trials are chosen one at a time: nobody asked for levels.
     package var isSequential: Bool { layers == nil && dims == nil }
@@ -53,6 +55,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
             maxLatencySeconds: params.maxLatencySeconds, maxMemoryBytes: params.maxMemoryBytes,
             maxTrainingSeconds: params.maxTrainSeconds)
         tolerance = params.tolerance ?? 0.01
+        current = params.current
         workers = min(params.workers ?? availableWorkers, availableWorkers)
         self.mask = mask
         var options = (params.recipe ?? .standard).options(trained, loss: loss)
@@ -100,6 +103,16 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         try check("dims", dims?.isEmpty != true, "no level", "at least one level")
         try check("maxLength", (1...4_096).contains(maxLength), maxLength, "1 to 4096")
         try check("heads", (1...4_096).contains(heads), heads, "1 to 4096")
+        if let current {
+            try check(
+                "current", grid == nil && layers == nil && dims == nil, "levels beside it",
+                "none: a grid trains its own")
+            try check("current", (1...128).contains(current.layers), "\(current.layers) layers", "1 to 128")
+            try check("current", (1...4_096).contains(current.dim), "dim \(current.dim)", "1 to 4096")
+            if let problem = configuration(layers: current.layers, dim: current.dim).problem {
+                throw RPCError(.invalidParams, "current: \(problem)", ["field": .string("current")])
+            }
+        }
         for value in layers ?? [] { try check("layers", (1...128).contains(value), value, "1 to 128") }
         for value in dims ?? [] {
             try check("dims", (1...4_096).contains(value), value, "1 to 4096")

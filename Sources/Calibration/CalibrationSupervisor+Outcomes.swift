@@ -2,6 +2,7 @@ internal import Domain
 internal import Glibc
 internal import Logging
 package import PlawProtocol
+internal import SequentialDesign
 internal import Store
 internal import Trials
 
@@ -22,11 +23,17 @@ extension CalibrationSupervisor {
     }
 
     /// What is told of a trial that has ended; nil where its metrics say all.
-    static func message(_ result: TrialResult) -> String? {
+    ///
+    /// - Parameter isBehind: it was stopped because it fell behind, not by the budget.
+    static func message(_ result: TrialResult, isBehind: Bool = false) -> String? {
         switch result.status {
         case .converged: nil
         case .stoppedByBudget:
-            "stopped by the budget after \(result.epochs) epochs, before it converged; not used in the fit"
+            (isBehind
+                ? "stopped early after \(result.epochs) epochs: it falls behind the best; "
+                : "stopped by the budget after \(result.epochs) epochs, before it converged; ")
+                + (forecast(result) == nil
+                    ? "not used in the fit" : "the fit takes what it was heading for, as uncertain as that is")
         case .stoppedRising:
             "stopped after \(result.epochs) epochs while it was still rising: --patience and --max-epochs give it more"
         case .diverged, .failed: result.message ?? result.status.rawValue
@@ -61,6 +68,33 @@ extension CalibrationSupervisor {
         return "\(end): \(about), above the tolerance of \(percent(outlook.tolerance)); \(price)"
     }
 
+    /// Where a training that was cut short was heading.
+    static func forecast(_ result: TrialResult) -> Observation.Forecast? {
+        guard result.status == .stoppedByBudget, let curve = result.curve else { return nil }
+        return LearningCurve(curve, popularity: result.popularity ?? 0).forecast
+    }
+
+    /// Whether a running trial of those that are chosen one at a time will hardly come near to the best of its job. What a job begins
+    /// with is trained to its end.
+    func isBehind(_ trial: StoredTrial) async -> Bool {
+        guard let design, let curve = curves[trial.id], let trials = try? await store.trials(of: trial.job) else {
+            return false
+        }
+        let (c, metric) = (trial.spec.configuration, trial.spec.options.stopMetric)
+        let isStart = design.start.contains {
+            $0.layers == c.layers && $0.dim == c.dim && $0.userFraction == trial.spec.userFraction
+        }
+        guard !isStart else { return false }
+        let others = trials.filter { $0.id != trial.id && $0.spec.userFraction == trial.spec.userFraction }
+        // Those of an earlier run of the daemon stand in the trial's folder.
+        let best = others.compactMap {
+            (curves[$0.id] ?? TrialDirectory(path: "\(trialsFolder)/\($0.id)").curve(metric)).max()
+        }.max()
+        return best.map {
+            LearningCurve(curve, popularity: progress[trial.id]?.popularity ?? 0).isBehind($0)
+        } ?? false
+    }
+
     /// What a trial adds to the laws; nil when it gave no metrics.
     /// Errors: `StoreError`.
     func observation(of result: TrialResult, trial: StoredTrial, job: Job) async throws -> Observation? {
@@ -75,7 +109,8 @@ extension CalibrationSupervisor {
             configuration: spec.configuration, tokens: result.tokens, apen: entropy.dataApEn,
             userFraction: spec.userFraction, seed: spec.seed, users: result.users, metrics: result.test,
             epochs: result.epochs, seconds: result.seconds, converged: result.status == .converged, job: job.id,
-            trial: trial.id, status: result.status == .stoppedRising ? Observation.stoppedRising : nil)
+            trial: trial.id, status: result.status == .stoppedRising ? Observation.stoppedRising : nil,
+            forecast: Self.forecast(result))
     }
 
     /// Seconds until the end: what the queued and running trials still need, spread over the workers, within the budget.
@@ -138,7 +173,7 @@ extension CalibrationSupervisor {
             let observation = try await observation(of: result, trial: trial, job: job)
             // What a worker said of a training that led to nothing is kept with it.
             try await store.finishTrial(
-                trial.id, result: result, message: Self.message(result) ?? trial.message,
+                trial.id, result: result, message: Self.message(result, isBehind: stopped.contains(trial.id)) ?? trial.message,
                 log: observation == nil ? Self.logTail(files) : nil, observation: observation)
             logger.info(
                 "trial ended",

@@ -35,6 +35,14 @@ package actor CalibrationSupervisor {
     private(set) var cancelled: Set<Int64> = []
     /// Last progress of running trials, by trial.
     var progress: [Int64: TrialProgress] = [:]
+    /// What ends the worker of a running trial early, by trial.
+    private var ends: [Int64: AsyncStream<Void>.Continuation] = [:]
+    /// What the trials of the job in work are chosen by; nil for a grid.
+    private(set) var design: SequentialPlan?
+    /// Those that were stopped because they fell behind.
+    private(set) var stopped: Set<Int64> = []
+    /// Validations of the trials that were run since the start, by trial.
+    var curves: [Int64: [Double]] = [:]
     /// The store could not take what the job in work has to say: it is put off until it can.
     var storeTrouble: StoreError?
     /// Since when the running job is worked on, and what it had been worked on before.
@@ -66,13 +74,15 @@ package actor CalibrationSupervisor {
     }
 
     /// Queues a calibration and returns its job number. Errors: `StoreError`.
+    ///
+    /// - Parameter spentSeconds: of the budget, what was spent on it before.
     package func enqueue(
         dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial],
-        design: SequentialPlan? = nil
+        design: SequentialPlan? = nil, spentSeconds: Double = 0
     ) async throws -> Int64 {
         let job = try await store.insertJob(
             dataset: dataset, budgetSeconds: budgetSeconds, workers: workers, message: message, trials: trials,
-            design: try design.map { try $0.text })
+            design: try design.map { try $0.text }, activeSeconds: min(spentSeconds, budgetSeconds))
         wakeUp.yield()
         return job
     }
@@ -176,7 +186,7 @@ package actor CalibrationSupervisor {
             await publish(id)
             await pause(milliseconds: 1_000)
         }
-        progress = [:]
+        (progress, curves, stopped, design) = ([:], [:], [], nil)
     }
 
     private enum Event: Sendable {
@@ -191,7 +201,7 @@ package actor CalibrationSupervisor {
         var queue = try await store.trials(of: job.id).filter { !$0.state.isFinal }
         // Trials that had begun when the daemon stopped or died go on from their checkpoints before others start.
         queue.sort { ($0.state.hasBegun ? 0 : 1, $0.place) < ($1.state.hasBegun ? 0 : 1, $1.place) }
-        let design = try await store.design(of: job.id).map { try SequentialPlan(text: $0) }
+        design = try await store.design(of: job.id).map { try SequentialPlan(text: $0) }
         var inFlight = 0
         var running: [Int64: StoredTrial] = [:]
         await withTaskGroup(of: Event.self) { group in
@@ -204,7 +214,7 @@ package actor CalibrationSupervisor {
             while true {
                 while !stopping, inFlight < workers {
                     var next = await self.nextTrial(&queue, of: job)
-                    if next == nil, let design {
+                    if next == nil, let design = self.design {
                         next = await self.chosenTrial(
                             design, of: job, remainingSeconds: self.trainingSeconds(of: job),
                             running: Array(running.values))
@@ -267,13 +277,7 @@ package actor CalibrationSupervisor {
                 try await store.updateTrial(trial.id, state: .running, seconds: trial.seconds)
                 await publish(job.id)
                 logger.info("trial started", metadata: Self.metadata(.trialStarted, trial, of: job))
-                let id = trial.id
-                let exit = await executor.run(
-                    directory, secondsLeft: max(1, trainingSeconds(of: job)),
-                    epochSeconds: trial.predictedSeconds / max(1, trial.predictedEpochs)
-                ) { update in
-                    await self.note(update, of: id, job: job.id)
-                }
+                let exit = await work(on: trial, directory, of: job)
                 guard let again = try await retrying(trial, exit, remainingSeconds: job.budgetSeconds - activeSeconds)
                 else {
                     try await settle(trial, exit, directory: directory, job: job)
@@ -304,9 +308,47 @@ package actor CalibrationSupervisor {
         await publish(job.id)
     }
 
-    private func note(_ update: TrialProgress, of trial: Int64, job: Int64) async {
-        progress[trial] = update
-        await publish(job)
+    /// One run of a trial's worker; where it is found to be behind it is stopped, and what it had reached is ranked.
+    private func work(on trial: StoredTrial, _ directory: String, of job: Job) async -> TrialExit {
+        let (id, metric) = (trial.id, trial.spec.options.stopMetric)
+        curves[id] = TrialDirectory(path: directory).curve(metric)
+        let (orders, end) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        ends[id] = end
+        defer { ends[id] = nil }
+        let epochSeconds = trial.predictedSeconds / max(1, trial.predictedEpochs)
+        let secondsLeft = max(1, trainingSeconds(of: job))
+        return await withTaskGroup(of: TrialExit?.self) { group in
+            group.addTask { [executor] in
+                await executor.run(directory, secondsLeft: secondsLeft, epochSeconds: epochSeconds) { update in
+                    await self.note(update, of: trial, job: job)
+                }
+            }
+            group.addTask {
+                for await _ in orders { break }
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            if let first { return first }
+            guard let exit = await group.next() ?? nil else { return .interrupted }
+            guard exit == .interrupted, !Task.isCancelled else { return exit }
+            // No time is left to it: it ranks what its checkpoint holds.
+            return await executor.run(directory, secondsLeft: 0, epochSeconds: epochSeconds) { _ in }
+        }
+    }
+
+    private func note(_ update: TrialProgress, of trial: StoredTrial, job: Job) async {
+        progress[trial.id] = update
+        await publish(job.id)
+        // The epoch that goes on, counted from 1, is one more than there are validations.
+        guard let value = update.validation?[trial.spec.options.stopMetric.description],
+            update.epoch == (curves[trial.id]?.count ?? 0) + 2
+        else { return }
+        curves[trial.id, default: []].append(value)
+        guard await isBehind(trial) else { return }
+        logger.info("trial stopped early: it falls behind", metadata: Self.metadata(.trialEnded, trial, of: job))
+        stopped.insert(trial.id)
+        ends[trial.id]?.yield()
     }
 
     // MARK: - The end
@@ -350,8 +392,8 @@ package actor CalibrationSupervisor {
             } else if !wasCancelled {
                 message = trials.compactMap(\.message).first
             }
-            // What was known before may be enough: then nothing had to be trained.
-            let wasEnough = trials.isEmpty && job.outlook?.isReached == true
+            // What was known before may be enough, or all that the budget pays for: then nothing had to be trained.
+            let wasEnough = trials.isEmpty && job.outlook != nil
             if message == nil, !wasCancelled {
                 message =
                     job.outlook.map { Self.message($0, budgetSeconds: job.budgetSeconds, activeSeconds: activeSeconds) }

@@ -121,7 +121,7 @@ package struct LocalExecutor: TrialExecutor {
             "probe", "--corpus", request.corpus, "--backbone", settings.backbone.rawValue, "--loss",
             settings.loss.rawValue, "--max-length", String(settings.maxLength), "--heads", String(settings.heads),
             "--batch", String(settings.options.batchUsers), "--negatives", String(settings.options.negatives),
-            "--parent", String(getpid()),
+            "--parent", String(getpid()), "--seconds", "\(request.secondsPerShape)",
         ]
         for shape in request.shapes { arguments += ["--shape", "\(shape.layers)x\(shape.dim)"] }
         return try await lines(arguments, within: patience.probe(budgetSeconds: settings.budgetSeconds))

@@ -106,6 +106,11 @@ package struct ProbeRequest: Sendable {
         self.settings = settings
         self.shapes = shapes
     }
+
+    /// Seconds of training to time for each shape: 0.3, less where a fiftieth of the budget is less for all of them.
+    package var secondsPerShape: Double {
+        min(0.3, max(0.02, settings.budgetSeconds / 50 / Double(max(1, shapes.count))))
+    }
 }
 
 /// A worker could not do what was asked.

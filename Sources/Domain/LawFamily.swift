@@ -14,4 +14,6 @@ package enum LawFamily: String, Codable, Sendable, Hashable, CaseIterable {
     case performanceLawInteraction = "performance-law-interaction"
     /// arXiv 2408.09895: log-linear with a discount for models deep and narrow.
     case instability
+    /// What trainings on other datasets let expect of each shape, times the level of this one.
+    case otherDatasets = "other-datasets"
 }

@@ -38,11 +38,56 @@ package struct LawFit: Codable, Sendable, Hashable {
         /// Mean of the trainings there.
         package var value: Double
         package var variance: Double
+        /// Variance besides, that no factor of the noise scales; nil for none.
+        package var ownVariance: Double?
 
-        package init(x: [Double], value: Double, variance: Double) {
+        package init(x: [Double], value: Double, variance: Double, ownVariance: Double? = nil) {
             self.x = x
             self.value = value
             self.variance = variance
+            self.ownVariance = ownVariance
+        }
+    }
+
+    /// What a law took from trainings on other datasets.
+    package struct PriorUse: Codable, Sendable, Hashable {
+        /// What is expected of one configuration.
+        package struct Shape: Codable, Sendable, Hashable {
+            package var layers: Int
+            package var dim: Int
+            /// ln of the metric over that of 2 x 64.
+            package var ratio: Double
+            /// By how much datasets differ in it.
+            package var deviation: Double
+
+            package init(layers: Int, dim: Int, ratio: Double, deviation: Double) {
+                self.layers = layers
+                self.dim = dim
+                self.ratio = ratio
+                self.deviation = deviation
+            }
+        }
+
+        /// Datasets that it was learnt from.
+        package var datasets: Int
+        package var shapes: [Shape]
+        /// Standard deviation of ln(metric) that all shapes have in common: how well the level is known where no training ended here; 0
+        /// where one did.
+        package var levelDeviation: Double
+
+        package init(datasets: Int, shapes: [Shape], levelDeviation: Double) {
+            self.datasets = datasets
+            self.shapes = shapes
+            self.levelDeviation = levelDeviation
+        }
+
+        /// Smallest and largest layers and dim that those trainings had.
+        package var layersRange: [Int] { [shapes.map(\.layers).min() ?? 0, shapes.map(\.layers).max() ?? 0] }
+        package var dimRange: [Int] { [shapes.map(\.dim).min() ?? 0, shapes.map(\.dim).max() ?? 0] }
+
+        /// The shapes between which other datasets say what to expect.
+        package var corners: [(layers: Int, dim: Int)] {
+            layersRange.flatMap { n in dimRange.map { (layers: n, dim: $0) } }
         }
     }
 
@@ -107,6 +152,11 @@ package struct LawFit: Codable, Sendable, Hashable {
     package var noise: Noise
     package var points: [Point]
     package var places: [Place]
+    /// Where trainings that were cut short were heading, and without any training the level that is expected. Their variances are their
+    /// own, whatever the noise of a training. nil where there is nothing of it.
+    package var expected: [Place]?
+    /// What trainings on other datasets had to say; nil where they were not asked.
+    package var prior: PriorUse?
     /// Error of answering with the nearest observation, on the largest ones left out: the least a law must beat.
     package var nearestNeighbour: FoldScore?
     /// Smallest and largest layers, dim and D' among the observations.
@@ -120,8 +170,8 @@ package struct LawFit: Codable, Sendable, Hashable {
 
     package init(
         metric: Metric, family: String, leading: LawFamily, fits: [FamilyFit], noise: Noise, points: [Point],
-        places: [Place], nearestNeighbour: FoldScore?, layersRange: [Int], dimRange: [Int],
-        effectiveTokensRange: [Double],
+        places: [Place], expected: [Place]? = nil, prior: PriorUse? = nil, nearestNeighbour: FoldScore?,
+        layersRange: [Int], dimRange: [Int], effectiveTokensRange: [Double],
         fixedP: Double?, choices: [String: String]
     ) {
         self.metric = metric
@@ -131,6 +181,8 @@ package struct LawFit: Codable, Sendable, Hashable {
         self.noise = noise
         self.points = points
         self.places = places
+        self.expected = expected
+        self.prior = prior
         self.nearestNeighbour = nearestNeighbour
         self.layersRange = layersRange
         self.dimRange = dimRange

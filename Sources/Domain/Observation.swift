@@ -144,12 +144,27 @@ package struct Observation: Codable, Sendable, Hashable {
     package var bestEpoch: Int?
     package var parameters: Int?
     package var source: String?
+    /// Where a training that was cut short was heading; nil for one that ended by itself.
+    package var forecast: Forecast?
+
+    /// What a training that was cut short would still have gained, told from its curve.
+    package struct Forecast: Codable, Sendable, Hashable {
+        /// ln of the metric at the end over that where it was cut.
+        package var gain: Double
+        /// Standard deviation of it.
+        package var deviation: Double
+
+        package init(gain: Double, deviation: Double) {
+            self.gain = gain
+            self.deviation = deviation
+        }
+    }
 
     package init(
         id: Int64, dataset: String, key: LawKey, configuration: Configuration, tokens: Int, apen: Double,
         userFraction: Double, seed: UInt64, users: Int, metrics: [String: Measurement], epochs: Int, seconds: Double,
         converged: Bool, job: Int64?, trial: Int64?, status: String? = nil, bestEpoch: Int? = nil,
-        parameters: Int? = nil, source: String? = nil
+        parameters: Int? = nil, source: String? = nil, forecast: Forecast? = nil
     ) {
         self.id = id
         self.dataset = dataset
@@ -170,6 +185,7 @@ package struct Observation: Codable, Sendable, Hashable {
         self.bestEpoch = bestEpoch
         self.parameters = parameters
         self.source = source
+        self.forecast = forecast
     }
 
     /// The status of a training that its policy ended, by patience or the most epochs, while it still rose.
@@ -187,7 +203,7 @@ package struct Observation: Codable, Sendable, Hashable {
 
     private enum CodingKeys: CodingKey {
         case id, dataset, key, configuration, tokens, apen, userFraction, seed, users, metrics, epochs, seconds
-        case converged, job, trial, status, bestEpoch, parameters, source
+        case converged, job, trial, status, bestEpoch, parameters, source, forecast
     }
 
     package init(from decoder: any Decoder) throws {
@@ -211,6 +227,7 @@ package struct Observation: Codable, Sendable, Hashable {
         bestEpoch = try c.decodeIfPresent(Int.self, forKey: .bestEpoch)
         parameters = try c.decodeIfPresent(Int.self, forKey: .parameters)
         source = try c.decodeIfPresent(String.self, forKey: .source)
+        forecast = try c.decodeIfPresent(Forecast.self, forKey: .forecast)
     }
 
     /// What the key calls undeclared is left out, but for what is stored.
@@ -238,5 +255,6 @@ package struct Observation: Codable, Sendable, Hashable {
         try c.encodeIfPresent(bestEpoch, forKey: .bestEpoch)
         try c.encodeIfPresent(parameters, forKey: .parameters)
         try c.encodeIfPresent(source, forKey: .source)
+        try c.encodeIfPresent(forecast, forKey: .forecast)
     }
 }

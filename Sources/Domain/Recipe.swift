@@ -7,7 +7,7 @@ package enum Recipe: String, Codable, Sendable, Hashable, CaseIterable {
     case published
 
     /// Of the recipes but `published`: changes with what they say, so that observations of the old and the new are not mixed.
-    package static let version = 1
+    package static let version = 2
 
     /// What of a dataset a recipe looks at.
     package struct Facts: Sendable, Hashable {
@@ -27,7 +27,7 @@ package enum Recipe: String, Codable, Sendable, Hashable, CaseIterable {
         case .published: TrainingOptions(negatives: loss.standardNegatives)
         case .standard:
             TrainingOptions(
-                learningRate: 0.0015, batchUsers: Self.batchUsers(facts), negatives: loss.standardNegatives,
+                learningRate: 0.002, batchUsers: Self.batchUsers(facts), negatives: loss.standardNegatives,
                 patience: 4, widthRule: .root,
                 initialisation: .residual, averaging: 0.1, itemRate: 8, warmupSteps: 100, patienceSteps: 300,
                 patienceShare: 0.3, leastGain: 0.005, recipe: .standard)

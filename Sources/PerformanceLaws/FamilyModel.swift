@@ -9,10 +9,12 @@ struct FamilyModel: Sendable {
     /// - Parameters:
     ///   - points: distinct places, repeats averaged.
     ///   - fixedP: the factor p of both axes; nil gives each its own skew.
+    ///   - expectation: what other datasets let expect, for the family that asks.
     init?(
-        _ family: LawFamily, points: [LawPoint], noise: ProcessModel.NoisePrior, fixedP: Double?
+        _ family: LawFamily, points: [LawPoint], noise: ProcessModel.NoisePrior, fixedP: Double?,
+        expectation: Expectation? = nil
     ) {
-        form = LawForm(family, points: points, fixedP: fixedP, untied: fixedP == nil)
+        form = LawForm(family, points: points, fixedP: fixedP, untied: fixedP == nil, expectation: expectation)
         let span = MetricSpan(points)
         let prior = form.prior(span, points: points)
         var search = LawSearch(form, points, prior: prior)
@@ -28,8 +30,8 @@ struct FamilyModel: Sendable {
     }
 
     /// From what is stored.
-    init?(_ fit: FamilyFit, points: [LawPoint], fixedP: Double?) {
-        form = LawForm(fit.family, points: points, fixedP: fixedP, untied: fixedP == nil)
+    init?(_ fit: FamilyFit, points: [LawPoint], fixedP: Double?, expectation: Expectation? = nil) {
+        form = LawForm(fit.family, points: points, fixedP: fixedP, untied: fixedP == nil, expectation: expectation)
         guard fit.process.parameters.count == form.count else { return nil }
         let prior = form.prior(MetricSpan(points), points: points)
         let settings = ProcessModel.Settings(

@@ -5,7 +5,9 @@ internal import Glibc
 struct FamilyScores {
     /// Families whose gains diminish or turn, as those of every grid that is known: what few points say against one of them is
     /// not yet believed.
-    static let expected: [LawFamily] = [.performanceLaw, .performanceLawInteraction, .scalingLaw, .logQuadratic]
+    static let expected: [LawFamily] = [
+        .performanceLaw, .performanceLawInteraction, .scalingLaw, .logQuadratic, .otherDatasets,
+    ]
     /// As many points as that belief is worth.
     static let priorPoints = 4.0
 
@@ -14,11 +16,13 @@ struct FamilyScores {
     private(set) var weights: [Double]
     private(set) var nearest: FoldScore?
 
+    /// - Parameter measured: the first so many points were, and are what is predicted; all unless told.
     init(
-        _ families: [LawFamily], models: [FamilyModel?], points: [LawPoint], noise: ProcessModel.NoisePrior,
-        fixedP: Double?
+        _ families: [LawFamily], models: [FamilyModel?], points: [LawPoint], measured: Int? = nil,
+        noise: ProcessModel.NoisePrior, fixedP: Double?, expectation: Expectation? = nil
     ) {
-        let folds = Folds.largest(points)
+        let own = Array(points.prefix(measured ?? points.count))
+        let folds = Folds.largest(own)
         var logs: [[Double]] = []
         var partial: [(one: FoldScore, largest: FoldScore?, alone: FoldScore?)?] = []
         for (family, model) in zip(families, models) {
@@ -28,7 +32,7 @@ struct FamilyScores {
                 continue
             }
             var one = ScoreSum()
-            for (point, other) in zip(points, model.process.leaveOneOut()) {
+            for (point, other) in zip(own, model.process.leaveOneOut()) {
                 one.add(other.mean, variance: other.variance, observed: point.value)
             }
             var largest = ScoreSum()
@@ -36,7 +40,9 @@ struct FamilyScores {
             for fold in folds {
                 let out = Set(fold)
                 let rest = points.indices.filter { !out.contains($0) }.map { points[$0] }
-                guard let model = FamilyModel(family, points: rest, noise: noise, fixedP: fixedP) else { continue }
+                guard let model = FamilyModel(
+                    family, points: rest, noise: noise, fixedP: fixedP, expectation: expectation)
+                else { continue }
                 for i in fold {
                     let place = model.process.place(points[i].x)
                     let variance = place.variance + model.process.settings.noiseFactor * points[i].variance
@@ -50,7 +56,7 @@ struct FamilyScores {
             partial.append(one.score.map { ($0, largest.score, alone.score) })
         }
         let expected = families.indices.filter { Self.expected.contains(families[$0]) && models[$0] != nil }
-        weights = Self.weights(logs, count: points.count, expected: expected)
+        weights = Self.weights(logs, count: own.count, expected: expected)
         let weights = weights
         scores = partial.enumerated().map { place, scores in
             scores.map {
@@ -59,7 +65,7 @@ struct FamilyScores {
                     weight: weights[place])
             }
         }
-        nearest = Self.nearest(points, folds)
+        nearest = Self.nearest(own, folds)
     }
 
     /// Pseudo-BMA+ weights (Yao et al. 2018, arXiv 1704.02030): exp of the expected log density, averaged over a Bayesian bootstrap

@@ -13,15 +13,17 @@ struct Formula {
     /// - Parameter points: number of distinct places, which limits the parameters.
     init(
         _ family: LawFamily, trainings: [LawPoint], points: Int, fixedP: Double?, isHuber: Bool,
-        isScaleKnown: Bool = true
+        isScaleKnown: Bool = true, expectation: Expectation? = nil
     ) {
         self.trainings = trainings
         self.isScaleKnown = isScaleKnown
         // One degree of freedom is kept where p would take it.
-        let whole = LawForm(family, points: trainings, fixedP: fixedP, limit: points)
+        let whole = LawForm(family, points: trainings, fixedP: fixedP, limit: points, expectation: expectation)
         form =
             whole.count >= points
-            ? LawForm(family, points: trainings, fixedP: fixedP, profilesP: false, limit: points) : whole
+            ? LawForm(
+                family, points: trainings, fixedP: fixedP, profilesP: false, limit: points, expectation: expectation)
+            : whole
         let form = form
         var weights = trainings.map { 1 / $0.variance }
         var search = LawSearch(form, trainings, weights: weights)

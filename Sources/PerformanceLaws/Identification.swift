@@ -85,7 +85,7 @@ struct Identification {
             }
             switch form.terms[i] {
             case .linex, .curve, .power, .published, .ratio: return abs(parameters[i])
-            case .one, .log, .square, .product, .cross: return span
+            case .one, .log, .square, .product, .cross, .expected: return span
             }
         }
     }

@@ -49,23 +49,34 @@ package struct LawFitter {
         self.families = families
     }
 
-    /// - Parameter gains: what every test user earned, where ranks are stored: paired errors instead of independent ones.
+    /// - Parameters:
+    ///   - gains: what every test user earned, where ranks are stored: paired errors instead of independent ones.
+    ///   - prior: what other datasets let expect; with it one observation is enough, and where trainings were cut short the fit takes
+    ///     what they were heading for as well.
     ///
     /// Errors: `LawError` for observations of different keys (naming the first difference) or too few of them.
-    package func fit(_ observations: [Observation], gains: UserGains? = nil) throws -> LawFit {
+    package func fit(
+        _ observations: [Observation], gains: UserGains? = nil, prior: LawPrior? = nil
+    ) throws -> LawFit {
         if let first = observations.first, let other = observations.first(where: { $0.key != first.key }) {
             throw LawError(
                 description: "observations \(first.id) and \(other.id) are not comparable: "
                     + Self.difference(first.key, other.key), reason: "mixed-keys")
         }
         let usable = observations.filter { $0.isComplete && $0.metrics[metric.description] != nil }
-        guard usable.count >= Self.fewest else {
+        let fewest = prior == nil ? Self.fewest : 1
+        let cut = prior == nil ? [] : observations.filter { $0.forecast != nil && $0.metrics[metric.description] != nil }
+        if usable.isEmpty, let prior, let law = prior.law(of: cut, metric: metric) { return law }
+        guard usable.count >= fewest else {
             throw LawError(
                 description:
-                    "found \(usable.count) converged observations of \(metric), expected at least \(Self.fewest)",
+                    "found \(usable.count) converged observations of \(metric), expected at least \(fewest)",
                 reason: "too-few")
         }
-        return Fitting(fitter: self, observations: usable, left: observations.count - usable.count, gains: gains).law()
+        return Fitting(
+            fitter: self, observations: usable, cut: cut, left: observations.count - usable.count - cut.count,
+            gains: gains, prior: prior
+        ).law()
     }
 
     static func difference(_ a: LawKey, _ b: LawKey) -> String {
@@ -197,8 +208,11 @@ struct Design {
 private struct Fitting {
     let fitter: LawFitter
     let observations: [Observation]
+    /// Cut short, with what they were heading for.
+    let cut: [Observation]
     let left: Int
     let gains: UserGains?
+    let prior: LawPrior?
 
     private var known: UserGains? {
         guard let gains, observations.contains(where: { gains.rows[$0.id] != nil }) else { return nil }
@@ -207,28 +221,24 @@ private struct Fitting {
 
     func law() -> LawFit {
         let gains = known
-        let measured = observations.map { o -> (x: SIMD3<Double>, value: Double, error: Double?) in
-            let m = o.metrics[fitter.metric.description] ?? Measurement(value: 0, standardError: 0)
-            var error = m.standardError
-            if error <= 0 {
-                error =
-                    DerivedError.standardError(
-                        fitter.metric, value: m.value,
-                        hitRate: o.metrics[Metric(.hr, fitter.metric.k).description]?.value,
-                        users: o.users) ?? 0
-            }
-            return (
-                Design.place(o.configuration.layers, o.configuration.dim, o.effectiveTokens), m.value,
-                error > 0 ? error : nil
-            )
-        }
+        let measured = observations.map(measured)
         let design = Design(measured, correlation: gains?.correlation(in: observations.map(\.id)))
-        let points = robust(design)
-        let models = fitter.families.map {
-            FamilyModel($0, points: points, noise: design.noise, fixedP: fitter.fixedP)
+        let places = robust(design)
+        let expected = expected(design)
+        let points = places + expected
+        let use = prior?.use(levelDeviation: 0)
+        let expectation = use.map(Expectation.init)
+        // Fewer places than these are not enough for a law of their own.
+        let families =
+            prior != nil && places.count < LawPrior.fewestPlaces
+            ? [LawFamily.otherDatasets]
+            : fitter.families.filter { $0 != .otherDatasets || prior != nil }
+        let models = families.map {
+            FamilyModel($0, points: points, noise: design.noise, fixedP: fitter.fixedP, expectation: expectation)
         }
         let scores = FamilyScores(
-            fitter.families, models: models, points: points, noise: design.noise, fixedP: fitter.fixedP)
+            families, models: models, points: points, measured: places.count, noise: design.noise,
+            fixedP: fitter.fixedP, expectation: expectation)
         let noiseFactor = zip(scores.weights, models).reduce(0) {
             $0 + $1.0 * ($1.1?.process.settings.noiseFactor ?? 1)
         }
@@ -242,18 +252,19 @@ private struct Fitting {
         func formula(_ family: LawFamily) -> Formula {
             Formula(
                 family, trainings: design.trainings, points: design.points.count, fixedP: fitter.fixedP,
-                isHuber: fitter.estimator == .huber, isScaleKnown: design.source == .standardErrors)
+                isHuber: fitter.estimator == .huber, isScaleKnown: design.source == .standardErrors,
+                expectation: expectation)
         }
         func values(_ formula: Formula) -> [Double] { design.trainings.map { formula.value($0.x) } }
         var fits: [FamilyFit] = []
-        for (place, family) in fitter.families.enumerated() {
+        for (place, family) in families.enumerated() {
             guard let model = models[place], let score = scores.scores[place] else { continue }
             let formula = formula(family)
             var fit = formula.fit(metric: fitter.metric, model: model, score: score, rows: rows)
             fit.fitted = values(formula)
             fits.append(fit)
         }
-        let lead = zip(fitter.families, scores.weights).max { $0.1 < $1.1 }?.0 ?? .constant
+        let lead = zip(families, scores.weights).max { $0.1 < $1.1 }?.0 ?? .constant
         let fitted = fits.first { $0.family == lead }?.fitted ?? values(formula(lead))
         let standsOut = (scores.weights.max() ?? 0) >= LawFitter.standsOut
         return LawFit(
@@ -268,17 +279,40 @@ private struct Fitting {
                     dim: observations[i].configuration.dim,
                     effectiveTokens: known(observations[i].effectiveTokens),
                     observed: measured[i].value, fitted: fitted[i], residual: measured[i].value - fitted[i],
-                    weight: weight(design.trainings[i], points))
+                    weight: weight(design.trainings[i], places))
             },
-            places: points.map {
-                LawFit.Place(x: [$0.x[0], $0.x[1], $0.x[2]], value: $0.value, variance: $0.variance)
-            },
-            nearestNeighbour: scores.nearest, layersRange: range(observations.map(\.configuration.layers)),
+            places: places.map(LawFit.Place.init), expected: expected.isEmpty ? nil : expected.map(LawFit.Place.init),
+            prior: use, nearestNeighbour: scores.nearest, layersRange: range(observations.map(\.configuration.layers)),
             dimRange: range(observations.map(\.configuration.dim)),
             effectiveTokensRange: [
                 observations.map { known($0.effectiveTokens) }.min() ?? 0,
                 observations.map { known($0.effectiveTokens) }.max() ?? 0,
             ], fixedP: fitter.fixedP, choices: choices(design, hasGains: gains != nil))
+    }
+
+    private func measured(_ o: Observation) -> (x: SIMD3<Double>, value: Double, error: Double?) {
+        let m = o.metrics[fitter.metric.description] ?? Measurement(value: 0, standardError: 0)
+        var error = m.standardError
+        if error <= 0 {
+            error =
+                DerivedError.standardError(
+                    fitter.metric, value: m.value,
+                    hitRate: o.metrics[Metric(.hr, fitter.metric.k).description]?.value,
+                    users: o.users) ?? 0
+        }
+        return (
+            Design.place(o.configuration.layers, o.configuration.dim, o.effectiveTokens), m.value,
+            error > 0 ? error : nil
+        )
+    }
+
+    /// Where trainings that were cut short were heading.
+    private func expected(_ design: Design) -> [LawPoint] {
+        let own = (1 - (design.correlation ?? 0)).squareRoot()
+        return cut.compactMap { o in
+            let (x, value, error) = measured(o)
+            return LawPrior.ahead(o, x, value, noise: error.map { own * $0 } ?? design.unit)
+        }
     }
 
     private func known(_ effectiveTokens: Double) -> Double {

@@ -36,6 +36,8 @@ enum Term: Sendable, Hashable {
     case cross(Int, Int)
     /// (N / d)² over its largest value among the observations.
     case ratio
+    /// e^r with r the expected ln of the metric over that of 2 x 64.
+    case expected
 
     /// The only axis that the term depends on, nil where it takes several or none.
     var axis: Axis? {
@@ -43,7 +45,7 @@ enum Term: Sendable, Hashable {
         case .log(let axis), .square(let axis), .linex(let axis, _, _), .curve(let axis, _, _), .power(let axis, _),
             .published(let axis, _):
             axis
-        case .one, .product, .cross, .ratio: nil
+        case .one, .product, .cross, .ratio, .expected: nil
         }
     }
 
@@ -58,7 +60,7 @@ enum Term: Sendable, Hashable {
     /// Places of the shape parameters that move the term.
     var moves: [Int] {
         switch self {
-        case .one, .log, .square, .product, .ratio: []
+        case .one, .log, .square, .product, .ratio, .expected: []
         case .linex(_, let optimum, let factor): [optimum] + (factor.map { [$0] } ?? [])
         case .curve(_, let a, let b), .cross(let a, let b): [a, b]
         case .power(_, let exponent), .published(_, let exponent): [exponent]
@@ -82,6 +84,8 @@ struct LawForm: Sendable {
     let published: Bool
     /// Whether each curved axis has its own skew.
     let untied: Bool
+    /// What other datasets let expect; nil for families that do not ask.
+    let expectation: Expectation?
 
     var linearCount: Int { terms.count }
     var shapeCount: Int { shapeNames.count }
@@ -94,9 +98,10 @@ struct LawForm: Sendable {
     ///   - limit: most parameters that are of use: the number of distinct points, the number of points unless told.
     init(
         _ family: LawFamily, points: [LawPoint], fixedP: Double?, published: Bool = false, profilesP: Bool = true,
-        untied: Bool = false, limit: Int? = nil
+        untied: Bool = false, limit: Int? = nil, expectation: Expectation? = nil
     ) {
         self.family = family
+        self.expectation = family == .otherDatasets ? expectation : nil
         self.published = published
         self.untied = untied
         let n = Double(max(1, points.count))
@@ -131,6 +136,9 @@ struct LawForm: Sendable {
         let curved = axes.filter { levels[$0.rawValue] >= (untied ? 2 : 3) }
         switch family {
         case .constant: return
+        case .otherDatasets:
+            terms = [.expected]
+            if levels[2] >= 2 { terms.append(.log(.data)) }
         case .logLinear:
             terms += axes.map { .log($0) }
             if levels[2] >= 2 { terms.append(.log(.data)) }
@@ -214,6 +222,7 @@ struct LawForm: Sendable {
             return u - exp(q * m - fixedLnP) * (abs(q) < 1e-12 ? u : expm1(q * u) / q)
         case .cross(let n, let d): return (x[0] - shape[n]) * (x[1] - shape[d])
         case .ratio: return exp(2 * (x[0] - x[1] - ratioScale))
+        case .expected: return exp(expectation?.ratio(x) ?? 0)
         }
     }
 
@@ -232,7 +241,7 @@ struct LawForm: Sendable {
         _ slopes: UnsafeMutablePointer<Double>
     ) {
         switch term {
-        case .one, .log, .square, .product, .ratio: return
+        case .one, .log, .square, .product, .ratio, .expected: return
         case .linex(let axis, let optimum, let factor):
             let curve = linex(optimum, factor, shape)
             let t = x[axis.rawValue]
@@ -292,7 +301,7 @@ struct LawForm: Sendable {
     var names: [String] {
         terms.map { term in
             switch term {
-            case .one: "level"
+            case .one, .expected: "level"
             case .log(let axis): "slope" + axis.suffix
             case .square(let axis): "square" + axis.suffix
             case .product: "product"
@@ -340,6 +349,11 @@ struct LawForm: Sendable {
         for term in terms {
             switch term {
             case .one: add(mean, 3 * metric.data)
+            case .expected:
+                // Of the largest data, each over what is expected of its shape; the process beside it knows how far shapes may lie from it.
+                let levels = points.ofWholeData.map { $0.value / exp(expectation?.ratio($0.x) ?? 0) }
+                let level = levels.reduce(0, +) / Double(max(1, levels.count))
+                add(level, max(3 * metric.data, 0.5 * abs(level)))
             case .log(.data), .power(.data, _): add(0, 0.5 * metric.data)
             case .log, .power: add(0, 1.3 * range)
             case .square(.data): add(0, 0.05 * metric.data)
@@ -377,6 +391,15 @@ struct LawPoint: Sendable {
     var variance: Double
     /// By how much the variance was raised because the point is an outlier.
     var inflation = 1.0
+    /// Variance besides, that no factor of the noise scales: of what is expected and was not measured.
+    var ownVariance = 0.0
+
+    init(x: SIMD3<Double>, value: Double, variance: Double, ownVariance: Double = 0) {
+        self.x = x
+        self.value = value
+        self.variance = variance
+        self.ownVariance = ownVariance
+    }
 }
 
 extension [LawPoint] {

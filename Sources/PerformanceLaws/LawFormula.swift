@@ -11,7 +11,8 @@ package struct LawFormula: Sendable {
                 variance: 1 / max($0.weight, 1e-300))
         }
         formula = Formula(
-            fit.leading, trainings: trainings, points: fit.places.count, fixedP: fit.fixedP, isHuber: false)
+            fit.leading, trainings: trainings, points: fit.places.count, fixedP: fit.fixedP, isHuber: false,
+            expectation: fit.prior.map(Expectation.init))
     }
 
     package func value(layers: Int, dim: Int, effectiveTokens: Double) -> Double {

@@ -12,6 +12,8 @@ package final class LawPredictor: Sendable {
         package var lawDeviation: Double
         /// Standard deviation of one new training around it, on the same test users.
         package var trainingDeviation: Double
+        /// Standard deviation of ln(metric) that all configurations have in common, where the level was never measured; else 0.
+        package var levelDeviation = 0.0
         /// Student's degrees of freedom behind both.
         package var degrees: Double
         /// Whether anything tells how much a training varies.
@@ -24,7 +26,14 @@ package final class LawPredictor: Sendable {
             let half =
                 studentQuantile95(degrees)
                 * (lawDeviation * lawDeviation + trainingDeviation * trainingDeviation).squareRoot()
-            return Interval(low: max(0, mean - half), high: min(1, mean + half))
+            guard levelDeviation > 0, mean > 0 else {
+                return Interval(low: max(0, mean - half), high: min(1, mean + half))
+            }
+            let share = half / mean
+            let spread = exp(
+                (studentQuantile95(degrees) * levelDeviation * studentQuantile95(degrees) * levelDeviation + share * share)
+                    .squareRoot())
+            return Interval(low: mean / spread, high: min(1, mean * spread))
         }
     }
 
@@ -53,16 +62,16 @@ package final class LawPredictor: Sendable {
 
     package init(_ fit: LawFit) {
         self.fit = fit
-        let points = fit.places.map {
-            LawPoint(x: SIMD3($0.x[0], $0.x[1], $0.x[2]), value: $0.value, variance: $0.variance)
-        }
+        let points = (fit.places + (fit.expected ?? [])).map(\.point)
+        let expectation = fit.prior.map(Expectation.init)
         models = fit.fits.compactMap { family in
             guard family.crossValidation.weight > 0 else { return nil }
-            return FamilyModel(family, points: points, fixedP: fit.fixedP).map { (family.crossValidation.weight, $0) }
+            return FamilyModel(family, points: points, fixedP: fit.fixedP, expectation: expectation).map { (family.crossValidation.weight, $0) }
         }
         degrees =
             switch fit.noise.source {
-            case .standardErrors: Double(max(3, points.count - Design.leastPlaces))
+            case .standardErrors:
+                Double(max(3, fit.places.count - Design.leastPlaces, (fit.prior?.datasets ?? 0) - 2))
             case .residuals:
                 Double(max(1, Design.noiseDegrees(replicates: fit.noise.replicates, places: points.count)))
             case .unknown: 1
@@ -95,7 +104,7 @@ package final class LawPredictor: Sendable {
         }
         return Prediction(
             mean: mean, lawDeviation: max(0, square - mean * mean).squareRoot(), trainingDeviation: fit.noise.training,
-            degrees: degrees, knowsNoise: knowsNoise)
+            levelDeviation: fit.prior?.levelDeviation ?? 0, degrees: degrees, knowsNoise: knowsNoise)
     }
 
     /// What the metric changes by from one place to another: mean and standard deviation of the law, in which what both places

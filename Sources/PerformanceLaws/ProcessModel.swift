@@ -46,17 +46,17 @@ struct ProcessModel: Sendable {
         self.points = points
         self.settings = settings
         let n = points.count
-        let kernel = Kernel(settings, pinned: points.largestData)
+        let kernel = Kernel(settings, pinned: points.largestData, expectation: form.expectation)
         self.kernel = kernel
         let shift = DataShift(points)
         self.shift = shift
-        beyond = Beyond(points)
+        beyond = Beyond(points, expectation: form.expectation)
         var residual = [Double](repeating: 0, count: n * n)
         for i in 0..<n {
             for j in 0...i {
                 residual[i * n + j] = kernel(points[i].x, points[j].x) + shift(points[i].x, points[j].x)
             }
-            residual[i * n + i] += settings.noiseFactor * points[i].variance
+            residual[i * n + i] += settings.noiseFactor * points[i].variance + points[i].ownVariance
         }
         guard let own = Cholesky(residual, n: n) else { return nil }
         var best = parameters
@@ -115,12 +115,13 @@ struct ProcessModel: Sendable {
         /// Of the metric's mean slope along the observed D', the standard deviation of what it changes by beyond.
         static let dataShare = 0.3
 
-        init(_ points: [LawPoint]) {
+        /// - Parameter expectation: what other datasets had counts as observed.
+        init(_ points: [LawPoint], expectation: Expectation?) {
             var low = SIMD3<Double>(repeating: .infinity)
             var high = -low
-            for point in points {
-                low.replace(with: point.x, where: point.x .< low)
-                high.replace(with: point.x, where: point.x .> high)
+            for x in points.map(\.x) + (expectation?.corners(data: points.largestData) ?? []) {
+                low.replace(with: x, where: x .< low)
+                high.replace(with: x, where: x .> high)
             }
             (self.low, self.high) = (low, high)
             let span = MetricSpan(points)
@@ -144,9 +145,13 @@ struct ProcessModel: Sendable {
         private let scale: SIMD3<Double>
         private let dataVariance: Double
         private let pinned: Double
+        private let expectation: Expectation?
 
-        /// - Parameter pinned: ln D' where the process along D' is 0.
-        init(_ settings: Settings, pinned: Double) {
+        /// - Parameters:
+        ///   - pinned: ln D' where the process along D' is 0.
+        ///   - expectation: where other datasets say how far a shape may lie from what is expected, the process is as large as that.
+        init(_ settings: Settings, pinned: Double, expectation: Expectation? = nil) {
+            self.expectation = expectation
             variance = settings.amplitude * settings.amplitude
             scale = SIMD3(1, 1, 1 / 1.5) * (5.0.squareRoot() / settings.length)
             dataVariance = settings.dataAmplitude * settings.dataAmplitude
@@ -160,6 +165,7 @@ struct ProcessModel: Sendable {
             if variance > 0 {
                 let u = (a - b) * scale
                 sum = variance * matern((u * u).sum().squareRoot())
+                if let expectation { sum *= expectation.deviation(a) * expectation.deviation(b) }
             }
             if dataVariance > 0 {
                 let c = 5.0.squareRoot() / 1.5
@@ -232,11 +238,13 @@ struct ProcessModel: Sendable {
             return matrix
         }
         func covariances(_ settings: Settings) -> [Double] {
-            let kernel = Kernel(settings, pinned: pinned)
+            let kernel = Kernel(settings, pinned: pinned, expectation: form.expectation)
             return whitened { kernel(points[$0].x, points[$1].x) }
         }
         let shift = DataShift(points)
-        let law = whitened { parts.law[$0 * n + $1] + shift(points[$0].x, points[$1].x) }
+        let law = whitened {
+            parts.law[$0 * n + $1] + shift(points[$0].x, points[$1].x) + ($0 == $1 ? points[$0].ownVariance : 0)
+        }
         let dataSizes = points.levels(.data)
         let dataShares = dataSizes >= 3 ? [0, 0.1, 0.3] : [0]
         let alongData =
@@ -245,14 +253,22 @@ struct ProcessModel: Sendable {
             (factor, log - 0.5 * (Double(noise.degrees) * Glibc.log(factor) + noise.squares / factor))
         }
         var tried: [(log: Double, settings: Settings)] = []
-        for length in [0.8, 1.6, 3.0] {
+        // A process of a twentieth of the range is expected, one of two fifths is a surprise. Without one the length means nothing: that is
+        // counted once.
+        var sizes: [(amplitude: Double, log: Double, length: Double?)] = [(0, 1.1, 1.6)]
+        sizes += [0.02, 0.05, 0.1, 0.2, 0.4].map { share in
+            (share * span.shapes, -pow(Glibc.log(share / 0.06) / 1.1, 2) / 2, nil)
+        }
+        if form.expectation != nil {
+            // The deviations are relative: the level times as much as datasets differ, half or twice that where it fits better.
+            sizes = [0.5, 1, 2].map { factor in
+                (factor * abs(parameters[0]), -pow(Glibc.log(factor) / 0.7, 2) / 2, nil)
+            }
+        }
+        for length in form.expectation.map({ [$0.length] }) ?? [0.8, 1.6, 3.0] {
             let smooth = covariances(Settings(amplitude: 1, length: length, noiseFactor: 1))
-            for (place, share) in [0, 0.02, 0.05, 0.1, 0.2, 0.4].enumerated() {
-                // Without a process the length means nothing: it is counted once.
-                if place == 0, length != 1.6 { continue }
-                let variance = share * share * span.shapes * span.shapes
-                // A process of a twentieth of the range is expected, one of two fifths is a surprise.
-                let size = place == 0 ? 1.1 : -pow(Glibc.log(share / 0.06) / 1.1, 2) / 2
+            for (amplitude, size, only) in sizes where only == nil || only == length {
+                let variance = amplitude * amplitude
                 for dataShare in dataShares {
                     let dataVariance = dataShare * dataShare * span.data * span.data
                     turned.replace(law, plus: variance, of: smooth, plus: dataVariance, of: alongData)

@@ -20,7 +20,7 @@ struct PublishedForm {
         var usesG = false
         for term in form.terms {
             switch term {
-            case .one: continue
+            case .one, .expected: continue
             case .log(let axis): terms.append("w\(axis.rawValue + 1) ln \(Self.symbol(axis))")
             case .square(let axis):
                 terms.append("w\(axis.rawValue + 1)\(axis.rawValue + 1) ln² \(Self.symbol(axis))")
@@ -33,6 +33,10 @@ struct PublishedForm {
             case .cross: terms.append("rho (ln N - ln N*)(ln d - ln d*)")
             case .ratio: terms.append("(w1 + w2 + w3) ln u, u = exp(-(kappa N / d)²)")
             }
+        }
+        if form.family == .otherDatasets {
+            let data = form.terms.contains(.log(.data)) ? " + w3 ln D'" : ""
+            return "b e^r(N, d)\(data), r as on \(form.expectation?.datasets ?? 0) other datasets"
         }
         var text = terms.joined(separator: " + ").replacing("+ -", with: "- ")
         text =
@@ -52,7 +56,7 @@ struct PublishedForm {
         for (place, term) in form.terms.enumerated() {
             let c = p[place]
             switch term {
-            case .one: continue
+            case .one, .expected: continue
             case .log(let axis):
                 slopes[axis.rawValue] += c
                 b -= c * center[axis.rawValue]
@@ -154,7 +158,7 @@ struct PublishedForm {
             return FamilyFit.Optimum(
                 layers: nn.flatMap { $0 < 0 ? exp(form.center[0] - n / (2 * $0)) : nil },
                 dim: dd.flatMap { $0 < 0 ? exp(form.center[1] - d / (2 * $0)) : nil })
-        case .constant, .logLinear, .scalingLaw, .instability:
+        case .constant, .logLinear, .scalingLaw, .instability, .otherDatasets:
             return FamilyFit.Optimum(layers: nil, dim: nil)
         }
     }

@@ -1,6 +1,7 @@
 internal import Advisor
 internal import Calibration
 internal import Domain
+internal import PerformanceLaws
 internal import PlawProtocol
 internal import SequentialDesign
 internal import Store
@@ -107,19 +108,37 @@ struct CalibrationPricing: Sendable {
             settings.asked.allows(costs.cost(settings.configuration(layers: 1, dim: dim)))
         }
         let all = Set([4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256].map { ($0 + unit - 1) / unit * unit }).sorted()
-        // Nobody serves models narrower than 16: they are looked at only where wider ones are too dear.
+        // Nobody serves models narrower than 16: they are looked at only where limits leave nothing wider.
         let usual = all.filter { $0 >= 16 }
-        let pays = usual.filter { 4 * seconds(1, $0, 1) <= most && keepsLimits($0) }
-        let dims = pays.count >= 3 ? usual : all
-        let layers = [1, 2, 3, 4, 6, 8, 12].filter { seconds($0, dims[0], 1) <= most }
+        let dims = usual.contains(where: keepsLimits) ? usual : all
+        let levels = [1, 2, 3, 4, 6, 8, 12]
+        func keepsBudget(_ n: Int, _ d: Int) -> Bool { seconds(n, d, 1) <= most }
+        // Where the budget pays no training at all, one is trained as far as it goes: the standard one, or what is within limits.
+        let paysAny = levels.contains { n in dims.contains { keepsBudget(n, $0) && keepsLimits($0) } }
         return DesignSpace(
-            layers: layers.isEmpty ? [1] : layers, dims: dims.filter { seconds(1, $0, 1) <= most || $0 == dims[0] },
-            fractions: [0.125, 0.25, 0.5, 1], firstSeed: settings.seed, effectiveTokens: facts.effectiveTokens,
-            seconds: seconds
+            layers: levels, dims: dims, fractions: [0.25, 0.5, 1], firstSeed: settings.seed,
+            effectiveTokens: facts.effectiveTokens, seconds: seconds
         ) { n, d in
-            seconds(n, d, 1) <= most
+            (!paysAny || seconds(n, d, 1) <= most)
                 && settings.asked.allows(costs.cost(settings.configuration(layers: n, dim: d)))
         }
+    }
+
+    /// What other datasets let expect of this one. Trainings of another backbone, loss or recipe than theirs may lie further from it.
+    var prior: LawPrior { .recorded(for: key, effectiveTokens: facts.effectiveTokens) }
+
+    /// The law of what is measured; before anything was, of what other datasets let expect.
+    func law(_ metric: Metric, _ observations: [Observation], gains: UserGains? = nil, draws: Int = 0) -> LawFit? {
+        let fitted = try? LawFitter(metric: metric, draws: draws).fit(observations, gains: gains, prior: prior)
+        return fitted ?? prior.law(metric)
+    }
+
+    /// The trainings that a calibration begins with.
+    func start(_ space: DesignSpace) -> [DesignTrial] {
+        let most = Self.fill * settings.budgetSeconds
+        let home = space.first(law: law(settings.options.stopMetric, before)) { planned($0).predictedSeconds <= most }
+        let current = settings.current.map { DesignTrial(layers: $0.layers, dim: $0.dim, seed: settings.seed) }
+        return [home, current].compactMap { $0 }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     /// The start, and how the rest is spent. Errors: `RPCError` where nothing that can be trained keeps what is asked for.
@@ -127,41 +146,37 @@ struct CalibrationPricing: Sendable {
         corpus: String, note: String?, latencies: [LatencyProbe]
     ) throws -> (plan: CalibrationPlanResult, design: SequentialPlan) {
         let space = space(latencies: latencies)
-        let asked = space.layers.flatMap { n in space.dims.map { (n, $0) } }.filter { space.isAsked($0.0, $0.1) }
-        guard !asked.isEmpty else {
-            let cheapest = planned(DesignTrial(layers: space.layers[0], dim: space.dims[0], seed: 0))
+        let start = start(space)
+        guard let home = start.first, space.isAsked(home.layers, home.dim) else {
             throw RPCError(
                 .infeasible,
-                "the budget of \(Int(settings.budgetSeconds)) s pays no new trial of a configuration within the limits; "
-                    + "the cheapest training takes about \(Int(nearest: cheapest.predictedSeconds.rounded(.up))) s",
+                "no configuration with layers \(list(space.layers)) and dim \(list(space.dims)) keeps the limits asked for: "
+                    + "there is nothing to train",
                 ["budgetSeconds": .number(settings.budgetSeconds)])
         }
-        let capacity = Self.fill * settings.budgetSeconds * Double(settings.workers)
+        let most = Self.fill * settings.budgetSeconds
+        let capacity = most * Double(settings.workers)
         let known = Set(measured)
-        let start = space.start(within: calibrationStartShare * capacity)
         let new = start.filter { !known.contains($0) }.map(planned)
-        let spent = new.reduce(0) { $0 + $1.predictedSeconds }
-        let open = max(0, capacity - spent)
+        let open = max(0, capacity - new.reduce(0) { $0 + min(most, $1.predictedSeconds) })
         var notes = [note].compactMap { $0 }
         if !known.isEmpty {
             notes.append("\(known.count) trainings are known already and are used; none of them is repeated")
         }
-        let levels = start.filter { $0.userFraction == 1 }
-        let shapes = levels + known.filter { $0.userFraction == 1 }
-        let single = [("layers", Set(shapes.map(\.layers))), ("dim", Set(shapes.map(\.dim)))].filter { $0.1.count == 1 }
-        if let (axis, values) = single.first, let value = values.first {
-            let needed = space.secondsForBothAxes.map { $0 / (Self.fill * Double(settings.workers)) }
+        if let first = new.first, first.predictedSeconds > most {
+            let share = min(99, Int(nearest: 100 * most / first.predictedSeconds))
+            let needed = (first.predictedSeconds / Self.fill).rounded(.up)
             notes.append(
-                "the budget pays a start with \(axis) \(value) alone: nothing will be known of others"
-                    + (needed.map { "; both axes take a budget of about \(Int($0.rounded(.up))) s" } ?? ""))
-        } else if Set(levels.map(\.layers)).count < 3 || Set(levels.map(\.dim)).count < 3 {
-            notes.append("the budget pays no start with 3 levels of each axis: the first answers will be rough")
-        } else if !start.contains(where: { $0.userFraction < 1 }) {
-            notes.append("the budget pays no trials on shares of the users: how quality grows with data is not shown")
+                "the budget pays about \(share) % of one training of \(home.layers) x \(home.dim): the answer will rest on where "
+                    + "that was heading and on \(prior.datasets) other datasets; a budget of \(Int(nearest: needed)) s would train it "
+                    + "to its end")
+        } else {
+            notes.append(
+                "\(home.layers) x \(home.dim) comes first: what would be trained without a calibration, so that no answer is worse")
+            notes.append(
+                "then trials are chosen one at a time among layers \(list(space.layers)) and dim \(list(space.dims)), by what they "
+                    + "teach about the answer for their time: about \(Int(nearest: open)) s of one worker; what falls behind is stopped early")
         }
-        notes.append(
-            "then trials are chosen one at a time among layers \(list(space.layers)) and dim \(list(space.dims)), all users or "
-                + "a share, by what they teach about the answer for their time: about \(Int(open)) s of one worker")
         notes.append(
             "it ends when the expected regret is under \(Format.share(settings.tolerance)) of "
                 + "\(settings.options.stopMetric), or with the budget")

@@ -53,7 +53,7 @@ actor CalibrationService {
         defer { withExtendedLifetime(room) {} }
         let id = try await supervisor.enqueue(
             dataset: params.name, budgetSeconds: settings.budgetSeconds, workers: settings.workers, message: nil,
-            trials: trials, design: prepared.design)
+            trials: trials, design: prepared.design, spentSeconds: prepared.measuringSeconds)
         return CalibrationStartResult(job: try await store.job(id), plan: plan)
     }
 
@@ -80,7 +80,8 @@ actor CalibrationService {
                 .invalidInput, "\"\(params.name)\" has no user with 4 or more interactions: nothing to train on",
                 ["dataset": .string(params.name)])
         }
-        var pricing = try await pricing(settings, dataset.info, facts, corpus: corpus)
+        var measuring = 0.0
+        var pricing = try await pricing(settings, dataset.info, facts, corpus: corpus, &measuring)
         var plan = CalibrationPlanResult(
             dataset: params.name, trials: [], workers: settings.workers, budgetSeconds: settings.budgetSeconds,
             predictedSeconds: 0, notes: [])
@@ -89,9 +90,7 @@ actor CalibrationService {
             sampled.loss = .sampledSoftmax
             let other = try await self.pricing(
                 CalibrationSettings(sampled, trained: trained, mask: mask, availableWorkers: configuration.workers),
-                dataset.info, facts,
-                corpus: corpus
-            )
+                dataset.info, facts, corpus: corpus, &measuring)
             let choice = LossChoice(full: pricing.planner, sampled: other.planner, items: facts.items)
             if choice.settings == other.settings { pricing = other }
             plan = choice.plan
@@ -107,7 +106,7 @@ actor CalibrationService {
         plan.diskBytes =
             CalibrationForecast(plan, evaluatedUsers: facts.evaluatedUsers, items: facts.items).bytes
         plan.smallestDifference = try await chooser.smallestDifference(pricing)
-        return Prepared(settings: pricing.settings, plan: plan, corpus: corpus, design: design)
+        return Prepared(settings: pricing.settings, plan: plan, corpus: corpus, design: design, measuringSeconds: measuring)
     }
 
     private struct Prepared {
@@ -116,14 +115,19 @@ actor CalibrationService {
         var corpus: String
         /// What further trials are chosen by; nil for a grid.
         var design: SequentialPlan?
+        /// What it took to measure speeds and latencies, which the budget pays.
+        var measuringSeconds: Double
     }
 
     /// The prices of these settings; what they need and nobody has measured yet is measured.
     private func pricing(
-        _ settings: CalibrationSettings, _ dataset: DatasetInfo, _ facts: DatasetFacts, corpus: String
+        _ settings: CalibrationSettings, _ dataset: DatasetInfo, _ facts: DatasetFacts, corpus: String,
+        _ measuring: inout Double
     ) async throws -> CalibrationPricing {
+        let begun = ContinuousClock.now
         let probes = try await probes(settings, corpus: corpus)
         try await measureLatency(settings, facts)
+        measuring += (ContinuousClock.now - begun).seconds
         return try await CalibrationPricing(
             settings, probes: probes, store, dataset: dataset, facts: facts, corpus: corpus)
     }
@@ -145,8 +149,10 @@ actor CalibrationService {
 
     /// Measured speeds of enough shapes to price the others; measured once per dataset and setting.
     private func probes(_ settings: CalibrationSettings, corpus: String) async throws -> [ThroughputProbe] {
+        // A small budget pays a few: a narrow one, and two that tell layers and dimensions apart.
+        let isShort = settings.isSequential && settings.budgetSeconds < Self.manyProbes
         let layers = settings.layers ?? [1, 4]
-        let dims = settings.dims ?? [16, 64, 128]
+        let dims = settings.dims ?? (isShort ? [16, 64] : [16, 64, 128])
         var shapes: [(layers: Int, dim: Int)] = []
         for layer in Set([layers.first ?? 1, layers.last ?? 1]).sorted() {
             for dim in Set([dims.first ?? 16, dims[dims.count / 2], dims.last ?? 16]).sorted() {
@@ -171,6 +177,9 @@ actor CalibrationService {
         probes += measured
         return probes
     }
+
+    /// Seconds of a budget from which on all shapes are measured.
+    private static let manyProbes = 180.0
 }
 
 /// The setting under which speeds are stored, from the key of observations.

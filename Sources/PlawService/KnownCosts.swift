@@ -27,7 +27,7 @@ struct KnownCosts: Sendable {
             unknown[.trainingFlops] = "the observations do not declare tokens"
         } else if !hasCorpus, !observations.contains(where: { $0.users > 0 }) {
             unknown[.trainingFlops] = "the observations do not say how many users there were"
-        } else if !observations.contains(where: { $0.epochs > 0 }) {
+        } else if !hasCorpus, !observations.contains(where: { $0.epochs > 0 }) {
             unknown[.trainingFlops] = "the observations do not say how many epochs they took"
         } else if key.undeclared.contains("loss") {
             unknown[.trainingFlops] = "the observations do not declare loss"

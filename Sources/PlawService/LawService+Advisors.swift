@@ -1,4 +1,5 @@
 internal import Advisor
+internal import Calibration
 internal import Domain
 internal import Interactions
 internal import PerformanceLaws
@@ -100,6 +101,7 @@ extension LawService {
     private func prepare(_ key: AdvisorKey, known: Prepared?) async throws -> Prepared {
         let dataset = try await store.dataset(key.dataset)
         let hasInteractions = !dataset.corpusFile.isEmpty
+        if let expected = try await expected(key, dataset) { return expected }
         let chosen = try await choose(key, dataset.info, hasInteractions: hasInteractions)
         let heads = chosen.heads
         var choice = chosen.choice
@@ -155,13 +157,54 @@ extension LawService {
                 dataset: key.dataset, hasInteractions: hasInteractions,
                 branches: found.map {
                     Branch(
-                        key: $0.key, base: $0.base, laws: $0.laws.mapValues(\.fit), lawNumbers: $0.laws.mapValues(\.id),
+                        key: $0.key, base: $0.base, laws: $0.laws.mapValues(\.fit), lawNumbers: $0.laws.mapValues(\.id).filter { $0.value > 0 },
                         costs: $0.costs, observations: $0.observations)
                 })
         }
         return Prepared(
             advisor: advisor, costs: costs, warnings: warnings, bases: bases,
             metric: Self.metric(chosen.metric, of: advisor.metrics))
+    }
+
+    /// What other datasets let expect of one with interactions and without any law; nil where there is one, or one is named.
+    private func expected(_ key: AdvisorKey, _ dataset: StoredDataset) async throws -> Prepared? {
+        guard !dataset.corpusFile.isEmpty, let mask = dataset.info.mask, key.law == nil, key.loss ?? .cce == .cce,
+            try await store.lawHeads(of: key.dataset).isEmpty
+        else { return nil }
+        let corpus = layout.corpora + "/" + dataset.corpusFile
+        let trained = try await offload.run {
+            try Recipe.Facts(Corpus(path: corpus), maxLength: CalibrationSettings.standardLength)
+        }
+        let settings = try CalibrationSettings(
+            CalibrationParams(name: key.dataset, backbone: key.backbone), trained: trained, mask: mask,
+            availableWorkers: 1)
+        let base = settings.configuration(layers: Configuration.standardShape.layers, dim: Configuration.standardShape.dim)
+        let trial = PlannedTrial(
+            configuration: base, userFraction: 1, seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
+        let lawKey = settings.spec(corpus: corpus, trial).lawKey(
+            datasetVersion: dataset.info.version, filter: dataset.info.options.filter)
+        let facts = try await facts(dataset, lawKey, [])
+        guard facts.tokens > 0, facts.evaluatedUsers > 0 else { return nil }
+        let (costs, model) = try await self.costs(dataset, lawKey, [], heads: base.heads, last: nil)
+        let prior = LawPrior.recorded(for: lawKey, effectiveTokens: facts.effectiveTokens)
+        let laws = Self.metrics.reduce(into: [String: Law]()) { laws, metric in
+            laws[metric.description] = prior.law(metric).map {
+                Law(id: 0, dataset: key.dataset, key: lawKey, createdAt: "", fit: $0)
+            }
+        }
+        let basis = Prepared.Basis(key: lawKey, base: base, laws: laws, costs: model, observations: [])
+        let advisor = try await offload.run {
+            Advisor(
+                dataset: key.dataset, hasInteractions: true,
+                branches: [
+                    Branch(
+                        key: lawKey, base: base, laws: laws.mapValues(\.fit), lawNumbers: [:], costs: model,
+                        observations: [])
+                ])
+        }
+        return Prepared(
+            advisor: advisor, costs: costs, warnings: [], bases: [basis],
+            metric: Self.metric(nil, of: advisor.metrics))
     }
 
     /// What the configurations of a key have in common: the heads and the feed-forward factor of most of its trainings, of as many the

@@ -74,11 +74,12 @@ actor LawService {
             do {
                 let trialsFolder = layout.trials
                 let ordered = Self.ordered(comparable)
+                let prior = Self.prior(of: ordered, key)
                 let fits = try await offload.run {
                     let stored = StoredRanks(comparable, trialsFolder: trialsFolder)
                     return try metrics.map {
                         try LawFitter(metric: $0, estimator: estimator, fixedP: params.p)
-                            .fit(ordered, gains: stored.gains($0))
+                            .fit(ordered, gains: stored.gains($0), prior: prior)
                     }
                 }
                 laws += try await store.insertLaws(dataset: params.name, key: key, fits: fits)
@@ -92,6 +93,13 @@ actor LawService {
             "laws fitted",
             metadata: ["event": "\(JournalEvent.lawsFitted)", "dataset": "\(params.name)", "laws": "\(laws.map(\.id))"])
         return laws
+    }
+
+    /// What other datasets let expect, for trainings that were made here; what came from elsewhere may be anything.
+    static func prior(of observations: [Observation], _ key: LawKey) -> LawPrior? {
+        guard observations.allSatisfy({ $0.trial != nil }) else { return nil }
+        let data = observations.map { $0.effectiveTokens / max(1e-9, $0.userFraction) }.max()
+        return data.map { .recorded(for: key, effectiveTokens: $0) }
     }
 
     /// The observations that a law of the key is fitted to.
@@ -127,7 +135,8 @@ actor LawService {
 
     /// The metrics fitted unless others are asked for; of imports without them, those there are.
     private static func metrics(of observations: [Observation]) -> [Metric] {
-        let names = Set(observations.filter(\.isComplete).flatMap(\.metrics.keys))
+        let complete = observations.filter(\.isComplete)
+        let names = Set((complete.isEmpty ? observations : complete).flatMap(\.metrics.keys))
         let usual = metrics.filter { names.contains($0.description) }
         if !usual.isEmpty || names.isEmpty { return usual.isEmpty ? metrics : usual }
         return names.compactMap { Metric($0) }.sorted { ($0.k, $0.kind.rawValue) < ($1.k, $1.kind.rawValue) }

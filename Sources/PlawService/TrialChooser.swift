@@ -19,7 +19,7 @@ struct TrialChooser: Sendable {
     /// cut short taught nothing.
     private static let caution = 0.84
     /// So many failures of a job in which nothing has finished are no matter of the shape: further trials would fail too.
-    private static let hopeless = 5
+    private static let hopeless = 3
 
     init(store: Store, layout: StateLayout) {
         self.store = store
@@ -50,22 +50,25 @@ struct TrialChooser: Sendable {
             let design = SequentialDesign(
                 space: pricing.space(latencies: latencies), start: request.plan.start, tolerance: settings.tolerance)
             let gains = StoredRanks(observations, trialsFolder: trialsFolder).gains(metric)
-            // Too few observations give no law yet.
-            let law = try? LawFitter(metric: metric, draws: 0).fit(observations, gains: gains)
+            let law = pricing.law(metric, observations, gains: gains)
             let running = request.running.map(Self.trial)
-            // What failed or was cut short taught nothing, and would again.
+            // What failed would fail again. What was stopped early is not begun anew; the start is, as long as it was not trained to its end.
             let ended = request.trials.filter {
                 $0.state == .failed || $0.state == .diverged || ($0.state.isFinal && $0.seconds > 0)
             }.map(Self.trial)
             let measured = Array(Set(pricing.measured + ended))
             let rest = request.remainingSeconds
-            let step = design.next(law: law, measured: measured, running: running) { trials in
-                let seconds = trials.map { trial in
-                    let planned = pricing.planned(trial)
-                    return planned.predictedSeconds * exp(Self.caution * (planned.predictedLogDeviation ?? 0))
-                }
-                return seconds.allSatisfy { $0 <= rest } && seconds.reduce(0, +) <= rest * Double(settings.workers)
+            func seconds(_ trial: DesignTrial) -> Double {
+                let planned = pricing.planned(trial)
+                return planned.predictedSeconds * exp(Self.caution * (planned.predictedLogDeviation ?? 0))
             }
+            let step = design.next(
+                law: law, measured: measured, running: running,
+                pays: { trials in
+                    let seconds = trials.map(seconds)
+                    return seconds.allSatisfy { $0 <= rest } && seconds.reduce(0, +) <= rest * Double(settings.workers)
+                },
+                paysMost: { pricing.planned($0).predictedSeconds * SequentialDesign.leastPart <= rest })
             func outlook(isLast: Bool) -> CalibrationOutlook? {
                 guard let law, let now = design.outlook(law: law, measured: measured) else { return nil }
                 return CalibrationOutlook(

@@ -51,6 +51,10 @@ package struct SequentialDesign: Sendable {
 
     /// Exponent of a training's seconds in its score.
     static let costExponent = 0.4
+    /// A training on a share of the users may take one part in so many of what is left.
+    private static let dataPart = 6
+    /// Of its expected seconds, what a training must get to be begun although it will be cut short.
+    package static let leastPart = 0.5
 
     package init(space: DesignSpace, start: [DesignTrial], tolerance: Double = 0.01) {
         self.space = space
@@ -65,15 +69,15 @@ package struct SequentialDesign: Sendable {
     ///   - measured: trainings whose result is known, however old.
     ///   - running: trainings in work; they count as measured at what is expected of them.
     ///   - pays: whether the rest of the budget pays these trainings.
+    ///   - paysMost: whether it pays so much of a training that it tells something though it is cut short.
     package func next(
         law: LawFit?, measured: [DesignTrial], running: [DesignTrial] = [],
-        pays: ([DesignTrial]) -> Bool
+        pays: ([DesignTrial]) -> Bool, paysMost: (DesignTrial) -> Bool = { _ in false }
     ) -> DesignStep {
         func isAffordable(_ trials: DesignTrial...) -> Bool { pays(trials) }
         let taken = Set(measured + running)
-        if let first = start.first(where: { !taken.contains($0) && isAffordable($0) }) {
-            return .train(first, reason: "start")
-        }
+        // Whatever they cost: one that is cut short tells where it was heading.
+        if let first = start.first(where: { !taken.contains($0) }) { return .train(first, reason: "start") }
         guard let law, let view = View(self, LawPredictor(law), measured: measured, running: running) else {
             if !running.isEmpty { return .wait }
             // Too little for a law: the cheapest shapes that are new.
@@ -92,9 +96,20 @@ package struct SequentialDesign: Sendable {
             if let confirmation = view.repeatOfBest, isAffordable(confirmation) {
                 return .train(confirmation, reason: "incumbent")
             }
+            if let share = view.share({ isAffordable($0) }) { return .train(share, reason: "data") }
             return running.isEmpty ? .enough : .wait
         }
-        guard let best = view.best({ isAffordable($0) }) else { return .spent }
+        // A law of its own is told how quality grows with data, where that takes a small part of what is left.
+        if view.trainedShapes >= View.fewestShapes,
+            let share = view.share({ pays([DesignTrial](repeating: $0, count: Self.dataPart)) })
+        {
+            return .train(share, reason: "data")
+        }
+        guard let best = view.best({ isAffordable($0) }) else {
+            // What is left pays nothing to its end.
+            guard let part = view.best(paysMost), !part.isRepeat else { return .spent }
+            return .train(part.trial, reason: "short")
+        }
         // The last chance to try the most promising of what can still be paid for is not given away for more knowledge of others.
         if let promising = view.promising({ isAffordable($0) }), best.trial != promising,
             !isAffordable(promising, best.trial)
@@ -148,6 +163,7 @@ private struct View {
     private let measuredBest: Int
     /// Whether the law predicted its largest observations.
     private let predictsLargest: Bool
+    private let prior: LawFit.PriorUse?
 
     /// Shapes on all users that must have been trained before a law is believed, or all that are asked about.
     static let fewestShapes = 6
@@ -194,6 +210,7 @@ private struct View {
         self.best = best
         noise = law.fit.noise.training * law.fit.noise.training
         predictsLargest = law.fit.predictsLargest == true
+        prior = law.fit.prior
         measuredBest =
             measuredKeys[Key(DesignTrial(layers: spots[best].layers, dim: spots[best].dim, seed: 0))] ?? 0
         for trial in running {
@@ -223,18 +240,40 @@ private struct View {
     /// By how far each shape asked about and not trained is from the nearest that is trained or running.
     private var gaps: [(place: Int, gap: Double)] {
         let trained = spots.indices.filter { spots[$0].userFraction == 1 && spots[$0].trainings > 0 }
-        return asked.filter { spots[$0].trainings == 0 }.map { place in
+        return asked.filter { spots[$0].trainings == 0 && !isExpected($0) }.map { place in
             (place, trained.map { distance($0, place) }.min() ?? .infinity)
         }
     }
+
+    /// Whether trainings on other datasets say how far a shape may lie from the others: then the expected regret counts it in.
+    private func isExpected(_ place: Int) -> Bool {
+        guard let prior, let fewest = prior.layersRange.first, let most = prior.layersRange.last,
+            let narrowest = prior.dimRange.first, let widest = prior.dimRange.last
+        else { return false }
+        return (fewest...most).contains(spots[place].layers) && (narrowest...widest).contains(spots[place].dim)
+    }
+
+    /// The best shape on the largest share of the users that none was trained on, down to a quarter: how quality grows with data.
+    func share(_ isAffordable: (DesignTrial) -> Bool) -> DesignTrial? {
+        let shares = Set(design.space.fractions.filter { $0 < 1 && $0 >= 0.25 })
+        let open = shares.filter { share in !spots.contains { $0.userFraction == share && $0.trainings > 0 } }
+        for share in open.sorted(by: >) {
+            let trial = DesignTrial(
+                layers: spots[best].layers, dim: spots[best].dim, userFraction: share, seed: design.space.firstSeed)
+            if isAffordable(trial) { return trial }
+        }
+        return nil
+    }
+
+    /// Shapes that are trained on all users, or running.
+    var trainedShapes: Int { spots.count { $0.userFraction == 1 && $0.trainings > 0 } }
 
     private var reach: Double { predictsLargest ? Self.provenReach : Self.reach }
 
     /// The place that is furthest from what was trained, where that is too far or where too few shapes were trained.
     private var widest: (place: Int, gap: Double)? {
         guard let widest = gaps.max(by: { ($0.gap, $0.place) < ($1.gap, $1.place) }) else { return nil }
-        let shapes = spots.count { $0.userFraction == 1 && $0.trainings > 0 }
-        return widest.gap > reach || shapes < Self.fewestShapes ? widest : nil
+        return widest.gap > reach || trainedShapes < Self.fewestShapes ? widest : nil
     }
 
     private var untested: DesignOutlook.Shape? {
@@ -287,6 +326,7 @@ private struct View {
 
     /// The training with the largest score among the affordable that take away enough of what may be lost.
     func best(_ isAffordable: (DesignTrial) -> Bool) -> (place: Int, trial: DesignTrial, isRepeat: Bool)? {
+        // Shares of the users cost nearly what all of them do, as patience counts steps, and tell less.
         let rivals = asked.filter { $0 != best }.map { t in
             let mean = posterior.means[t] - posterior.means[best]
             let variance = posterior.differenceVariance(t, best)
@@ -294,7 +334,8 @@ private struct View {
         }
         let least = Self.leastGain * rivals.reduce(0) { $0 + $1.loss }
         var found: (score: Double, place: Int)?
-        for place in spots.indices where spots[place].trainings < design.space.mostSeeds {
+        for place in spots.indices
+        where spots[place].userFraction == 1 && spots[place].trainings < design.space.mostSeeds {
             let trial = trial(place)
             guard isAffordable(trial) else { continue }
             var gain = 0.0

@@ -57,15 +57,17 @@ extension Store {
     /// - Parameter design: what further trials are chosen by, as JSON; nil for none but these.
     package func insertJob(
         dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial],
-        design: String? = nil
+        design: String? = nil, activeSeconds: Double = 0
     ) async throws(StoreError) -> Int64 {
         try await write("store a calibration of \(dataset)", .nothing) { db in
             let datasetID = try Self.datasetID(db, dataset)
             try db.execute(
                 sql: """
-                    INSERT INTO job (datasetId, kind, state, createdAt, budgetSeconds, workers, message, design)
-                    VALUES (?, 'calibration', 'queued', ?, ?, ?, ?, ?)
-                    """, arguments: [datasetID, timestamp(), budgetSeconds, workers, message, design])
+                    INSERT INTO job
+                        (datasetId, kind, state, createdAt, budgetSeconds, workers, message, design, activeSeconds)
+                    VALUES (?, 'calibration', 'queued', ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [datasetID, timestamp(), budgetSeconds, workers, message, design, activeSeconds])
             let job = db.lastInsertedRowID
             for (place, trial) in trials.enumerated() {
                 try Self.insertTrial(db, trial, job: job, place: place + 1)

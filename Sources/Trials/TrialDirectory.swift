@@ -1,3 +1,4 @@
+package import Domain
 internal import Glibc
 
 #if canImport(FoundationEssentials)
@@ -26,6 +27,22 @@ package struct TrialDirectory: Sendable {
     /// Errors: `TrialFileError`, also when the trial has not ended.
     package func readResult() throws -> TrialResult { try decode(TrialResult.self, resultPath) }
     package func writeResult(_ result: TrialResult) throws { try encode(result, resultPath) }
+
+    /// The metric after each epoch, as far as `progress.jsonl` tells; empty before the first, or where it cannot be read.
+    package func curve(_ metric: Metric) -> [Double] {
+        guard let data = try? readFile(progressPath) else { return [] }
+        let decoder = JSONDecoder()
+        var values: [Double] = []
+        for line in data.split(separator: UInt8(ascii: "\n")) {
+            // The last line may be cut. The epoch that goes on, counted from 1, is one more than there are validations; a training that
+            // was begun anew tells them again.
+            guard let update = try? decoder.decode(TrialProgress.self, from: line) else { continue }
+            let done = update.epoch - 1
+            if done < values.count { values.removeLast(values.count - max(0, done)) }
+            if done == values.count + 1, let value = update.validation?[metric.description] { values.append(value) }
+        }
+        return values
+    }
 
     package var hasResult: Bool { access(resultPath, F_OK) == 0 }
 

@@ -56,12 +56,14 @@ package struct TrialProgress: Codable, Sendable, Hashable {
     package var validation: [String: Double]?
     /// Best value of the stopping metric so far.
     package var best: Double?
+    /// Of ranking by popularity, the same; nil from older workers.
+    package var popularity: Double?
     /// Active seconds of this trial, over all its runs.
     package var seconds: Double
 
     package init(
         phase: Phase, epoch: Int, tokens: Int, epochTokens: Int, tokensPerSecond: Double, loss: Double?,
-        validation: [String: Double]?, best: Double?, seconds: Double
+        validation: [String: Double]?, best: Double?, popularity: Double? = nil, seconds: Double
     ) {
         self.phase = phase
         self.epoch = epoch
@@ -71,6 +73,7 @@ package struct TrialProgress: Codable, Sendable, Hashable {
         self.loss = loss
         self.validation = validation
         self.best = best
+        self.popularity = popularity
         self.seconds = seconds
     }
 }
@@ -113,12 +116,14 @@ package struct TrialResult: Codable, Sendable, Hashable {
     package var sampledRanking: Int?
     /// The stopping metric on the validation targets after each epoch; nil in results of older workers.
     package var curve: [Double]?
+    /// The stopping metric of ranking by popularity on the validation targets; nil in results of older workers.
+    package var popularity: Double?
 
     package init(
         status: Status, message: String? = nil, epochs: Int, bestEpoch: Int, seconds: Double, tokensPerSecond: Double,
         tokens: Int, parameters: Int, peakMemoryBytes: Int, users: Int, validation: [String: Measurement],
         test: [String: Measurement], secondsPerEpoch: Double, secondsPerValidation: Double, sampledRanking: Int? = nil,
-        curve: [Double]? = nil
+        curve: [Double]? = nil, popularity: Double? = nil
     ) {
         self.status = status
         self.message = message
@@ -136,5 +141,6 @@ package struct TrialResult: Codable, Sendable, Hashable {
         self.secondsPerValidation = secondsPerValidation
         self.sampledRanking = sampledRanking
         self.curve = curve
+        self.popularity = popularity
     }
 }

@@ -13,7 +13,7 @@ import Foundation
 @main
 struct DesignReplayTool: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "design-replay", abstract: "Replay sequential designs.", subcommands: [Grid.self, Simulate.self])
+        commandName: "design-replay", abstract: "Replay sequential designs.", subcommands: [Grid.self, Curves.self, Simulate.self])
 }
 
 /// A design and those it is compared with.
@@ -40,8 +40,6 @@ struct Grid: ParsableCommand {
     var maxParams: [Double] = []
     @Option(help: "Only rows of this backbone.") var backbone: String?
     @Option(help: "Only rows of this loss.") var loss: String?
-    @Option(help: "Share of the seconds that the start may take, in percent.")
-    var start = 100 * calibrationStartShare
     @Flag(help: "Print every training in the order it was chosen.") var trials = false
 
     func run() throws {
@@ -49,7 +47,7 @@ struct Grid: ParsableCommand {
             throw ValidationError("metric: found \(metric), expected hr@10 or such")
         }
         let trainings = try GridFile(path: file, metric: metric, backbone: backbone, loss: loss).trainings
-        let replay = DesignReplay(trainings, metric: metric, startShare: start / 100)
+        let replay = DesignReplay(trainings, metric: metric, prior: .recorded(effectiveTokens: 5e4, mask: .full))
         let budget = replay.totalSeconds * share / 100
         let sizes = Set(trainings.map(\.parameters)).sorted()
         let limits =
@@ -83,8 +81,6 @@ struct Simulate: ParsableCommand {
 
     @Option(help: "Surfaces.") var count = 40
     @Option(help: "Share of the grid's seconds, in percent.") var share = 10.0
-    @Option(help: "Share of the seconds that the start may take, in percent.")
-    var start = 100 * calibrationStartShare
     @Option(help: "Standard deviation of a training; the metric is about 0.09.") var noise = 0.0005
 
     func run() throws {
@@ -94,7 +90,7 @@ struct Simulate: ParsableCommand {
             for seed in 1...UInt64(count) {
                 let surface = StudySurface(
                     seed: seed, noise: noise, layers: [1, 2, 4, 8], dims: [16, 32, 64, 128])
-                let replay = DesignReplay(surface.trainings, metric: Metric(.ndcg, 10), startShare: start / 100)
+                let replay = DesignReplay(surface.trainings, metric: Metric(.ndcg, 10), prior: .recorded(effectiveTokens: 5e4, mask: .full))
                 for (name, strategy) in strategies {
                     let o = try replay.run(
                         strategy, budget: replay.totalSeconds * share / 100, maxParameters: limit)

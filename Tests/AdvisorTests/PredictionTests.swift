@@ -122,9 +122,9 @@ import Trials
     @Test("the standard recipe is expected to take fewer, and narrow models more of them, until trials say otherwise")
     func recipes() {
         let model = EpochModel(own: [], recipe: .standard)
-        #expect(abs(model.expected(layers: 2, dim: 48).epochs - 25) < 1e-9)
-        #expect(abs(log(model.expected(layers: 2, dim: 16).epochs / 25) - 0.4 * log(3)) < 1e-9)
-        #expect(abs(log(model.expected(layers: 8, dim: 48).epochs / 25) + 0.15 * log(4)) < 1e-9)
+        #expect(abs(model.expected(layers: 2, dim: 48).epochs - 26) < 1e-9)
+        #expect(abs(log(model.expected(layers: 2, dim: 16).epochs / 26) - 0.3 * log(3)) < 1e-9)
+        #expect(abs(log(model.expected(layers: 8, dim: 48).epochs / 26)) < 1e-9)
         var noise = Noise(2)
         let own = Self.samples(&noise, common: log(60), layers: 0.35, dim: 0.3)
         let learnt = EpochModel(own: own, recipe: .standard)

@@ -10,7 +10,7 @@ import Testing
         try await withCalibratedDaemon { daemon async throws in
             let socket = daemon.socket
             let before = try await call(socket, LawList.self, LawListParams(name: "demo")).laws
-            #expect(before.allSatisfy { $0.key.policy.contains(" recipe=standard-1 ") })
+            #expect(before.allSatisfy { $0.key.policy.contains(" recipe=standard-2 ") })
             let started = try await call(
                 socket, CalibrationStart.self,
                 CalibrationParams(

@@ -17,32 +17,115 @@ import Trials
     /// A budget that pays more than the trials to begin with. A sanitizer makes training slow.
     private static let short = isSanitized ? 400.0 : 20
 
-    @Test("a budget that pays one level of an axis alone is told so, and what both axes take")
-    func singleLevel() async throws {
+    @Test("the standard shape comes first; a budget that does not pay it is told what share it pays, and what would do")
+    func little() async throws {
         let file = try await syntheticFile(users: 12_000, items: 3_000)
         try await withTemporaryFolder { folder in
             _ = try await withDaemon(in: folder) { daemon async throws in
                 _ = try await register(daemon.socket, "demo", bytes: file)
-                var (single, both) = (0, 0)
-                var budget = 1.0
-                while both == 0, budget < 10_000 {
-                    budget *= 1.25
-                    let params = CalibrationParams(name: "demo", budgetSeconds: budget, maxEpochs: 200)
-                    guard let plan = try? await call(daemon.socket, CalibrationPlan.self, params) else { continue }
-                    let shapes = plan.trials.filter { $0.userFraction == 1 }.map(\.configuration)
-                    let isSingle = Set(shapes.map(\.layers)).count == 1 || Set(shapes.map(\.dim)).count == 1
-                    let note = plan.notes.first { $0.contains("nothing will be known of others") }
-                    #expect((note != nil) == isSingle, "\(budget) s: \(shapes), \(plan.notes)")
-                    single += isSingle ? 1 : 0
-                    both += isSingle ? 0 : 1
+                func plan(_ budget: Double) async throws -> (plan: CalibrationPlanResult, note: String?) {
+                    let params = CalibrationParams(name: "demo", budgetSeconds: budget)
+                    let plan = try await call(daemon.socket, CalibrationPlan.self, params)
+                    return (plan, plan.notes.first { $0.contains("% of one training of 2 x 64") })
                 }
-                #expect(single > 0 && both > 0, "\(single) and \(both)")
+                for budget in [1, 5, 100_000] as [Double] {
+                    let (plan, note) = try await plan(budget)
+                    #expect(plan.trials.map { [$0.configuration.layers, $0.configuration.dim] } == [[2, 64]])
+                    let first = try #require(plan.trials.first)
+                    #expect(first.userFraction == 1)
+                    #expect((note != nil) == (first.predictedSeconds > 0.9 * budget), "\(plan.notes)")
+                    #expect(plan.predictedSeconds <= budget)
+                }
+                let note = try #require(try await plan(1).note)
+                let words = note.split(separator: " ")
+                let place = try #require(words.firstIndex(of: "budget").flatMap { words[($0 + 1)...].firstIndex(of: "budget") })
+                let enough = try #require(Double(words[place + 2]))
+                #expect(try await plan(enough + 1).note == nil, "\(note)")
+            }
+        }
+    }
+
+    @Test("what is trained today is trained beside the standard shape, and refused where it cannot be")
+    func current() async throws {
+        let file = try await syntheticFile(users: 200, items: 120)
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await register(daemon.socket, "demo", bytes: file)
+                func params(_ layers: Int, _ dim: Int) -> CalibrationParams {
+                    CalibrationParams(
+                        name: "demo", budgetSeconds: Self.short, maxEpochs: 4, tolerance: 1,
+                        current: ShapeParam(layers: layers, dim: dim))
+                }
+                let started = try await call(daemon.socket, CalibrationStart.self, params(3, 24))
+                #expect(
+                    started.plan.trials.map { [$0.configuration.layers, $0.configuration.dim] } == [[2, 64], [3, 24]])
+                let job = try await end(of: started.job.id, daemon.socket)
+                #expect(job.state == .finished, "\(job)")
+                let begun = (job.trials ?? []).prefix(2)
+                #expect(begun.allSatisfy { $0.state == .finished && $0.metrics?["ndcg@10"] != nil })
+                for (layers, dim) in [(0, 24), (3, 25), (129, 16), (1, 5_000)] {
+                    let refused = await #expect(throws: RPCError.self) {
+                        _ = try await call(daemon.socket, CalibrationPlan.self, params(layers, dim))
+                    }
+                    #expect(refused?.message.contains("current") == true, "\(layers) x \(dim): \(refused.debugDescription)")
+                }
+                var beside = params(3, 24)
+                beside.layers = [1, 2]
+                let refused = await #expect(throws: RPCError.self) {
+                    _ = try await call(daemon.socket, CalibrationPlan.self, beside)
+                }
+                #expect(refused?.message.contains("levels beside it") == true)
+            }
+        }
+    }
+
+    @Test("an answer there is right after registration, from other datasets, and after one training of which the budget paid a part")
+    func fromOthers() async throws {
+        // An epoch is short, and 200 of them are long.
+        let file = try await syntheticFile(users: 3_000, items: 1_000)
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await register(daemon.socket, "demo", bytes: file)
+                let ask = AdvisorRecommendParams(name: "demo")
+                let before = try await call(daemon.socket, AdvisorRecommend.self, ask)
+                #expect(before.laws.isEmpty)
+                #expect(before.warnings.contains { $0.code == "other-datasets" && $0.message.contains("none of yours") })
+                let wide = try #require(before.interval["ndcg@10"])
+                #expect(wide.high > 1.5 * wide.low)
+                let limited = try await call(
+                    daemon.socket, AdvisorRecommend.self,
+                    AdvisorRecommendParams(name: "demo", maxParams: 40_000))
+                #expect(limited.cost.parameters <= 40_000)
+                let predicted = try await call(
+                    daemon.socket, LawPredict.self, LawPredictParams(name: "demo", layers: 4, dim: 32))
+                #expect(predicted.interval["ndcg@10"] != nil)
+                // Another loss has another level, of which nothing is known.
+                let other = await #expect(throws: RPCError.self) {
+                    _ = try await call(
+                        daemon.socket, AdvisorRecommend.self, AdvisorRecommendParams(name: "demo", loss: .bce))
+                }
+                #expect(other?.reason == "law-unknown")
+
+                let started = try await call(
+                    daemon.socket, CalibrationStart.self,
+                    CalibrationParams(name: "demo", budgetSeconds: isSanitized ? 120 : 12, workers: 1, patience: 200))
+                let job = try await end(of: started.job.id, daemon.socket)
+                #expect(job.state == .finished && !job.laws.isEmpty, "\(job)")
+                let after = try await call(daemon.socket, AdvisorRecommend.self, ask)
+                #expect(Set(after.laws.values) == Set(job.laws))
+                let said = try #require(after.warnings.first { $0.code == "other-datasets" })
+                #expect(said.message.contains("cut short here"), "\(said.message)")
+                let narrow = try #require(after.interval["ndcg@10"])
+                #expect(narrow.high / narrow.low < wide.high / wide.low)
+                let measured = try await call(
+                    daemon.socket, ObservationList.self, ObservationListParams(name: "demo")).observations
+                #expect(measured.allSatisfy { !$0.isComplete && $0.forecast != nil }, "\(measured)")
             }
         }
     }
 
     @Test(
-        "where every training fails, no more are chosen than were planned, and the job ends with the cause",
+        "where every training fails, a few are tried and no more, and the job ends with the cause",
         .disabled(if: isSanitized, "a sanitizer reports that it has no memory itself"))
     func failing() async throws {
         let file = try await syntheticFile(users: 200, items: 120)
@@ -57,8 +140,8 @@ import Trials
                 let job = try await end(of: started.job.id, daemon.socket)
                 #expect(job.state == .failed && job.activeSeconds < 300, "\(job)")
                 let failed = (job.trials ?? []).filter { $0.state == .failed }
-                // Those to begin with; none is chosen after them.
-                #expect(failed.count == started.plan.trials.count && job.trialCount == failed.count, "\(job)")
+                // A few more may be tried, as it may be a matter of the shape; then no others.
+                #expect((1...5).contains(failed.count) && job.trialCount == failed.count, "\(job)")
                 #expect(failed.allSatisfy { $0.message?.contains("memory") == true })
                 #expect(job.message?.contains("memory") == true)
             }
@@ -66,7 +149,7 @@ import Trials
     }
 
     @Test(
-        "a calibration without levels starts wide, goes on by itself, says how sure it is, and continues where it ended"
+        "a calibration without levels starts from what is good, goes on by itself, says how sure it is, and continues where it ended"
     )
     func whole() async throws {
         let file = try await syntheticFile(users: 200, items: 120)
@@ -76,13 +159,10 @@ import Trials
                 let params = CalibrationParams(
                     name: "demo", budgetSeconds: Self.short, maxEpochs: 4, maxParams: 20_000, tolerance: 0.0001)
                 let plan = try await call(daemon.socket, CalibrationPlan.self, params)
-                let whole = plan.trials.filter { $0.userFraction == 1 }
-                #expect(Set(whole.map(\.configuration.layers)).count >= 3)
-                #expect(Set(whole.map(\.configuration.dim)).count >= 3)
-                var longer = params
-                longer.budgetSeconds = 600
-                let rich = try await call(daemon.socket, CalibrationPlan.self, longer)
-                #expect(Set(rich.trials.map(\.userFraction)) == [0.125, 0.25, 0.5, 1])
+                // 2 x 64 has more parameters than are asked for.
+                let first = try #require(plan.trials.first)
+                #expect(plan.trials.count == 1 && first.userFraction == 1)
+                #expect(CostLimit.parameters(first.configuration, items: 120) <= 20_000)
                 #expect((plan.openSeconds ?? 0) > 0)
                 let smallest = try #require(plan.smallestDifference)
                 #expect(!smallest.isMeasured)
@@ -109,7 +189,7 @@ import Trials
                     daemon.socket, ObservationList.self, ObservationListParams(name: "demo")
                 ).observations
                 var next = params
-                next.budgetSeconds = 4
+                next.budgetSeconds = 10
                 next.tolerance = 1e-9
                 let again = try await call(daemon.socket, CalibrationStart.self, next)
                 let second = try await end(of: again.job.id, daemon.socket)

@@ -30,7 +30,7 @@ import Testing
             let result = try Self.json(trained)
             // Two epochs end a training while it rises.
             #expect(result["status"] == .string("stoppedRising"))
-            #expect(result["key"]?["policy"]?.stringValue?.contains(" recipe=standard-1 ") == true)
+            #expect(result["key"]?["policy"]?.stringValue?.contains(" recipe=standard-2 ") == true)
             // What grids write down, so that their rows and the daemon's own observations are comparable.
             #expect(result["key"]?["split"] == .string("leave-two-out"))
             #expect(result["key"]?["candidates"] == .string("all") && result["key"]?["filter"] == .string("none"))

@@ -16,9 +16,10 @@ package struct CalibrationParams: RPCParams, Hashable {
             patience,
             maxEpochs, learningRate, dropout, batchUsers, negatives, weightDecay, clipNorm, warmup, schedule,
             scheduleEpochs, widthRule, grid, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds,
-            tolerance
+            tolerance, current
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+    package static let nestedFields = ["current": ShapeParam.fields]
 
     package var name: String
     /// Active wall-clock seconds; 600 unless told.
@@ -73,6 +74,8 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var maxTrainSeconds: Double?
     /// Expected regret over the predicted metric at which trials chosen one at a time end; 0.01 unless told.
     package var tolerance: Double?
+    /// What is trained today: it is trained beside the standard shape, and compared. Not beside levels.
+    package var current: ShapeParam?
 
     package init(
         name: String, budgetSeconds: Double? = nil, recipe: Recipe? = nil, backbone: Backbone? = nil, loss: Loss? = nil,
@@ -83,8 +86,9 @@ package struct CalibrationParams: RPCParams, Hashable {
         clipNorm: Double? = nil, warmup: Double? = nil, schedule: RateSchedule? = nil, scheduleEpochs: Int? = nil,
         widthRule: WidthRule? = nil, grid: CalibrationGrid? = nil, maxParams: Double? = nil, maxFlops: Double? = nil,
         maxMemoryBytes: Double? = nil, maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil,
-        tolerance: Double? = nil
+        tolerance: Double? = nil, current: ShapeParam? = nil
     ) {
+        self.current = current
         self.grid = grid
         self.maxParams = maxParams
         self.maxFlops = maxFlops
@@ -116,6 +120,19 @@ package struct CalibrationParams: RPCParams, Hashable {
         self.schedule = schedule
         self.scheduleEpochs = scheduleEpochs
         self.widthRule = widthRule
+    }
+}
+
+/// Layers and dimension of a configuration.
+package struct ShapeParam: Codable, Sendable, Hashable {
+    package static let fields: Set<String> = ["layers", "dim"]
+
+    package var layers: Int
+    package var dim: Int
+
+    package init(layers: Int, dim: Int) {
+        self.layers = layers
+        self.dim = dim
     }
 }
 

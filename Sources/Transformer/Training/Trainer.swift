@@ -363,7 +363,7 @@ package final class Trainer {
             parameters: step.model.table.count, peakMemoryBytes: MemoryUse.peakBytes(), users: 0, validation: [:],
             test: [:], secondsPerEpoch: position.trainingSeconds / epochs,
             secondsPerValidation: position.validationSeconds / Double(max(1, position.validations)),
-            sampledRanking: spec.sampledRanking, curve: position.curve)
+            sampledRanking: spec.sampledRanking, curve: position.curve, popularity: popularity)
     }
 
     /// Tells where the training stands, at most twice a second unless forced.
@@ -378,7 +378,8 @@ package final class Trainer {
                 epochTokens: data.tokens,
                 tokensPerSecond: speed ?? Double(position.tokensSeen) / max(1e-9, position.trainingSeconds),
                 loss: position.lossTokens > 0 ? position.lossSum / Double(position.lossTokens) : nil,
-                validation: position.lastValidation, best: position.bestValue, seconds: seconds))
+                validation: position.lastValidation, best: position.bestValue, popularity: popularity,
+                seconds: seconds))
     }
 }
 

@@ -9,8 +9,8 @@ struct Calibrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train what a law needs, within a budget of time.",
         discussion: """
-            Without levels of its own, trials are chosen one at a time by what they teach about the best configuration within \
-            the limits, until that is known well enough. Prints the plan, then follows the trials. Ctrl-C detaches: the job goes on in the daemon; `plaw watch` \
+            2 x 64 is trained first: no answer is worse. Without levels of its own, further trials are chosen one at a time by what \
+            they teach about the best configuration within the limits, until that is known well enough. Prints the plan, then follows the trials. Ctrl-C detaches: the job goes on in the daemon; `plaw watch` \
             follows it again, `plaw cancel` stops it. When it ends the laws are fitted.
             """)
 
@@ -65,6 +65,8 @@ struct Calibrate: AsyncParsableCommand {
     @Option(help: "Limit on the answer's training time: 20m. Default: none.") var maxTrainTime: Seconds?
     @Option(help: "Expected regret at which trials end, as a share of the predicted metric: 1%, 0.01. Default: 1%.")
     var tolerance: Share?
+    @Option(help: "Layers and dimension trained today, as 4x128: trained beside 2x64 and compared. Default: none.")
+    var current: ShapeArgument?
     @Flag(help: "Print the plan and its price; train nothing.") var planOnly = false
     @Flag(help: "Start and return at once.") var detach = false
     @OptionGroup var common: Common
@@ -81,7 +83,7 @@ struct Calibrate: AsyncParsableCommand {
             schedule: schedule, scheduleEpochs: scheduleEpochs, widthRule: widthRule, grid: grid,
             maxParams: maxParams?.value,
             maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value, maxLatencySeconds: maxLatency?.value,
-            maxTrainSeconds: maxTrainTime?.value, tolerance: tolerance?.value)
+            maxTrainSeconds: maxTrainTime?.value, tolerance: tolerance?.value, current: current?.shape)
     }
 
     func run() async throws {

@@ -80,6 +80,17 @@ struct Levels: ExpressibleByArgument, Sendable {
     }
 }
 
+/// Layers and dimension: `2x64`.
+struct ShapeArgument: ExpressibleByArgument, Sendable {
+    let shape: ShapeParam
+
+    init?(argument: String) {
+        let numbers = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+        guard numbers.count == 2, let layers = numbers[0], let dim = numbers[1], layers > 0, dim > 0 else { return nil }
+        shape = ShapeParam(layers: layers, dim: dim)
+    }
+}
+
 /// `user=uid,item=sku,time=ts`: which column holds what; names or zero-based numbers.
 struct Columns: ExpressibleByArgument, Sendable {
     var values: [String: String] = [:]
