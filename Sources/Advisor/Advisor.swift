@@ -280,9 +280,12 @@ package final class Advisor: Sendable {
             "\(Format.short(regret)) (\(Format.short(regret / max(value, 1e-12) * 100)) %)"
         }
         var reasons = [
-            "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
-                + (isTie ? "of what was trained, " : "") + "of \(question.feasible) configurations"
-                + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
+            answer.bestTrained == nil && isTie
+                ? "the standard shape: the \(Format.short(question.value(sure) - value)) more expected of \(shape(sure)) are hardly "
+                    + "more than chance"
+                : "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
+                    + (isTie ? "of what was trained, " : "") + "of \(question.feasible) configurations"
+                    + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
         ]
         if let bestTrained = answer.bestTrained {
             if isTie {

@@ -84,7 +84,8 @@ extension Advisor {
         if cut > 0 { own.append("\(cut) cut short here, by where \(cut == 1 ? "it was" : "they were") heading") }
         return Warning(
             code: "other-datasets",
-            message: "from \(others) and configurations of yours: \(own.joined(separator: ", ")); \(fewest) or more, 3 levels of "
+            message:
+                "from \(others) and configurations of yours: \(own.joined(separator: ", ")); \(fewest) or more, 3 levels of "
                 + "each axis, make a law of your own")
     }
 

@@ -173,7 +173,8 @@ extension CalibrationSupervisor {
             let observation = try await observation(of: result, trial: trial, job: job)
             // What a worker said of a training that led to nothing is kept with it.
             try await store.finishTrial(
-                trial.id, result: result, message: Self.message(result, isBehind: stopped.contains(trial.id)) ?? trial.message,
+                trial.id, result: result,
+                message: Self.message(result, isBehind: stopped.contains(trial.id)) ?? trial.message,
                 log: observation == nil ? Self.logTail(files) : nil, observation: observation)
             logger.info(
                 "trial ended",

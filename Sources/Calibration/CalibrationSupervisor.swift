@@ -41,6 +41,8 @@ package actor CalibrationSupervisor {
     private(set) var design: SequentialPlan?
     /// Those that were stopped because they fell behind.
     private(set) var stopped: Set<Int64> = []
+    /// When a running trial was last held against the others, by trial.
+    private var compared: [Int64: ContinuousClock.Instant] = [:]
     /// Validations of the trials that were run since the start, by trial.
     var curves: [Int64: [Double]] = [:]
     /// The store could not take what the job in work has to say: it is put off until it can.
@@ -186,7 +188,7 @@ package actor CalibrationSupervisor {
             await publish(id)
             await pause(milliseconds: 1_000)
         }
-        (progress, curves, stopped, design) = ([:], [:], [], nil)
+        (progress, curves, stopped, compared, design) = ([:], [:], [], [:], nil)
     }
 
     private enum Event: Sendable {
@@ -345,6 +347,9 @@ package actor CalibrationSupervisor {
             update.epoch == (curves[trial.id]?.count ?? 0) + 2
         else { return }
         curves[trial.id, default: []].append(value)
+        // Epochs of small data take milliseconds.
+        guard ContinuousClock.now - (compared[trial.id] ?? .now - .seconds(1)) >= .milliseconds(500) else { return }
+        compared[trial.id] = .now
         guard await isBehind(trial) else { return }
         logger.info("trial stopped early: it falls behind", metadata: Self.metadata(.trialEnded, trial, of: job))
         stopped.insert(trial.id)

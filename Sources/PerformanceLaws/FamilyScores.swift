@@ -40,8 +40,9 @@ struct FamilyScores {
             for fold in folds {
                 let out = Set(fold)
                 let rest = points.indices.filter { !out.contains($0) }.map { points[$0] }
-                guard let model = FamilyModel(
-                    family, points: rest, noise: noise, fixedP: fixedP, expectation: expectation)
+                guard
+                    let model = FamilyModel(
+                        family, points: rest, noise: noise, fixedP: fixedP, expectation: expectation)
                 else { continue }
                 for i in fold {
                     let place = model.process.place(points[i].x)

@@ -65,7 +65,8 @@ package struct LawFitter {
         }
         let usable = observations.filter { $0.isComplete && $0.metrics[metric.description] != nil }
         let fewest = prior == nil ? Self.fewest : 1
-        let cut = prior == nil ? [] : observations.filter { $0.forecast != nil && $0.metrics[metric.description] != nil }
+        let cut =
+            prior == nil ? [] : observations.filter { $0.forecast != nil && $0.metrics[metric.description] != nil }
         if usable.isEmpty, let prior, let law = prior.law(of: cut, metric: metric) { return law }
         guard usable.count >= fewest else {
             throw LawError(

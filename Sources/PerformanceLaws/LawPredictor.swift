@@ -31,7 +31,8 @@ package final class LawPredictor: Sendable {
             }
             let share = half / mean
             let spread = exp(
-                (studentQuantile95(degrees) * levelDeviation * studentQuantile95(degrees) * levelDeviation + share * share)
+                (studentQuantile95(degrees) * levelDeviation * studentQuantile95(degrees) * levelDeviation + share
+                    * share)
                     .squareRoot())
             return Interval(low: mean / spread, high: min(1, mean * spread))
         }
@@ -66,7 +67,9 @@ package final class LawPredictor: Sendable {
         let expectation = fit.prior.map(Expectation.init)
         models = fit.fits.compactMap { family in
             guard family.crossValidation.weight > 0 else { return nil }
-            return FamilyModel(family, points: points, fixedP: fit.fixedP, expectation: expectation).map { (family.crossValidation.weight, $0) }
+            return FamilyModel(family, points: points, fixedP: fit.fixedP, expectation: expectation).map {
+                (family.crossValidation.weight, $0)
+            }
         }
         degrees =
             switch fit.noise.source {

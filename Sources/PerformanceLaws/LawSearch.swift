@@ -43,7 +43,9 @@ struct LawSearch {
         self.covariance = covariance
         rows = (points.count + 3) & ~3
         roots = [Double](repeating: 0, count: rows)
-        for (i, point) in points.enumerated() { roots[i] = (weights?[i] ?? 1 / (point.variance + point.ownVariance)).squareRoot() }
+        for (i, point) in points.enumerated() {
+            roots[i] = (weights?[i] ?? 1 / (point.variance + point.ownVariance)).squareRoot()
+        }
         target = [Double](repeating: 0, count: rows)
         columns = LawColumns(form, points, roots: roots, covariance: covariance)
         bounds = (0..<form.shapeCount).map(form.bounds)

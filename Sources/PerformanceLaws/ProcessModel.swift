@@ -26,6 +26,8 @@ struct ProcessModel: Sendable {
     /// J Λ, n x count.
     private let scaled: [[Double]]
     private let kernel: Kernel
+    /// `Kernel.scale` of the points.
+    private let scales: [Double]
     private let shift: DataShift
     private let beyond: Beyond
     private let factor: Cholesky
@@ -48,13 +50,17 @@ struct ProcessModel: Sendable {
         let n = points.count
         let kernel = Kernel(settings, pinned: points.largestData, expectation: form.expectation)
         self.kernel = kernel
+        let scales = points.map { kernel.scale($0.x) }
+        self.scales = scales
         let shift = DataShift(points)
         self.shift = shift
         beyond = Beyond(points, expectation: form.expectation)
         var residual = [Double](repeating: 0, count: n * n)
         for i in 0..<n {
             for j in 0...i {
-                residual[i * n + j] = kernel(points[i].x, points[j].x) + shift(points[i].x, points[j].x)
+                residual[i * n + j] =
+                    kernel(points[i].x, points[j].x, scale: scales[i] * scales[j])
+                    + shift(points[i].x, points[j].x)
             }
             residual[i * n + i] += settings.noiseFactor * points[i].variance + points[i].ownVariance
         }
@@ -160,12 +166,15 @@ struct ProcessModel: Sendable {
 
         private func matern(_ r: Double) -> Double { (1 + r + r * r / 3) * exp(-r) }
 
-        func callAsFunction(_ a: SIMD3<Double>, _ b: SIMD3<Double>) -> Double {
+        /// How large the process is at a place beside its amplitude.
+        func scale(_ x: SIMD3<Double>) -> Double { expectation?.deviation(x) ?? 1 }
+
+        /// - Parameter scale: the product of those of both places.
+        func callAsFunction(_ a: SIMD3<Double>, _ b: SIMD3<Double>, scale own: Double) -> Double {
             var sum = 0.0
             if variance > 0 {
                 let u = (a - b) * scale
-                sum = variance * matern((u * u).sum().squareRoot())
-                if let expectation { sum *= expectation.deviation(a) * expectation.deviation(b) }
+                sum = variance * own * matern((u * u).sum().squareRoot())
             }
             if dataVariance > 0 {
                 let c = 5.0.squareRoot() / 1.5
@@ -239,7 +248,8 @@ struct ProcessModel: Sendable {
         }
         func covariances(_ settings: Settings) -> [Double] {
             let kernel = Kernel(settings, pinned: pinned, expectation: form.expectation)
-            return whitened { kernel(points[$0].x, points[$1].x) }
+            let scales = points.map { kernel.scale($0.x) }
+            return whitened { kernel(points[$0].x, points[$1].x, scale: scales[$0] * scales[$1]) }
         }
         let shift = DataShift(points)
         let law = whitened {
@@ -319,6 +329,8 @@ struct ProcessModel: Sendable {
         var variance: Double
         /// What no observation can explain of it.
         fileprivate var beyond: Double
+        /// `Kernel.scale` there.
+        fileprivate var scale: Double
 
         fileprivate mutating func resolve(_ white: [Double]) {
             self.white = white
@@ -351,22 +363,25 @@ struct ProcessModel: Sendable {
     private func link(_ x: SIMD3<Double>) -> Place {
         let gradient = form.gradient(x, parameters)
         var mean = form.value(x, parameters)
-        var own = kernel(x, x) + shift(x, x)
+        let scale = kernel.scale(x)
+        var own = kernel(x, x, scale: scale * scale) + shift(x, x)
         for m in gradient.indices { own += gradient[m] * gradient[m] * prior.deviations[m] * prior.deviations[m] }
         var covariances = [Double](repeating: 0, count: points.count)
         for i in points.indices {
-            let smooth = kernel(points[i].x, x) + shift(points[i].x, x)
+            let smooth = kernel(points[i].x, x, scale: scales[i] * scale) + shift(points[i].x, x)
             mean += smooth * beta[i]
             var sum = smooth
             for m in gradient.indices { sum += scaled[i][m] * gradient[m] }
             covariances[i] = sum
         }
-        return Place(x: x, mean: mean, gradient: gradient, white: covariances, variance: own, beyond: beyond(x, x))
+        return Place(
+            x: x, mean: mean, gradient: gradient, white: covariances, variance: own, beyond: beyond(x, x),
+            scale: scale)
     }
 
     /// Posterior covariance of the metric at two places, noise left out.
     func covariance(_ a: Place, _ b: Place) -> Double {
-        var sum = kernel(a.x, b.x) + shift(a.x, b.x) + beyond(a.x, b.x)
+        var sum = kernel(a.x, b.x, scale: a.scale * b.scale) + shift(a.x, b.x) + beyond(a.x, b.x)
         for m in a.gradient.indices { sum += a.gradient[m] * b.gradient[m] * prior.deviations[m] * prior.deviations[m] }
         for i in a.white.indices { sum -= a.white[i] * b.white[i] }
         return sum

@@ -95,9 +95,8 @@ struct CalibrationPricing: Sendable {
         }
     }
 
-    /// What trials may be chosen from: levels about a factor of 1.5 apart, of which the budget pays one training at least.
+    /// What trials may be chosen from: levels about a factor of 1.5 apart.
     func space(latencies: [LatencyProbe]) -> DesignSpace {
-        let most = Self.fill * settings.budgetSeconds
         let unit = settings.dimStep
         @Sendable func seconds(_ n: Int, _ d: Int, _ share: Double) -> Double {
             planned(DesignTrial(layers: n, dim: d, userFraction: share, seed: 0)).predictedSeconds
@@ -111,16 +110,11 @@ struct CalibrationPricing: Sendable {
         // Nobody serves models narrower than 16: they are looked at only where limits leave nothing wider.
         let usual = all.filter { $0 >= 16 }
         let dims = usual.contains(where: keepsLimits) ? usual : all
-        let levels = [1, 2, 3, 4, 6, 8, 12]
-        func keepsBudget(_ n: Int, _ d: Int) -> Bool { seconds(n, d, 1) <= most }
-        // Where the budget pays no training at all, one is trained as far as it goes: the standard one, or what is within limits.
-        let paysAny = levels.contains { n in dims.contains { keepsBudget(n, $0) && keepsLimits($0) } }
         return DesignSpace(
-            layers: levels, dims: dims, fractions: [0.25, 0.5, 1], firstSeed: settings.seed,
+            layers: [1, 2, 3, 4, 6, 8, 12], dims: dims, fractions: [0.25, 0.5, 1], firstSeed: settings.seed,
             effectiveTokens: facts.effectiveTokens, seconds: seconds
         ) { n, d in
-            (!paysAny || seconds(n, d, 1) <= most)
-                && settings.asked.allows(costs.cost(settings.configuration(layers: n, dim: d)))
+            settings.asked.allows(costs.cost(settings.configuration(layers: n, dim: d)))
         }
     }
 
@@ -136,7 +130,10 @@ struct CalibrationPricing: Sendable {
     /// The trainings that a calibration begins with.
     func start(_ space: DesignSpace) -> [DesignTrial] {
         let most = Self.fill * settings.budgetSeconds
-        let home = space.first(law: law(settings.options.stopMetric, before)) { planned($0).predictedSeconds <= most }
+        // Half of a training tells where it was heading.
+        let home = space.first(law: law(settings.options.stopMetric, before)) {
+            SequentialDesign.leastPart * planned($0).predictedSeconds <= most
+        }
         let current = settings.current.map { DesignTrial(layers: $0.layers, dim: $0.dim, seed: settings.seed) }
         return [home, current].compactMap { $0 }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
@@ -163,20 +160,28 @@ struct CalibrationPricing: Sendable {
         if !known.isEmpty {
             notes.append("\(known.count) trainings are known already and are used; none of them is repeated")
         }
-        if let first = new.first, first.predictedSeconds > most {
-            let share = min(99, Int(nearest: 100 * most / first.predictedSeconds))
-            let needed = (first.predictedSeconds / Self.fill).rounded(.up)
+        let standard = Configuration.standardShape
+        let usual = planned(DesignTrial(layers: standard.layers, dim: standard.dim, seed: settings.seed))
+        let isUsual = (home.layers, home.dim) == standard
+        if !known.contains(home), usual.predictedSeconds > most, space.isAsked(standard.layers, standard.dim) {
+            let share = max(1, min(99, Int(nearest: 100 * most / usual.predictedSeconds)))
+            let needed = Int(nearest: (usual.predictedSeconds / Self.fill).rounded(.up))
             notes.append(
-                "the budget pays about \(share) % of one training of \(home.layers) x \(home.dim): the answer will rest on where "
-                    + "that was heading and on \(prior.datasets) other datasets; a budget of \(Int(nearest: needed)) s would train it "
-                    + "to its end")
+                "the budget pays about \(share) % of one training of \(standard.layers) x \(standard.dim): "
+                    + (isUsual ? "" : "\(home.layers) x \(home.dim) is trained instead, and ")
+                    + "the answer will rest mostly on \(prior.datasets) other datasets; a budget of \(needed) s would train it to its end"
+            )
         } else {
             notes.append(
-                "\(home.layers) x \(home.dim) comes first: what would be trained without a calibration, so that no answer is worse")
-            notes.append(
-                "then trials are chosen one at a time among layers \(list(space.layers)) and dim \(list(space.dims)), by what they "
-                    + "teach about the answer for their time: about \(Int(nearest: open)) s of one worker; what falls behind is stopped early")
+                "\(home.layers) x \(home.dim) comes first: "
+                    + (isUsual
+                        ? "what would be trained without a calibration, so that no answer is worse"
+                        : "the best within the limits, by what \(prior.datasets) other datasets let expect"))
         }
+        notes.append(
+            "then trials are chosen one at a time among layers \(list(space.layers)) and dim \(list(space.dims)), by what they teach "
+                + "about the answer for their time: about \(Int(nearest: open)) s of one worker; what falls behind is stopped early"
+        )
         notes.append(
             "it ends when the expected regret is under \(Format.share(settings.tolerance)) of "
                 + "\(settings.options.stopMetric), or with the budget")

@@ -106,7 +106,8 @@ actor CalibrationService {
         plan.diskBytes =
             CalibrationForecast(plan, evaluatedUsers: facts.evaluatedUsers, items: facts.items).bytes
         plan.smallestDifference = try await chooser.smallestDifference(pricing)
-        return Prepared(settings: pricing.settings, plan: plan, corpus: corpus, design: design, measuringSeconds: measuring)
+        return Prepared(
+            settings: pricing.settings, plan: plan, corpus: corpus, design: design, measuringSeconds: measuring)
     }
 
     private struct Prepared {

@@ -157,7 +157,8 @@ extension LawService {
                 dataset: key.dataset, hasInteractions: hasInteractions,
                 branches: found.map {
                     Branch(
-                        key: $0.key, base: $0.base, laws: $0.laws.mapValues(\.fit), lawNumbers: $0.laws.mapValues(\.id).filter { $0.value > 0 },
+                        key: $0.key, base: $0.base, laws: $0.laws.mapValues(\.fit),
+                        lawNumbers: $0.laws.mapValues(\.id).filter { $0.value > 0 },
                         costs: $0.costs, observations: $0.observations)
                 })
         }
@@ -178,7 +179,8 @@ extension LawService {
         let settings = try CalibrationSettings(
             CalibrationParams(name: key.dataset, backbone: key.backbone), trained: trained, mask: mask,
             availableWorkers: 1)
-        let base = settings.configuration(layers: Configuration.standardShape.layers, dim: Configuration.standardShape.dim)
+        let base = settings.configuration(
+            layers: Configuration.standardShape.layers, dim: Configuration.standardShape.dim)
         let trial = PlannedTrial(
             configuration: base, userFraction: 1, seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
         let lawKey = settings.spec(corpus: corpus, trial).lawKey(

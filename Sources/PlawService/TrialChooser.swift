@@ -57,13 +57,14 @@ struct TrialChooser: Sendable {
                 $0.state == .failed || $0.state == .diverged || ($0.state.isFinal && $0.seconds > 0)
             }.map(Self.trial)
             let measured = Array(Set(pricing.measured + ended))
+            let stopped = request.trials.filter { $0.result?.status == .stoppedByBudget }.map(Self.trial)
             let rest = request.remainingSeconds
             func seconds(_ trial: DesignTrial) -> Double {
                 let planned = pricing.planned(trial)
                 return planned.predictedSeconds * exp(Self.caution * (planned.predictedLogDeviation ?? 0))
             }
             let step = design.next(
-                law: law, measured: measured, running: running,
+                law: law, measured: measured, running: running, stopped: stopped,
                 pays: { trials in
                     let seconds = trials.map(seconds)
                     return seconds.allSatisfy { $0 <= rest } && seconds.reduce(0, +) <= rest * Double(settings.workers)

@@ -122,11 +122,12 @@ package struct DesignReplay: Sendable {
     /// - Parameters:
     ///   - budget: seconds of the clock.
     ///   - workers: trainings at a time.
+    ///   - most: trainings at most.
     ///   - maxParameters: the user's limit for the answer.
     ///
     /// Errors: `LawError`.
     package func run(
-        _ strategy: Strategy, budget: Double, workers: Int = 1, maxParameters: Double = .infinity
+        _ strategy: Strategy, budget: Double, workers: Int = 1, most: Int = .max, maxParameters: Double = .infinity
     ) throws -> Outcome {
         var outcome = Outcome()
         let space = DesignSpace(
@@ -158,6 +159,7 @@ package struct DesignReplay: Sendable {
             space: space, start: [start].compactMap { $0 }, tolerance: -1)
         func next() throws -> DesignTrial? {
             let rest = budget - now
+            guard outcome.runs.count + work.count(where: { $0 != nil }) < most else { return nil }
             func pays(_ trials: [DesignTrial]) -> Bool {
                 trials.allSatisfy { known[$0] != nil && space.seconds($0.layers, $0.dim, 1) <= rest }
             }
@@ -168,8 +170,11 @@ package struct DesignReplay: Sendable {
             }
             let running = work.compactMap { $0?.training.trial }
             let step = design.next(
-                law: try law(), measured: outcome.chosen, running: running, pays: pays,
-                paysMost: { known[$0] != nil && space.seconds($0.layers, $0.dim, 1) * SequentialDesign.leastPart <= rest })
+                law: try law(), measured: outcome.chosen, running: running,
+                stopped: outcome.runs.filter(\.isCut).map(\.trial), pays: pays,
+                paysMost: {
+                    known[$0] != nil && space.seconds($0.layers, $0.dim, 1) * SequentialDesign.leastPart <= rest
+                })
             guard case .train(let trial, _) = step, known[trial] != nil else { return nil }
             return trial
         }
@@ -276,13 +281,18 @@ package struct DesignReplay: Sendable {
         let predictions = asked.map { (shape: $0, predictor.predict(place($0))) }
         guard var chosen = predictions.max(by: { $0.1.mean < $1.1.mean }) else { return }
         // As the advisor answers: outside the observations only what surely has more, by a law that predicted what is larger.
-        let hull = Hull(observations.map { ($0.configuration.layers, $0.configuration.dim) } + (law.prior?.corners ?? []))
+        let hull = Hull(
+            observations.map { ($0.configuration.layers, $0.configuration.dim) } + (law.prior?.corners ?? []))
         let inside = predictions.filter { hull.distance(layers: $0.shape.layers, dim: $0.shape.dim) == 0 }
         if let safe = inside.max(by: { $0.1.mean < $1.1.mean }) {
             if !predictor.believes(predictor.difference(place(safe.shape), place(chosen.shape))) { chosen = safe }
         }
         // And what was not trained only where it is likely to have more than the best that was.
-        let tried = predictions.filter { seen[$0.shape] != nil }
+        var tried = predictions.filter { seen[$0.shape] != nil }
+        if tried.isEmpty, law.prior != nil {
+            let standard = Configuration.standardShape
+            tried = predictions.filter { $0.shape == Shape(layers: standard.layers, dim: standard.dim) }
+        }
         if seen[chosen.shape] == nil, let best = tried.max(by: { $0.1.mean < $1.1.mean }),
             !predictor.prefers(predictor.difference(place(best.shape), place(chosen.shape)))
         {

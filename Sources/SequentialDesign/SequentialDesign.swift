@@ -68,16 +68,19 @@ package struct SequentialDesign: Sendable {
     ///   - law: fitted to what is measured; nil before there is enough.
     ///   - measured: trainings whose result is known, however old.
     ///   - running: trainings in work; they count as measured at what is expected of them.
+    ///   - stopped: of those measured, which were stopped because they fell behind: their shapes are not begun anew with another seed.
     ///   - pays: whether the rest of the budget pays these trainings.
     ///   - paysMost: whether it pays so much of a training that it tells something though it is cut short.
     package func next(
-        law: LawFit?, measured: [DesignTrial], running: [DesignTrial] = [],
+        law: LawFit?, measured: [DesignTrial], running: [DesignTrial] = [], stopped: [DesignTrial] = [],
         pays: ([DesignTrial]) -> Bool, paysMost: (DesignTrial) -> Bool = { _ in false }
     ) -> DesignStep {
-        func isAffordable(_ trials: DesignTrial...) -> Bool { pays(trials) }
         let taken = Set(measured + running)
         // Whatever they cost: one that is cut short tells where it was heading.
         if let first = start.first(where: { !taken.contains($0) }) { return .train(first, reason: "start") }
+        let closed = Set(stopped.map { Shape(layers: $0.layers, dim: $0.dim) })
+        func isOpen(_ trial: DesignTrial) -> Bool { !closed.contains(Shape(layers: trial.layers, dim: trial.dim)) }
+        func isAffordable(_ trials: DesignTrial...) -> Bool { trials.allSatisfy(isOpen) && pays(trials) }
         guard let law, let view = View(self, LawPredictor(law), measured: measured, running: running) else {
             if !running.isEmpty { return .wait }
             // Too little for a law: the cheapest shapes that are new.
@@ -107,7 +110,7 @@ package struct SequentialDesign: Sendable {
         }
         guard let best = view.best({ isAffordable($0) }) else {
             // What is left pays nothing to its end.
-            guard let part = view.best(paysMost), !part.isRepeat else { return .spent }
+            guard let part = view.best({ isOpen($0) && paysMost($0) }), !part.isRepeat else { return .spent }
             return .train(part.trial, reason: "short")
         }
         // The last chance to try the most promising of what can still be paid for is not given away for more knowledge of others.
@@ -117,6 +120,11 @@ package struct SequentialDesign: Sendable {
             return .train(promising, reason: "incumbent")
         }
         return .train(best.trial, reason: best.isRepeat ? "repeat" : "answer")
+    }
+
+    private struct Shape: Hashable {
+        var layers: Int
+        var dim: Int
     }
 
     /// Where things stand; nil where no shape that is asked about exists.
@@ -158,6 +166,8 @@ private struct View {
     private var posterior: JointPosterior
     /// Places of the shapes asked about, on all users.
     private let asked: [Int]
+    /// Whether a place is asked about, or next to one that is: what lies further tells of none.
+    private var isNear: [Bool] = []
     private let best: Int
     private let noise: Double
     private let measuredBest: Int
@@ -173,6 +183,8 @@ private struct View {
     /// Where the law predicted its largest observations.
     static let provenReach = 2.1
 
+    /// How far a training may lie outside of what is asked about, in ln N and ln d.
+    private static let nextTo = 0.7
     /// Share of what may be lost that a training must be expected to take away: the end of a budget pays for many small ones that
     /// would tell next to nothing.
     static let leastGain = 0.01
@@ -208,6 +220,11 @@ private struct View {
         guard let best = asked.max(by: { (means[$0], -Double($0)) < (means[$1], -Double($1)) }) else { return nil }
         self.asked = asked
         self.best = best
+        let near = asked.map { (log(Double(spots[$0].layers)), log(Double(spots[$0].dim))) }
+        isNear = spots.map { spot in
+            let (n, d) = (log(Double(spot.layers)), log(Double(spot.dim)))
+            return near.contains { abs($0.0 - n) <= Self.nextTo && abs($0.1 - d) <= Self.nextTo }
+        }
         noise = law.fit.noise.training * law.fit.noise.training
         predictsLargest = law.fit.predictsLargest == true
         prior = law.fit.prior
@@ -335,7 +352,7 @@ private struct View {
         let least = Self.leastGain * rivals.reduce(0) { $0 + $1.loss }
         var found: (score: Double, place: Int)?
         for place in spots.indices
-        where spots[place].userFraction == 1 && spots[place].trainings < design.space.mostSeeds {
+        where spots[place].userFraction == 1 && spots[place].trainings < design.space.mostSeeds && isNear[place] {
             let trial = trial(place)
             guard isAffordable(trial) else { continue }
             var gain = 0.0

@@ -17,8 +17,13 @@ struct CurveFile {
     let popularity: Double
     let mask: CandidateMask
 
-    /// Errors: `ValidationError` for a file that is none, or has no training of the backbone.
-    init(path: String, backbone: String) throws {
+    /// - Parameters:
+    ///   - sees: the target whose metric a search is told: validation, test.
+    ///   - seeds: only those; all where empty.
+    ///   - shapes: only those, as `2x64`; all where empty.
+    ///
+    /// Errors: `ValidationError` for a file that is none, or has no such training of the backbone.
+    init(path: String, backbone: String, sees: String, seeds: [UInt64], shapes: [String]) throws {
         let text = try String(decoding: Data(contentsOf: URL(filePath: path)), as: UTF8.self)
         let lines = text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
         guard let header = lines.first else { throw ValidationError("\(path): is empty") }
@@ -35,13 +40,19 @@ struct CurveFile {
             }
             func value(_ column: String) throws -> Double {
                 guard let value = Double(try text(column)) else {
-                    throw ValidationError("\(path), line \(number + 2): \(column): found \(try text(column)), expected a number")
+                    throw ValidationError(
+                        "\(path), line \(number + 2): \(column): found \(try text(column)), expected a number")
                 }
                 return value
             }
             guard try text("backbone") == backbone, try text("recipe") == "standard", try value("user_fraction") == 1,
                 !(try text("validation").isEmpty)
             else { continue }
+            let (layers, dim) = (Int(try value("layers")), Int(try value("dim")))
+            let seed = UInt64(try value("seed"))
+            guard seeds.isEmpty || seeds.contains(seed), shapes.isEmpty || shapes.contains("\(layers)x\(dim)") else {
+                continue
+            }
             func curve(_ column: String) throws -> [Double] {
                 try text(column).split(separator: " ").map { (Double($0) ?? 0) / 1e5 }
             }
@@ -52,7 +63,7 @@ struct CurveFile {
                 all, options, steps: Int(try value("steps")), popularity: try value("popularity") / 1e5)
             let kept = Array(all.prefix(epochs))
             let best = kept.max() ?? 0
-            let test = tests[kept.firstIndex(of: best) ?? 0]
+            let test = sees == "validation" ? best : tests[kept.firstIndex(of: best) ?? 0]
             // Of a mean over users that hit in one of four cases or fewer, as DerivedError has it where ranks are not known.
             let error = (0.6 * test * (1 - test) / max(1, try value("users"))).squareRoot()
             tokens = try value("tokens")
@@ -60,10 +71,10 @@ struct CurveFile {
             mask = CandidateMask(rawValue: String(try text("mask"))) ?? .full
             trainings.append(
                 .init(
-                    layers: Int(try value("layers")), dim: Int(try value("dim")), seed: UInt64(try value("seed")),
+                    layers: layers, dim: dim, seed: seed,
                     seconds: try value("seconds") * Double(epochs) / Double(all.count),
                     measured: Measurement(value: test, standardError: error), parameters: try value("parameters"),
-                    curve: kept, tests: Array(tests.prefix(epochs))))
+                    curve: kept, tests: sees == "validation" ? kept : Array(tests.prefix(epochs))))
         }
         guard !trainings.isEmpty else {
             throw ValidationError("\(path): found no training of \(backbone) with the standard recipe")
@@ -101,18 +112,32 @@ struct Curves: ParsableCommand {
     @Argument(help: "The file.") var file: String
     @Option(help: "Seconds of the clock.") var budget = 600.0
     @Option(help: "Trainings at a time.") var workers = 2
+    @Option(help: "Trainings at most; of 0 the answer is that of other datasets.") var trainings: Int?
     @Option(help: "Only rows of this backbone.") var backbone = "sasrec"
+    @Option(
+        help: "What the laws are fitted to: test, as in a calibration, or validation, so that the test was never seen.")
+    var sees = "test"
+    @Option(help: "Only trainings of this seed; may be repeated.") var seed: [UInt64] = []
+    @Option(help: "Only this shape, as 2x64; may be repeated.") var shape: [String] = []
+    @Flag(help: "Without what other datasets let expect.") var withoutPrior = false
 
     private static func name(_ file: String) -> String {
         String(file.split(separator: "/").last?.split(separator: ".").first ?? "")
     }
 
     func run() throws {
-        let curves = try CurveFile(path: file, backbone: backbone)
-        let trainings = curves.trainings
-        let seconds = Dictionary(grouping: trainings) { [$0.layers, $0.dim] }.mapValues { $0[0] }
+        guard ["test", "validation"].contains(sees) else {
+            throw ValidationError("--sees: found \(sees), expected test or validation")
+        }
+        let curves = try CurveFile(
+            path: file, backbone: backbone, sees: sees, seeds: seed, shapes: shape)
+        let recorded = curves.trainings
+        let seconds = Dictionary(grouping: recorded) { [$0.layers, $0.dim] }.mapValues { $0[0] }
         let replay = DesignReplay(
-            trainings, metric: Metric(.ndcg, 10), prior: .recorded(effectiveTokens: curves.tokens / 2, mask: curves.mask, without: Self.name(file)),
+            recorded, metric: Metric(.ndcg, 10),
+            // What is asked about must not have told what to expect of it.
+            prior: withoutPrior
+                ? nil : .recorded(effectiveTokens: curves.tokens / 2, mask: curves.mask, without: Self.name(file)),
             popularity: curves.popularity,
             expected: { layers, dim in
                 // As before anything was trained: epochs by the recipe's experience, seconds of an epoch by probes.
@@ -120,8 +145,7 @@ struct Curves: ParsableCommand {
                 guard let training = seconds[[layers, dim]] else { return .infinity }
                 return epochs * training.seconds / Double(max(1, training.curve.count))
             })
-        // What is asked about must not have told what to expect of it.
-        let o = try replay.run(.sequential, budget: budget, workers: workers)
+        let o = try replay.run(.sequential, budget: budget, workers: workers, most: trainings ?? .max)
         struct Trained: Encodable {
             var layers: Int
             var dim: Int

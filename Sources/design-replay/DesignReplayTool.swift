@@ -13,7 +13,8 @@ import Foundation
 @main
 struct DesignReplayTool: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "design-replay", abstract: "Replay sequential designs.", subcommands: [Grid.self, Curves.self, Simulate.self])
+        commandName: "design-replay", abstract: "Replay sequential designs.",
+        subcommands: [Grid.self, Curves.self, Simulate.self])
 }
 
 /// A design and those it is compared with.
@@ -90,7 +91,8 @@ struct Simulate: ParsableCommand {
             for seed in 1...UInt64(count) {
                 let surface = StudySurface(
                     seed: seed, noise: noise, layers: [1, 2, 4, 8], dims: [16, 32, 64, 128])
-                let replay = DesignReplay(surface.trainings, metric: Metric(.ndcg, 10), prior: .recorded(effectiveTokens: 5e4, mask: .full))
+                let replay = DesignReplay(
+                    surface.trainings, metric: Metric(.ndcg, 10), prior: .recorded(effectiveTokens: 5e4, mask: .full))
                 for (name, strategy) in strategies {
                     let o = try replay.run(
                         strategy, budget: replay.totalSeconds * share / 100, maxParameters: limit)

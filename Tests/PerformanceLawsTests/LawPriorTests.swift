@@ -27,7 +27,8 @@ import Testing
                 return (shape.layers, shape.dim, common(shape.layers, shape.dim) + off)
             }
             return LawPrior.Recorded(
-                dataset: "d\(i)", mask: i % 2 == 0 ? .full : .none, level: (i % 2 == 0 ? -3 : -0.5) + 0.4 * random.normal(),
+                dataset: "d\(i)", mask: i % 2 == 0 ? .full : .none,
+                level: (i % 2 == 0 ? -3 : -0.5) + 0.4 * random.normal(),
                 ratios: ratios)
         }
     }
@@ -44,7 +45,8 @@ import Testing
             key: LawKey(
                 datasetVersion: "v", split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec,
                 loss: .cce, negatives: 0, maxLength: 50, policy: "p recipe=standard-2 q", codeVersion: "1"),
-            configuration: Configuration(layers: layers, dim: dim), tokens: tokens, apen: 2, userFraction: 1, seed: seed,
+            configuration: Configuration(layers: layers, dim: dim), tokens: tokens, apen: 2, userFraction: 1,
+            seed: seed,
             users: 20_000, metrics: [metric.description: Measurement(value: value, standardError: 0.01 * value)],
             epochs: 20, seconds: 1, converged: forecast == nil, job: nil, trial: 1, forecast: forecast)
     }
@@ -73,7 +75,9 @@ import Testing
         #expect(rest.datasets == all.datasets - 1)
         #expect(rest.shapes != all.shapes)
         #expect(LawPrior.recorded(effectiveTokens: 1e4, mask: .full, without: "no such") == all)
-        let (deep, deepest) = (all.shapes.first { $0.layers == 8 && $0.dim == 32 }, all.shapes.first { $0.layers == 12 && $0.dim == 32 })
+        let (deep, deepest) = (
+            all.shapes.first { $0.layers == 8 && $0.dim == 32 }, all.shapes.first { $0.layers == 12 && $0.dim == 32 }
+        )
         #expect(try #require(deepest).deviation > #require(deep).deviation)
         #expect(try #require(deepest).ratio == #require(deep).ratio)
         // Other backbones may lie further from it.

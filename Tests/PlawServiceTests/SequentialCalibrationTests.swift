@@ -28,17 +28,20 @@ import Trials
                     let plan = try await call(daemon.socket, CalibrationPlan.self, params)
                     return (plan, plan.notes.first { $0.contains("% of one training of 2 x 64") })
                 }
-                for budget in [1, 5, 100_000] as [Double] {
+                for budget in [1, 5, 20, 100_000] as [Double] {
                     let (plan, note) = try await plan(budget)
-                    #expect(plan.trials.map { [$0.configuration.layers, $0.configuration.dim] } == [[2, 64]])
-                    let first = try #require(plan.trials.first)
-                    #expect(first.userFraction == 1)
-                    #expect((note != nil) == (first.predictedSeconds > 0.9 * budget), "\(plan.notes)")
+                    #expect(plan.trials.count == 1 && plan.trials.first?.userFraction == 1)
+                    let c = try #require(plan.trials.first).configuration
+                    let isUsual = (c.layers, c.dim) == Configuration.standardShape
+                    #expect(note != nil || isUsual, "\(plan.notes)")
+                    #expect(isUsual == (note?.contains("is trained instead") != true), "\(plan.notes)")
+                    #expect(budget > 1_000 || note != nil, "\(plan.notes)")
                     #expect(plan.predictedSeconds <= budget)
                 }
                 let note = try #require(try await plan(1).note)
                 let words = note.split(separator: " ")
-                let place = try #require(words.firstIndex(of: "budget").flatMap { words[($0 + 1)...].firstIndex(of: "budget") })
+                let place = try #require(
+                    words.firstIndex(of: "budget").flatMap { words[($0 + 1)...].firstIndex(of: "budget") })
                 let enough = try #require(Double(words[place + 2]))
                 #expect(try await plan(enough + 1).note == nil, "\(note)")
             }
@@ -67,7 +70,8 @@ import Trials
                     let refused = await #expect(throws: RPCError.self) {
                         _ = try await call(daemon.socket, CalibrationPlan.self, params(layers, dim))
                     }
-                    #expect(refused?.message.contains("current") == true, "\(layers) x \(dim): \(refused.debugDescription)")
+                    #expect(
+                        refused?.message.contains("current") == true, "\(layers) x \(dim): \(refused.debugDescription)")
                 }
                 var beside = params(3, 24)
                 beside.layers = [1, 2]
@@ -79,7 +83,9 @@ import Trials
         }
     }
 
-    @Test("an answer there is right after registration, from other datasets, and after one training of which the budget paid a part")
+    @Test(
+        "an answer there is right after registration, from other datasets, and after one training of which the budget paid a part"
+    )
     func fromOthers() async throws {
         // An epoch is short, and 200 of them are long.
         let file = try await syntheticFile(users: 3_000, items: 1_000)
@@ -89,7 +95,8 @@ import Trials
                 let ask = AdvisorRecommendParams(name: "demo")
                 let before = try await call(daemon.socket, AdvisorRecommend.self, ask)
                 #expect(before.laws.isEmpty)
-                #expect(before.warnings.contains { $0.code == "other-datasets" && $0.message.contains("none of yours") })
+                #expect(
+                    before.warnings.contains { $0.code == "other-datasets" && $0.message.contains("none of yours") })
                 let wide = try #require(before.interval["ndcg@10"])
                 #expect(wide.high > 1.5 * wide.low)
                 let limited = try await call(
@@ -118,7 +125,8 @@ import Trials
                 let narrow = try #require(after.interval["ndcg@10"])
                 #expect(narrow.high / narrow.low < wide.high / wide.low)
                 let measured = try await call(
-                    daemon.socket, ObservationList.self, ObservationListParams(name: "demo")).observations
+                    daemon.socket, ObservationList.self, ObservationListParams(name: "demo")
+                ).observations
                 #expect(measured.allSatisfy { !$0.isComplete && $0.forecast != nil }, "\(measured)")
             }
         }
@@ -205,13 +213,14 @@ import Trials
                 let identities = all.filter(\.converged).map {
                     Identity(configuration: $0.configuration, share: $0.userFraction, seed: $0.seed)
                 }
-                #expect(identities.count > seeds.filter(\.converged).count)
+                // It may be that nothing more was worth training.
+                #expect(identities.count > seeds.filter(\.converged).count || second.trialCount == 0)
                 #expect(Set(identities).count == identities.count)
 
                 // Where what is known is enough, nothing is trained and nothing has failed. At first the answer is tried again.
                 next.tolerance = 1
                 var last = second
-                for _ in 0..<8 where last.trialCount > 0 {
+                for turn in 0..<8 where turn == 0 || last.trialCount > 0 {
                     last = try await end(
                         of: try await call(daemon.socket, CalibrationStart.self, next).job.id, daemon.socket)
                     #expect(last.state == .finished, "\(last)")

@@ -55,9 +55,12 @@ import Testing
         + [0.5, 0.25, 0.125].map { DesignTrial(layers: 3, dim: 48, userFraction: $0, seed: 1) }
         + [2, 3].map { DesignTrial(layers: 3, dim: 48, seed: $0) }
 
-    @Test("the standard shape comes first where limits and budget leave it; else the best that they leave; else the cheapest")
+    @Test(
+        "the standard shape comes first where limits and budget leave it; else the best that they leave; else the cheapest"
+    )
     func first() throws {
-        func first(_ isAsked: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }, within limit: Double) -> [Int]? {
+        func first(_ isAsked: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }, within limit: Double) -> [Int]?
+        {
             Self.space(isAsked).first(law: Self.prior.law(Self.metric)) {
                 Self.seconds($0.layers, $0.dim, 1) <= limit
             }.map { [$0.layers, $0.dim] }
@@ -102,7 +105,9 @@ import Testing
         #expect(design.outlook(law: one, measured: [home])?.untested == nil)
     }
 
-    @Test("a good answer is tried on shares of the users before the rest of a budget is left: they show what more data would do")
+    @Test(
+        "a good answer is tried on shares of the users before the rest of a budget is left: they show what more data would do"
+    )
     func data() throws {
         let design = SequentialDesign(space: Self.space(), start: [], tolerance: 1)
         let trials = [(2, 64), (4, 64), (2, 128), (4, 32), (1, 64), (8, 128)].flatMap { shape in
@@ -122,7 +127,9 @@ import Testing
         #expect(step == .enough)
     }
 
-    @Test("where nothing can be paid for to its end, what tells most is begun and cut short, and nothing is begun that would tell nothing")
+    @Test(
+        "where nothing can be paid for to its end, what tells most is begun and cut short, and nothing is begun that would tell nothing"
+    )
     func short() throws {
         let home = DesignTrial(layers: 2, dim: 64, seed: 1)
         let design = SequentialDesign(space: Self.space(), start: [home])

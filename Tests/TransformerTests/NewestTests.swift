@@ -35,6 +35,36 @@ struct NewestTests {
     }
 
     @Test(
+        "rankings of many positions take room in one block, and what training keeps stays in the others",
+        arguments: Backbone.allCases)
+    func room(backbone: Backbone) {
+        let configuration = Configuration(
+            backbone: backbone, layers: 12, dim: Self.dim, heads: 2, maxLength: Self.maxLength)
+        let shape = backbone.model.workspace(configuration)
+        let large = batch(timed: true, [Int](repeating: 40, count: 50))
+        let small = batch(timed: true, [5, 9, 3])
+        var workspace = Workspace(shape)
+        workspace.reserve(large, firstBlockOnly: true)
+        workspace.reserve(small, firstBlockOnly: false)
+        let expected =
+            shape.bytes(positions: large.count, attention: large.attentionFloats, blocks: 1)
+            + shape.bytes(positions: small.count, attention: small.attentionFloats, blocks: 11)
+        // A sixteenth more than asked for, so that slowly growing batches do not allocate every time.
+        #expect(workspace.reservedBytes <= expected * 17 / 16)
+        #expect(
+            workspace.reservedBytes >= shape.bytes(positions: large.count, attention: large.attentionFloats, blocks: 1))
+        let kept = workspace.block(11, 0)
+        workspace.reserve(large, firstBlockOnly: true)
+        workspace.reserve(small, firstBlockOnly: false)
+        #expect(workspace.block(11, 0) == kept)
+        // A larger training takes room in all.
+        workspace.reserve(large, firstBlockOnly: false)
+        #expect(
+            workspace.reservedBytes
+                >= shape.bytes(positions: large.count, attention: large.attentionFloats, blocks: 12))
+    }
+
+    @Test(
         "the newest positions alone equal those of the full pass", arguments: Backbone.allCases, [1, 2, 3])
     func equalsFullPass(backbone: Backbone, layers: Int) {
         for timed in [false, true] {

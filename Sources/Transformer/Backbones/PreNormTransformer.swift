@@ -94,7 +94,7 @@ package final class PreNormTransformer: SequenceModel {
     /// With `newestOnly` the blocks share buffers, and the last one computes the newest positions.
     private func run(_ batch: JaggedBatch, _ dropoutKey: UInt64?, newestOnly: Bool) -> UnsafeMutablePointer<Float> {
         var T = batch.count
-        workspace.reserve(batch)
+        workspace.reserve(batch, firstBlockOnly: newestOnly)
         let dropping = layers.dropping(dropoutKey)
         let (x, branch) = (shared(.stream), shared(.branch))
         layers.embed(batch, items: table.item, positions: position, into: x)

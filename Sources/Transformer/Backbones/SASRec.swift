@@ -79,7 +79,7 @@ package final class SASRec: SequenceModel {
     /// With `newestOnly` the blocks share buffers, and the last one computes the newest positions.
     private func run(_ batch: JaggedBatch, _ dropoutKey: UInt64?, newestOnly: Bool) -> UnsafeMutablePointer<Float> {
         var T = batch.count
-        workspace.reserve(batch)
+        workspace.reserve(batch, firstBlockOnly: newestOnly)
         let dropping = layers.dropping(dropoutKey)
         var x = shared(.input)
         layers.embed(batch, items: table.item, positions: position, into: shared(.hat))

@@ -24,33 +24,58 @@ package struct WorkspaceShape: Sendable {
 /// The buffers of a shape, grown to the largest batch seen and then reused.
 struct Workspace {
     let shape: WorkspaceShape
-    private var positions = 0
-    private var attention = 0
+    /// What the shared buffers and those of the first block have room for, and those of the other blocks: rankings, whose batches
+    /// may be larger than those of training, use the first alone.
+    private var first = Room()
+    private var others = Room()
     private var shared: [FloatBuffer] = []
     private var blocks: [[FloatBuffer]] = []
     private var sharedPairs: [FloatBuffer] = []
     private var blockPairs: [FloatBuffer] = []
 
-    init(_ shape: WorkspaceShape) { self.shape = shape }
+    private struct Room {
+        var positions = 0
+        var pairs = 0
+    }
 
-    /// Makes room for a batch. Buffers that must grow are given back first: their contents are lost.
-    mutating func reserve(_ batch: JaggedBatch) {
-        if batch.count > positions || shared.isEmpty {
-            shared = []
-            blocks = []
-            let T = WorkspaceShape.roomy(batch.count)
-            positions = T
-            shared = shape.shared.map { FloatBuffer(T * $0) }
-            blocks = (0..<shape.layers).map { _ in shape.block.map { FloatBuffer(T * $0) } }
+    init(_ shape: WorkspaceShape) {
+        self.shape = shape
+        blocks = Array(repeating: [], count: shape.layers)
+        blockPairs = (0..<shape.layers).map { _ in FloatBuffer(0) }
+    }
+
+    /// Makes room for a batch in the first block alone, or in all. Buffers that must grow are given back first: their contents are
+    /// lost.
+    mutating func reserve(_ batch: JaggedBatch, firstBlockOnly: Bool) {
+        let (positions, pairs) = (WorkspaceShape.roomy(batch.count), WorkspaceShape.roomy(batch.attentionFloats))
+        if batch.count > first.positions || shared.isEmpty {
+            first.positions = positions
+            (shared, blocks[0]) = ([], [])
+            shared = shape.shared.map { FloatBuffer(positions * $0) }
+            blocks[0] = shape.block.map { FloatBuffer(positions * $0) }
         }
-        let pairs = batch.attentionFloats
-        if pairs > attention || blockPairs.isEmpty {
-            sharedPairs = []
-            blockPairs = []
-            attention = WorkspaceShape.roomy(pairs)
-            sharedPairs = (0..<shape.sharedPairs).map { _ in FloatBuffer(attention) }
-            blockPairs = (0..<shape.layers).map { _ in FloatBuffer(attention * shape.blockPairs) }
+        if batch.attentionFloats > first.pairs {
+            first.pairs = pairs
+            (sharedPairs, blockPairs[0]) = ([], FloatBuffer(0))
+            sharedPairs = (0..<shape.sharedPairs).map { _ in FloatBuffer(pairs) }
+            blockPairs[0] = FloatBuffer(pairs * shape.blockPairs)
         }
+        guard !firstBlockOnly else { return }
+        if batch.count > others.positions {
+            others.positions = positions
+            for layer in 1..<max(1, shape.layers) { blocks[layer] = [] }
+            for layer in 1..<max(1, shape.layers) { blocks[layer] = shape.block.map { FloatBuffer(positions * $0) } }
+        }
+        if batch.attentionFloats > others.pairs {
+            others.pairs = pairs
+            for layer in 1..<max(1, shape.layers) { blockPairs[layer] = FloatBuffer(0) }
+            for layer in 1..<max(1, shape.layers) { blockPairs[layer] = FloatBuffer(pairs * shape.blockPairs) }
+        }
+    }
+
+    /// What its buffers take, written to or not: the limits of workers count it.
+    var reservedBytes: Int {
+        4 * (shared + blocks.flatMap { $0 } + sharedPairs + blockPairs).reduce(0) { $0 + $1.count }
     }
 
     func shared(_ index: Int) -> UnsafeMutablePointer<Float> { shared[index].p }
