@@ -61,38 +61,39 @@ struct ModelOptions: ParsableArguments {
     var batchUsers: Int?
     @Option(help: "Negatives per position, or per batch for sampled-softmax. Default: as published for the loss.")
     var negatives: Int?
-    @Option(help: "Share of the calibration t of gbce, 0 to 1.") var calibration = 0.75
+    @Option(help: "Share of the calibration t of gbce, 0 to 1. Default: 0.75.") var calibration: Double?
     @Option(
-        help: ArgumentHelp("What sampled-softmax draws from: \(names(NegativeSampling.self)).")
-    ) var sampling: NegativeSampling = .popularity
-    @Option(help: "Standard deviation of the initial weights and embeddings.") var initialDeviation = 0.02
+        help: ArgumentHelp("What sampled-softmax draws from: \(names(NegativeSampling.self)). Default: popularity.")
+    ) var sampling: NegativeSampling?
+    @Option(help: "Standard deviation of the initial weights and embeddings. Default: 0.02.") var initialDeviation: Double?
     @Option(
         help: ArgumentHelp("How weights begin: \(names(Initialisation.self)). Default: the recipe's; published plain."))
     var initialisation: Initialisation?
-    @Option(help: "Dropout rate.") var dropout = 0.5
-    @Option(name: .customLong("lr"), help: "Learning rate.") var learningRate = 1e-3
+    @Option(help: "Dropout rate. Default: 0.5.") var dropout: Double?
+    @Option(name: .customLong("lr"), help: "Learning rate. Default: the recipe's; published 0.001.")
+    var learningRate: Double?
     @Option(help: "Factor of the learning rate of item embeddings. Default: the recipe's; published 1.")
     var itemRate: Double?
     @Option(
         help: ArgumentHelp(
             "Mean age of the averaged parameters that are ranked, as a share of the steps; 0 ranks the last ones.",
             discussion: "Default: the recipe's; published 0.")) var averaging: Double?
-    @Option(help: "Decoupled weight decay.") var weightDecay = 0.0
-    @Option(help: "Largest gradient norm; 0 for none.") var clipNorm = 0.0
-    @Option(help: "Share of the expected steps over which the learning rate rises.") var warmup = 0.0
+    @Option(help: "Decoupled weight decay. Default: 0.") var weightDecay: Double?
+    @Option(help: "Largest gradient norm; 0 for none. Default: 0.") var clipNorm: Double?
+    @Option(help: "Share of the expected steps over which the learning rate rises. Default: 0.") var warmup: Double?
     @Option(help: "The same in steps, where that is more. Default: the recipe's; published 0.") var warmupSteps: Int?
     @Option(
-        help: ArgumentHelp("Learning rate after warm-up: \(names(RateSchedule.self)).")
-    ) var schedule: RateSchedule = .constant
-    @Option(help: "Epochs that warm-up and schedule count by. Default: --epochs.") var scheduleEpochs = 0
+        help: ArgumentHelp("Learning rate after warm-up: \(names(RateSchedule.self)). Default: constant.")
+    ) var schedule: RateSchedule?
+    @Option(help: "Epochs that warm-up and schedule count by. Default: --epochs.") var scheduleEpochs: Int?
     @Option(
         help: ArgumentHelp(
             "How learning rate and dropout follow the dimension: \(names(WidthRule.self)). Default: the recipe's; published plain."
         )
     ) var widthRule: WidthRule?
     @Option(
-        help: ArgumentHelp("Update of item embeddings: \(names(ItemUpdate.self)).")
-    ) var itemUpdate: ItemUpdate = .sparse
+        help: ArgumentHelp("Update of item embeddings: \(names(ItemUpdate.self)). Default: sparse.")
+    ) var itemUpdate: ItemUpdate?
 
     func configuration(layers: Int, dim: Int) throws -> Configuration {
         let configuration = Configuration(
@@ -105,24 +106,28 @@ struct ModelOptions: ParsableArguments {
     /// What the recipe says for this corpus, and what was asked for besides.
     func options(_ corpus: Corpus) throws -> TrainingOptions {
         var o = recipe.options(Recipe.Facts(corpus, maxLength: maxLength), loss: loss)
-        o.learningRate = learningRate
-        o.weightDecay = weightDecay
-        o.clipNorm = clipNorm
-        o.dropout = dropout
-        o.warmup = warmup
-        o.schedule = schedule
-        o.scheduleEpochs = scheduleEpochs
-        o.itemUpdate = itemUpdate
-        o.calibration = calibration
-        o.sampling = sampling
-        o.initialDeviation = initialDeviation
-        if let batchUsers { o.batchUsers = batchUsers }
-        if let negatives { o.negatives = negatives }
-        if let initialisation { o.initialisation = initialisation }
-        if let itemRate { o.itemRate = itemRate }
-        if let averaging { o.averaging = averaging }
-        if let widthRule { o.widthRule = widthRule }
-        if let warmupSteps { o.warmupSteps = warmupSteps }
+        // An option that has a default here would stand against every recipe.
+        func take<Value>(_ value: Value?, _ member: WritableKeyPath<TrainingOptions, Value>) {
+            if let value { o[keyPath: member] = value }
+        }
+        take(learningRate, \.learningRate)
+        take(weightDecay, \.weightDecay)
+        take(clipNorm, \.clipNorm)
+        take(dropout, \.dropout)
+        take(warmup, \.warmup)
+        take(schedule, \.schedule)
+        take(scheduleEpochs, \.scheduleEpochs)
+        take(itemUpdate, \.itemUpdate)
+        take(calibration, \.calibration)
+        take(sampling, \.sampling)
+        take(initialDeviation, \.initialDeviation)
+        take(batchUsers, \.batchUsers)
+        take(negatives, \.negatives)
+        take(initialisation, \.initialisation)
+        take(itemRate, \.itemRate)
+        take(averaging, \.averaging)
+        take(widthRule, \.widthRule)
+        take(warmupSteps, \.warmupSteps)
         if let problem = o.problem { throw ValidationError(problem.message) }
         return o
     }

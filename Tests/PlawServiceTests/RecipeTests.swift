@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import PlawProtocol
 import PlawTesting
 import Testing
@@ -50,6 +51,39 @@ import Testing
             }
             #expect(error?.reason == "invalid-params")
             #expect(error?.message.contains("recipe") == true && error?.message.contains("standard") == true)
+        }
+    }
+
+    @Test("training by hand follows a recipe as the daemon does: the keys of both are one", arguments: Recipe.allCases)
+    func sameKey(recipe: Recipe) async throws {
+        let bytes = try await syntheticFile(users: 200, items: 80)
+        try await withTemporaryFolder { folder in
+            let file = folder + "/data.txt"
+            try Data(bytes).write(to: URL(filePath: file))
+            let outcome = try await runProgram(
+                "plaw-trial",
+                [
+                    "train", "--data", file, "--layers", "1", "--dim", "8", "--epochs", "2", "--recipe",
+                    recipe.rawValue, "--json",
+                ])
+            let byHand = try JSONDecoder().decode(JSONValue.self, from: Data(outcome.output.utf8))
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await register(daemon.socket, "demo", bytes: bytes)
+                let started = try await call(
+                    daemon.socket, CalibrationStart.self,
+                    CalibrationParams(
+                        name: "demo", budgetSeconds: 60, recipe: recipe, layers: [1], dims: [8], maxEpochs: 2))
+                _ = try await end(of: started.job.id, daemon.socket)
+                let measured = try await call(
+                    daemon.socket, ObservationList.self, ObservationListParams(name: "demo")
+                ).observations
+                let own = try #require(measured.first)
+                #expect(byHand["key"]?["policy"] == .string(own.key.policy))
+                #expect(byHand["key"]?["mask"] == .string(own.key.mask.rawValue))
+                // And so are the trainings, to the last digit.
+                let value = try #require(own.metrics["ndcg@10"]?.value)
+                #expect(byHand["test"]?["ndcg@10"] == .number(value))
+            }
         }
     }
 }

@@ -28,8 +28,8 @@ import Testing
             let trained = try await Self.train(file, "--backbone", backbone, "--save-weights", weights)
             try #require(trained.code == 0, "\(trained.errors)")
             let result = try Self.json(trained)
-            // Two epochs end a training while it rises.
-            #expect(result["status"] == .string("stoppedRising"))
+            // Two epochs end most trainings while they rise.
+            #expect([.string("stoppedRising"), .string("converged")].contains(result["status"]))
             #expect(result["key"]?["policy"]?.stringValue?.contains(" recipe=standard-2 ") == true)
             // What grids write down, so that their rows and the daemon's own observations are comparable.
             #expect(result["key"]?["split"] == .string("leave-two-out"))
