@@ -175,6 +175,15 @@ package final class Advisor: Sendable {
         return law.prefers(change) ? best : trained
     }
 
+    /// The standard shape where the chosen one hardly beats it, by laws that know what other datasets let expect: of many shapes that are
+    /// alike, the one that few trainings call the best is so by chance.
+    func standard(_ best: Int, _ question: Question) -> Int {
+        guard let law = question.law(best), law.fit.prior != nil, let standard = question.standard, standard != best,
+            let change = change(from: standard, to: best, question)
+        else { return best }
+        return law.outdoes(change) ? best : standard
+    }
+
     /// What the metric changes by from one shape to another; of two branches' laws each by its own.
     private func change(from: Int, to: Int, _ question: Question) -> (mean: Double, deviation: Double)? {
         memory.changes(.init(from: from, to: to, metric: question.metric)) {
@@ -276,11 +285,12 @@ package final class Advisor: Sendable {
         let value = question.value(best)
         // Something untrained has as much, but for chance.
         let isTie = best != sure && !question.isTrained(sure)
+        let isStandard = best != sure && best == question.standard && question.law(best)?.fit.prior != nil
         func amount(_ regret: Double) -> String {
             "\(Format.short(regret)) (\(Format.short(regret / max(value, 1e-12) * 100)) %)"
         }
         var reasons = [
-            answer.bestTrained == nil && isTie
+            isStandard
                 ? "the standard shape: the \(Format.short(question.value(sure) - value)) more expected of \(shape(sure)) are hardly "
                     + "more than chance"
                 : "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
@@ -288,7 +298,9 @@ package final class Advisor: Sendable {
                     + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
         ]
         if let bestTrained = answer.bestTrained {
-            if isTie {
+            if isStandard {
+                if question.isTrained(best) { reasons.append("it was trained") }
+            } else if isTie {
                 reasons.append(
                     "it was trained; \(shape(sure)) was not, and the \(Format.short(question.value(sure) - value)) more expected of "
                         + "it are hardly more than chance")

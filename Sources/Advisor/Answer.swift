@@ -32,8 +32,7 @@ extension Advisor {
         guard let highest = question.best() else { throw infeasible(budget, name) }
         let sure = sure(highest, question, isForced: isForced)
         let bestTrained = question.bestTrained
-        let hasPrior = question.law(highest)?.fit.prior != nil
-        let best = tried(sure, bestTrained ?? (hasPrior ? question.standard : nil), question)
+        let best = standard(tried(sure, bestTrained, question), question)
         guard let law = question.law(best) else { throw noLaw(name) }
         let choice = exact(best, question)
         let found = memory.standings(.init(shape: best, metric: name)) {

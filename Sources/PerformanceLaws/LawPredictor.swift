@@ -142,6 +142,16 @@ package final class LawPredictor: Sendable {
         change.mean > 0.25 * change.deviation
     }
 
+    /// Whether an answer is given rather than the standard shape, which everybody would train.
+    ///
+    /// - Parameter change: from the standard shape to the answer.
+    package func outdoes(_ change: (mean: Double, deviation: Double)) -> Bool {
+        change.mean > Self.homeMargin * change.deviation
+    }
+
+    /// Standard deviations of the difference (docs/advisor.md).
+    private static let homeMargin = 0.5
+
     /// Draws of the law at several places together: a row a draw, seeded.
     ///
     /// - Parameter places: up to a few hundred; the cost grows with their cube.

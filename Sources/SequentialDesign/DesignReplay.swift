@@ -298,6 +298,11 @@ package struct DesignReplay: Sendable {
         {
             chosen = best
         }
+        // What would be trained without a search stays the answer unless another is likely to have more.
+        let standard = Shape(layers: Configuration.standardShape.layers, dim: Configuration.standardShape.dim)
+        if law.prior != nil, let home = predictions.first(where: { $0.shape == standard }), home.shape != chosen.shape {
+            if !predictor.outdoes(predictor.difference(place(home.shape), place(chosen.shape))) { chosen = home }
+        }
         (outcome.layers, outcome.dim) = (chosen.shape.layers, chosen.shape.dim)
         outcome.value = values[chosen.shape] ?? 0
         outcome.predicted = chosen.1.mean

@@ -65,7 +65,8 @@ struct ModelOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("What sampled-softmax draws from: \(names(NegativeSampling.self)). Default: popularity.")
     ) var sampling: NegativeSampling?
-    @Option(help: "Standard deviation of the initial weights and embeddings. Default: 0.02.") var initialDeviation: Double?
+    @Option(help: "Standard deviation of the initial weights and embeddings. Default: 0.02.") var initialDeviation:
+        Double?
     @Option(
         help: ArgumentHelp("How weights begin: \(names(Initialisation.self)). Default: the recipe's; published plain."))
     var initialisation: Initialisation?
