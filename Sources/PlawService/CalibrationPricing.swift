@@ -158,7 +158,10 @@ struct CalibrationPricing: Sendable {
         let open = max(0, capacity - new.reduce(0) { $0 + min(most, $1.predictedSeconds) })
         var notes = [note].compactMap { $0 }
         if !known.isEmpty {
-            notes.append("\(known.count) trainings are known already and are used; none of them is repeated")
+            notes.append(
+                known.count == 1
+                    ? "1 training is known already and is used; it is not repeated"
+                    : "\(known.count) trainings are known already and are used; none of them is repeated")
         }
         let standard = Configuration.standardShape
         let usual = planned(DesignTrial(layers: standard.layers, dim: standard.dim, seed: settings.seed))

@@ -134,7 +134,7 @@ struct Calibrate: AsyncParsableCommand {
         if let open = plan.openSeconds {
             let start = plan.trials.reduce(0) { $0 + $1.predictedSeconds }
             let end =
-                "\(plan.trials.count) trials to begin with\(losses.isEmpty ? "" : ", with \(losses)"), \(plan.workers) at once: "
+                "\(plan.trials.count) \(plan.trials.count == 1 ? "trial" : "trials") to begin with\(losses.isEmpty ? "" : ", with \(losses)"), \(plan.workers) at once: "
                 + "\(Format.seconds(start)) of training predicted; then \(Format.seconds(open)) of training for those chosen one "
                 + "at a time; budget of \(Format.seconds(plan.budgetSeconds)) on the clock"
             return table.lines + plan.notes.map { "note: " + $0 } + difference + [end]
