@@ -188,6 +188,27 @@ import Testing
         #expect(Double(covered) < 0.995 * Double(all), "\(covered) of \(all)")
     }
 
+    @Test(
+        "of each recorded dataset the others and its own 2 x 64 tell the other shapes, to within their 90 % intervals")
+    func recorded() throws {
+        var (covered, all) = (0, 0)
+        for left in LawPrior.recorded {
+            let prior = LawPrior.recorded(effectiveTokens: 2e4, mask: left.mask, without: left.dataset)
+            let law = LawPredictor(
+                try LawFitter(metric: Self.metric, draws: 0).fit(
+                    [Self.observe(2, 64, value: exp(left.level))], prior: prior))
+            for (layers, dim, ratio) in left.ratios where (layers, dim) != (2, 64) {
+                let p = law.predict(layers: layers, dim: dim, effectiveTokens: Double(Self.tokens) / 2)
+                let interval = try #require(p.interval)
+                let truth = exp(left.level + ratio)
+                all += 1
+                covered += interval.low <= truth && truth <= interval.high ? 1 : 0
+            }
+        }
+        // Of 107: docs/laws.md has the number.
+        #expect(Double(covered) >= 0.85 * Double(all) && Double(covered) <= 0.99 * Double(all), "\(covered) of \(all)")
+    }
+
     @Test("a law with what it expected beside it is the same after it was stored and read")
     func stored() throws {
         let prior = Self.prior()
