@@ -18,6 +18,8 @@ struct CalibrationPricing: Sendable {
     private let epochs: EpochModel
     private let speed: SpeedModel
 
+    /// Users of a share of them, at least.
+    private static let fewestUsers = 50.0
     /// Seconds a worker needs besides training: to start, map the corpus and write its results.
     private static let startSeconds = 0.3
     /// Share of the budget that one trial may be predicted to take, and that plans may promise.
@@ -110,8 +112,10 @@ struct CalibrationPricing: Sendable {
         // Nobody serves models narrower than 16: they are looked at only where limits leave nothing wider.
         let usual = all.filter { $0 >= 16 }
         let dims = usual.contains(where: keepsLimits) ? usual : all
+        // A share that leaves hardly anybody tells nothing.
+        let shares = [0.25, 0.5].filter { $0 * Double(facts.evaluatedUsers) >= Self.fewestUsers }
         return DesignSpace(
-            layers: [1, 2, 3, 4, 6, 8, 12], dims: dims, fractions: [0.25, 0.5, 1], firstSeed: settings.seed,
+            layers: [1, 2, 3, 4, 6, 8, 12], dims: dims, fractions: shares + [1], firstSeed: settings.seed,
             effectiveTokens: facts.effectiveTokens, seconds: seconds
         ) { n, d in
             settings.asked.allows(costs.cost(settings.configuration(layers: n, dim: d)))

@@ -15,7 +15,7 @@ final class CrashScript: Sendable {
         /// About how long it takes.
         var microseconds: UInt64 {
             switch self {
-            case .calibrate: 1_500_000
+            case .calibrate: 600_000
             case .shelve: 800_000
             case .register: 300_000
             case .upload, .importing: 100_000

@@ -132,6 +132,25 @@ import Trials
         }
     }
 
+    @Test("a handful of users is calibrated without trials that nobody is left for")
+    func handful() async throws {
+        let file = try await syntheticFile(users: 12, items: 30)
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await register(daemon.socket, "demo", bytes: file)
+                let started = try await call(
+                    daemon.socket, CalibrationStart.self,
+                    CalibrationParams(name: "demo", budgetSeconds: Self.short, maxEpochs: 3, tolerance: 0.5))
+                let job = try await end(of: started.job.id, daemon.socket)
+                #expect(job.state == .finished, "\(job)")
+                #expect((job.trials ?? []).allSatisfy { $0.userFraction == 1 && $0.state != .failed }, "\(job)")
+                let answer = try await call(
+                    daemon.socket, AdvisorRecommend.self, AdvisorRecommendParams(name: "demo"))
+                #expect(answer.interval["ndcg@10"] != nil)
+            }
+        }
+    }
+
     @Test(
         "where every training fails, a few are tried and no more, and the job ends with the cause",
         .disabled(if: isSanitized, "a sanitizer reports that it has no memory itself"))
