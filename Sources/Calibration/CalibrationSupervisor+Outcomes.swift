@@ -2,7 +2,6 @@ internal import Domain
 internal import Glibc
 internal import Logging
 package import PlawProtocol
-internal import SequentialDesign
 internal import Store
 internal import Trials
 
@@ -66,33 +65,6 @@ extension CalibrationSupervisor {
             return "\(end): \(about) by the law, which was not tested as far as \(far.layers) x \(far.dim); \(price)"
         }
         return "\(end): \(about), above the tolerance of \(percent(outlook.tolerance)); \(price)"
-    }
-
-    /// Where a training that was cut short was heading.
-    static func forecast(_ result: TrialResult) -> Observation.Forecast? {
-        guard result.status == .stoppedByBudget, let curve = result.curve else { return nil }
-        return LearningCurve(curve, popularity: result.popularity ?? 0).forecast
-    }
-
-    /// Whether a running trial of those that are chosen one at a time will hardly come near to the best of its job. What a job begins
-    /// with is trained to its end.
-    func isBehind(_ trial: StoredTrial) async -> Bool {
-        guard let design, let curve = curves[trial.id], let trials = try? await store.trials(of: trial.job) else {
-            return false
-        }
-        let (c, metric) = (trial.spec.configuration, trial.spec.options.stopMetric)
-        let isStart = design.start.contains {
-            $0.layers == c.layers && $0.dim == c.dim && $0.userFraction == trial.spec.userFraction
-        }
-        guard !isStart else { return false }
-        let others = trials.filter { $0.id != trial.id && $0.spec.userFraction == trial.spec.userFraction }
-        // Those of an earlier run of the daemon stand in the trial's folder.
-        let best = others.compactMap {
-            (curves[$0.id] ?? TrialDirectory(path: "\(trialsFolder)/\($0.id)").curve(metric)).max()
-        }.max()
-        return best.map {
-            LearningCurve(curve, popularity: progress[trial.id]?.popularity ?? 0).isBehind($0)
-        } ?? false
     }
 
     /// What a trial adds to the laws; nil when it gave no metrics.

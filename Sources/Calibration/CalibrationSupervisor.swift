@@ -36,13 +36,13 @@ package actor CalibrationSupervisor {
     /// Last progress of running trials, by trial.
     var progress: [Int64: TrialProgress] = [:]
     /// What ends the worker of a running trial early, by trial.
-    private var ends: [Int64: AsyncStream<Void>.Continuation] = [:]
+    var ends: [Int64: AsyncStream<Void>.Continuation] = [:]
     /// What the trials of the job in work are chosen by; nil for a grid.
     private(set) var design: SequentialPlan?
     /// Those that were stopped because they fell behind.
-    private(set) var stopped: Set<Int64> = []
+    var stopped: Set<Int64> = []
     /// When a running trial was last held against the others, by trial.
-    private var compared: [Int64: ContinuousClock.Instant] = [:]
+    var compared: [Int64: ContinuousClock.Instant] = [:]
     /// Validations of the trials that were run since the start, by trial.
     var curves: [Int64: [Double]] = [:]
     /// The store could not take what the job in work has to say: it is put off until it can.
@@ -310,52 +310,6 @@ package actor CalibrationSupervisor {
         await publish(job.id)
     }
 
-    /// One run of a trial's worker; where it is found to be behind it is stopped, and what it had reached is ranked.
-    private func work(on trial: StoredTrial, _ directory: String, of job: Job) async -> TrialExit {
-        let (id, metric) = (trial.id, trial.spec.options.stopMetric)
-        curves[id] = TrialDirectory(path: directory).curve(metric)
-        let (orders, end) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        ends[id] = end
-        defer { ends[id] = nil }
-        let epochSeconds = trial.predictedSeconds / max(1, trial.predictedEpochs)
-        let secondsLeft = max(1, trainingSeconds(of: job))
-        return await withTaskGroup(of: TrialExit?.self) { group in
-            group.addTask { [executor] in
-                await executor.run(directory, secondsLeft: secondsLeft, epochSeconds: epochSeconds) { update in
-                    await self.note(update, of: trial, job: job)
-                }
-            }
-            group.addTask {
-                for await _ in orders { break }
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            if let first { return first }
-            guard let exit = await group.next() ?? nil else { return .interrupted }
-            guard exit == .interrupted, !Task.isCancelled else { return exit }
-            // No time is left to it: it ranks what its checkpoint holds.
-            return await executor.run(directory, secondsLeft: 0, epochSeconds: epochSeconds) { _ in }
-        }
-    }
-
-    private func note(_ update: TrialProgress, of trial: StoredTrial, job: Job) async {
-        progress[trial.id] = update
-        await publish(job.id)
-        // The epoch that goes on, counted from 1, is one more than there are validations.
-        guard let value = update.validation?[trial.spec.options.stopMetric.description],
-            update.epoch == (curves[trial.id]?.count ?? 0) + 2
-        else { return }
-        curves[trial.id, default: []].append(value)
-        // Epochs of small data take milliseconds.
-        guard ContinuousClock.now - (compared[trial.id] ?? .now - .seconds(1)) >= .milliseconds(500) else { return }
-        compared[trial.id] = .now
-        guard await isBehind(trial) else { return }
-        logger.info("trial stopped early: it falls behind", metadata: Self.metadata(.trialEnded, trial, of: job))
-        stopped.insert(trial.id)
-        ends[trial.id]?.yield()
-    }
-
     // MARK: - The end
 
     /// Ends a job: leaves no trial unfinished, fits the laws, stores the final state and tells everybody.
@@ -421,7 +375,7 @@ package actor CalibrationSupervisor {
         await publish(id)
     }
 
-    private func publish(_ id: Int64) async {
+    func publish(_ id: Int64) async {
         guard await hub.hasFollowers(id) else { return }
         do {
             await hub.publish(try await snapshot(id))

@@ -1,5 +1,6 @@
 import Calibration
 import Domain
+import Foundation
 import PlawProtocol
 import PlawTesting
 import SequentialDesign
@@ -62,6 +63,39 @@ import Trials
             #expect(message.hasPrefix(words), "\(message)")
             #expect(message.hasSuffix("about 90 s more training would halve it"))
             #expect(try await store.observations(of: "books").count == 4)
+        }
+    }
+
+    @Test(
+        "what falls behind is stopped, ranked as it is and kept with where it was heading; what a job begins with never is"
+    )
+    func behind() async throws {
+        try await withStore { store, folder in
+            let chooser = Chooser(last: 3)
+            let rising = (1...12).map { 0.1 - 0.09 * exp(-Double($0) / 2) }
+            let flat = [Double](repeating: 0.02, count: 60)
+            // The first is behind the second, and is what the job begins with. The third is behind.
+            let curves = [1: (1...12).map { _ in 0.03 }, 2: rising, 3: flat]
+            let executor = FakeExecutor { .curve(curves[$0] ?? []) }
+            let job = try await supervising(store, in: folder, executor, choose: { chooser.next($0) }) { supervisor in
+                let id = try await supervisor.enqueue(
+                    dataset: "books", budgetSeconds: 100, workers: 1, message: nil, trials: Sample.trials([1]),
+                    design: try Self.plan())
+                return try await supervisor.wait(for: id, seconds: 60)
+            }
+            #expect(job.state == .finished)
+            #expect(executor.notes.started == [1, 2, 3, 3])
+            #expect(executor.notes.interrupted == [3])
+            #expect(executor.notes.secondsLeft.last == 0)
+            let trials = try #require(job.trials)
+            #expect(trials.map(\.state) == [.finished, .finished, .finished])
+            let message = try #require(trials[2].message)
+            #expect(message.contains("falls behind the best") && message.contains("heading"), "\(message)")
+            let observations = try await store.observations(of: "books")
+            #expect(observations.map { $0.forecast == nil } == [true, true, false])
+            #expect(observations.map(\.isComplete) == [true, true, false])
+            let forecast = try #require(observations[2].forecast)
+            #expect(abs(forecast.gain) < 1e-9 && forecast.deviation < 0.3)
         }
     }
 

@@ -23,6 +23,9 @@ final class FakeExecutor: TrialExecutor {
         case hold(stopping: Double = 0)
         /// Says that it has finished and leaves no result.
         case vanish
+        /// Tells these validations of NDCG@10, an epoch each tenth of a second. Interrupted, it leaves a checkpoint; begun again without
+        /// any time left, a result that was cut short there.
+        case curve([Double])
     }
 
     struct Notes: Sendable {
@@ -54,7 +57,7 @@ final class FakeExecutor: TrialExecutor {
             notes.inFlight += 1
             notes.mostInFlight = max(notes.mostInFlight, notes.inFlight)
         }
-        let exit = await perform(files, progress)
+        let exit = await perform(files, secondsLeft, progress)
         state.withLock { notes in
             notes.inFlight -= 1
             if exit == .interrupted { notes.interrupted.append(place) }
@@ -63,7 +66,7 @@ final class FakeExecutor: TrialExecutor {
     }
 
     private func perform(
-        _ files: TrialDirectory, _ progress: @Sendable (TrialProgress) async -> Void
+        _ files: TrialDirectory, _ secondsLeft: Double, _ progress: @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit {
         // As a worker does that finds its work done.
         if files.hasResult { return .finished }
@@ -79,6 +82,26 @@ final class FakeExecutor: TrialExecutor {
                 try Data("here".utf8).write(to: URL(fileURLWithPath: files.checkpointPath))
                 return .failed(TrialFailure("fell", cause: cause, log: "last words"))
             case .vanish: return .finished
+            case .curve(let values):
+                var result = Sample.result(.converged, seconds: 0.01)
+                if secondsLeft == 0 {
+                    let done = try Data(contentsOf: URL(fileURLWithPath: files.checkpointPath)).count
+                    (result.status, result.curve) = (.stoppedByBudget, Array(values.prefix(done)))
+                } else {
+                    for (done, value) in values.enumerated() {
+                        var update = Sample.progress(seconds: 0.01)
+                        (update.epoch, update.validation) = (done + 2, ["ndcg@10": value])
+                        await progress(update)
+                        try? await Task.sleep(for: .milliseconds(100))
+                        guard Task.isCancelled else { continue }
+                        // As many bytes as epochs.
+                        try Data(repeating: 0, count: done + 1).write(to: URL(fileURLWithPath: files.checkpointPath))
+                        return .interrupted
+                    }
+                    result.curve = values
+                }
+                try files.writeResult(result)
+                return .finished
             case .finish(let after, let status, let seconds):
                 let end = ContinuousClock.now + .seconds(after)
                 await progress(Sample.progress(seconds: seconds / 2))
