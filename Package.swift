@@ -55,6 +55,7 @@ let package = Package(
         // Floor 1
         .target(name: "CKernels"),
         .target(name: "CPlaw"),
+        .target(name: "CPlawTesting"),
         .target(name: "KernelsV2", dependencies: ["CKernels"], swiftSettings: kernels(nil, "K_NOFMA")),
         .target(name: "KernelsV3", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v3", nil)),
         .target(name: "KernelsV4", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v4", "K_AVX512")),
@@ -145,7 +146,7 @@ let package = Package(
         .target(
             name: "PlawTesting",
             dependencies: [
-                "Domain", "PlawProtocol",
+                "CPlawTesting", "Domain", "PlawProtocol",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),

@@ -152,9 +152,12 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     }
 
     /// The trial of one shape on a share of the users.
-    package func spec(corpus: String, _ trial: PlannedTrial) -> TrialSpec {
+    ///
+    /// - Parameter corpusHash: the version of the dataset.
+    package func spec(corpus: String, corpusHash: String? = nil, _ trial: PlannedTrial) -> TrialSpec {
         TrialSpec(
-            corpus: corpus, configuration: trial.configuration, options: options, seed: trial.seed, threads: 1,
+            corpus: corpus, corpusHash: corpusHash, configuration: trial.configuration, options: options,
+            seed: trial.seed, threads: 1,
             userFraction: trial.userFraction, mask: mask, mostHeads: grid == nil ? nil : heads)
     }
 }

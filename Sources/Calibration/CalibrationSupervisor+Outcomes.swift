@@ -216,8 +216,7 @@ extension CalibrationSupervisor {
                 return nil
             }
         } catch let error as StoreError where error.mayPass {
-            logger.error(
-                "the choice of a trial was put off", metadata: ["job": "\(job.id)", "error": "\(error)"])
+            putOff(job.id, error)
             storeTrouble = error
             return nil
         } catch {

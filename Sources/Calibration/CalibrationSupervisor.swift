@@ -47,6 +47,8 @@ package actor CalibrationSupervisor {
     var curves: [Int64: [Double]] = [:]
     /// The store could not take what the job in work has to say: it is put off until it can.
     var storeTrouble: StoreError?
+    /// Why a job waits for the store, and since when nothing has been heard of it.
+    private(set) var trouble: (job: Int64, error: StoreError, last: ContinuousClock.Instant)?
     /// Since when the running job is worked on, and what it had been worked on before.
     private var clock: (start: ContinuousClock.Instant, before: Double)?
 
@@ -103,7 +105,7 @@ package actor CalibrationSupervisor {
 
     /// A job with the live progress of its trials. Errors: `unknownJob`.
     package func snapshot(_ id: Int64) async throws -> Job {
-        var job = try await store.job(id)
+        var job = told(try await store.job(id))
         guard let running, running.id == id else { return job }
         job.activeSeconds = activeSeconds
         for index in (job.trials ?? []).indices {
@@ -156,9 +158,13 @@ package actor CalibrationSupervisor {
             if cancelled.contains(id) { stop.yield() }
             storeTrouble = nil
             try await store.beginJob(id, activeSeconds: job.activeSeconds)
-            logger.notice(
-                "calibration started",
-                metadata: ["event": "\(JournalEvent.calibrationStarted)", "job": "\(id)", "dataset": "\(job.dataset)"])
+            if trouble?.job != id {
+                logger.notice(
+                    "calibration started",
+                    metadata: [
+                        "event": "\(JournalEvent.calibrationStarted)", "job": "\(id)", "dataset": "\(job.dataset)",
+                    ])
+            }
             await publish(id)
             try await train(job, stops: stops)
             running = nil
@@ -174,7 +180,8 @@ package actor CalibrationSupervisor {
         } catch let error as StoreError where error.mayPass {
             (running, clock) = (nil, nil)
             // Nothing is lost: what the workers left is found when the store takes it again.
-            logger.error("calibration put off", metadata: ["job": "\(id)", "error": "\(error)"])
+            putOff(id, error)
+            await publish(id)
             await pause(milliseconds: 1_000)
         } catch {
             running = nil
@@ -258,10 +265,44 @@ package actor CalibrationSupervisor {
     private func persistClock(_ id: Int64) async {
         do {
             try await store.updateJob(id, state: .running, activeSeconds: activeSeconds)
+            if let trouble, trouble.job == id, trouble.last.duration(to: .now) > Self.quiet { goOn() }
+        } catch  where error.mayPass {
+            putOff(id, error)
         } catch {
             logger.error("cannot store the job's clock", metadata: ["job": "\(id)", "error": "\(error)"])
         }
         await publish(id)
+    }
+
+    // MARK: - A store that refuses for a while
+
+    /// After so long without a refusal the store takes everything again.
+    private static let quiet = Duration.seconds(5)
+
+    /// A job waits until the disk takes what it has to say: told once in the log, and as long as it lasts wherever the job is shown.
+    func putOff(_ job: Int64, _ error: StoreError) {
+        if trouble?.job != job || trouble?.error.kind != error.kind {
+            logger.error("calibration put off", metadata: ["job": "\(job)", "error": "\(error)"])
+        }
+        trouble = (job, error, .now)
+    }
+
+    private func goOn() {
+        logger.notice("calibration goes on", metadata: ["job": "\(trouble?.job ?? 0)"])
+        trouble = nil
+    }
+
+    /// What a job waits for beside the others, in words; nil where none does.
+    package var waits: String? {
+        trouble.map { "job \($0.job) waits: \($0.error)" }
+    }
+
+    /// A job with what it waits for.
+    package func told(_ job: Job) -> Job {
+        guard let trouble, trouble.job == job.id, !job.state.isFinal else { return job }
+        var job = job
+        job.message = "waits: \(trouble.error)"
+        return job
     }
 
     // MARK: - One trial
@@ -296,8 +337,7 @@ package actor CalibrationSupervisor {
                 }
             }
         } catch let error as StoreError where error.mayPass {
-            logger.error(
-                "trial put off", metadata: ["job": "\(job.id)", "trial": "\(trial.id)", "error": "\(error)"])
+            putOff(job.id, error)
             storeTrouble = error
         } catch {
             logger.error(
@@ -361,14 +401,18 @@ package actor CalibrationSupervisor {
             let state: JobState = wasCancelled ? .cancelled : measured > 0 || wasEnough ? .finished : .failed
             try await store.updateJob(id, state: state, activeSeconds: activeSeconds, message: message, laws: laws)
             cancelled.remove(id)
+            if trouble?.job == id { goOn() }
             logger.notice(
                 "calibration ended",
                 metadata: [
                     "event": "\(JournalEvent.calibrationEnded)", "job": "\(id)", "dataset": "\(job.dataset)",
                     "state": "\(state.rawValue)",
                 ])
-        } catch {
+        } catch  where error.mayPass {
             // It is found unfinished, and a cancellation is not forgotten.
+            putOff(id, error)
+            await pause(milliseconds: 1_000)
+        } catch {
             logger.error("cannot end the job", metadata: ["job": "\(id)", "error": "\(error)"])
             await pause(milliseconds: 1_000)
         }

@@ -11,13 +11,11 @@ internal import Foundation
 /// What the trials of a calibration are chosen by: stored with its job, so that it goes on after a crash.
 package struct SequentialPlan: Codable, Sendable, Hashable {
     package var settings: CalibrationSettings
-    package var corpus: String
     /// Trials to begin with.
     package var start: [DesignTrial]
 
-    package init(settings: CalibrationSettings, corpus: String, start: [DesignTrial]) {
+    package init(settings: CalibrationSettings, start: [DesignTrial]) {
         self.settings = settings
-        self.corpus = corpus
         self.start = start
     }
 

@@ -1,21 +1,29 @@
 internal import Glibc
 
-/// A dataset's interactions, memory-mapped read-only: users in file order, each user's items in time order.
+/// A dataset's interactions, read-only: users in file order, each user's items in time order.
 ///
 ///     let corpus = try Corpus(path: "beauty.corpus")
 ///     for user in 0..<corpus.userCount { print(corpus.items(of: user).count) }
-// Safe to share: the mapping is read-only and lives as long as the object.
+// Safe to share: the bytes are never written after the initialiser, and live as long as the object.
 package final class Corpus: @unchecked Sendable {
+    /// Where the bytes come from.
+    package enum Access: Sendable {
+        /// From the file, when they are needed, shared with others that read it: a file that is cut short meanwhile ends the process.
+        case mapped
+        /// From memory of this object's own: what happens to the file afterwards is no matter.
+        case copied
+    }
+
     package let userCount: Int
     package let itemCount: Int
     package let interactionCount: Int
-    /// SHA-256 over identifiers, order and times, hexadecimal.
+    /// SHA-256 over identifiers, order and times, hexadecimal, as the file says.
     package let contentHash: String
     /// True where every item identifier is an integer.
     package let itemsAreIntegers: Bool
     package let path: String
 
-    private let mapping: UnsafeRawBufferPointer
+    private let bytes: CorpusBytes
     private let offsets: UnsafePointer<UInt64>
     private let itemNumbers: UnsafePointer<Int32>
     private let times: UnsafePointer<Int64>?
@@ -24,34 +32,18 @@ package final class Corpus: @unchecked Sendable {
     private let userNameEnds: UnsafePointer<UInt64>
     private let userNameBytes: UnsafePointer<UInt8>
 
-    /// Maps a corpus file. Errors: `InteractionError` with reason `unreadable` or `corpus` (foreign, damaged, cut short).
-    package init(path: String) throws {
+    /// Opens a corpus file. Errors: `InteractionError` with reason `unreadable` or `corpus` (foreign, damaged, cut short).
+    package init(path: String, access: Access = .mapped) throws {
         self.path = path
         func refuse(_ message: String) -> InteractionError {
             InteractionError(file: path, reason: "corpus", message)
         }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw InteractionError(
-                file: path, reason: "unreadable", "cannot be opened: \(String(cString: strerror(errno)))")
-        }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw refuse("cannot be examined") }
-        let size = Int(status.st_size)
-        guard size >= CorpusContents.headerBytes else {
-            throw refuse("found \(size) bytes, expected a corpus file of at least \(CorpusContents.headerBytes)")
-        }
-        guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
-            throw refuse("cannot be mapped: \(String(cString: strerror(errno)))")
-        }
-        let mapping = UnsafeRawBufferPointer(start: base, count: size)
-        self.mapping = mapping
+        // Released by its own deinit, whatever is refused below.
+        bytes = try CorpusBytes(path: path, access)
+        let (base, size) = (bytes.base, bytes.count)
         func word(_ index: Int) -> UInt64 {
-            UInt64(littleEndian: mapping.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+            UInt64(littleEndian: base.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
         }
-        var cleanUp = true
-        defer { if cleanUp { munmap(base, size) } }
         guard word(0) == CorpusContents.magic else { throw refuse("found no corpus file: the magic number is missing") }
         let version = UInt32(truncatingIfNeeded: word(1))
         guard version == CorpusContents.version else {
@@ -63,7 +55,6 @@ package final class Corpus: @unchecked Sendable {
             throw refuse("the header's counts exceed the file's size of \(size) bytes")
         }
         (userCount, itemCount, interactionCount) = (Int(counts[0]), Int(counts[1]), Int(counts[2]))
-        let bytes = UnsafeRawPointer(base)
         func padded(_ bytes: Int) -> Int { (bytes + 7) / 8 * 8 }
         let lengths = [
             8 * (userCount + 1), padded(4 * interactionCount), flags & 1 == 1 ? 8 * interactionCount : 0,
@@ -74,20 +65,50 @@ package final class Corpus: @unchecked Sendable {
         guard starts[7] == size else {
             throw refuse("found \(size) bytes, expected \(starts[7]): the file is cut short or damaged")
         }
-        contentHash = String(decoding: mapping[56..<120], as: UTF8.self)
+        contentHash = String(decoding: UnsafeRawBufferPointer(start: base + 56, count: 64), as: UTF8.self)
         itemsAreIntegers = flags & 2 == 2
-        offsets = (bytes + starts[0]).assumingMemoryBound(to: UInt64.self)
-        itemNumbers = (bytes + starts[1]).assumingMemoryBound(to: Int32.self)
-        times = flags & 1 == 1 ? (bytes + starts[2]).assumingMemoryBound(to: Int64.self) : nil
-        itemNameEnds = UnsafePointer((bytes + starts[3]).assumingMemoryBound(to: UInt64.self))
-        itemNameBytes = UnsafePointer((bytes + starts[4]).assumingMemoryBound(to: UInt8.self))
-        userNameEnds = UnsafePointer((bytes + starts[5]).assumingMemoryBound(to: UInt64.self))
-        userNameBytes = UnsafePointer((bytes + starts[6]).assumingMemoryBound(to: UInt8.self))
+        offsets = (base + starts[0]).assumingMemoryBound(to: UInt64.self)
+        itemNumbers = (base + starts[1]).assumingMemoryBound(to: Int32.self)
+        times = flags & 1 == 1 ? (base + starts[2]).assumingMemoryBound(to: Int64.self) : nil
+        itemNameEnds = (base + starts[3]).assumingMemoryBound(to: UInt64.self)
+        itemNameBytes = (base + starts[4]).assumingMemoryBound(to: UInt8.self)
+        userNameEnds = (base + starts[5]).assumingMemoryBound(to: UInt64.self)
+        userNameBytes = (base + starts[6]).assumingMemoryBound(to: UInt8.self)
         try checkContents(arenas: (counts[3], counts[4]), refuse)
-        cleanUp = false
     }
 
-    deinit { munmap(UnsafeMutableRawPointer(mutating: mapping.baseAddress), mapping.count) }
+    /// Holds the content against its hash, and that against the one a dataset was registered with. Reads every byte.
+    /// Errors: `InteractionError` with reason `corpus`, `CancellationError` when `shouldStop` says so.
+    package func verify(_ expected: String? = nil, shouldStop: () -> Bool = { false }) throws {
+        func refuse(_ found: String, _ expected: String) -> InteractionError {
+            InteractionError(
+                file: path, reason: "corpus",
+                "found content \(found.prefix(12)), expected \(expected.prefix(12)): the file is not the one that was registered; put "
+                    + "it back from a backup, or remove the dataset and register it again")
+        }
+        if let expected, expected != contentHash { throw refuse(contentHash, expected) }
+        var hash = CorpusContents.hash(hasTimes: times != nil)
+        let names = [(itemNameEnds, itemNameBytes, itemCount), (userNameEnds, userNameBytes, userCount)]
+        let itemNameByteCount = itemCount == 0 ? 0 : Int(itemNameEnds[itemCount - 1])
+        func feed<T>(_ start: UnsafePointer<T>, _ count: Int) throws {
+            var rest = UnsafeRawBufferPointer(UnsafeBufferPointer(start: start, count: count))[...]
+            while !rest.isEmpty {
+                if shouldStop() { throw CancellationError() }
+                hash.update(UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 20)))
+                rest = rest.dropFirst(1 << 20)
+            }
+        }
+        [UInt64(userCount + 1), UInt64(interactionCount), UInt64(itemNameByteCount)].withUnsafeBytes { hash.update($0) }
+        try feed(offsets, userCount + 1)
+        try feed(itemNumbers, interactionCount)
+        if let times { try feed(times, interactionCount) }
+        for (ends, bytes, count) in names {
+            try feed(ends, count)
+            try feed(bytes, count == 0 ? 0 : Int(ends[count - 1]))
+        }
+        let found = hash.finish()
+        guard found == contentHash else { throw refuse(found, contentHash) }
+    }
 
     /// Everything an accessor relies on, so that a damaged file is refused here and never read out of bounds.
     private func checkContents(arenas: (UInt64, UInt64), _ refuse: (String) -> InteractionError) throws {

@@ -7,6 +7,8 @@ struct CorpusBuilder {
     let rowCount: Int
     let drops: [DroppedRows]
     let source: String
+    /// Called every some milliseconds of work; what it throws ends it.
+    let checkStop: () throws -> Void
 
     /// Interactions in order of user, then time, then file.
     private struct Sorted {
@@ -17,9 +19,9 @@ struct CorpusBuilder {
     }
 
     func write(to path: String, _ willWrite: (Int) throws -> Void) throws -> DatasetStatistics {
-        var sorted = sortByUser()
-        if let deduplicate = options.deduplicate { removeDuplicates(&sorted, deduplicate) }
-        if let k = options.kCore { keepCore(&sorted, k) }
+        var sorted = try sortByUser()
+        if let deduplicate = options.deduplicate { try removeDuplicates(&sorted, deduplicate) }
+        if let k = options.kCore { try keepCore(&sorted, k) }
         guard !sorted.user.isEmpty else {
             throw InteractionError(
                 file: source, reason: "no-rows",
@@ -31,13 +33,13 @@ struct CorpusBuilder {
             offsets: offsets, items: sorted.item, times: rows.hasTimes ? sorted.time : nil,
             itemNames: names(itemNames, in: rows.items), userNames: names(userNames, in: rows.users))
         try willWrite(contents.fileBytes)
-        let hash = try contents.write(to: path)
+        let hash = try contents.write(to: path, checkStop: checkStop)
         return statistics(contents, outOfOrder: sorted.outOfOrder, hash: hash)
     }
 
     // MARK: - Order
 
-    private func sortByUser() -> Sorted {
+    private func sortByUser() throws -> Sorted {
         let count = rows.count
         var starts = [Int](repeating: 0, count: rows.users.count + 1)
         for user in rows.userOf { starts[Int(user) + 1] += 1 }
@@ -47,6 +49,7 @@ struct CorpusBuilder {
         var item = [Int32](repeating: 0, count: count)
         var time = [Int64](repeating: 0, count: rows.hasTimes ? count : 0)
         for row in 0..<count {
+            if row & Self.checkedRows == 0 { try checkStop() }
             let u = Int(rows.userOf[row])
             let place = next[u]
             next[u] += 1
@@ -60,15 +63,20 @@ struct CorpusBuilder {
                 let range = starts[u]..<starts[u + 1]
                 let late = range.dropFirst().filter { time[$0] < time[$0 - 1] }.count
                 outOfOrder += late
-                if late > 0 { sort(range, &item, &time) }
+                if late > 0 { try sort(range, &item, &time) }
             }
         }
         return Sorted(user: user, item: item, time: time, outOfOrder: outOfOrder)
     }
 
     /// Sorts one user's rows by time, ties in file order.
-    private func sort(_ range: Range<Int>, _ item: inout [Int32], _ time: inout [Int64]) {
-        let order = range.sorted { (time[$0], $0) < (time[$1], $1) }
+    private func sort(_ range: Range<Int>, _ item: inout [Int32], _ time: inout [Int64]) throws {
+        var compared = 0
+        let order = try range.sorted { a, b in
+            compared += 1
+            if compared & Self.checkedRows == 0 { try checkStop() }
+            return (time[a], a) < (time[b], b)
+        }
         let items = order.map { item[$0] }
         let times = order.map { time[$0] }
         for (place, row) in range.enumerated() {
@@ -79,9 +87,14 @@ struct CorpusBuilder {
 
     // MARK: - Filters
 
-    private func keep(_ sorted: inout Sorted, where holds: (Int) -> Bool) {
+    /// Rows after which is asked whether to stop, less one.
+    private static let checkedRows = 0xf_ffff
+
+    private func keep(_ sorted: inout Sorted, where holds: (Int) -> Bool) throws {
         var place = 0
-        for row in sorted.user.indices where holds(row) {
+        for row in sorted.user.indices {
+            if row & Self.checkedRows == 0 { try checkStop() }
+            guard holds(row) else { continue }
             sorted.user[place] = sorted.user[row]
             sorted.item[place] = sorted.item[row]
             if rows.hasTimes { sorted.time[place] = sorted.time[row] }
@@ -92,7 +105,7 @@ struct CorpusBuilder {
         if rows.hasTimes { sorted.time.removeSubrange(place...) }
     }
 
-    private func removeDuplicates(_ sorted: inout Sorted, _ kind: ReadOptions.Deduplication) {
+    private func removeDuplicates(_ sorted: inout Sorted, _ kind: ReadOptions.Deduplication) throws {
         struct Key: Hashable {
             var item: Int32
             var time: Int64
@@ -100,7 +113,7 @@ struct CorpusBuilder {
         var seen: Set<Key> = []
         var user: Int32 = -1
         let copy = sorted
-        keep(&sorted) { row in
+        try keep(&sorted) { row in
             if copy.user[row] != user {
                 user = copy.user[row]
                 seen.removeAll(keepingCapacity: true)
@@ -110,20 +123,51 @@ struct CorpusBuilder {
         }
     }
 
-    /// Leaves out users and items with fewer than k interactions, until none is left.
-    private func keepCore(_ sorted: inout Sorted, _ k: Int) {
-        while true {
-            var users = [Int](repeating: 0, count: rows.users.count)
-            var items = [Int](repeating: 0, count: rows.items.count)
-            for row in sorted.user.indices {
-                users[Int(sorted.user[row])] += 1
-                items[Int(sorted.item[row])] += 1
-            }
-            let before = sorted.user.count
-            let (userOf, itemOf) = (sorted.user, sorted.item)
-            keep(&sorted) { users[Int(userOf[$0])] >= k && items[Int(itemOf[$0])] >= k }
-            if sorted.user.count == before { return }
+    /// Leaves out users and items with fewer than k interactions, until none is left: each row is looked at twice at most, however long the
+    /// chain of those that fall because others fell.
+    private func keepCore(_ sorted: inout Sorted, _ k: Int) throws {
+        let rowsOf = [
+            Self.rows(by: sorted.user, count: rows.users.count), Self.rows(by: sorted.item, count: rows.items.count),
+        ]
+        var left = rowsOf.map { lists in lists.starts.indices.dropLast().map { lists.starts[$0 + 1] - lists.starts[$0] }
         }
+        let keys = [sorted.user, sorted.item]
+        var isKept = [Bool](repeating: true, count: sorted.user.count)
+        // Users and items that have too few, whose rows are still to go.
+        var falling: [(side: Int, number: Int)] = []
+        for side in 0..<2 {
+            falling += left[side].indices.filter { left[side][$0] > 0 && left[side][$0] < k }.map { (side, $0) }
+        }
+        var looked = 0
+        while let (side, number) = falling.popLast() {
+            let lists = rowsOf[side]
+            for place in lists.starts[number]..<lists.starts[number + 1] {
+                looked += 1
+                if looked & Self.checkedRows == 0 { try checkStop() }
+                let row = Int(lists.rows[place])
+                guard isKept[row] else { continue }
+                isKept[row] = false
+                let other = Int(keys[1 - side][row])
+                left[1 - side][other] -= 1
+                // Once, when it falls below.
+                if left[1 - side][other] == k - 1 { falling.append((1 - side, other)) }
+            }
+        }
+        try keep(&sorted) { isKept[$0] }
+    }
+
+    /// The rows of each number, one after the other.
+    private static func rows(by key: [Int32], count: Int) -> (starts: [Int], rows: [UInt32]) {
+        var starts = [Int](repeating: 0, count: count + 1)
+        for number in key { starts[Int(number) + 1] += 1 }
+        for number in 0..<count { starts[number + 1] += starts[number] }
+        var next = starts
+        var rows = [UInt32](repeating: 0, count: key.count)
+        for (row, number) in key.enumerated() {
+            rows[next[Int(number)]] = UInt32(row)
+            next[Int(number)] += 1
+        }
+        return (starts, rows)
     }
 
     // MARK: - Numbers without gaps

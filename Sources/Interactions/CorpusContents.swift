@@ -45,21 +45,24 @@ struct CorpusContents {
     }
 
     /// Writes the file atomically and returns the content hash. Errors: `InteractionError` with reason `write` or `no-space`.
-    func write(to path: String) throws -> String {
-        let hash = contentHash()
+    /// `checkStop` is called now and then; what it throws ends the work, and no file is left.
+    func write(to path: String, checkStop: () throws -> Void = {}) throws -> String {
+        let hash = try contentHash(checkStop)
         let temporary = path + ".partial"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure(path) }
         do {
             defer { close(descriptor) }
             try writeAll(descriptor, header(hash), path)
-            try writeSection(descriptor, offsets, path)
-            try writeSection(descriptor, items, path)
-            if let times { try writeSection(descriptor, times, path) }
+            func write<T>(_ values: [T]) throws { try writeSection(descriptor, values, path, checkStop) }
+            try write(offsets)
+            try write(items)
+            if let times { try write(times) }
             for names in [itemNames, userNames] {
-                try writeSection(descriptor, names.ends, path)
-                try writeSection(descriptor, names.bytes, path)
+                try write(names.ends)
+                try write(names.bytes)
             }
+            try checkStop()
             guard fsync(descriptor) == 0 else { throw failure(path) }
         } catch {
             unlink(temporary)
@@ -74,17 +77,30 @@ struct CorpusContents {
         return hash
     }
 
-    private func contentHash() -> String {
+    /// A hash that has been fed what comes before the sections.
+    static func hash(hasTimes: Bool) -> SHA256 {
         var hash = SHA256()
-        hash.update("plaw corpus \(Self.version) times \(times != nil)\n")
-        func feed<T>(_ values: [T]) { values.withUnsafeBytes { hash.update($0) } }
-        feed([UInt64(offsets.count), UInt64(items.count), UInt64(itemNames.bytes.count)])
-        feed(offsets)
-        feed(items)
-        if let times { feed(times) }
+        hash.update("plaw corpus \(version) times \(hasTimes)\n")
+        return hash
+    }
+
+    private func contentHash(_ checkStop: () throws -> Void) throws -> String {
+        var hash = Self.hash(hasTimes: times != nil)
+        func feed<T>(_ values: [T]) throws {
+            try values.withUnsafeBytes { bytes in
+                for start in stride(from: 0, to: bytes.count, by: Self.piece) {
+                    try checkStop()
+                    hash.update(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + Self.piece, bytes.count)]))
+                }
+            }
+        }
+        try feed([UInt64(offsets.count), UInt64(items.count), UInt64(itemNames.bytes.count)])
+        try feed(offsets)
+        try feed(items)
+        if let times { try feed(times) }
         for names in [itemNames, userNames] {
-            feed(names.ends)
-            feed(names.bytes)
+            try feed(names.ends)
+            try feed(names.bytes)
         }
         return hash.finish()
     }
@@ -105,8 +121,19 @@ struct CorpusContents {
         return bytes
     }
 
-    private func writeSection<T>(_ descriptor: Int32, _ values: [T], _ path: String) throws {
-        try values.withUnsafeBytes { try writeAll(descriptor, $0, path) }
+    /// Bytes that are hashed or written between two looks at whether to stop.
+    private static let piece = 4 << 20
+
+    private func writeSection<T>(
+        _ descriptor: Int32, _ values: [T], _ path: String, _ checkStop: () throws -> Void
+    ) throws {
+        try values.withUnsafeBytes { bytes in
+            for start in stride(from: 0, to: bytes.count, by: Self.piece) {
+                try checkStop()
+                let end = min(start + Self.piece, bytes.count)
+                try writeAll(descriptor, UnsafeRawBufferPointer(rebasing: bytes[start..<end]), path)
+            }
+        }
         let rest = values.count * MemoryLayout<T>.stride % 8
         if rest != 0 { try writeAll(descriptor, [UInt8](repeating: 0, count: 8 - rest), path) }
     }

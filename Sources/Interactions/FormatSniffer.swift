@@ -64,6 +64,13 @@ struct FormatSniffer {
     func decide() throws -> (Layout, FormatDecision) {
         var layout = try layout()
         layout.markLength = markLength
+        // Rows are read by these without a look at their number, whichever of the ways above found them.
+        let columns = [layout.userColumn, layout.itemColumn] + (layout.timeColumn.map { [$0] } ?? [])
+        if let count = layout.fieldCount, let missing = columns.first(where: { !(0..<count).contains($0) }) {
+            throw InteractionError(
+                file: path, reason: "columns",
+                "found \(count) columns, expected one of number \(missing), counted from 0")
+        }
         var format: String
         switch layout.delimiter {
         case .doubleColon: format = "double-colon"
@@ -74,11 +81,11 @@ struct FormatSniffer {
         let header = headerNames(layout.delimiter)
         if layout.hasHeader, isRecBole(header) { format = "inter" }
         func name(_ column: Int) -> String { layout.hasHeader ? header[column] : String(column) }
-        var columns = ["user": name(layout.userColumn), "item": name(layout.itemColumn)]
-        if layout.isSequences { columns["item"] = "1..." }
-        if let time = layout.timeColumn { columns["time"] = name(time) }
+        var named = ["user": name(layout.userColumn), "item": name(layout.itemColumn)]
+        if layout.isSequences { named["item"] = "1..." }
+        if let time = layout.timeColumn { named["time"] = name(time) }
         let decision = FormatDecision(
-            format: format, compression: compressed ? "gzip" : "none", hasHeader: layout.hasHeader, columns: columns,
+            format: format, compression: compressed ? "gzip" : "none", hasHeader: layout.hasHeader, columns: named,
             timeUnit: layout.timeUnit?.rawValue ?? "file order")
         return (layout, decision)
     }
@@ -161,6 +168,11 @@ struct FormatSniffer {
                 "found a line of \(fieldCount) columns, expected at most \(Self.mostColumns)")
         }
         let header = headerNames(delimiter)
+        guard header.count >= 2 else {
+            throw InteractionError(
+                file: path, reason: "columns",
+                "found one column, expected two at least, of users and of items")
+        }
         var layout = Layout(delimiter: delimiter, fieldCount: header.count)
         let recognised = ColumnNames.find(in: header)
         let recBole = isRecBole(header)

@@ -40,8 +40,16 @@ package struct InteractionReader {
         let source = try LineSource(path: path)
         var isFirst = true
         var allowed = 0
+        var unchecked = 0
+        func checkStop() throws { if shouldStop() { throw CancellationError() } }
         while try source.next({ line in
             var line = line
+            // By bytes: a file may hold few lines, or none with text in it.
+            unchecked += line.count + 1
+            if unchecked > Self.checkedBytes {
+                unchecked = 0
+                try checkStop()
+            }
             if isFirst, layout.markLength > 0, line.count >= layout.markLength {
                 line = UnsafeRawBufferPointer(rebasing: line[layout.markLength...])
             }
@@ -50,7 +58,6 @@ package struct InteractionReader {
             isFirst = false
             if isHeader { return }
             rowCount += 1
-            if rowCount & 0xFFFF == 0, shouldStop() { throw CancellationError() }
             read(line, number: source.lineNumber, with: &splitter, into: &rows, &drops)
             guard rowCount & 0xFF == 0 || line.count > 4_096, rows.memory > allowed else { return }
             allowed = rows.memory + 1 << 20
@@ -61,15 +68,22 @@ package struct InteractionReader {
                         + "\(rows.items.count) items so far")
             }
         }) {}
-        if shouldStop() { throw CancellationError() }
+        try checkStop()
         guard rows.count > 0 else {
             throw InteractionError(
                 file: path, reason: "no-rows",
                 "found no usable interaction in \(rowCount) rows" + drops.summary)
         }
-        return try CorpusBuilder(rows: rows, options: options, rowCount: rowCount, drops: drops.all, source: path)
-            .write(to: corpusPath, willWrite)
+        return try withoutActuallyEscaping(shouldStop) { shouldStop in
+            try CorpusBuilder(
+                rows: rows, options: options, rowCount: rowCount, drops: drops.all, source: path,
+                checkStop: { if shouldStop() { throw CancellationError() } }
+            ).write(to: corpusPath, willWrite)
+        }
     }
+
+    /// Bytes of text after which is asked whether to stop: some milliseconds.
+    private static let checkedBytes = 1 << 20
 
     private func read(
         _ line: UnsafeRawBufferPointer, number: Int, with splitter: inout FieldSplitter,

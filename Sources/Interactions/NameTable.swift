@@ -1,3 +1,6 @@
+internal import Domain
+internal import Glibc
+
 /// Texts numbered in order of first appearance; their bytes lie end to end in one arena.
 struct NameTable {
     private var bytes: [UInt8] = []
@@ -6,17 +9,28 @@ struct NameTable {
     private var hashes: [UInt32] = []
     /// Open addressing; 0 is free, else number + 1.
     private var slots = [Int32](repeating: 0, count: 1 << 12)
+    private let hash: SeededHash
+
+    init(hash: SeededHash = .process) { self.hash = hash }
 
     var count: Int { ends.count }
 
     /// Bytes that the table takes, room it has taken ahead included.
     var memory: Int { bytes.capacity + 8 * ends.capacity + 4 * (hashes.capacity + slots.count) }
 
+    /// Places in a row that are taken, at most: what looking for a name costs.
+    var longestRun: Int {
+        var (longest, run) = (0, 0)
+        for slot in slots {
+            run = slot == 0 ? 0 : run + 1
+            longest = max(longest, run)
+        }
+        return longest
+    }
+
     /// The number of a name, given to it now where it is new.
     mutating func number(of name: UnsafeRawBufferPointer) -> Int32 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in name { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        let short = UInt32(truncatingIfNeeded: hash ^ hash >> 32)
+        let short = UInt32(truncatingIfNeeded: hash.hash(name))
         let mask = slots.count - 1
         var slot = Int(short) & mask
         while slots[slot] != 0 {
@@ -39,7 +53,12 @@ struct NameTable {
     }
 
     private func equal(_ number: Int, _ name: UnsafeRawBufferPointer) -> Bool {
-        withBytes(of: number) { $0.count == name.count && $0.elementsEqual(name) }
+        withBytes(of: number) { known in
+            guard known.count == name.count, let a = known.baseAddress, let b = name.baseAddress else {
+                return known.count == name.count
+            }
+            return memcmp(a, b, name.count) == 0
+        }
     }
 
     private mutating func grow() {

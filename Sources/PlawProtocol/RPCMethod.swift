@@ -17,12 +17,25 @@ package protocol RPCMethod: Sendable {
     static var name: String { get }
     static var access: Access { get }
     static var ordering: Ordering { get }
-    /// True where a request mostly waits for something instead of computing.
-    static var waits: Bool { get }
+    /// What a request costs.
+    static var effort: Effort { get }
+    /// True where a request is served however many others are in work.
+    static var isUrgent: Bool { get }
 }
 
 extension RPCMethod {
-    package static var waits: Bool { false }
+    package static var effort: Effort { .brief }
+    package static var isUrgent: Bool { false }
+}
+
+/// What a request of a method costs, which decides beside how many others it runs.
+package enum Effort: Sendable, Hashable {
+    /// Up to some tenths of a second.
+    case brief
+    /// As long as the data is large.
+    case long
+    /// Nothing while it waits for something.
+    case waiting
 }
 
 /// What a caller needs to be allowed.

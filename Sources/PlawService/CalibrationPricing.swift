@@ -27,12 +27,12 @@ struct CalibrationPricing: Sendable {
 
     init(
         _ settings: CalibrationSettings, probes: [ThroughputProbe], _ store: Store, dataset: DatasetInfo,
-        facts: DatasetFacts, corpus: String
+        facts: DatasetFacts
     ) async throws {
         self.settings = settings
         self.facts = facts
         let key = settings.spec(
-            corpus: corpus,
+            corpus: "",
             PlannedTrial(
                 configuration: settings.configuration(layers: 1, dim: settings.heads), userFraction: 1,
                 seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
@@ -144,7 +144,7 @@ struct CalibrationPricing: Sendable {
 
     /// The start, and how the rest is spent. Errors: `RPCError` where nothing that can be trained keeps what is asked for.
     func sequentialPlan(
-        corpus: String, note: String?, latencies: [LatencyProbe]
+        note: String?, latencies: [LatencyProbe]
     ) throws -> (plan: CalibrationPlanResult, design: SequentialPlan) {
         let space = space(latencies: latencies)
         let start = start(space)
@@ -197,7 +197,7 @@ struct CalibrationPricing: Sendable {
                 dataset: settings.dataset, trials: new, workers: settings.workers,
                 budgetSeconds: settings.budgetSeconds, predictedSeconds: settings.budgetSeconds * Self.fill,
                 notes: notes, openSeconds: open),
-            SequentialPlan(settings: settings, corpus: corpus, start: start)
+            SequentialPlan(settings: settings, start: start)
         )
     }
 
@@ -205,9 +205,12 @@ struct CalibrationPricing: Sendable {
 }
 
 extension NewTrial {
-    init(_ trial: PlannedTrial, settings: CalibrationSettings, corpus: String) {
+    /// - Parameter dataset: what is trained on.
+    init(_ trial: PlannedTrial, settings: CalibrationSettings, dataset: StoredDataset) {
         self.init(
-            spec: settings.spec(corpus: corpus, trial), predictedSeconds: trial.predictedSeconds,
+            spec: settings.spec(
+                corpus: TrialDirectory.corpusReference(dataset.corpusFile), corpusHash: dataset.info.version, trial),
+            predictedSeconds: trial.predictedSeconds,
             predictedEpochs: trial.predictedEpochs, predictedLogDeviation: trial.predictedLogDeviation)
     }
 }

@@ -4,6 +4,7 @@ internal import Domain
 internal import Interactions
 internal import Logging
 internal import PlawProtocol
+internal import PlawTransport
 internal import Store
 internal import Trials
 
@@ -17,11 +18,15 @@ actor CalibrationService {
     private let configuration: LiveConfiguration
     private let space: DiskSpace
     private let offload = Offload()
+    private let corpora: Corpora
+    /// Whatever many ask for, there is one process that measures.
+    private let measuring = Turnstile(width: 1)
 
     init(
         store: Store, layout: StateLayout, executor: any TrialExecutor, supervisor: CalibrationSupervisor,
-        chooser: TrialChooser, configuration: LiveConfiguration, space: DiskSpace
+        chooser: TrialChooser, corpora: Corpora, configuration: LiveConfiguration, space: DiskSpace
     ) {
+        self.corpora = corpora
         self.space = space
         self.chooser = chooser
         self.store = store
@@ -37,7 +42,7 @@ actor CalibrationService {
 
     func start(_ params: CalibrationParams) async throws -> CalibrationStartResult {
         let prepared = try await prepare(params)
-        let (settings, plan, corpus) = (prepared.settings, prepared.plan, prepared.corpus)
+        let (settings, plan) = (prepared.settings, prepared.plan)
         guard !plan.trials.isEmpty || (plan.openSeconds ?? 0) > 0 else {
             throw RPCError(
                 .infeasible,
@@ -46,7 +51,7 @@ actor CalibrationService {
                 ["budgetSeconds": .number(settings.budgetSeconds)])
         }
         let trials = plan.trials.map { trial in
-            NewTrial(trial, settings: settings, corpus: corpus)
+            NewTrial(trial, settings: settings, dataset: prepared.dataset)
         }
         // Until the job's own row keeps it.
         let room = try await space.reserve(plan.diskBytes ?? 0, for: "the calibration")
@@ -65,16 +70,17 @@ actor CalibrationService {
             throw DatasetService.noInteractions(params.name, "there is nothing to train on")
         }
         let corpus = layout.corpora + "/" + dataset.corpusFile
-        let trained = try await offload.run {
-            try Recipe.Facts(Corpus(path: corpus), maxLength: params.maxLength ?? CalibrationSettings.standardLength)
-        }
+        let trained = try await offload.run(cancellable: { [corpora] isCancelled in
+            try corpora.recipeFacts(
+                dataset, maxLength: params.maxLength ?? CalibrationSettings.standardLength, shouldStop: isCancelled)
+        })
         let settings = try CalibrationSettings(
             params, trained: trained, mask: mask, availableWorkers: configuration.workers)
-        let facts = try await offload.run {
-            try DatasetFacts(
-                corpus: Corpus(path: corpus), info: dataset.info, maxLength: settings.maxLength,
-                batchUsers: settings.options.batchUsers)
-        }
+        let facts = try await offload.run(cancellable: { [corpora] isCancelled in
+            try corpora.facts(
+                dataset, maxLength: settings.maxLength, batchUsers: settings.options.batchUsers,
+                shouldStop: isCancelled)
+        })
         guard facts.tokens > 0, facts.evaluatedUsers > 0 else {
             throw RPCError(
                 .invalidInput, "\"\(params.name)\" has no user with 4 or more interactions: nothing to train on",
@@ -100,20 +106,20 @@ actor CalibrationService {
         var design: SequentialPlan?
         if settings.isSequential {
             (plan, design) = try pricing.sequentialPlan(
-                corpus: corpus, note: facts.items >= LossChoice.largeCatalogue ? plan.notes.first : nil,
+                note: facts.items >= LossChoice.largeCatalogue ? plan.notes.first : nil,
                 latencies: try await store.latencies(settings.backbone, heads: settings.heads))
         }
         plan.diskBytes =
             CalibrationForecast(plan, evaluatedUsers: facts.evaluatedUsers, items: facts.items).bytes
         plan.smallestDifference = try await chooser.smallestDifference(pricing)
         return Prepared(
-            settings: pricing.settings, plan: plan, corpus: corpus, design: design, measuringSeconds: measuring)
+            settings: pricing.settings, plan: plan, dataset: dataset, design: design, measuringSeconds: measuring)
     }
 
     private struct Prepared {
         var settings: CalibrationSettings
         var plan: CalibrationPlanResult
-        var corpus: String
+        var dataset: StoredDataset
         /// What further trials are chosen by; nil for a grid.
         var design: SequentialPlan?
         /// What it took to measure speeds and latencies, which the budget pays.
@@ -130,7 +136,7 @@ actor CalibrationService {
         try await measureLatency(settings, facts)
         measuring += (ContinuousClock.now - begun).seconds
         return try await CalibrationPricing(
-            settings, probes: probes, store, dataset: dataset, facts: facts, corpus: corpus)
+            settings, probes: probes, store, dataset: dataset, facts: facts)
     }
 
     /// Measures how long one user waits, for the advisor; once on this machine for a catalogue and length.
@@ -141,10 +147,14 @@ actor CalibrationService {
         let request = LatencyRequest(
             backbone: settings.backbone, heads: settings.heads, dimStep: settings.dimStep, items: facts.items,
             length: length)
-        do {
-            try await store.insertLatencies(try await executor.latency(request))
-        } catch let error as WorkerError {
-            throw RPCError(.workerFailed, "latency cannot be measured: \(error)")
+        try await measuring.run { [store, executor] in
+            let known = try await store.latencies(settings.backbone, heads: settings.heads)
+            guard !known.contains(where: { $0.items == facts.items && $0.length == length }) else { return }
+            do {
+                try await store.insertLatencies(try await executor.latency(request))
+            } catch let error as WorkerError {
+                throw RPCError(.workerFailed, "latency cannot be measured: \(error)")
+            }
         }
     }
 
@@ -160,23 +170,34 @@ actor CalibrationService {
                 shapes.append((layer, (dim + settings.dimStep - 1) / settings.dimStep * settings.dimStep))
             }
         }
-        var probes = try await store.probes(
-            ThroughputProbe.self, dataset: settings.dataset, setting: settings.speedSetting)
-        let missing = shapes.filter { shape in
-            !probes.contains { $0.layers == shape.layers && $0.dim == shape.dim }
+        func missing(_ probes: [ThroughputProbe]) -> [(layers: Int, dim: Int)] {
+            shapes.filter { shape in !probes.contains { $0.layers == shape.layers && $0.dim == shape.dim } }
         }
-        guard !missing.isEmpty else { return probes }
-        let measured: [ThroughputProbe]
-        do {
-            measured = try await executor.probe(ProbeRequest(corpus: corpus, settings: settings, shapes: missing))
-        } catch {
-            throw RPCError(.workerFailed, "training speed cannot be measured: \(error)")
+        let setting = settings.speedSetting
+        let known = try await store.probes(ThroughputProbe.self, dataset: settings.dataset, setting: setting)
+        if missing(known).isEmpty { return known }
+        return try await measuring.run { [store, executor] in
+            // Who waited before may have measured the same.
+            let before = executor.workers
+            let known =
+                before.running == 0
+                ? try await store.probes(ThroughputProbe.self, dataset: settings.dataset, setting: setting)
+                : try await store.speeds(settings.dataset, setting)
+            let missing = missing(known)
+            guard !missing.isEmpty else { return known }
+            let measured: [ThroughputProbe]
+            do {
+                measured = try await executor.probe(ProbeRequest(corpus: corpus, settings: settings, shapes: missing))
+            } catch {
+                throw RPCError(.workerFailed, "training speed cannot be measured: \(error)")
+            }
+            // Trainings beside it take caches and memory from it: what was found holds until it can be measured alone.
+            let isAlone = before.running == 0 && executor.workers.starts == before.starts
+            try await store.insertProbes(
+                dataset: settings.dataset, setting: isAlone ? setting : SpeedSetting.besideTrainings(setting),
+                measured.map { (layers: $0.layers, dim: $0.dim, body: $0) })
+            return known + measured
         }
-        try await store.insertProbes(
-            dataset: settings.dataset, setting: settings.speedSetting,
-            measured.map { (layers: $0.layers, dim: $0.dim, body: $0) })
-        probes += measured
-        return probes
     }
 
     /// Seconds of a budget from which on all shapes are measured.
@@ -202,12 +223,25 @@ struct SpeedSetting {
     /// Epochs after which a training of this key ends in any case.
     static func mostEpochs(_ key: LawKey) -> Double { number("epochs<=", key).map(Double.init) ?? .infinity }
 
+    /// Where speeds are kept that were measured while trainings ran.
+    static func besideTrainings(_ setting: String) -> String { setting + " beside-trainings" }
+
     init(observationKey key: LawKey, heads: Int) {
         let batch = Self.batchUsers(key)
         let heads = Self.number("heads<=", key) ?? heads
         text = CalibrationSettings.speedSetting(
             backbone: key.backbone, loss: key.loss, maxLength: key.maxLength, heads: heads, batchUsers: batch,
             negatives: max(1, key.negatives))
+    }
+}
+
+extension Store {
+    /// Speeds of a setting: those that were measured alone, and of shapes without such a one those that were measured beside trainings.
+    func speeds(_ dataset: String, _ setting: String) async throws -> [ThroughputProbe] {
+        let alone = try await probes(ThroughputProbe.self, dataset: dataset, setting: setting)
+        let others = try await probes(
+            ThroughputProbe.self, dataset: dataset, setting: SpeedSetting.besideTrainings(setting))
+        return alone + others.filter { other in !alone.contains { $0.layers == other.layers && $0.dim == other.dim } }
     }
 }
 
@@ -263,15 +297,5 @@ extension SpeedModel {
                         batchUsers: trial.batchUsers, negatives: c.loss.scoresCatalogue ? 1 : trial.negatives)
         }
         self.init(probes, trials: Array(trials.suffix(200)), averages: averages)
-    }
-}
-
-extension DatasetFacts {
-    /// Counts a corpus as training with this maximum length sees it.
-    init(corpus: Corpus, info: DatasetInfo, maxLength: Int, batchUsers: Int) {
-        let histories = Histories(
-            lengths: (0..<corpus.userCount).lazy.map { corpus.length(of: $0) }, maxLength: maxLength,
-            batchUsers: batchUsers)
-        self.init(histories, items: corpus.itemCount, apen: info.entropy?.dataApEn ?? 1)
     }
 }

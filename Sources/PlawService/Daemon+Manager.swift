@@ -60,6 +60,7 @@ extension Daemon {
         let counts = try await store.counts()
         let serving = "serving \(counts.laws) laws of \(counts.datasets) datasets"
         let jobs = try await store.unfinishedJobs()
+        if let waits = await supervisor.waits { return serving + "; " + waits }
         guard let first = jobs.first else { return serving }
         return serving + "; " + Self.progress(of: try await supervisor.snapshot(first), waiting: jobs.count - 1)
     }

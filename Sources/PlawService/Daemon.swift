@@ -79,8 +79,9 @@ package final class Daemon: Sendable {
                 "left alone what is not the daemon's",
                 metadata: ["paths": "\(strangers.prefix(5).joined(separator: ", "))\(more)"])
         }
-        let laws = LawService(store: store, layout: layout, logger: logger)
-        let chooser = TrialChooser(store: store, layout: layout)
+        let corpora = Corpora(layout)
+        let laws = LawService(store: store, layout: layout, corpora: corpora, logger: logger)
+        let chooser = TrialChooser(store: store, layout: layout, corpora: corpora)
         supervisor = CalibrationSupervisor(
             store: store, executor: executor, trialsFolder: layout.trials, hub: JobHub(), logger: logger,
             choose: { try await chooser.next($0) }
@@ -94,13 +95,13 @@ package final class Daemon: Sendable {
             folder: layout.uploads, maximumBytes: { configuration.maxUploadBytes }, space: space)
         services = Services(
             datasets: DatasetService(
-                store: store, layout: layout, uploads: uploads,
+                store: store, layout: layout, corpora: corpora, uploads: uploads,
                 memory: ReadingMemory { configuration.registerMemoryBytes }, space: space, logger: logger),
             observations: ObservationService(
                 store: store, uploads: uploads, laws: laws, space: space, logger: logger),
             calibrations: CalibrationService(
                 store: store, layout: layout, executor: executor, supervisor: supervisor, chooser: chooser,
-                configuration: configuration, space: space),
+                corpora: corpora, configuration: configuration, space: space),
             laws: laws, backups: Backups(store: store, layout: layout, space: space))
     }
 
@@ -127,7 +128,8 @@ package final class Daemon: Sendable {
                         "ready",
                         metadata: [
                             "event": "\(JournalEvent.ready)", "laws": "\(counts.laws)",
-                            "datasets": "\(counts.datasets)", "connections": "\(self.settings.limits.connections)",
+                            "datasets": "\(counts.datasets)",
+                            "connections": "\(self.settings.limits.connections.total)",
                         ])
                 }
                 return .server
@@ -152,7 +154,10 @@ package final class Daemon: Sendable {
                 // Beside the first requests: a large database takes longer than its clients should wait.
                 try await self.refuseDamage()
                 await self.services.laws.refitStale()
+                let spare = SpareRoom(StateLayout(root: self.settings.stateDirectory))
+                spare.keep()
                 while (try? await Task.sleep(for: .seconds(30))) != nil {
+                    spare.keep()
                     await self.uploads.discardOverdue()
                     await self.services.backups.discardOverdue()
                 }
@@ -207,7 +212,9 @@ package final class Daemon: Sendable {
             metrics.result(try await answering { try await facts() })
         }
         let datasets = services.datasets
-        router.on(DatasetUpload.self) { params, _ in try await answering { try await datasets.upload(params) } }
+        router.on(DatasetUpload.self) { params, context in
+            try await answering { try await datasets.upload(params, context) }
+        }
         router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }
         router.on(DatasetList.self, prepared: prepared, about: { _ in nil }) { _, _ in
             try await answering { try await datasets.list() }
@@ -247,8 +254,10 @@ package final class Daemon: Sendable {
         let (store, supervisor) = (store, supervisor)
         router.on(JobList.self) { params, _ in
             try RPCError.check("limit", params.limit, 1...10_000)
-            return JobListResult(
-                jobs: try await answering { try await store.jobs(dataset: params.name, limit: params.limit ?? 50) })
+            let jobs = try await answering { try await store.jobs(dataset: params.name, limit: params.limit ?? 50) }
+            var told: [Job] = []
+            for job in jobs { told.append(await supervisor.told(job)) }
+            return JobListResult(jobs: told)
         }
         router.on(JobGet.self) { params, _ in try await answering { try await supervisor.snapshot(params.id) } }
         router.on(JobWait.self) { params, _ in
@@ -325,10 +334,10 @@ package final class Daemon: Sendable {
             name: "plawd", version: plawVersion, protocolVersion: protocolVersion, pid: Int(getpid()),
             uptimeSeconds: started.duration(to: .now).seconds, stateDirectory: settings.stateDirectory,
             schemaVersion: try await store.schemaVersion(), maxRequestBytes: FrameLimits.requestBytes,
-            maxResponseBytes: FrameLimits.responseBytes, maxConnections: settings.limits.connections,
+            maxResponseBytes: FrameLimits.responseBytes, maxConnections: settings.limits.connections.total,
             datasets: counts.datasets, observations: counts.observations,
             laws: counts.laws, jobsRunning: counts.runningJobs,
             workers: configuration.workers,
-            status: counts.runningJobs > 0 ? "calibrating" : "idle")
+            status: await supervisor.waits ?? (counts.runningJobs > 0 ? "calibrating" : "idle"))
     }
 }

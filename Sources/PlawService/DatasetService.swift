@@ -2,6 +2,7 @@ internal import Domain
 internal import Interactions
 internal import Logging
 internal import PlawProtocol
+internal import PlawTransport
 internal import SequenceEntropy
 internal import Store
 
@@ -15,9 +16,11 @@ internal import Foundation
 actor DatasetService {
     private let store: Store
     private let layout: StateLayout
+    private let corpora: Corpora
     private let uploads: Uploads
     private let memory: ReadingMemory
     private let space: DiskSpace
+    private let spare: SpareRoom
     private let offload = Offload()
     private let logger: Logger
     /// Names being registered at this moment.
@@ -35,21 +38,43 @@ actor DatasetService {
         var maxLength: Int
     }
 
-    init(store: Store, layout: StateLayout, uploads: Uploads, memory: ReadingMemory, space: DiskSpace, logger: Logger) {
+    init(
+        store: Store, layout: StateLayout, corpora: Corpora, uploads: Uploads, memory: ReadingMemory, space: DiskSpace,
+        logger: Logger
+    ) {
+        self.corpora = corpora
         self.store = store
         self.layout = layout
         self.uploads = uploads
         self.memory = memory
         self.space = space
+        spare = SpareRoom(layout)
         self.logger = logger
     }
 
-    func upload(_ params: DatasetUploadParams) async throws -> DatasetUploadResult {
+    func upload(_ params: DatasetUploadParams, _ context: RequestContext) async throws -> DatasetUploadResult {
         guard let id = params.uploadId else {
-            guard params.offset == nil, params.data == nil else {
-                throw RPCError.missing("uploadId", expected: "that of an upload, which begins with no members at all")
+            guard params.offset == nil, params.data == nil, params.discard == nil else {
+                throw RPCError.missing("uploadId", expected: "that of an upload, which begins with no member but name")
             }
-            return try await uploads.begin()
+            if let name = params.name {
+                try Self.check(name: name)
+                guard !inWork.contains(name), try await !store.datasetExists(name) else { throw Self.taken(name) }
+            }
+            let begun = try await uploads.begin(by: context.standing, on: context.connection)
+            context.atEnd("uploads") { [uploads, connection = context.connection] in
+                await uploads.discard(of: connection)
+            }
+            return begun
+        }
+        guard params.name == nil else {
+            throw RPCError.parameter("name", found: "uploadId beside it", expected: "it only where an upload begins")
+        }
+        if params.discard == true {
+            guard params.offset == nil, params.data == nil else {
+                throw RPCError.parameter("discard", found: "offset or data beside it", expected: "uploadId alone")
+            }
+            return DatasetUploadResult(uploadId: id, received: try await uploads.giveUp(id))
         }
         guard let offset = params.offset, let data = params.data else {
             throw RPCError.missing(
@@ -110,7 +135,9 @@ actor DatasetService {
                     }
                     room?.wrote()
                     room = nil
-                    let entropy = try EntropyReport.measure(try Corpus(path: corpusPath), maxLength: maxLength)
+                    let entropy = try EntropyReport.measure(try Corpus(path: corpusPath), maxLength: maxLength) {
+                        if isCancelled() { throw CancellationError() }
+                    }
                     let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
                     if isCancelled() { throw CancellationError() }
                     return (reader.decision, statistics, entropy, size ?? 0)
@@ -148,7 +175,8 @@ actor DatasetService {
             throw RPCError(
                 .busy, "job \(job) of \"\(name)\" has not ended; cancel it first", ["job": .integer(job)])
         }
-        let removed = try await store.removeDataset(name)
+        let removed = try await removed(name)
+        defer { spare.keep() }
         // Without the check a dataset without a corpus would take the folder with it.
         if !removed.corpusFile.isEmpty {
             try? FileManager.default.removeItem(atPath: layout.corpora + "/" + removed.corpusFile)
@@ -156,6 +184,16 @@ actor DatasetService {
         for trial in removed.trials { try? FileManager.default.removeItem(atPath: "\(layout.trials)/\(trial)") }
         logger.notice("dataset removed", metadata: ["event": "\(JournalEvent.datasetRemoved)", "dataset": "\(name)"])
         return DatasetRemoveResult(name: name, observations: removed.observations, laws: removed.laws)
+    }
+
+    /// On a disk that is quite full with the room that is kept for it.
+    private func removed(_ name: String) async throws -> Store.RemovedDataset {
+        do {
+            return try await store.removeDataset(name)
+        } catch  where error.kind == .noSpace {
+            spare.release()
+            return try await store.removeDataset(name)
+        }
     }
 
     func entropy(_ params: DatasetEntropyParams) async throws -> DatasetEntropyResult {
@@ -174,13 +212,20 @@ actor DatasetService {
             return DatasetEntropyResult(name: params.name, entropy: entropy, movement: movement)
         }
         let same = stored.perUserApEn.m == m && stored.perUserApEn.r == r && stored.perUserApEn.maxLength == maxLength
-        let path = layout.corpora + "/" + dataset.corpusFile
         do {
-            let (entropy, movement) = try await offload.run {
-                let corpus = try Corpus(path: path)
-                let entropy = same ? stored : try EntropyReport.measure(corpus, m: m, r: r, maxLength: maxLength)
-                return (entropy, try EntropyMovement.measure(corpus, m: m, r: r, maxLength: maxLength))
-            }
+            let (entropy, movement) = try await offload.run(cancellable: { [corpora] isCancelled in
+                let corpus = try corpora.open(dataset, shouldStop: isCancelled)
+                let entropy =
+                    same
+                    ? stored
+                    : try EntropyReport.measure(corpus, m: m, r: r, maxLength: maxLength) {
+                        if isCancelled() { throw CancellationError() }
+                    }
+                let movement = try EntropyMovement.measure(corpus, m: m, r: r, maxLength: maxLength) {
+                    if isCancelled() { throw CancellationError() }
+                }
+                return (entropy, movement)
+            })
             measured = measured.suffix(Self.remembered - 1) + [(key, (entropy, movement))]
             return DatasetEntropyResult(name: params.name, entropy: entropy, movement: movement)
         } catch let error as EntropyError {
@@ -227,6 +272,10 @@ actor DatasetService {
         case (nil, let path?):
             guard path.hasPrefix("/") else {
                 throw RPCError.parameter("path", foundText: path, expected: "an absolute path")
+            }
+            // The kernel would open what stands before it.
+            guard !path.utf8.contains(0) else {
+                throw RPCError.parameter("path", foundText: path, expected: "a path without a NUL")
             }
             return path
         case (nil, nil): throw RPCError.missing("path", expected: "it or uploadId")

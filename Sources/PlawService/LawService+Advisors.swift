@@ -172,10 +172,10 @@ extension LawService {
         guard !dataset.corpusFile.isEmpty, let mask = dataset.info.mask, key.law == nil, key.loss ?? .cce == .cce,
             try await store.lawHeads(of: key.dataset).isEmpty
         else { return nil }
-        let corpus = layout.corpora + "/" + dataset.corpusFile
-        let trained = try await offload.run {
-            try Recipe.Facts(Corpus(path: corpus), maxLength: CalibrationSettings.standardLength)
-        }
+        let trained = try await offload.run(cancellable: { [corpora] isCancelled in
+            try corpora.recipeFacts(
+                dataset, maxLength: CalibrationSettings.standardLength, shouldStop: isCancelled)
+        })
         let settings = try CalibrationSettings(
             CalibrationParams(name: key.dataset, backbone: key.backbone), trained: trained, mask: mask,
             availableWorkers: 1)
@@ -183,7 +183,7 @@ extension LawService {
             layers: Configuration.standardShape.layers, dim: Configuration.standardShape.dim)
         let trial = PlannedTrial(
             configuration: base, userFraction: 1, seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
-        let lawKey = settings.spec(corpus: corpus, trial).lawKey(
+        let lawKey = settings.spec(corpus: "", trial).lawKey(
             datasetVersion: dataset.info.version, filter: dataset.info.options.filter)
         let facts = try await facts(dataset, lawKey, [])
         guard facts.tokens > 0, facts.evaluatedUsers > 0 else { return nil }
@@ -227,7 +227,7 @@ extension LawService {
         _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation], heads: Int, last: Int64?
     ) async throws -> (known: KnownCosts, model: CostModel) {
         let settings = SpeedSetting(observationKey: key, heads: heads)
-        let probes = try await store.probes(ThroughputProbe.self, dataset: dataset.info.name, setting: settings.text)
+        let probes = try await store.speeds(dataset.info.name, settings.text)
         let hasCorpus = !dataset.corpusFile.isEmpty
         let facts = try await facts(dataset, key, observations)
         let known = KnownCosts(
@@ -270,12 +270,11 @@ extension LawService {
                 meanContext: Double(tokens) / Double(max(1, users)))
             if users == 0 { facts.meanContext = 0 }
         } else {
-            let path = layout.corpora + "/" + dataset.corpusFile
-            facts = try await offload.run {
-                try DatasetFacts(
-                    corpus: Corpus(path: path), info: dataset.info, maxLength: key.maxLength,
-                    batchUsers: SpeedSetting.batchUsers(key))
-            }
+            facts = try await offload.run(cancellable: { [corpora] isCancelled in
+                try corpora.facts(
+                    dataset, maxLength: key.maxLength, batchUsers: SpeedSetting.batchUsers(key),
+                    shouldStop: isCancelled)
+            })
         }
         if let largest, dataset.corpusFile.isEmpty || observations.allSatisfy({ $0.trial == nil }) {
             facts.apen = Double(facts.tokens) / max(largest.effectiveTokens, 1e-300)

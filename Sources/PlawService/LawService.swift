@@ -19,6 +19,7 @@ actor LawService {
     let store: Store
     let layout: StateLayout
     let offload = Offload()
+    let corpora: Corpora
     let logger: Logger
     nonisolated let ready = ReadyAdvisors()
     /// Datasets whose advisors are to be prepared before anybody asks, and what wakes who does so.
@@ -30,7 +31,8 @@ actor LawService {
     /// Metrics that are fitted unless others are asked for.
     static let metrics = [Metric(.hr, 10), Metric(.ndcg, 10)]
 
-    init(store: Store, layout: StateLayout, logger: Logger) {
+    init(store: Store, layout: StateLayout, corpora: Corpora, logger: Logger) {
+        self.corpora = corpora
         self.store = store
         self.layout = layout
         self.logger = logger

@@ -31,8 +31,30 @@ package struct StateLayout: Sendable {
     /// is created then.
     package func prepare() throws {
         try Self.makeFolder(root)
+        try Self.refuseShared(root)
         try refuseLostDatabase()
-        for folder in [corpora, trials, uploads, backups] { try Self.makeFolder(folder) }
+        for folder in [corpora, trials, uploads, backups] {
+            try Self.makeFolder(folder)
+            try Self.refuseShared(folder)
+        }
+    }
+
+    /// Whoever may write to a folder may replace what lies in it, databases and corpora alike. Errors: `StateError`.
+    package static func refuseShared(_ path: String) throws {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw StateError("\(path): cannot be examined: \(String(cString: strerror(errno)))")
+        }
+        guard status.st_uid == geteuid() else {
+            throw StateError(
+                "\(path): belongs to user \(status.st_uid), and plawd runs as user \(geteuid()); give it to that user (chown), or "
+                    + "name a directory of its own with --state-directory")
+        }
+        guard status.st_mode & 0o022 == 0 else {
+            throw StateError(
+                "\(path): may be written by others (mode \(String(status.st_mode & 0o7777, radix: 8))); take that right away "
+                    + "(chmod go-w), or name another directory with --state-directory")
+        }
     }
 
     /// Creates a folder and those above it. Errors: `StateError` naming what is in the way.

@@ -14,6 +14,7 @@ struct TrialChooser: Sendable {
     let store: Store
     let layout: StateLayout
     private let offload = Offload()
+    private let corpora: Corpora
 
     /// Standard deviations above the predicted ln(seconds) that must still be paid for: four of five trials end in time. One that is
     /// cut short taught nothing.
@@ -21,7 +22,8 @@ struct TrialChooser: Sendable {
     /// So many failures of a job in which nothing has finished are no matter of the shape: further trials would fail too.
     private static let hopeless = 3
 
-    init(store: Store, layout: StateLayout) {
+    init(store: Store, layout: StateLayout, corpora: Corpora) {
+        self.corpora = corpora
         self.store = store
         self.layout = layout
     }
@@ -32,15 +34,14 @@ struct TrialChooser: Sendable {
         if failures >= Self.hopeless, !request.trials.contains(where: { $0.state == .finished }) { return .end(nil) }
         let settings = request.plan.settings
         let dataset = try await store.dataset(settings.dataset)
-        let facts = try await offload.run {
-            try DatasetFacts(
-                corpus: Corpus(path: request.plan.corpus), info: dataset.info, maxLength: settings.maxLength,
-                batchUsers: settings.options.batchUsers)
-        }
-        let probes = try await store.probes(
-            ThroughputProbe.self, dataset: settings.dataset, setting: settings.speedSetting)
+        let facts = try await offload.run(cancellable: { [corpora] isCancelled in
+            try corpora.facts(
+                dataset, maxLength: settings.maxLength, batchUsers: settings.options.batchUsers,
+                shouldStop: isCancelled)
+        })
+        let probes = try await store.speeds(settings.dataset, settings.speedSetting)
         let pricing = try await CalibrationPricing(
-            settings, probes: probes, store, dataset: dataset.info, facts: facts, corpus: request.plan.corpus)
+            settings, probes: probes, store, dataset: dataset.info, facts: facts)
         let latencies = try await store.latencies(settings.backbone, heads: settings.heads)
         let observations = LawService.comparable(
             try await store.observations(of: settings.dataset), pricing.key)
@@ -83,7 +84,7 @@ struct TrialChooser: Sendable {
             switch step {
             case .train(let trial, _):
                 return .train(
-                    NewTrial(pricing.planned(trial), settings: settings, corpus: request.plan.corpus),
+                    NewTrial(pricing.planned(trial), settings: settings, dataset: dataset),
                     outlook(isLast: false))
             case .wait: return .wait
             case .enough, .spent: return .end(outlook(isLast: true))

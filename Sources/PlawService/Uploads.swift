@@ -1,5 +1,6 @@
 internal import Glibc
 internal import PlawProtocol
+internal import PlawTransport
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -7,12 +8,12 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// Files on their way in, piece by piece. An upload belongs to nobody but its random name.
+/// Files on their way in, piece by piece. An upload is found by its random name, and ends with the connection that began it.
 actor Uploads {
     /// Largest piece before base64.
     static let maximumPiece = 2 << 20
     /// Uploads that may be open at once.
-    static let maximumOpen = 16
+    static let maximumOpen = Quota(16)
 
     /// An upload nobody added to for this long is given up, and one that takes this long in all.
     private let patience: Duration
@@ -20,6 +21,8 @@ actor Uploads {
 
     private struct Upload {
         var received = 0
+        let standing: Standing
+        let connection: UInt64
         let begun = ContinuousClock.now
         var touched = ContinuousClock.now
     }
@@ -28,6 +31,7 @@ actor Uploads {
     private let limit: @Sendable () -> Int
     private let space: DiskSpace
     private var uploads: [String: Upload] = [:]
+    private var shares = Shares()
 
     init(
         folder: String, maximumBytes limit: @escaping @Sendable () -> Int, space: DiskSpace,
@@ -40,17 +44,22 @@ actor Uploads {
     }
 
     /// Begins an upload. Errors: `busy` when too many are open, `noSpace` when there is room for none.
-    func begin() async throws -> DatasetUploadResult {
+    ///
+    /// - Parameter connection: number of the connection that it ends with.
+    func begin(by standing: Standing, on connection: UInt64) async throws -> DatasetUploadResult {
         try await space.check(1, for: "an upload")
         discardOverdue()
-        guard uploads.count < Self.maximumOpen else {
-            throw RPCError(.busy, "\(uploads.count) uploads are open; finish one or try again later")
+        if let bound = shares.bound(1, standing, Self.maximumOpen) {
+            throw RPCError(
+                .busy, "\(bound.taken) uploads are open, at most \(bound.limit) may be; finish one or try again later",
+                ["limit": .integer(Int64(bound.limit))])
         }
         let id = UUID().uuidString.lowercased()
         let descriptor = open(path(id), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure("create an upload") }
         close(descriptor)
-        uploads[id] = Upload()
+        uploads[id] = Upload(standing: standing, connection: connection)
+        shares.take(1, standing)
         return DatasetUploadResult(uploadId: id, received: 0)
     }
 
@@ -121,8 +130,21 @@ actor Uploads {
     }
 
     func discard(_ id: String) {
-        guard uploads.removeValue(forKey: id) != nil else { return }
+        guard let upload = uploads.removeValue(forKey: id) else { return }
+        shares.giveBack(1, upload.standing)
         unlink(path(id))
+    }
+
+    /// Gives up what a connection left behind.
+    func discard(of connection: UInt64) {
+        for (id, upload) in uploads where upload.connection == connection { discard(id) }
+    }
+
+    /// Gives an upload up; the bytes that it had. Errors: `uploadUnknown`.
+    func giveUp(_ id: String) throws -> Int {
+        guard let upload = uploads[id] else { throw unknown(id) }
+        discard(id)
+        return upload.received
     }
 
     private func path(_ id: String) -> String { folder + "/" + id }

@@ -82,6 +82,26 @@ package struct DaemonProcess: Sendable {
         FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
+    /// Process numbers of its children that run.
+    package var children: [Int32] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { Int32($0) }.filter { child in
+            guard let data = FileManager.default.contents(atPath: "/proc/\(child)/stat") else { return false }
+            // After the name in brackets, which may hold anything: the state and the parent.
+            let rest = String(decoding: data, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
+            return rest.count > 1 && rest[0] != "Z" && Int32(rest[1]) == pid
+        }
+    }
+
+    /// Asks it to stop; seconds until it has.
+    package func stop() async -> Double {
+        let start = ContinuousClock.now
+        signal(SIGTERM)
+        _ = await waitUntil(seconds: 60) { hasEnded(pid) }
+        let taken = start.duration(to: .now)
+        return Double(taken.components.seconds) + 1e-18 * Double(taken.components.attoseconds)
+    }
+
     /// A line of /proc/pid/status, in kB.
     package func memory(_ field: String) -> Int? {
         guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/status") else { return nil }

@@ -1,3 +1,4 @@
+internal import CPlawTesting
 internal import Glibc
 package import PlawProtocol
 
@@ -33,6 +34,15 @@ package struct RawConnection: Sendable {
         guard connected else {
             Glibc.close(descriptor)
             throw Failure(description: "cannot connect to \(path): \(String(cString: strerror(errno)))")
+        }
+        _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+    }
+
+    /// Connects as another user; root may.
+    package init(path: String, as user: UInt32) throws {
+        descriptor = plaw_connect_as(user, path)
+        guard descriptor >= 0 else {
+            throw Failure(description: "cannot connect to \(path) as user \(user): \(String(cString: strerror(errno)))")
         }
         _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
     }

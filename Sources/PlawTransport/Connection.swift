@@ -133,7 +133,8 @@ struct Connection: Sendable {
                     watch.ended()
                 } else {
                     inFlight += 1
-                    let waits = !message.isBatch && message.methods.allSatisfy { router.routes[$0]?.waits == true }
+                    let waits =
+                        !message.isBatch && message.methods.allSatisfy { router.routes[$0]?.effort == .waiting }
                     if !waits { _ = await next.next() }
                     group.addTask {
                         try await answer(message)
@@ -196,7 +197,7 @@ struct Connection: Sendable {
     /// Decodes what decides the order of a message; a large one beside the threads that serve all others.
     private func read(_ buffer: ByteBuffer) async -> Incoming {
         guard buffer.readableBytes >= LargeMessages.bytes else { return Incoming(Data(message: buffer)) }
-        return await withTaskExecutorPreference(server.large) { Incoming(Data(message: buffer)) }
+        return await withTaskExecutorPreference(server.large(watch.standing)) { Incoming(Data(message: buffer)) }
     }
 
     // MARK: - One message
@@ -204,7 +205,7 @@ struct Connection: Sendable {
     /// Answers a message; a batch gets one array of answers. Notifications are never answered.
     private func answer(_ incoming: Incoming) async throws {
         guard incoming.data.count >= LargeMessages.bytes else { return try await workOn(incoming) }
-        try await withTaskExecutorPreference(server.large) { try await workOn(incoming) }
+        try await withTaskExecutorPreference(server.large(watch.standing)) { try await workOn(incoming) }
     }
 
     private func workOn(_ incoming: Incoming) async throws {
@@ -293,9 +294,7 @@ struct Connection: Sendable {
         }
         server.count(method)
         do {
-            let context = RequestContext(peer: peer, logger: logger) { [server, watch] in
-                try server.subscribe(watch)
-            }
+            let context = RequestContext(watch, logger: logger, server: server)
             let answer = try await run(method, message, id, context)
             let bytes = answer?.message.count ?? 0
             let isTooLong = bytes > FrameLimits.responseBytes
@@ -345,15 +344,20 @@ struct Connection: Sendable {
                 .denied, "\(method) needs \(route.access) access; user \(peer.uid) has \(access)",
                 ["method": .string(method), "needs": .string("\(route.access)"), "has": .string("\(access)")])
         }
-        try server.enter()
-        defer { server.leave() }
-        guard let id else { return try await route.run(message, nil, context) }
+        let standing = watch.standing
+        try server.enter(standing, isUrgent: route.isUrgent)
+        defer { server.leave(standing) }
+        guard let id else {
+            return try await server.turns.run(standing, route.effort) { try await route.run(message, nil, context) }
+        }
         guard let stops = cancellations.begin(id) else {
             throw RPCError(.invalidRequest, "id: a request with this id is in work")
         }
         defer { cancellations.end(id) }
         return try await withThrowingTaskGroup(of: Outgoing?.self) { group in
-            group.addTask { try await route.run(message, id, context) }
+            group.addTask {
+                try await server.turns.run(standing, route.effort) { try await route.run(message, id, context) }
+            }
             group.addTask {
                 for await _ in stops { throw CancellationError() }
                 return nil

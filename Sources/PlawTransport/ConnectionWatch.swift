@@ -23,14 +23,38 @@ final class ConnectionWatch: Sendable {
     }
 
     let channel: any Channel
+    /// Of this connection alone, as long as the process lives.
+    let number = ConnectionWatch.last.add(1, ordering: .relaxed).newValue
     let peer: PeerCredentials
+    let access: Access
+    /// Why the access is what it is.
+    let reason: String
+    let standing: Standing
     private let state = Mutex(State())
+    /// What is to be done when the connection has ended, by what it is for.
+    private let farewells = Mutex<[String: @Sendable () async -> Void]>([:])
+    private static let last = Atomic<UInt64>(0)
     /// Frames that were passed on and are not answered.
     private let passedOn = Atomic(0)
 
-    init(channel: any Channel, peer: PeerCredentials) {
+    init(channel: any Channel, peer: PeerCredentials, access: Access, reason: String) {
         self.channel = channel
         self.peer = peer
+        self.access = access
+        self.reason = reason
+        standing = Standing(peer, access)
+    }
+
+    /// Lets something be done when the connection has ended; once for each purpose.
+    func atEnd(_ purpose: String, _ body: @escaping @Sendable () async -> Void) {
+        farewells.withLock { if $0[purpose] == nil { $0[purpose] = body } }
+    }
+
+    func takeFarewells() -> [@Sendable () async -> Void] {
+        farewells.withLock { farewells in
+            defer { farewells = [:] }
+            return Array(farewells.values)
+        }
     }
 
     func unfinished() { state.withLock { if $0.unfinishedSince == nil { $0.unfinishedSince = .now } } }

@@ -8,77 +8,133 @@ final class FrameBudget: Sendable {
     final class Share: Sendable {
         private let budget: FrameBudget
         private let bytes: Int
-        private let uid: UInt32
+        private let standing: Standing
+        /// Taken from the room for first frames.
+        private let isFirst: Bool
 
-        init(_ budget: FrameBudget, _ bytes: Int, _ uid: UInt32) {
+        init(_ budget: FrameBudget, _ bytes: Int, _ standing: Standing, isFirst: Bool) {
             self.budget = budget
             self.bytes = bytes
-            self.uid = uid
+            self.standing = standing
+            self.isFirst = isFirst
         }
 
-        deinit { budget.giveBack(bytes, uid) }
+        deinit { budget.giveBack(bytes, standing, isFirst: isFirst) }
+    }
+
+    private struct Waiting {
+        var bytes: Int
+        var standing: Standing
+        var whenFree: @Sendable () -> Void
     }
 
     private struct Table {
-        var taken = 0
-        var takenBy: [UInt32: Int] = [:]
-        /// Whoever waits, longest first.
-        var waiting: [@Sendable () -> Void] = []
+        var shares = Shares()
+        /// Of users that have nothing else, who has what of the room for first frames.
+        var firsts: [UInt32: Int] = [:]
+        var firstBytes = 0
+        /// Whoever waits, by user, longest first.
+        var waiting: [UInt32: [Waiting]] = [:]
+        /// Users with something that waits, those first that were woken longest ago.
+        var users: [UInt32] = []
     }
 
     private let table = Mutex(Table())
-    private let total: Int
-    private let ofUser: Int
+    private let quota: Quota
+    private let firstFrames: Int
 
     /// Frames up to this size are not counted: the kernel's own buffers are larger.
     static let uncounted = 4_096
     /// Of those that wait, how many look again when something is given back.
     private static let woken = 8
 
-    init(total: Int, ofUser: Int) {
-        self.total = total
-        self.ofUser = ofUser
+    /// - Parameter firstFrames: bytes beside the quota for users that have nothing of it: what some users hold keeps no other from a
+    ///   frame.
+    init(_ quota: Quota, firstFrames: Int) {
+        self.quota = quota
+        self.firstFrames = firstFrames
     }
 
-    var taken: Int { table.withLock { $0.taken } }
+    var taken: Int { table.withLock { $0.shares.taken + $0.firstBytes } }
+
+    /// Where such a frame finds room: true in that for first frames; nil where there is none.
+    private func room(_ bytes: Int, _ standing: Standing, in table: Table) -> Bool? {
+        if table.shares.bound(bytes, standing, quota) == nil { return false }
+        let isFirst = table.firsts[standing.uid] == nil && table.shares.of(standing.uid) == 0
+        return isFirst && table.firstBytes + bytes <= firstFrames ? true : nil
+    }
+
+    private static func take(_ bytes: Int, _ standing: Standing, isFirst: Bool, in table: inout Table) {
+        guard isFirst else { return table.shares.take(bytes, standing) }
+        table.firsts[standing.uid] = bytes
+        table.firstBytes += bytes
+    }
 
     /// Takes bytes; where there are not enough, `whenFree` is called once when there may be.
-    func take(_ bytes: Int, _ uid: UInt32, orWait whenFree: @escaping @Sendable () -> Void) -> Share? {
-        let isTaken = table.withLock { table in
-            guard table.taken + bytes <= total, table.takenBy[uid, default: 0] + bytes <= ofUser else {
-                table.waiting.append(whenFree)
-                return false
+    func take(_ bytes: Int, _ standing: Standing, orWait whenFree: @escaping @Sendable () -> Void) -> Share? {
+        let isFirst: Bool? = table.withLock { table in
+            guard let isFirst = room(bytes, standing, in: table) else {
+                if table.waiting[standing.uid] == nil { table.users.append(standing.uid) }
+                table.waiting[standing.uid, default: []].append(
+                    Waiting(bytes: bytes, standing: standing, whenFree: whenFree))
+                return nil
             }
-            table.taken += bytes
-            table.takenBy[uid, default: 0] += bytes
-            return true
+            Self.take(bytes, standing, isFirst: isFirst, in: &table)
+            return isFirst
         }
-        return isTaken ? Share(self, bytes, uid) : nil
+        return isFirst.map { Share(self, bytes, standing, isFirst: $0) }
     }
 
     /// Takes bytes that are there already, whatever is left.
-    func take(_ bytes: Int, _ uid: UInt32) -> Share {
-        table.withLock { table in
-            table.taken += bytes
-            table.takenBy[uid, default: 0] += bytes
-        }
-        return Share(self, bytes, uid)
+    func take(_ bytes: Int, _ standing: Standing) -> Share {
+        table.withLock { $0.shares.take(bytes, standing) }
+        return Share(self, bytes, standing, isFirst: false)
     }
 
     /// Wakes one more, in the place of one that has gone.
-    func wakeNext() {
-        table.withLock { $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }?()
+    func wakeNext() { wake(1) }
+
+    private func giveBack(_ bytes: Int, _ standing: Standing, isFirst: Bool) {
+        table.withLock { table in
+            if isFirst {
+                table.firsts[standing.uid] = nil
+                table.firstBytes -= bytes
+            } else {
+                table.shares.giveBack(bytes, standing)
+            }
+        }
+        wake(Self.woken)
     }
 
-    private func giveBack(_ bytes: Int, _ uid: UInt32) {
+    /// Wakes those for whom there is room, user by user.
+    private func wake(_ most: Int) {
         let woken = table.withLock { table in
-            table.taken -= bytes
-            let left = table.takenBy[uid, default: 0] - bytes
-            table.takenBy[uid] = left == 0 ? nil : left
-            defer { table.waiting.removeFirst(min(Self.woken, table.waiting.count)) }
-            return Array(table.waiting.prefix(Self.woken))
+            var woken: [Waiting] = []
+            // What those take that are woken, so that no more are than find room.
+            var planned = table
+            var (looked, all) = (0, table.users.count)
+            while woken.count < most, looked < all, let uid = table.users.first {
+                looked += 1
+                table.users.removeFirst()
+                guard let next = table.waiting[uid]?.first else { continue }
+                guard let isFirst = room(next.bytes, next.standing, in: planned) else {
+                    table.users.append(uid)
+                    continue
+                }
+                Self.take(next.bytes, next.standing, isFirst: isFirst, in: &planned)
+                woken.append(next)
+                table.waiting[uid]?.removeFirst()
+                if table.waiting[uid]?.isEmpty == true {
+                    table.waiting[uid] = nil
+                } else {
+                    table.users.append(uid)
+                    // It may have more than one turn.
+                    all += 1
+                }
+            }
+            return woken
         }
-        for body in woken { body() }
+        for one in woken { one.whenFree() }
     }
 }
 
@@ -106,7 +162,7 @@ package final class FrameFlow {
     private func reserve(_ length: Int) {
         // Weak: a connection that ends while it waits is not held, and has nothing to go on with.
         let waiting = Waiting(flow: self, loop: gate.eventLoop)
-        share = budget.take(length, watch.peer.uid) { [budget] in
+        share = budget.take(length, watch.standing) { [budget] in
             waiting.loop?.execute {
                 if let flow = waiting.flow { flow.goOn(length) } else { budget.wakeNext() }
             }
@@ -128,7 +184,7 @@ package final class FrameFlow {
         watch.finished()
         defer { share = nil }
         if let share { return FrameShare(share) }
-        return length > FrameBudget.uncounted ? FrameShare(budget.take(length, watch.peer.uid)) : nil
+        return length > FrameBudget.uncounted ? FrameShare(budget.take(length, watch.standing)) : nil
     }
 }
 

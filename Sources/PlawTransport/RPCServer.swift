@@ -84,7 +84,7 @@ package final class RPCServer: Sendable {
     }
 
     private func serve(_ connection: AcceptedConnection) async {
-        let (access, reason) = authorize(connection.peer)
+        let (access, reason) = (connection.watch.access, connection.watch.reason)
         defer { state.disconnect(connection.watch) }
         logger.debug(
             "peer connected",
@@ -102,6 +102,7 @@ package final class RPCServer: Sendable {
         } catch {
             logger.debug("connection ended", metadata: ["error": "\(error)"])
         }
+        for farewell in connection.watch.takeFarewells() { await farewell() }
     }
 
     /// Ends connections that do nothing for too long, now and then.
@@ -134,17 +135,22 @@ package final class RPCServer: Sendable {
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(
                 .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2_048, maximum: 16_384))
-        let (state, budget) = (state, state.budget)
+        let (state, budget, authorize) = (state, state.budget, authorize)
         let initialise: @Sendable (any Channel) -> EventLoopFuture<AcceptedConnection> = { channel in
             // Read now: a peer that closes at once leaves nothing to ask later.
             Self.credentials(of: channel).flatMapThrowing { peer in
-                let (watch, gate) = (ConnectionWatch(channel: channel, peer: peer), ReadGate())
+                let (access, reason) = authorize(peer)
+                let watch = ConnectionWatch(channel: channel, peer: peer, access: access, reason: reason)
+                let gate = ReadGate()
                 let flow = FrameFlow(budget: budget, watch: watch, gate: gate)
+                let isReader = watch.standing.rank == .reader
+                let limit =
+                    isReader ? min(state.limits.readerFrameBytes, FrameLimits.requestBytes) : FrameLimits.requestBytes
                 let pipeline = channel.pipeline.syncOperations
                 try pipeline.addHandler(gate)
                 try pipeline.addHandler(FrameWriter(watch, state))
                 try pipeline.addHandler(
-                    ByteToMessageHandler(FrameDecoder(limit: FrameLimits.requestBytes, flow: flow)))
+                    ByteToMessageHandler(FrameDecoder(limit: limit, flow: flow)))
                 return AcceptedConnection(watch)
             }
         }

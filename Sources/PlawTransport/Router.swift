@@ -13,16 +13,27 @@ package import Foundation
 
 /// What a handler knows of its request's connection.
 package struct RequestContext: Sendable {
-    package let peer: PeerCredentials
     package let logger: Logger
     let followers = Followers()
-    /// Takes a place among those who follow something. Errors: `busy` when all are taken.
-    let subscribe: @Sendable () throws -> Subscription
+    private let watch: ConnectionWatch
+    private let server: ServerState
+
+    init(_ watch: ConnectionWatch, logger: Logger, server: ServerState) {
+        (self.watch, self.logger, self.server) = (watch, logger, server)
+    }
+
+    package var peer: PeerCredentials { watch.peer }
+    package var standing: Standing { watch.standing }
+    /// Number of the connection, never given twice.
+    package var connection: UInt64 { watch.number }
+
+    /// Lets something be done when the connection has ended; once for each purpose.
+    package func atEnd(_ purpose: String, _ body: @escaping @Sendable () async -> Void) { watch.atEnd(purpose, body) }
 
     /// Runs `body` beside the requests of this connection once the answer is sent, until it ends or the peer goes away.
     /// Errors: `busy` when the connection, or all connections together, follow as much as they may.
     package func afterReply(_ body: @escaping Followers.Body) throws {
-        let place = try subscribe()
+        let place = try server.subscribe(watch)
         followers.add { notifier in
             defer { withExtendedLifetime(place) {} }
             try await body(notifier)
@@ -64,8 +75,9 @@ package struct Router: Sendable {
     struct Route: Sendable {
         var access: Access
         var ordering: Ordering
-        /// True where a request mostly waits for something.
-        var waits: Bool
+        /// What a request costs, and whether it is served in any case.
+        var effort: Effort
+        var isUrgent = false
         /// Decodes the parameters of the request, runs the handler and encodes the response, of a notification none.
         var run: Run
         /// Decodes the parameters alone.
@@ -109,7 +121,8 @@ package struct Router: Sendable {
             return Outgoing(id, result: text)
         }
         routes[M.name] = Route(
-            access: M.access, ordering: M.ordering, waits: M.waits, run: run, check: { _ = try read($0) },
+            access: M.access, ordering: M.ordering, effort: M.effort, isUrgent: M.isUrgent, run: run,
+            check: { _ = try read($0) },
             prepared: prepared)
     }
 
@@ -137,7 +150,8 @@ package struct Router: Sendable {
             return Outgoing(id, result: result)
         }
         var route = Route(
-            access: M.access, ordering: M.ordering, waits: M.waits, run: run, check: { _ = try read($0) },
+            access: M.access, ordering: M.ordering, effort: M.effort, isUrgent: M.isUrgent, run: run,
+            check: { _ = try read($0) },
             prepared: prepared)
         if let prepared, let quick {
             route.quick = { envelope in
@@ -161,7 +175,7 @@ package struct Router: Sendable {
     package mutating func on<M: RPCMethod>(_ method: M.Type, result: Data) where M.Params == NoParams {
         let check: @Sendable (JSONNode) throws -> Void = { _ = try readParams(NoParams.self, of: $0) }
         routes[M.name] = Route(
-            access: M.access, ordering: M.ordering, waits: false,
+            access: M.access, ordering: M.ordering, effort: M.effort,
             run: { request, id, _ in
                 try check(request)
                 guard let id else { return nil }

@@ -1,18 +1,20 @@
 /// What a server gives its peers at most; who asks for more is told so, or waits.
 package struct ServerLimits: Sendable {
-    /// Connections served at once, of everybody and of one user.
-    package var connections = 16_384
-    package var connectionsOfUser = 12_288
+    /// Connections served at once.
+    package var connections = Quota(connections: 16_384)
     /// Requests in work at once, over all connections.
-    package var requests = 4_096
-    /// What peers follow at once, over all connections and on one.
-    package var subscriptions = 1_024
+    package var requests = Quota(4_096)
+    /// What peers follow at once, over all connections, and on one.
+    package var subscriptions = Quota(1_024)
     package var subscriptionsOfConnection = 64
-    /// Bytes of frames that are being received or worked on, of everybody and of one user; more wait in their sockets.
-    package var frameBytes = 48 << 20
-    package var frameBytesOfUser = 32 << 20
+    /// Bytes of frames that are being received or worked on; more wait in their sockets. Beside them there is room for some users'
+    /// first frames.
+    package var frameBytes = Quota(48 << 20)
+    package var firstFrameBytes = 16 << 20
+    /// Largest frame of a peer that only reads: what it may ask fits easily.
+    package var readerFrameBytes = 1 << 20
     /// Bytes of answers that peers have not read. Beyond it a connection that leaves much unread is closed.
-    package var unreadBytes = 24 << 20
+    package var unreadBytes = Quota(24 << 20)
     package var unreadBytesOfConnection = 64 << 10
     /// Seconds without a request, with a frame unfinished, and with answers unread, after which a connection is closed.
     package var idleSeconds = 900.0
@@ -32,16 +34,24 @@ package struct ServerLimits: Sendable {
         // of them where there are many. What is refused waits its turn with a descriptor for a moment.
         let least = 64 + 8 * workers + 4 * loops
         let kept = max(least, min(512, descriptors / 4))
-        let left = min(connections, descriptors - kept)
+        let left = min(connections.total, descriptors - kept)
         guard left >= Self.fewestConnections else {
             throw TooFewDescriptors(found: descriptors, needed: least + Self.fewestConnections)
         }
-        connections = left
-        connectionsOfUser = left * 3 / 4
+        connections = Quota(connections: left)
     }
 
     /// Of fewer a single busy client may need all.
     private static let fewestConnections = 16
+}
+
+extension Quota {
+    /// Of connections, which cost little while they say nothing: a user that reads may have the half of them.
+    package init(connections total: Int) {
+        self.init(total)
+        reader = max(1, total / 2)
+        readers = max(1, total * 3 / 4)
+    }
 }
 
 /// The limit of open files leaves no room for connections.

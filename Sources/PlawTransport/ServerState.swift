@@ -1,3 +1,4 @@
+internal import NIOCore
 internal import PlawProtocol
 internal import Synchronization
 internal import Systemd
@@ -6,13 +7,13 @@ internal import Systemd
 package final class ServerState: Sendable {
     private struct Counts {
         var watches: [ObjectIdentifier: ConnectionWatch] = [:]
-        var connectionsOf: [UInt32: Int] = [:]
-        var subscriptions = 0
+        var connections = Shares()
+        var subscriptions = Shares()
         /// Bytes of answers that wait for peers to read.
-        var unread = 0
+        var unread = Shares()
         var stop: (@Sendable () -> Void)?
         var isStopping = false
-        var inFlight = 0
+        var inFlight = Shares()
         var accepted = 0
         var requests: [String: Int] = [:]
         var errors: [String: Int] = [:]
@@ -37,14 +38,18 @@ package final class ServerState: Sendable {
     package let limits: ServerLimits
 
     let budget: FrameBudget
-    let large = LargeMessages()
+    let turns = Turns(cores: NIOCore.System.coreCount)
+    private let large = [LargeMessages(), LargeMessages()]
 
     init(_ limits: ServerLimits) {
         self.limits = limits
-        budget = FrameBudget(total: limits.frameBytes, ofUser: limits.frameBytesOfUser)
+        budget = FrameBudget(limits.frameBytes, firstFrames: limits.firstFrameBytes)
     }
 
-    package var inFlight: Int { counts.withLock { $0.inFlight } }
+    /// Where large messages of such a peer are worked on; those of peers that only read keep no others waiting.
+    func large(_ standing: Standing) -> LargeMessages { large[standing.rank == .reader ? 0 : 1] }
+
+    package var inFlight: Int { counts.withLock { $0.inFlight.taken } }
     package var isStopping: Bool { counts.withLock { $0.isStopping } }
 
     /// Counters by name, as `metrics.get` shows them.
@@ -52,9 +57,10 @@ package final class ServerState: Sendable {
         counts.withLock { counts in
             var values = [
                 "connections": Double(counts.watches.count), "connections_total": Double(counts.accepted),
-                "connections_limit": Double(limits.connections),
-                "requests_in_flight": Double(counts.inFlight), "subscriptions": Double(counts.subscriptions),
-                "unread_bytes": Double(counts.unread), "frame_bytes": Double(budget.taken),
+                "connections_limit": Double(limits.connections.total),
+                "requests_in_flight": Double(counts.inFlight.taken),
+                "subscriptions": Double(counts.subscriptions.taken),
+                "unread_bytes": Double(counts.unread.taken), "frame_bytes": Double(budget.taken),
             ]
             for kind in Malformed.allCases {
                 values["malformed_total{kind=\"\(kind.rawValue)\"}"] = Double(counts.malformed[kind, default: 0])
@@ -88,34 +94,30 @@ package final class ServerState: Sendable {
         }?()
     }
 
-    /// Counts a request. Errors: `shuttingDown`, and `busy` when too many are in work.
-    func enter() throws(RPCError) {
+    /// Counts a request. Errors: `shuttingDown`, and `busy` when too many are in work, unless it is urgent.
+    func enter(_ standing: Standing, isUrgent: Bool) throws(RPCError) {
         let refusal: RPCError? = counts.withLock { counts in
             if counts.isStopping { return RPCError(.shuttingDown, "the daemon is shutting down") }
-            guard counts.inFlight < limits.requests else {
-                return Self.busy("\(counts.inFlight) requests are in work", limits.requests)
+            if !isUrgent, let bound = counts.inFlight.bound(1, standing, limits.requests) {
+                return Self.busy(bound, "requests in work")
             }
-            counts.inFlight += 1
+            counts.inFlight.take(1, standing)
             return nil
         }
         if let refusal { throw refusal }
     }
 
-    func leave() { counts.withLock { $0.inFlight -= 1 } }
+    func leave(_ standing: Standing) { counts.withLock { $0.inFlight.giveBack(1, standing) } }
 
     /// Counts a connection; why it is not served where there are too many.
     func connect(_ watch: ConnectionWatch) -> RPCError? {
         counts.withLock { counts in
             counts.accepted += 1
-            let (all, own) = (counts.watches.count, counts.connectionsOf[watch.peer.uid, default: 0])
-            guard all < limits.connections else {
-                return Self.busy("\(all) connections are open", limits.connections)
-            }
-            guard own < limits.connectionsOfUser else {
-                return Self.busy("user \(watch.peer.uid) has \(own) connections", limits.connectionsOfUser)
+            if let bound = counts.connections.bound(1, watch.standing, limits.connections) {
+                return Self.busy(bound, "connections")
             }
             counts.watches[ObjectIdentifier(watch)] = watch
-            counts.connectionsOf[watch.peer.uid] = own + 1
+            counts.connections.take(1, watch.standing)
             return nil
         }
     }
@@ -123,13 +125,23 @@ package final class ServerState: Sendable {
     func disconnect(_ watch: ConnectionWatch) {
         counts.withLock { counts in
             counts.watches[ObjectIdentifier(watch)] = nil
-            let left = counts.connectionsOf[watch.peer.uid, default: 1] - 1
-            counts.connectionsOf[watch.peer.uid] = left == 0 ? nil : left
+            counts.connections.giveBack(1, watch.standing)
         }
     }
 
-    private static func busy(_ found: String, _ limit: Int) -> RPCError {
-        RPCError(.busy, "\(found), at most \(limit) are served at once", ["limit": .integer(Int64(limit))])
+    private static func busy(
+        _ bound: (bound: Shares.Bound, taken: Int, limit: Int), _ what: String
+    ) -> RPCError {
+        let who =
+            switch bound.bound {
+            case .total: "all peers together have"
+            case .guests: "all peers but root and the daemon's own user have"
+            case .readers: "users that only read have together"
+            case .user(let uid): "user \(uid) has"
+            }
+        return RPCError(
+            .busy, "\(who) \(bound.taken) \(what), at most \(bound.limit) are served at once",
+            ["limit": .integer(Int64(bound.limit))])
     }
 
     /// Connections that are to end, and why.
@@ -143,13 +155,17 @@ package final class ServerState: Sendable {
     /// Counts bytes that wait for a peer to read; false when it leaves too much unread while others do so too.
     func wait(_ bytes: Int, _ watch: ConnectionWatch) -> Bool {
         let own = watch.wait(bytes)
-        let all = counts.withLock { counts in
-            counts.unread += bytes
-            return counts.unread
+        let (isTight, isTwiceFull) = counts.withLock { counts in
+            counts.unread.take(bytes, watch.standing)
+            let unread = counts.unread
+            let isTwiceFull =
+                unread.taken > 2 * limits.unreadBytes.total
+                || watch.standing.rank == .reader && unread.byReaders > 2 * limits.unreadBytes.readers
+            return (unread.bound(0, watch.standing, limits.unreadBytes) != nil, isTwiceFull)
         }
-        if all <= limits.unreadBytes || own <= limits.unreadBytesOfConnection { return true }
+        if !isTight || own <= limits.unreadBytesOfConnection { return true }
         // A single answer may be large, and is given its time while there is room.
-        if own == bytes, all <= 2 * limits.unreadBytes { return true }
+        if own == bytes, !isTwiceFull { return true }
         sent(bytes, watch)
         return false
     }
@@ -157,31 +173,33 @@ package final class ServerState: Sendable {
     /// Counts bytes that wait in the channel.
     func queued(_ bytes: Int, _ watch: ConnectionWatch) {
         _ = watch.wait(bytes)
-        counts.withLock { $0.unread += bytes }
+        counts.withLock { $0.unread.take(bytes, watch.standing) }
     }
 
     func sent(_ bytes: Int, _ watch: ConnectionWatch) {
         watch.sent(bytes)
-        counts.withLock { $0.unread -= bytes }
+        counts.withLock { $0.unread.giveBack(bytes, watch.standing) }
     }
 
     /// Takes a place among those who follow something. Errors: `busy`.
     func subscribe(_ watch: ConnectionWatch) throws(RPCError) -> Subscription {
         guard watch.follow(atMost: limits.subscriptionsOfConnection) else {
-            throw Self.busy("this connection follows too much", limits.subscriptionsOfConnection)
+            let limit = limits.subscriptionsOfConnection
+            throw RPCError(
+                .busy, "this connection follows \(limit) jobs, as many as one may", ["limit": .integer(Int64(limit))])
         }
-        let isTaken = counts.withLock { counts in
-            guard counts.subscriptions < limits.subscriptions else { return false }
-            counts.subscriptions += 1
-            return true
+        let bound = counts.withLock { counts in
+            let bound = counts.subscriptions.bound(1, watch.standing, limits.subscriptions)
+            if bound == nil { counts.subscriptions.take(1, watch.standing) }
+            return bound
         }
-        guard isTaken else {
+        if let bound {
             watch.unfollow()
-            throw Self.busy("peers follow too much", limits.subscriptions)
+            throw Self.busy(bound, "jobs that are followed")
         }
         return Subscription { [self] in
             watch.unfollow()
-            counts.withLock { $0.subscriptions -= 1 }
+            counts.withLock { $0.subscriptions.giveBack(1, watch.standing) }
         }
     }
 

@@ -19,7 +19,9 @@ package enum Comparators {
     /// counts its length + 1. The set is closed under prefixes, hence a tree.
     ///
     /// - Returns: the estimate, and how many items it rests on: fewer than given where long repeats used up the steps.
-    package static func lempelZiv(_ items: UnsafeBufferPointer<Int32>) -> (value: Double, used: Int) {
+    package static func lempelZiv(
+        _ items: UnsafeBufferPointer<Int32>, checkStop: () throws -> Void = {}
+    ) rethrows -> (value: Double, used: Int) {
         // Node 0 is the root; edge (node, item) leads to node number + 1.
         // Each start adds one edge at most.
         var edges = PairTable(capacity: min(items.count, 1 << 22))
@@ -30,6 +32,7 @@ package enum Comparators {
             var node: Int32 = 0
             var place = start
             var isNew = false
+            if start & 0xfff == 0 { try checkStop() }
             while place < items.count, !isNew {
                 let edge = edges.number(node, items[place])
                 isNew = edge.isNew
@@ -46,7 +49,9 @@ package enum Comparators {
     }
 
     /// Size of the items as 4-byte big-endian numbers after zlib (level 6), over their size before.
-    package static func compressionRatio(_ items: UnsafeBufferPointer<Int32>, number: (Int32) -> UInt32) -> Double {
+    package static func compressionRatio(
+        _ items: UnsafeBufferPointer<Int32>, number: (Int32) -> UInt32, checkStop: () throws -> Void = {}
+    ) rethrows -> Double {
         guard !items.isEmpty else { return 0 }
         var stream = z_stream()
         guard
@@ -60,6 +65,7 @@ package enum Comparators {
         var compressed = 0
         var start = 0
         while start < items.count {
+            try checkStop()
             let count = min(pieceItems, items.count - start)
             for place in 0..<count { input[place] = number(items[start + place]).bigEndian }
             start += count

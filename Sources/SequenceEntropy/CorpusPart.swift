@@ -19,12 +19,12 @@ package struct CorpusPart {
     }
 
     /// The items of all users in a row.
-    func withItems<T>(_ body: (UnsafeBufferPointer<Int32>) -> T) -> T {
-        if interactionCount == corpus.interactionCount { return body(corpus.allItems) }
+    func withItems<T>(_ body: (UnsafeBufferPointer<Int32>) throws -> T) rethrows -> T {
+        if interactionCount == corpus.interactionCount { return try body(corpus.allItems) }
         var items: [Int32] = []
         items.reserveCapacity(interactionCount)
         for user in users { items.append(contentsOf: corpus.allItems[user]) }
-        return items.withUnsafeBufferPointer(body)
+        return try items.withUnsafeBufferPointer(body)
     }
 
     /// Training positions of these users' sequences, truncated to the most recent `maxLength`.

@@ -13,24 +13,27 @@ extension EntropyReport {
     ///     let report = try EntropyReport.measure(corpus, maxLength: 50)
     ///     print(report.pooled(m: 1)?.value ?? 0, report.effectiveTokens)
     ///
-    /// Errors: `EntropyError` for r >= 1 where item identifiers are not all integers.
+    /// Errors: `EntropyError` for r >= 1 where item identifiers are not all integers, and what `checkStop` throws, which is called all the
+    /// time.
     package static func measure(
-        _ corpus: Corpus, m: Int = 2, r: Double = 0.2, maxLength: Int = 50, userFraction: Double = 1
+        _ corpus: Corpus, m: Int = 2, r: Double = 0.2, maxLength: Int = 50, userFraction: Double = 1,
+        checkStop: () throws -> Void = {}
     ) throws -> EntropyReport {
         let part = CorpusPart(corpus, userFraction: userFraction)
         let numbers = itemNumbers(corpus)
         if r >= 1 { try requireNumbers(corpus, numbers, r) }
-        let pooled = PooledApEn.measure(upTo: longestContext, part)
-        let perUser = perUser(part, numbers: numbers, m: m, r: r, maxLength: maxLength)
+        let pooled = try PooledApEn.measure(upTo: longestContext, part, checkStop: checkStop)
+        let perUser = try perUser(part, numbers: numbers, m: m, r: r, maxLength: maxLength, checkStop: checkStop)
         let tokens = part.tokens(maxLength: maxLength)
         let written = numbers.flatMap { $0.allSatisfy { (0...Int64(UInt32.max)).contains($0) } ? $0 : nil }
         var notes = EntropyNotes.of(part, pooled: pooled, perUser: perUser, tokens: tokens)
-        let (shannon, lempelZiv, compression) = part.withItems { items in
+        let (shannon, lempelZiv, compression) = try part.withItems { items in
             (
-                Comparators.shannonBits(items, itemCount: corpus.itemCount), Comparators.lempelZiv(items),
-                Comparators.compressionRatio(items) { item in
-                    written.map { UInt32($0[Int(item)]) } ?? UInt32(item) + 1
-                }
+                Comparators.shannonBits(items, itemCount: corpus.itemCount),
+                try Comparators.lempelZiv(items, checkStop: checkStop),
+                try Comparators.compressionRatio(
+                    items, number: { item in written.map { UInt32($0[Int(item)]) } ?? UInt32(item) + 1 },
+                    checkStop: checkStop)
             )
         }
         if lempelZiv.used < part.interactionCount {
@@ -54,8 +57,9 @@ extension EntropyReport {
     ///
     /// - Parameter numbers: identifiers as integers, for r >= 1; item numbers are compared without.
     package static func perUser(
-        _ part: CorpusPart, numbers: [Int64]? = nil, m: Int, r: Double, maxLength: Int
-    ) -> PerUser {
+        _ part: CorpusPart, numbers: [Int64]? = nil, m: Int, r: Double, maxLength: Int,
+        checkStop: () throws -> Void = {}
+    ) rethrows -> PerUser {
         var apen = ApEn(m: m, r: r, itemCount: part.corpus.itemCount)
         let items = part.corpus.allItems
         let byEquality = r >= 0 && r < 1
@@ -63,6 +67,7 @@ extension EntropyReport {
         var tooShort = 0
         var sequence: [Int64] = []
         for user in part.users {
+            try checkStop()
             let recent = UnsafeBufferPointer(rebasing: items[user.suffix(maxLength)])
             let value: Double?
             if byEquality {
@@ -87,10 +92,10 @@ extension EntropyReport {
 
     static func requireNumbers(_ corpus: Corpus, _ numbers: [Int64]?, _ r: Double) throws(EntropyError) {
         guard numbers == nil else { return }
-        let name = (0..<corpus.itemCount).lazy.map { corpus.itemName($0) }.first { Int64($0) == nil } ?? ""
+        // Without an example: whoever may ask for an entropy may not see identifiers.
         throw EntropyError(
             description: "r: found \(r), which compares item identifiers as numbers, but not all of them are "
-                + "integers (such as \"\(name)\"); expected r less than 1")
+                + "integers; expected r less than 1")
     }
 }
 
@@ -102,13 +107,15 @@ extension EntropyMovement {
     /// Measures shorter histories and fewer users of a corpus.
     ///
     /// - Parameter maxLength: the L of the tokens of `byUserFraction`; among the lengths too.
-    /// Errors: `EntropyError` for r >= 1 where item identifiers are not all integers.
-    package static func measure(_ corpus: Corpus, m: Int, r: Double, maxLength: Int) throws -> EntropyMovement {
+    /// Errors: `EntropyError` for r >= 1 where item identifiers are not all integers, and what `checkStop` throws.
+    package static func measure(
+        _ corpus: Corpus, m: Int, r: Double, maxLength: Int, checkStop: () throws -> Void = {}
+    ) throws -> EntropyMovement {
         let numbers = r >= 1 ? EntropyReport.itemNumbers(corpus) : nil
         if r >= 1 { try EntropyReport.requireNumbers(corpus, numbers, r) }
-        func point(_ fraction: Double, history: Int, _ length: Int) -> EntropyPoint {
+        func point(_ fraction: Double, history: Int, _ length: Int) throws -> EntropyPoint {
             let part = CorpusPart(corpus, userFraction: fraction, maxLength: history)
-            let pooled = PooledApEn.measure(upTo: 1, part)[1]
+            let pooled = try PooledApEn.measure(upTo: 1, part, checkStop: checkStop)[1]
             // Targets are cut off the whole sequences, as training does, and only then the most recent positions are taken.
             let whole = history == .max ? part : CorpusPart(corpus, userFraction: fraction)
             let tokens = whole.tokens(maxLength: length)
@@ -116,7 +123,9 @@ extension EntropyMovement {
                 userFraction: fraction, maxLength: length, users: part.users.count,
                 interactions: part.interactionCount, tokens: tokens, pooledApEn: pooled.value,
                 biasCorrected: pooled.biasCorrected, singletonShare: pooled.singletonShare,
-                perUserApEn: EntropyReport.perUser(part, numbers: numbers, m: m, r: r, maxLength: length).mean,
+                perUserApEn: try EntropyReport.perUser(
+                    part, numbers: numbers, m: m, r: r, maxLength: length, checkStop: checkStop
+                ).mean,
                 effectiveTokens: EntropyReport.effectiveTokens(tokens, pooled.value))
         }
         let longest = (0..<corpus.userCount).lazy.map { corpus.length(of: $0) }.max() ?? 0
@@ -124,7 +133,7 @@ extension EntropyMovement {
         // The first length that holds every sequence whole says what longer ones would.
         let enough = candidates.firstIndex { $0 >= longest } ?? candidates.count - 1
         return EntropyMovement(
-            byMaxLength: candidates[...enough].map { point(1, history: $0, $0) },
-            byUserFraction: fractions.map { point($0, history: .max, maxLength) }.filter { $0.users > 0 })
+            byMaxLength: try candidates[...enough].map { try point(1, history: $0, $0) },
+            byUserFraction: try fractions.map { try point($0, history: .max, maxLength) }.filter { $0.users > 0 })
     }
 }

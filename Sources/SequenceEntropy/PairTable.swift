@@ -1,12 +1,17 @@
+internal import Domain
+
 /// Numbers for pairs (a, b) of small integers in order of first appearance, by open addressing.
 struct PairTable {
     private var keys: [UInt64]
     private var values: [Int32]
     private(set) var count = 0
 
+    private let hash: SeededHash
+
     private static let free = UInt64.max
 
-    init(capacity: Int) {
+    init(capacity: Int, hash: SeededHash = .process) {
+        self.hash = hash
         var size = 64
         while size < capacity * 2 { size *= 2 }
         keys = [UInt64](repeating: Self.free, count: size)
@@ -17,7 +22,7 @@ struct PairTable {
     mutating func number(_ a: Int32, _ b: Int32) -> (number: Int32, isNew: Bool) {
         let key = UInt64(UInt32(bitPattern: a)) << 32 | UInt64(UInt32(bitPattern: b))
         let mask = keys.count - 1
-        var slot = Int(truncatingIfNeeded: (key &* 0x9e37_79b9_7f4a_7c15) >> 20) & mask
+        var slot = Int(truncatingIfNeeded: hash.hash(key)) & mask
         while keys[slot] != Self.free {
             if keys[slot] == key { return (values[slot], false) }
             slot = (slot + 1) & mask
@@ -40,7 +45,7 @@ struct PairTable {
         values = [Int32](repeating: 0, count: oldKeys.count * 2)
         let mask = keys.count - 1
         for (key, value) in zip(oldKeys, oldValues) where key != Self.free {
-            var slot = Int(truncatingIfNeeded: (key &* 0x9e37_79b9_7f4a_7c15) >> 20) & mask
+            var slot = Int(truncatingIfNeeded: hash.hash(key)) & mask
             while keys[slot] != Self.free { slot = (slot + 1) & mask }
             keys[slot] = key
             values[slot] = value

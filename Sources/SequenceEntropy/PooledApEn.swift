@@ -17,17 +17,23 @@ package struct PooledApEn {
     ///
     /// - Parameter items: the items of all users, as numbers below `itemCount`; fewer than 2^31.
     /// - Parameter users: where each user's items lie, ascending; what lies between is left out.
+    /// - Parameter checkStop: called every some thousand positions; what it throws ends the work.
     package static func measure(
-        upTo longest: Int, items: UnsafeBufferPointer<Int32>, itemCount: Int, users: some Sequence<Range<Int>>
-    ) -> [EntropyReport.Pooled] {
+        upTo longest: Int, items: UnsafeBufferPointer<Int32>, itemCount: Int, users: some Sequence<Range<Int>>,
+        checkStop: () throws -> Void = {}
+    ) rethrows -> [EntropyReport.Pooled] {
         precondition(items.count < 1 << 31, "positions are numbered with 32 bits")
         var refinement = Refinement(items: items, itemCount: itemCount, users: Array(users))
-        return (0...longest).map { refinement.next(last: $0 == longest) }
+        return try (0...longest).map { try refinement.next(last: $0 == longest, checkStop) }
     }
 
     /// Of some users of a corpus.
-    package static func measure(upTo longest: Int, _ part: CorpusPart) -> [EntropyReport.Pooled] {
-        measure(upTo: longest, items: part.corpus.allItems, itemCount: part.corpus.itemCount, users: part.users)
+    package static func measure(
+        upTo longest: Int, _ part: CorpusPart, checkStop: () throws -> Void = {}
+    ) rethrows -> [EntropyReport.Pooled] {
+        try measure(
+            upTo: longest, items: part.corpus.allItems, itemCount: part.corpus.itemCount, users: part.users,
+            checkStop: checkStop)
     }
 }
 
@@ -71,7 +77,8 @@ private struct Refinement {
     }
 
     /// Measures for the present m and goes on to the next, unless it was the last.
-    mutating func next(last: Bool) -> EntropyReport.Pooled {
+    mutating func next(last: Bool, _ checkStop: () throws -> Void) rethrows -> EntropyReport.Pooled {
+        try checkStop()
         var contexts = CountHistogram()
         var pairs = CountHistogram()
         let n = users.reduce(0) { $0 + max(0, $1.count - m) }
@@ -83,7 +90,7 @@ private struct Refinement {
             let alone = n - positions.count
             contexts.add(1, times: alone)
             pairs.add(1, times: alone)
-            refine(&pairs, last: last)
+            try refine(&pairs, last: last, checkStop)
         }
         defer { m += 1 }
         guard n > 0 else { return EntropyReport.Pooled(m: m, value: 0, biasCorrected: 0, singletonShare: 0) }
@@ -133,13 +140,20 @@ private struct Refinement {
     }
 
     /// Cuts every group by the next item. Positions are rewritten in place: what is left of a group is never longer.
-    private mutating func refine(_ pairs: inout CountHistogram, last: Bool) {
+    private mutating func refine(
+        _ pairs: inout CountHistogram, last: Bool, _ checkStop: () throws -> Void
+    ) rethrows {
         var counter = NextItems(itemCount: itemCount, largest: Int(groups.max() ?? 0))
         var (read, written) = (0, 0)
         var next: [UInt32] = []
-        positions.withUnsafeMutableBufferPointer { positions in
-            ends.withUnsafeBufferPointer { ends in
+        var checked = 0
+        try positions.withUnsafeMutableBufferPointer { positions in
+            try ends.withUnsafeBufferPointer { ends in
                 for size in groups {
+                    if read - checked > 1 << 16 {
+                        checked = read
+                        try checkStop()
+                    }
                     counter.count(positions[read..<read + Int(size)], items, ends)
                     read += Int(size)
                     counter.addCounts(to: &pairs)

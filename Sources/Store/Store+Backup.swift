@@ -57,9 +57,11 @@ extension Store {
             try destination.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA journal_mode = DELETE") }
             try destination.close()
             let descriptor = open(partial, O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0, fsync(descriptor) == 0, Glibc.close(descriptor) == 0, rename(partial, path) == 0
-            else {
-                let code = errno
+            let isSafe = descriptor >= 0 && fsync(descriptor) == 0
+            var code = errno
+            if descriptor >= 0 { Glibc.close(descriptor) }
+            guard isSafe, rename(partial, path) == 0 else {
+                if isSafe { code = errno }
                 throw StoreError(
                     "back the database up", "\(path): \(String(cString: strerror(code)))",
                     kind: code == ENOSPC || code == EDQUOT ? .noSpace : .failed)

@@ -16,6 +16,7 @@ internal import Foundation
 package final class Store: Sendable {
     private let pool: DatabasePool
     private let path: String
+    private let place: DatabasePlace
     /// Set before the connections are closed: SQLite does not forgive the use of a closed one.
     private let isClosed = Mutex(false)
     private let changes = Mutex(Changes())
@@ -41,6 +42,7 @@ package final class Store: Sendable {
     /// - Parameter working: called now and then while an older database is kept and changed, which takes its time.
     package init(path: String, working: @escaping @Sendable () -> Void = {}) throws(StoreError) {
         self.path = path
+        place = DatabasePlace(path)
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
         configuration.qos = .default
@@ -56,6 +58,7 @@ package final class Store: Sendable {
             schema = try pool.read { db in try migrator.completedMigrations(db).last ?? "" }
             // GRDB's WAL set-up leaves the writer at NORMAL, which may lose the last commits in a power cut.
             try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+            place.remember()
         } catch {
             throw StoreError.wrap("open \(path)", error, path: path)
         }
@@ -87,6 +90,7 @@ package final class Store: Sendable {
     /// refuses is an answer.
     package func takeTurn() async throws(StoreError) {
         _ = try await read("ask the database") { db in try Int.fetchOne(db, sql: "SELECT 1") }
+        try await run("look for the database") { [place] in try place.check() }
         do {
             try await run("take the database's lock") { [pool] in
                 try pool.writeWithoutTransaction { db in try db.inTransaction(.immediate) { .rollback } }
@@ -173,6 +177,7 @@ package final class Store: Sendable {
                 writes.add(1, ordering: .sequentiallyConsistent)
                 note(change)
             }
+            try place.check()
             return try pool.write(body)
         }
     }

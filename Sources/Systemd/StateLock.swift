@@ -16,10 +16,16 @@ package struct StateLock: ~Copyable {
     /// Takes the lock. Errors: `StateLockError` with the holder's pid.
     package init(directory: String) throws {
         let path = directory + "/plawd.lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        // Neither what a link leads to nor a pipe is written to, and none holds the opening up.
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o600)
         guard descriptor >= 0 else {
-            throw StateLockError(
-                path: path, pid: 0, reason: "\(path): cannot be opened: \(String(cString: strerror(errno)))")
+            let reason = errno == ELOOP ? "is a symbolic link, expected a file" : String(cString: strerror(errno))
+            throw StateLockError(path: path, pid: 0, reason: "\(path): cannot be opened: \(reason)")
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            throw StateLockError(path: path, pid: 0, reason: "\(path): is no regular file, and one is needed there")
         }
         var pid = Self.take(descriptor)
         // A worker that a dead daemon was just starting holds the lock until it runs, which is a matter of milliseconds.
@@ -33,6 +39,8 @@ package struct StateLock: ~Copyable {
                 path: path, pid: pid,
                 reason: "\(directory): another plawd (pid \(pid)) works in this state directory")
         }
+        // The last member is set here: from now on its deinit closes the descriptor, and nothing below may fail.
+        self.descriptor = descriptor
         ftruncate(descriptor, 0)
         let text = "\(getpid())\n"
         _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }

@@ -20,6 +20,20 @@ package struct TrialDirectory: Sendable {
     package var ranksPath: String { path + "/ranks.bin" }
     package var resultPath: String { path + "/result.json" }
 
+    /// The corpus of a trial. A state directory may have been moved since an older daemon wrote where it was.
+    package func corpusPath(_ spec: TrialSpec) -> String {
+        if !spec.corpus.hasPrefix("/") { return path + "/" + spec.corpus }
+        if access(spec.corpus, F_OK) == 0 { return spec.corpus }
+        return path + "/" + Self.corpusReference(spec.corpus)
+    }
+
+    /// How a trial of a state directory names a corpus there.
+    ///
+    /// - Parameter path: the name of the file, or any path of it.
+    package static func corpusReference(_ path: String) -> String {
+        "../../corpora/" + (path.split(separator: "/").last.map(String.init) ?? "")
+    }
+
     /// Errors: `TrialFileError`.
     package func readSpec() throws -> TrialSpec { try decode(TrialSpec.self, specPath) }
     package func writeSpec(_ spec: TrialSpec) throws { try encode(spec, specPath) }
@@ -77,11 +91,16 @@ package struct TrialFileError: Error, Sendable, CustomStringConvertible {
 
 /// The content of a file. Errors: `TrialFileError` with the system's words.
 package func readFile(_ path: String) throws -> Data {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // A pipe without a writer must not hold whoever opens it, and what has no end is not read.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else {
         throw TrialFileError(file: path, "cannot be read: \(String(cString: strerror(errno)))")
     }
     defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        throw TrialFileError(file: path, "is no regular file, and one is needed there")
+    }
     var data = Data()
     var piece = [UInt8](repeating: 0, count: 65_536)
     while true {

@@ -2,8 +2,10 @@ package import Domain
 
 /// What a worker is asked to train: written once as `spec.json` into the trial's directory.
 package struct TrialSpec: Codable, Sendable, Hashable {
-    /// Path of the corpus file.
+    /// Path of the corpus file, from the trial's directory where it does not begin with `/`.
     package var corpus: String
+    /// Content hash of the corpus; nil in specs of older daemons.
+    package var corpusHash: String?
     package var configuration: Configuration
     package var options: TrainingOptions
     package var seed: UInt64
@@ -21,12 +23,14 @@ package struct TrialSpec: Codable, Sendable, Hashable {
     package var mostHeads: Int?
 
     package init(
-        corpus: String, configuration: Configuration, options: TrainingOptions, seed: UInt64, threads: Int = 1,
+        corpus: String, corpusHash: String? = nil, configuration: Configuration, options: TrainingOptions, seed: UInt64,
+        threads: Int = 1,
         userFraction: Double = 1, mask: CandidateMask, maxSeconds: Double? = nil, checkpointSeconds: Double = 10,
         sampledRanking: Int? = nil, mostHeads: Int? = nil
     ) {
         self.mostHeads = mostHeads
         self.corpus = corpus
+        self.corpusHash = corpusHash
         self.configuration = configuration
         self.options = options
         self.seed = seed

@@ -26,7 +26,7 @@ struct EntropyBench: ParsableCommand {
         []
 
     func run() throws {
-        guard let data else { return generated() }
+        guard let data else { return try generated() }
         let path = FileManager.default.temporaryDirectory.path + "/entropy-bench-\(getpid()).corpus"
         defer { unlink(path) }
         _ = try InteractionReader(path: data, options: ReadOptions()).buildCorpus(at: path)
@@ -55,8 +55,8 @@ struct EntropyBench: ParsableCommand {
         else { throw ValidationError("--per-user: found \(setting), expected m,r,L such as 2,0.2,50") }
         let part = CorpusPart(corpus)
         let numbers = EntropyReport.itemNumbers(corpus)
-        measure("per-user, m = \(m), r = \(parts[1]), L = \(length)", corpus.interactionCount) {
-            [EntropyReport.perUser(part, numbers: numbers, m: m, r: parts[1], maxLength: length).mean]
+        try measure("per-user, m = \(m), r = \(parts[1]), L = \(length)", corpus.interactionCount) {
+            [try EntropyReport.perUser(part, numbers: numbers, m: m, r: parts[1], maxLength: length).mean]
         }
     }
 
@@ -78,16 +78,18 @@ struct EntropyBench: ParsableCommand {
             let report = try EntropyReport.measure(corpus)
             return report.pooledApEn.map(\.value) + [report.perUserApEn.mean, report.shannonBits, report.lempelZiv]
         }
-        measure("pooled, m = 0 to 8", n) { PooledApEn.measure(upTo: 8, part).map(\.value) }
-        measure("per-user, m = 2, r = 0.2", n) { [EntropyReport.perUser(part, m: 2, r: 0.2, maxLength: 50).mean] }
+        try measure("pooled, m = 0 to 8", n) { try PooledApEn.measure(upTo: 8, part).map(\.value) }
+        try measure("per-user, m = 2, r = 0.2", n) {
+            [try EntropyReport.perUser(part, m: 2, r: 0.2, maxLength: 50).mean]
+        }
         try measure("movement", n) {
             try EntropyMovement.measure(corpus, m: 2, r: 0.2, maxLength: 50).byUserFraction.map(\.pooledApEn)
         }
-        measure("Lempel-Ziv", n) { [Comparators.lempelZiv(corpus.allItems).value] }
+        try measure("Lempel-Ziv", n) { [try Comparators.lempelZiv(corpus.allItems).value] }
     }
 
     /// Users of 50 interactions who stay in one of many groups of 50 items four times in five.
-    private func generated() {
+    private func generated() throws {
         var state: UInt64 = 1
         func random(_ limit: Int) -> Int {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -100,10 +102,10 @@ struct EntropyBench: ParsableCommand {
             return Int32(random(5) == 0 ? random(items) : min(items - 1, group * 50 + random(50)))
         }
         let before = peakBytes()
-        all.withUnsafeBufferPointer { all in
-            measure("pooled, m = \(m)", all.count, before) {
+        try all.withUnsafeBufferPointer { all in
+            try measure("pooled, m = \(m)", all.count, before) {
                 let users = stride(from: 0, to: all.count, by: 50).lazy.map { $0..<min($0 + 50, all.count) }
-                return PooledApEn.measure(upTo: m, items: all, itemCount: items, users: users).map(\.value)
+                return try PooledApEn.measure(upTo: m, items: all, itemCount: items, users: users).map(\.value)
             }
         }
     }

@@ -34,7 +34,8 @@ struct Run: ParsableCommand {
         let spec = try files.readSpec()
         let progressFile = fopen(files.progressPath, "a")
         defer { if let progressFile { fclose(progressFile) } }
-        let corpus = try Corpus(path: spec.corpus)
+        let corpus = try Corpus(path: files.corpusPath(spec))
+        try corpus.verify(spec.corpusHash, shouldStop: { stopRequested != 0 })
         if worker.parent != nil {
             try MemoryLimit(
                 spec, corpus, most: mostMemory, checkpoint: files.checkpointPath

@@ -70,6 +70,7 @@ struct Plawd: AsyncParsableCommand {
             stateDirectory.hasPrefix("/")
             ? stateDirectory : FileManager.default.currentDirectoryPath + "/" + stateDirectory
         try StateLayout.makeFolder(state)
+        try StateLayout.refuseShared(state)
         let lock = try StateLock(directory: state)
         let daemon = try await Daemon(
             Daemon.Settings(
@@ -89,10 +90,23 @@ struct Plawd: AsyncParsableCommand {
                     continue
                 }
                 logger.notice("stopping", metadata: ["signal": "\(signal)"])
+                Self.endInAnyCase()
                 return
             }
         }
         _ = consume lock
+    }
+
+    /// A stop takes ten seconds at most, whatever the daemon is doing: what was acknowledged is in the database, and workers end with
+    /// their daemon and go on from their checkpoints. The kernel's alarm needs no thread that something might hold.
+    private static func endInAnyCase() {
+        signal(SIGALRM) { _ in
+            let words: StaticString = "<3>plawd: work did not end within 9 s of the signal to stop, and was given up\n"
+            // Safe: the text lives as long as the program, and both calls may be made in a handler.
+            _ = write(STDERR_FILENO, words.utf8Start, words.utf8CodeUnitCount)
+            _exit(1)
+        }
+        alarm(9)
     }
 
     private func readConfiguration() throws -> DaemonConfiguration {

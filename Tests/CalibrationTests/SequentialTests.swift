@@ -15,7 +15,7 @@ import Trials
         SequentialPlan(
             settings: try CalibrationSettings(
                 CalibrationParams(name: "books"), trained: trainedFacts, mask: .full, availableWorkers: 2),
-            corpus: "/nowhere", start: [DesignTrial(layers: 1, dim: 16, seed: 3)])
+            start: [DesignTrial(layers: 1, dim: 16, seed: 3)])
     }
 
     private static func outlook(_ regret: Double, isReached: Bool = false, halving: Double? = nil) -> CalibrationOutlook

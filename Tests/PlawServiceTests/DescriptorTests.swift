@@ -18,14 +18,14 @@ private func number(_ value: JSONValue) -> Double? {
     @Test("the connections served are what the limit of open files leaves, and the usual number where it leaves more")
     func limits() throws {
         func served(_ descriptors: Int, workers: Int = 2, loops: Int = 2) throws -> Int {
-            try ServerLimits(descriptors: descriptors, workers: workers, loops: loops).connections
+            try ServerLimits(descriptors: descriptors, workers: workers, loops: loops).connections.total
         }
         #expect(try served(20_480) == 16_384)
         #expect(try served(1 << 30) == 16_384)
         #expect(try served(1_024) == 768)
         #expect(try served(160) == 72)
         #expect(try served(2_048, workers: 64, loops: 64) == 2_048 - (64 + 512 + 256))
-        #expect(try ServerLimits(descriptors: 1_024, workers: 2, loops: 2).connectionsOfUser == 576)
+        #expect(try ServerLimits(descriptors: 1_024, workers: 2, loops: 2).connections.readers == 576)
         let refusal = #expect(throws: TooFewDescriptors.self) { try served(103) }
         #expect(
             refusal?.description

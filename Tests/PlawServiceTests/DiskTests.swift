@@ -27,7 +27,7 @@ import Trials
         try await withTemporaryFolder { folder in
             let state = folder + "/state"
             try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
-            try #require(mount("tmpfs", state, "tmpfs", 0, "size=" + size) == 0)
+            try #require(mount("tmpfs", state, "tmpfs", 0, "mode=0700,size=" + size) == 0)
             // MNT_DETACH: a program that is just ending may hold it.
             defer { umount2(state, 2) }
             try await body(folder)

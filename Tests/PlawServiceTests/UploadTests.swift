@@ -1,11 +1,14 @@
 import Foundation
 import PlawProtocol
 import PlawTesting
+import PlawTransport
 import Testing
 
 @testable import PlawService
 
 @Suite struct UploadTests {
+    private static let owner = Standing(uid: 0, rank: .owner)
+
     private static func refusal(_ body: () async throws -> Void) async -> ErrorCode? {
         do {
             try await body()
@@ -24,7 +27,10 @@ import Testing
                 folder: folder, maximumBytes: { 1 << 20 }, space: DiskSpace(root: folder, maximum: { nil }),
                 patience: .seconds(2), longest: .seconds(6))
             let piece = Data("1 2 3\n".utf8).base64EncodedString()
-            let (left, kept) = (try await uploads.begin().uploadId, try await uploads.begin().uploadId)
+            let (left, kept) = (
+                try await uploads.begin(by: Self.owner, on: 1).uploadId,
+                try await uploads.begin(by: Self.owner, on: 1).uploadId
+            )
             let begun = ContinuousClock.now
             _ = try await uploads.append(left, offset: 0, data: piece)
             var received = 0
@@ -60,7 +66,9 @@ import Testing
                 space: DiskSpace(root: folder, maximum: { 5 << 20 }))
             let piece = Data(repeating: 65, count: 1 << 20).base64EncodedString()
             var ids: [String] = []
-            for _ in 0..<Uploads.maximumOpen { ids.append(try await uploads.begin().uploadId) }
+            for _ in 0..<Uploads.maximumOpen.total {
+                ids.append(try await uploads.begin(by: Self.owner, on: 1).uploadId)
+            }
             let refusals = await withTaskGroup(of: RPCError?.self) { group in
                 for id in ids {
                     group.addTask {
@@ -86,7 +94,7 @@ import Testing
             let kept = try FileManager.default.contentsOfDirectory(atPath: folder + "/uploads")
             #expect(kept.count == 4)
             await uploads.discard(kept[0])
-            let next = try await uploads.begin().uploadId
+            let next = try await uploads.begin(by: Self.owner, on: 1).uploadId
             #expect(try await uploads.append(next, offset: 0, data: piece).received == 1 << 20)
         }
     }
@@ -97,11 +105,34 @@ import Testing
             let uploads = Uploads(
                 folder: folder, maximumBytes: { 1 << 20 }, space: DiskSpace(root: folder, maximum: { nil }),
                 patience: .seconds(3), longest: .seconds(60))
-            for _ in 0..<Uploads.maximumOpen { _ = try await uploads.begin() }
-            #expect(await Self.refusal { _ = try await uploads.begin() } == .busy)
+            for _ in 0..<Uploads.maximumOpen.total { _ = try await uploads.begin(by: Self.owner, on: 1) }
+            #expect(await Self.refusal { _ = try await uploads.begin(by: Self.owner, on: 1) } == .busy)
             try await Task.sleep(for: .seconds(3.5))
-            #expect(await Self.refusal { _ = try await uploads.begin() } == nil)
+            #expect(await Self.refusal { _ = try await uploads.begin(by: Self.owner, on: 1) } == nil)
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 1)
+        }
+    }
+
+    @Test("one user's uploads leave room for another's, and those of a connection go with it")
+    func shares() async throws {
+        try await withTemporaryFolder { folder in
+            let uploads = Uploads(
+                folder: folder, maximumBytes: { 1 << 20 }, space: DiskSpace(root: folder, maximum: { nil }))
+            let (one, other) = (Standing(uid: 1, rank: .writer), Standing(uid: 2, rank: .writer))
+            var taken = 0
+            while await Self.refusal({ _ = try await uploads.begin(by: one, on: UInt64(taken % 2)) }) == nil {
+                taken += 1
+            }
+            #expect(taken == 12)
+            for _ in 0..<3 { _ = try await uploads.begin(by: other, on: 7) }
+            #expect(await Self.refusal { _ = try await uploads.begin(by: other, on: 7) } == .busy)
+            // Root always finds one.
+            let own = try await uploads.begin(by: Self.owner, on: 8).uploadId
+            await uploads.discard(of: 0)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 10)
+            for _ in 0..<6 { _ = try await uploads.begin(by: one, on: 9) }
+            #expect(try await uploads.giveUp(own) == 0)
+            #expect(await Self.refusal { _ = try await uploads.giveUp(own) } == .uploadUnknown)
         }
     }
 }

@@ -134,7 +134,7 @@ import Testing
     @Test("a connection is served, or refused in words, however soon its turn comes after it is accepted")
     func soon() async throws {
         var limits = ServerLimits()
-        limits.connections = 8
+        limits.connections = Quota(8)
         try await withServer(limits: limits) { socket, server in
             let kept = try (0..<4).map { _ in try RawConnection(path: socket) }
             defer { kept.forEach { $0.close() } }
@@ -163,8 +163,8 @@ import Testing
     @Test("connections over the limit of all, and of one user, are told so and closed", arguments: [true, false])
     func connections(ofUser: Bool) async throws {
         var limits = ServerLimits()
-        if ofUser { limits.connectionsOfUser = 3 } else { limits.connections = 3 }
-        try await withServer(limits: limits) { socket, server in
+        limits.connections = Quota(ofUser ? 12 : 3)
+        try await withServer(access: ofUser ? .read : .write, limits: limits) { socket, server in
             let served = try (0..<3).map { _ in try RawConnection(path: socket) }
             // The first is closed below, and once: its number may belong to another by then.
             defer { served.dropFirst().forEach { $0.close() } }
@@ -177,7 +177,7 @@ import Testing
                 refused?["error"]?["message"]?.stringValue
                     == (ofUser
                         ? "user \(getuid()) has 3 connections, at most 3 are served at once"
-                        : "3 connections are open, at most 3 are served at once"))
+                        : "all peers together have 3 connections, at most 3 are served at once"))
             #expect(try await fourth.receive() == nil)
             // A place that becomes free is given again.
             served[0].close()
@@ -193,7 +193,7 @@ import Testing
     @Test("requests over the limit of all are refused, and taken when others have ended")
     func requests() async throws {
         var limits = ServerLimits()
-        limits.requests = 2
+        limits.requests = Quota(2)
         try await withServer(limits: limits) { socket, server in
             let (busy, other) = (try RawConnection(path: socket), try RawConnection(path: socket))
             defer {
@@ -214,7 +214,7 @@ import Testing
     func subscriptions() async throws {
         var limits = ServerLimits()
         limits.subscriptionsOfConnection = 2
-        limits.subscriptions = 3
+        limits.subscriptions = Quota(3)
         // A follower that is not read holds its place.
         @Sendable func follow(_ id: Int) -> String {
             #"{"jsonrpc":"2.0","id":\#(id),"method":"test.follow","params":{"count":1000,"bytes":100000}}"#
@@ -227,7 +227,9 @@ import Testing
             let third = try RawConnection(path: socket)
             defer { third.close() }
             let refused = try await third.exchange(follow(1))
-            #expect(refused?["error"]?["message"]?.stringValue == "peers follow too much, at most 3 are served at once")
+            #expect(
+                refused?["error"]?["message"]?.stringValue
+                    == "all peers together have 3 jobs that are followed, at most 3 are served at once")
             peers[0].close()
             #expect(await waitUntil { server.state.counters["subscriptions"] ?? 9 <= 2 })
             #expect(try await third.exchange(follow(1))?["result"] == .bool(true))
@@ -286,7 +288,7 @@ import Testing
     @Test("peers that ask for much and read nothing are ended when they leave too much together")
     func unreadTogether() async throws {
         var limits = ServerLimits()
-        limits.unreadBytes = 4 << 20
+        limits.unreadBytes = Quota(4 << 20)
         try await withServer(limits: limits) { socket, server in
             let slow = try RawConnection(path: socket)
             defer { slow.close() }
@@ -306,8 +308,8 @@ import Testing
     @Test("frames wait for memory that others hold, and come when it is given back")
     func memory() async throws {
         var limits = ServerLimits()
-        limits.frameBytes = 1 << 20
-        limits.frameBytesOfUser = 1 << 20
+        limits.frameBytes = Quota(1 << 20)
+        limits.firstFrameBytes = 0
         try await withServer(limits: limits) { socket, _ in
             let holder = try RawConnection(path: socket)
             try await holder.send(bytes: RawConnection.header(900_000) + [UInt8](repeating: 32, count: 1_000))

@@ -34,13 +34,13 @@ import Testing
     }
 
     @Test("pooled ApEn (m = 1) approaches the entropy rate of the source, from below, and its correction comes closer")
-    func estimator() {
+    func estimator() throws {
         var previous = Double.infinity
         for users in [500, 5_000, 50_000] {
             let source = SyntheticInteractions(users: users, items: 60, meanLength: 20, clusters: 6, seed: 7)
             var sequences: [[Int32]] = []
             source.forEachUser { _, items in sequences.append(items.map { Int32($0) }) }
-            let pooled = pooled(sequences, m: 1)
+            let pooled = try pooled(sequences, m: 1)
             let error = abs(pooled.value - source.entropyRate)
             #expect(error < previous)
             #expect(abs(pooled.biasCorrected - source.entropyRate) < error)

@@ -6,6 +6,7 @@ package enum CalibrationPlan: RPCMethod {
     package typealias Result = CalibrationPlanResult
     package static let name = "calibration.plan"
     package static let access = Access.write
+    package static let effort = Effort.long
     package static let ordering = Ordering.concurrent
 }
 

@@ -4,6 +4,7 @@ package enum CalibrationStart: RPCMethod {
     package typealias Result = CalibrationStartResult
     package static let name = "calibration.start"
     package static let access = Access.write
+    package static let effort = Effort.long
     package static let ordering = Ordering.concurrent
 }
 

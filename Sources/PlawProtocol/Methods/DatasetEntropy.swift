@@ -6,6 +6,7 @@ package enum DatasetEntropy: RPCMethod {
     package typealias Result = DatasetEntropyResult
     package static let name = "dataset.entropy"
     package static let access = Access.read
+    package static let effort = Effort.long
     package static let ordering = Ordering.concurrent
 }
 

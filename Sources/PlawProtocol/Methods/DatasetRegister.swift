@@ -6,6 +6,7 @@ package enum DatasetRegister: RPCMethod {
     package typealias Result = DatasetRegisterResult
     package static let name = "dataset.register"
     package static let access = Access.write
+    package static let effort = Effort.long
     package static let ordering = Ordering.exclusive
 }
 

@@ -10,7 +10,7 @@ package enum DatasetUpload: RPCMethod {
 /// One piece of a file.
 package struct DatasetUploadParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case uploadId, offset, data
+        case uploadId, offset, data, name, discard
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -21,7 +21,16 @@ package struct DatasetUploadParams: RPCParams, Hashable {
     /// The piece, base64, at most 2 MiB before encoding.
     package var data: String?
 
-    package init(uploadId: String? = nil, offset: Int? = nil, data: String? = nil) {
+    /// To begin: the name that a dataset is to get from it, refused here already where it cannot be had.
+    package var name: String?
+    /// True gives the upload up.
+    package var discard: Bool?
+
+    package init(
+        uploadId: String? = nil, offset: Int? = nil, data: String? = nil, name: String? = nil, discard: Bool? = nil
+    ) {
+        self.name = name
+        self.discard = discard
         self.uploadId = uploadId
         self.offset = offset
         self.data = data

@@ -4,5 +4,6 @@ package enum JobCancel: RPCMethod {
     package typealias Result = Job
     package static let name = "job.cancel"
     package static let access = Access.write
+    package static let isUrgent = true
     package static let ordering = Ordering.concurrent
 }

@@ -5,7 +5,7 @@ package enum JobWait: RPCMethod {
     package static let name = "job.wait"
     package static let access = Access.read
     package static let ordering = Ordering.concurrent
-    package static let waits = true
+    package static let effort = Effort.waiting
 }
 
 /// Which job.

@@ -6,6 +6,7 @@ package enum LawFitMethod: RPCMethod {
     package typealias Result = LawListResult
     package static let name = "law.fit"
     package static let access = Access.write
+    package static let effort = Effort.long
     package static let ordering = Ordering.exclusive
 }
 

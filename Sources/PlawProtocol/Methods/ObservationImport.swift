@@ -6,6 +6,7 @@ package enum ObservationImport: RPCMethod {
     package typealias Result = ObservationImportResult
     package static let name = "observation.import"
     package static let access = Access.write
+    package static let effort = Effort.long
     package static let ordering = Ordering.exclusive
 }
 

@@ -6,6 +6,7 @@ package enum ReportRender: RPCMethod {
     package typealias Result = ReportRenderResult
     package static let name = "report.render"
     package static let access = Access.read
+    package static let effort = Effort.long
     package static let ordering = Ordering.concurrent
 }
 

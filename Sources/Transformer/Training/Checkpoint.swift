@@ -49,6 +49,7 @@ package enum Checkpoint {
         spec.maxSeconds = nil
         spec.checkpointSeconds = 0
         spec.corpus = ""
+        spec.corpusHash = nil
         spec.threads = 1
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys

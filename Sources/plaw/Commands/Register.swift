@@ -45,7 +45,7 @@ struct Register: AsyncParsableCommand {
                 options: ReadOptions(columns: columns?.values, kCore: kCore, deduplicate: deduplicate), mask: mask,
                 maxLength: maxLength)
             if let source {
-                params.uploadId = try await source.send(to: client)
+                params.uploadId = try await source.send(to: client, for: name)
             } else {
                 params.path = absolute(file)
             }

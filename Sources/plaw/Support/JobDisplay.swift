@@ -70,6 +70,8 @@ struct JobDisplay {
             "[\(bar)] \(ended) of \(job.trialCount) trials, \(Format.seconds(job.activeSeconds))\(left)"
         ]
         if job.state == .queued { lines[0] = "waiting for the job before" }
+        // Of one that goes on: what keeps it.
+        if let message = job.message { lines.append(message) }
         for trial in job.trials ?? [] where trial.state == .running {
             var line = "  trial \(trial.index)/\(job.trialCount)  \(Format.shape(trial.configuration))"
             if let p = trial.progress {

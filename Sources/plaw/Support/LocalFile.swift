@@ -55,8 +55,10 @@ struct LocalFile: Sendable {
     func close() { Glibc.close(descriptor) }
 
     /// Sends the bytes and returns the upload they form.
-    func send(to client: PlawClient) async throws -> String {
-        let id = try await client.call(DatasetUpload.self, DatasetUploadParams()).uploadId
+    ///
+    /// - Parameter name: what a dataset made of them is to be called; one that cannot be had is refused before the first byte.
+    func send(to client: PlawClient, for name: String? = nil) async throws -> String {
+        let id = try await client.call(DatasetUpload.self, DatasetUploadParams(name: name)).uploadId
         var sent = 0
         var bytes = [UInt8](repeating: 0, count: Self.piece)
         while true {

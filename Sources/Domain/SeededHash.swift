@@ -1,0 +1,39 @@
+/// Hashes for tables of this project's own, seeded anew in each process: what a file holds cannot be made to fall on the same places,
+/// since whoever wrote it does not know the seeds. Results must not depend on them.
+///
+/// Words are folded by a full multiplication, as wyhash does: it is paid for every field of a file.
+package struct SeededHash: Sendable {
+    private let start: UInt64
+    private let factor: UInt64
+
+    /// The one of this process.
+    package static let process = SeededHash(.random(in: .min ... .max), .random(in: .min ... .max))
+
+    package init(_ start: UInt64, _ factor: UInt64) {
+        self.start = start
+        // Odd, so that multiplying loses nothing.
+        self.factor = factor | 1
+    }
+
+    private func fold(_ a: UInt64) -> UInt64 {
+        let (high, low) = a.multipliedFullWidth(by: factor)
+        return high ^ low
+    }
+
+    package func hash(_ word: UInt64) -> UInt64 { fold(fold(word ^ start) ^ start) }
+
+    package func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var hash = start ^ UInt64(truncatingIfNeeded: bytes.count)
+        var place = 0
+        while place + 8 <= bytes.count {
+            hash = fold(hash ^ bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+            place += 8
+        }
+        var rest: UInt64 = 0
+        while place < bytes.count {
+            rest = rest << 8 | UInt64(bytes[place])
+            place += 1
+        }
+        return fold(fold(hash ^ rest) ^ start)
+    }
+}
