@@ -23,8 +23,8 @@ package struct TrialDirectory: Sendable {
     /// The corpus of a trial. A state directory may have been moved since an older daemon wrote where it was.
     package func corpusPath(_ spec: TrialSpec) -> String {
         if !spec.corpus.hasPrefix("/") { return path + "/" + spec.corpus }
-        if access(spec.corpus, F_OK) == 0 { return spec.corpus }
-        return path + "/" + Self.corpusReference(spec.corpus)
+        let moved = path + "/" + Self.corpusReference(spec.corpus)
+        return access(spec.corpus, F_OK) != 0 && access(moved, F_OK) == 0 ? moved : spec.corpus
     }
 
     /// How a trial of a state directory names a corpus there.

@@ -36,45 +36,48 @@ import Testing
         try await withCalibratedDaemon { daemon async throws in
             let path = daemon.state + "/../examples.txt"
             try file.write(to: URL(filePath: path))
-            var places: [String: JSONValue] = ["$file": .string(URL(filePath: path).standardizedFileURL.path())]
-            var sent = 0
-            for method in Self.list(document["methods"]) {
-                let name = try #require(method["name"]?.stringValue)
-                for example in Self.list(method["examples"]) {
-                    if example["x-test"]?["needs"] == .string("upload") {
-                        places["$uploadId"] = .string(try await Self.upload(file, daemon.socket))
+            // One connection: an upload ends with the one that began it.
+            try await PlawClient.withConnection(path: daemon.socket) { [document, validator] client in
+                var places: [String: JSONValue] = ["$file": .string(URL(filePath: path).standardizedFileURL.path())]
+                var sent = 0
+                for method in Self.list(document["methods"]) {
+                    let name = try #require(method["name"]?.stringValue)
+                    for example in Self.list(method["examples"]) {
+                        if example["x-test"]?["needs"] == .string("upload") {
+                            places["$uploadId"] = .string(try await Self.upload(file, client))
+                        }
+                        let result = try await client.callRaw(name, Self.params(example, places))
+                        let problems = validator.problems(of: result, schema: method["result"]?["schema"] ?? .null)
+                        #expect(problems.isEmpty, "\(name) \(example["name"]?.stringValue ?? ""): \(problems)")
+                        switch example["x-test"]?["provides"]?.stringValue {
+                        case "begun": places["$begunId"] = result["uploadId"]
+                        case "backup": places["$backupId"] = result["backupId"]
+                        case "job": places["$jobId"] = result["job"]?["id"]
+                        default: break
+                        }
+                        sent += 1
                     }
-                    let result = try await raw(daemon.socket, name, Self.params(example, places))
-                    let problems = validator.problems(of: result, schema: method["result"]?["schema"] ?? .null)
-                    #expect(problems.isEmpty, "\(name) \(example["name"]?.stringValue ?? ""): \(problems)")
-                    switch example["x-test"]?["provides"]?.stringValue {
-                    case "begun": places["$begunId"] = result["uploadId"]
-                    case "backup": places["$backupId"] = result["backupId"]
-                    case "job": places["$jobId"] = result["job"]?["id"]
-                    default: break
+                    for example in Self.list(method["x-error-examples"]) {
+                        let label = "\(name) \(example["name"]?.stringValue ?? "")"
+                        do {
+                            _ = try await client.callRaw(name, Self.params(example, places))
+                            Issue.record("\(label): answered")
+                        } catch let error as RPCError {
+                            #expect(.integer(Int64(error.code)) == example["code"], "\(label): \(error.message)")
+                            #expect(error.reason != nil)
+                        }
+                        sent += 1
                     }
-                    sent += 1
                 }
-                for example in Self.list(method["x-error-examples"]) {
-                    let label = "\(name) \(example["name"]?.stringValue ?? "")"
-                    do {
-                        _ = try await raw(daemon.socket, name, Self.params(example, places))
-                        Issue.record("\(label): answered")
-                    } catch let error as RPCError {
-                        #expect(.integer(Int64(error.code)) == example["code"], "\(label): \(error.message)")
-                        #expect(error.reason != nil)
-                    }
-                    sent += 1
-                }
+                #expect(sent > 60)
             }
-            #expect(sent > 60)
         }
     }
 
-    private static func upload(_ bytes: Data, _ socket: String) async throws -> String {
-        let id = try await call(socket, DatasetUpload.self, DatasetUploadParams()).uploadId
+    private static func upload(_ bytes: Data, _ client: PlawClient) async throws -> String {
+        let id = try await client.call(DatasetUpload.self, DatasetUploadParams()).uploadId
         let piece = DatasetUploadParams(uploadId: id, offset: 0, data: bytes.base64EncodedString())
-        _ = try await call(socket, DatasetUpload.self, piece)
+        _ = try await client.call(DatasetUpload.self, piece)
         return id
     }
 

@@ -117,6 +117,19 @@ import Trials
                 }
                 let during = try await call(daemon.socket, JobGet.self, JobID(id: id))
                 #expect(!during.state.isFinal, "\(during)")
+                // Whoever looks is told what the job waits for, and the log is told once.
+                #expect(
+                    try await waitUntil(seconds: 20) {
+                        try await call(daemon.socket, ServerInfo.self, NoParams()).status.hasPrefix("job \(id) waits: ")
+                    })
+                try await Task.sleep(for: .seconds(3))
+                let waits = try await call(daemon.socket, JobGet.self, JobID(id: id))
+                #expect(waits.message?.hasPrefix("waits: ") == true && waits.message?.contains("full") == true, "\(waits)")
+                let listed = try await call(daemon.socket, JobList.self, JobListParams(name: "books", limit: 5)).jobs
+                #expect(listed.first { $0.id == id }?.message == waits.message)
+                let seen = try await runProgram("plaw", ["jobs", "--socket", daemon.socket])
+                #expect(seen.output.contains("the disk is full"), "\(seen)")
+                #expect(daemon.logged.components(separatedBy: "calibration put off").count == 2, "\(daemon.logged)")
                 Self.free(daemon.state)
                 let job = try await end(of: id, daemon.socket)
                 #expect(job.state == .finished)

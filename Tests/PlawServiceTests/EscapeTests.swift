@@ -1,4 +1,5 @@
 import Foundation
+import PlawClient
 import PlawProtocol
 import PlawTesting
 import Testing
@@ -86,26 +87,32 @@ import Testing
             let configuration = folder + "/plawd.json"
             try Data(#"{"maxUploadBytes":1000}"#.utf8).write(to: URL(filePath: configuration))
             _ = try await withDaemon(in: folder, arguments: ["--config", configuration]) { daemon in
-                let id = try await call(daemon.socket, DatasetUpload.self, DatasetUploadParams()).uploadId
-                func code(_ offset: Int, _ data: String) async throws -> Int? {
-                    do {
-                        _ = try await call(
-                            daemon.socket, DatasetUpload.self,
-                            DatasetUploadParams(uploadId: id, offset: offset, data: data))
-                        return nil
-                    } catch let error as RPCError { return error.code }
+                try await withUpload(daemon.socket) { id in
+                    func code(_ offset: Int, _ data: String) async -> Int? {
+                        do {
+                            _ = try await call(
+                                daemon.socket, DatasetUpload.self,
+                                DatasetUploadParams(uploadId: id, offset: offset, data: data))
+                            return nil
+                        } catch {
+                            return (error as? RPCError)?.code ?? 1
+                        }
+                    }
+                    let invalid = ErrorCode.invalidParams.rawValue
+                    #expect(await code(0, Data(count: 600).base64EncodedString()) == nil)
+                    for offset in [0, 599, 601, -1, Int.max, Int.min] { #expect(await code(offset, "AAAA") == invalid) }
+                    #expect(await code(600, "?") == invalid)
+                    #expect(await code(600, Data(count: 401).base64EncodedString()) == ErrorCode.tooLarge.rawValue)
+                    // It is gone, and so are its bytes.
+                    #expect(await code(600, "AAAA") == ErrorCode.uploadUnknown.rawValue)
+                    let left = try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/uploads")
+                    #expect(left.isEmpty)
                 }
-                let invalid = ErrorCode.invalidParams.rawValue
-                #expect(try await code(0, Data(count: 600).base64EncodedString()) == nil)
-                for offset in [0, 599, 601, -1, Int.max, Int.min] { #expect(try await code(offset, "AAAA") == invalid) }
-                #expect(try await code(600, "?") == invalid)
-                #expect(try await code(600, Data(count: 401).base64EncodedString()) == ErrorCode.tooLarge.rawValue)
-                // It is gone, and so are its bytes.
-                #expect(try await code(600, "AAAA") == ErrorCode.uploadUnknown.rawValue)
-                #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/uploads").isEmpty)
-                for _ in 0..<16 { _ = try await call(daemon.socket, DatasetUpload.self, DatasetUploadParams()) }
-                await #expect(throws: RPCError.self) {
-                    try await call(daemon.socket, DatasetUpload.self, DatasetUploadParams())
+                try await PlawClient.withConnection(path: daemon.socket) { client in
+                    for _ in 0..<16 { _ = try await client.call(DatasetUpload.self, DatasetUploadParams()) }
+                    await #expect(throws: RPCError.self) {
+                        try await client.call(DatasetUpload.self, DatasetUploadParams())
+                    }
                 }
             }
         }

@@ -292,16 +292,11 @@ import FoundationXML
         let text = "layers,dim,seed,status,ndcg@10\n" + rows.joined(separator: "\n")
         try await withTemporaryFolder { folder in
             _ = try await withDaemon(in: folder) { daemon async throws in
-                let upload = try await PlawClient.withConnection(path: daemon.socket) { client in
-                    let id = try await client.call(DatasetUpload.self, DatasetUploadParams()).uploadId
-                    _ = try await client.call(
-                        DatasetUpload.self,
-                        DatasetUploadParams(uploadId: id, offset: 0, data: Data(text.utf8).base64EncodedString()))
-                    return id
+                let taken = try await withUpload(daemon.socket, Data(text.utf8)) { upload in
+                    try await call(
+                        daemon.socket, ObservationImport.self,
+                        ObservationImportParams(name: "many", uploadId: upload, create: true, source: "a run"))
                 }
-                let taken = try await call(
-                    daemon.socket, ObservationImport.self,
-                    ObservationImportParams(name: "many", uploadId: upload, create: true, source: "a run"))
                 #expect(taken.imported == 20_000 && taken.laws.isEmpty)
                 #expect(taken.warnings.map(\.code) == ["undeclared", "no-law", "no-standard-error"])
                 var seeds: [UInt64] = []

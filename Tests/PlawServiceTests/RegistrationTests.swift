@@ -132,21 +132,22 @@ import Testing
                     }
                     #expect(error?.reason == "invalid-params", "\(name)")
                 }
-                let id = try await call(daemon.socket, DatasetUpload.self, DatasetUploadParams()).uploadId
-                let gap = await #expect(throws: RPCError.self) {
-                    _ = try await call(
-                        daemon.socket, DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: 5, data: "QUJD"))
+                try await withUpload(daemon.socket) { id in
+                    let gap = await #expect(throws: RPCError.self) {
+                        _ = try await call(
+                            daemon.socket, DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: 5, data: "QUJD"))
+                    }
+                    #expect(gap?.data?["received"] == .integer(0))
+                    let nested = await #expect(throws: RPCError.self) {
+                        _ = try await raw(
+                            daemon.socket, "dataset.register",
+                            .object([
+                                "name": .string("a"), "uploadId": .string(id),
+                                "options": .object(["kcore": .integer(5)]),
+                            ]))
+                    }
+                    #expect(nested?.message.contains("options.kcore") == true)
                 }
-                #expect(gap?.data?["received"] == .integer(0))
-                let nested = await #expect(throws: RPCError.self) {
-                    _ = try await raw(
-                        daemon.socket, "dataset.register",
-                        .object([
-                            "name": .string("a"), "uploadId": .string(id),
-                            "options": .object(["kcore": .integer(5)]),
-                        ]))
-                }
-                #expect(nested?.message.contains("options.kcore") == true)
                 let relative = await #expect(throws: RPCError.self) {
                     _ = try await call(
                         daemon.socket, DatasetRegister.self, DatasetRegisterParams(name: "a", path: "etc/passwd"))

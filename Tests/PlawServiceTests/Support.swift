@@ -33,6 +33,21 @@ func register(
     }
 }
 
+/// Calls `body` with an upload that stays open as long: an upload ends with the connection that began it.
+func withUpload<T: Sendable>(
+    _ socket: String, _ bytes: Data = Data(), _ body: @escaping @Sendable (_ id: String) async throws -> T
+) async throws -> T {
+    try await PlawClient.withConnection(path: socket) { client in
+        let id = try await client.call(DatasetUpload.self, DatasetUploadParams()).uploadId
+        if !bytes.isEmpty {
+            _ = try await client.call(
+                DatasetUpload.self,
+                DatasetUploadParams(uploadId: id, offset: 0, data: bytes.base64EncodedString()))
+        }
+        return try await body(id)
+    }
+}
+
 /// Interactions of the seeded generator.
 func syntheticFile(users: Int, items: Int, meanLength: Int = 12, seed: Int = 1) async throws -> Data {
     try await withTemporaryFolder { folder in
