@@ -3,15 +3,15 @@
 ///
 /// Words are folded by a full multiplication, as wyhash does: it is paid for every field of a file.
 package struct SeededHash: Sendable {
-    private let start: UInt64
-    private let factor: UInt64
+    package let start: UInt64
+    /// Odd, so that multiplying loses nothing.
+    package let factor: UInt64
 
     /// The one of this process.
     package static let process = SeededHash(.random(in: .min ... .max), .random(in: .min ... .max))
 
     package init(_ start: UInt64, _ factor: UInt64) {
         self.start = start
-        // Odd, so that multiplying loses nothing.
         self.factor = factor | 1
     }
 

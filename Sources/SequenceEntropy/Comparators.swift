@@ -11,7 +11,12 @@ package enum Comparators {
         return -counts.filter { $0 > 0 }.reduce(0) { $0 + Double($1) / total * log2(Double($1) / total) }
     }
 
-    /// Steps the Lempel-Ziv estimate may take: enough for 20 million items of ordinary data.
+    /// Steps that the Lempel-Ziv estimate may take for each item: ordinary data takes two to six, edits of pages 32, and what repeats itself
+    /// without end must not cost more than other data of its size.
+    static let lempelZivStepsOfItem = 40
+    /// Items of a repeat from which on it is long.
+    private static let longRepeat = 8
+    /// In all: enough for 20 million items of ordinary data.
     static let lempelZivSteps = 100_000_000
 
     /// The "actual entropy" of the published code, in nats: ln n / mean Λ, where Λ_i is the length of the shortest
@@ -25,24 +30,38 @@ package enum Comparators {
         // Node 0 is the root; edge (node, item) leads to node number + 1.
         // Each start adds one edge at most.
         var edges = PairTable(capacity: min(items.count, 1 << 22))
+        // Of nodes that long repeats lead to: the edge that was taken last, as item and node. It spares them the table, which is slow.
+        var usual: [(item: Int32, node: Int32)] = []
         var sum = 0
         var steps = 0
         var used = 0
+        let most = min(lempelZivSteps, lempelZivStepsOfItem * max(items.count, 1_000))
         for start in items.indices {
             var node: Int32 = 0
             var place = start
             var isNew = false
             if start & 0xfff == 0 { try checkStop() }
             while place < items.count, !isNew {
-                let edge = edges.number(node, items[place])
-                isNew = edge.isNew
-                node = edge.number + 1
+                let item = items[place]
+                let isDeep = place - start >= longRepeat
                 place += 1
+                if isDeep, Int(node) < usual.count, usual[Int(node)].item == item {
+                    node = usual[Int(node)].node
+                    continue
+                }
+                let edge = edges.number(node, item)
+                isNew = edge.isNew
+                if isDeep {
+                    let missing = Int(node) + 1 - usual.count
+                    if missing > 0 { usual += repeatElement((item: -1, node: 0), count: missing) }
+                    usual[Int(node)] = (item, edge.number + 1)
+                }
+                node = edge.number + 1
             }
             sum += isNew ? place - start : place - start + 1
             steps += place - start
             used += 1
-            if steps > lempelZivSteps { break }
+            if steps > most { break }
         }
         guard used > 1 else { return (0, used) }
         return (log(Double(used)) / (Double(sum) / Double(used)), used)

@@ -124,7 +124,8 @@ import Trials
                     })
                 try await Task.sleep(for: .seconds(3))
                 let waits = try await call(daemon.socket, JobGet.self, JobID(id: id))
-                #expect(waits.message?.hasPrefix("waits: ") == true && waits.message?.contains("full") == true, "\(waits)")
+                #expect(
+                    waits.message?.hasPrefix("waits: ") == true && waits.message?.contains("full") == true, "\(waits)")
                 let listed = try await call(daemon.socket, JobList.self, JobListParams(name: "books", limit: 5)).jobs
                 #expect(listed.first { $0.id == id }?.message == waits.message)
                 let seen = try await runProgram("plaw", ["jobs", "--socket", daemon.socket])

@@ -135,7 +135,8 @@ import Testing
                 try await withUpload(daemon.socket) { id in
                     let gap = await #expect(throws: RPCError.self) {
                         _ = try await call(
-                            daemon.socket, DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: 5, data: "QUJD"))
+                            daemon.socket, DatasetUpload.self,
+                            DatasetUploadParams(uploadId: id, offset: 5, data: "QUJD"))
                     }
                     #expect(gap?.data?["received"] == .integer(0))
                     let nested = await #expect(throws: RPCError.self) {
