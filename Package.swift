@@ -47,6 +47,10 @@ let package = Package(
     targets: [
         // Floor 0
         .target(name: "Domain", swiftSettings: strict),
+        .target(name: "Files", swiftSettings: strict),
+        .testTarget(name: "FilesTests", dependencies: ["Files", "PlawTesting"], swiftSettings: strict),
+        .target(name: "Text", dependencies: ["Files"], swiftSettings: strict),
+        .testTarget(name: "TextTests", dependencies: ["PlawTesting", "Text"], swiftSettings: strict),
         .target(name: "StrictJSON", swiftSettings: strict),
         .testTarget(
             name: "StrictJSONTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "StrictJSON"],
@@ -59,11 +63,11 @@ let package = Package(
         .target(name: "KernelsV3", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v3", nil)),
         .target(name: "KernelsV4", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v4", "K_AVX512")),
         .target(
-            name: "Kernels", dependencies: ["CKernels", "CPlaw", "KernelsV2", "KernelsV3", "KernelsV4"],
+            name: "Kernels", dependencies: ["CKernels", "CPlaw", "KernelsV2", "KernelsV3", "KernelsV4", "Text"],
             swiftSettings: fast),
         .testTarget(name: "KernelsTests", dependencies: ["Domain", "Kernels"], swiftSettings: fast),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "Interactions", dependencies: ["CZlib", "Domain"], swiftSettings: fast),
+        .target(name: "Interactions", dependencies: ["CZlib", "Domain", "Files"], swiftSettings: fast),
         .testTarget(
             name: "InteractionsTests", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: strict),
         .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
@@ -71,11 +75,11 @@ let package = Package(
             name: "PerformanceLawsTests", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: strict),
         .target(name: "Observations", dependencies: ["Domain"], swiftSettings: fast),
         .testTarget(name: "ObservationsTests", dependencies: ["Domain", "Observations"], swiftSettings: strict),
-        .target(name: "Trials", dependencies: ["Domain"], swiftSettings: fast),
+        .target(name: "Trials", dependencies: ["Domain", "Files"], swiftSettings: fast),
         .target(name: "PlawProtocol", dependencies: ["Domain", "StrictJSON", "Trials"], swiftSettings: strict),
 
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
-        .target(name: "Systemd", dependencies: ["CSystemd", logging], swiftSettings: strict),
+        .target(name: "Systemd", dependencies: ["CSystemd", "Files", "Text", logging], swiftSettings: strict),
 
         // Floor 2
         .target(
@@ -95,7 +99,8 @@ let package = Package(
             exclude: ["Fixtures"],
             swiftSettings: strict),
         .target(
-            name: "Transformer", dependencies: ["Domain", "Interactions", "Kernels", "Trials"], swiftSettings: fast),
+            name: "Transformer", dependencies: ["Domain", "Interactions", "Kernels", "Text", "Trials"],
+            swiftSettings: fast),
         .testTarget(
             name: "TransformerTests", dependencies: ["Domain", "Interactions", "Kernels", "Transformer", "Trials"],
             exclude: ["Fixtures"],
@@ -104,7 +109,8 @@ let package = Package(
         .testTarget(
             name: "ReportsTests", dependencies: ["Domain", "PlawProtocol", "Reports"], swiftSettings: strict),
         .target(
-            name: "Store", dependencies: ["Domain", "Observations", "PlawProtocol", "StrictJSON", "Trials", grdb],
+            name: "Store",
+            dependencies: ["Domain", "Files", "Observations", "PlawProtocol", "StrictJSON", "Trials", grdb],
             swiftSettings: strict),
 
         .target(
@@ -127,7 +133,7 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Domain", "PlawProtocol", "SequentialDesign", "Store", "Trials", logging,
+                "Domain", "Files", "PlawProtocol", "SequentialDesign", "Store", "Trials", logging,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),
@@ -136,7 +142,8 @@ let package = Package(
         .target(
             name: "PlawService",
             dependencies: [
-                "Advisor", "Calibration", "Domain", "Interactions", "Observations", "PerformanceLaws", "PlawProtocol",
+                "Advisor", "Calibration", "Domain", "Files", "Interactions", "Observations", "PerformanceLaws",
+                "PlawProtocol",
                 "PlawTransport",
                 "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Trials", logging,
             ], swiftSettings: strict),
@@ -198,7 +205,7 @@ let package = Package(
         .executableTarget(
             name: "plawd",
             dependencies: [
-                "CPlaw", "Calibration", "Domain", "PlawProtocol", "PlawService", "PlawTransport", "Systemd",
+                "CPlaw", "Calibration", "Domain", "PlawProtocol", "PlawService", "PlawTransport", "Systemd", "Text",
                 argumentParser,
                 logging,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -206,8 +213,8 @@ let package = Package(
         .executableTarget(
             name: "plaw",
             dependencies: [
-                "Domain", "Observations", "PlawClient", "PlawProtocol", "PlawTransport", "StrictJSON", "Trials",
-                argumentParser,
+                "Domain", "Files", "Observations", "PlawClient", "PlawProtocol", "PlawTransport", "StrictJSON", "Text",
+                "Trials", argumentParser,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
@@ -230,7 +237,9 @@ let package = Package(
             swiftSettings: fast),
         .executableTarget(
             name: "plaw-trial",
-            dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],
+            dependencies: [
+                "CPlaw", "Domain", "Files", "Interactions", "Text", "Transformer", "Trials", argumentParser,
+            ],
             swiftSettings: strict),
     ]
 )

@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 /// What a corpus file holds, in memory, and how it is written.
@@ -48,7 +49,7 @@ struct CorpusContents {
     func write(to path: String) throws -> String {
         let hash = contentHash()
         let temporary = path + ".partial"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let descriptor = uninterrupted { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw failure(path) }
         do {
             defer { close(descriptor) }
@@ -60,7 +61,7 @@ struct CorpusContents {
                 try writeSection(descriptor, names.ends, path)
                 try writeSection(descriptor, names.bytes, path)
             }
-            guard fsync(descriptor) == 0 else { throw failure(path) }
+            guard uninterrupted({ fsync(descriptor) }) == 0 else { throw failure(path) }
         } catch {
             unlink(temporary)
             throw error
@@ -116,13 +117,7 @@ struct CorpusContents {
     }
 
     private func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
-        var written = 0
-        while written < bytes.count {
-            let count = Glibc.write(descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failure(path) }
-            written += count
-        }
+        guard Files.writeAll(descriptor, bytes) else { throw failure(path) }
     }
 
     private func syncFolder(of path: String) {

@@ -68,12 +68,14 @@ package final class Store: Sendable {
             return closed
         }
         if wasClosed { return }
-        do {
-            try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
-            try pool.close()
-        } catch {
-            throw StoreError.wrap("close the database", error, path: path)
+        // Alone: what runs already ends before, what still waits finds the store closed.
+        let result = queue.sync(flags: .barrier) { [pool] in
+            Result {
+                try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+                try pool.close()
+            }
         }
+        do { try result.get() } catch { throw StoreError.wrap("close the database", error, path: path) }
     }
 
     func copy(_ action: String, to path: String) async throws(StoreError) {
@@ -187,9 +189,15 @@ package final class Store: Sendable {
     func run<T: Sendable>(
         _ action: String, _ body: @escaping @Sendable () throws -> T
     ) async throws(StoreError) -> T {
-        guard !isClosed.withLock({ $0 }) else { throw StoreError(action, "the store is closed") }
         let result: Result<T, any Error> = await withCheckedContinuation { continuation in
-            queue.async { continuation.resume(returning: Result(catching: body)) }
+            queue.async {
+                continuation.resume(
+                    returning: Result {
+                        // Here and not before: it may be closed while this waits for its turn.
+                        if self.isClosed.withLock({ $0 }) { throw StoreError(action, "the store is closed") }
+                        return try body()
+                    })
+            }
         }
         do { return try result.get() } catch { throw StoreError.wrap(action, error, path: path) }
     }
