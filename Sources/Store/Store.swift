@@ -32,7 +32,7 @@ package final class Store: Sendable {
     private let schema: String
     /// Where statements run: not the cooperative pool, which they would block, and not cancelled with their caller,
     /// so that a state reached during shutdown or cancellation is still written.
-    private let queue = DispatchQueue(label: "plawd.store", attributes: .concurrent)
+    let queue = DispatchQueue(label: "plawd.store", attributes: .concurrent)
 
     /// Opens or creates the database and brings its schema up to date; one of an older schema is kept beside it
     /// (`backupPath`) before it is changed.

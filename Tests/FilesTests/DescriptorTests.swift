@@ -19,6 +19,11 @@ private final class Worker: @unchecked Sendable {
 
     init(_ body: @escaping @Sendable () -> Int) {
         Thread.detachNewThread { [self] in
+            // Threads of tasks block signals, and those that they start with them.
+            var signals = sigset_t()
+            sigemptyset(&signals)
+            sigaddset(&signals, SIGUSR2)
+            pthread_sigmask(SIG_UNBLOCK, &signals, nil)
             thread = pthread_self()
             begun.signal()
             result = body()
@@ -57,7 +62,7 @@ private final class Worker: @unchecked Sendable {
         action.__sigaction_handler.sa_handler = { _ in interruptions.wrappingAdd(1, ordering: .relaxed) }
         // Without SA_RESTART: a call in progress fails with EINTR, or ends short.
         action.sa_flags = 0
-        sigaction(SIGUSR2, &action, nil)
+        try #require(sigaction(SIGUSR2, &action, nil) == 0)
         defer { signal(SIGUSR2, SIG_DFL) }
         var ends: [Int32] = [0, 0]
         try #require(Glibc.pipe(&ends) == 0)
@@ -68,14 +73,22 @@ private final class Worker: @unchecked Sendable {
             defer { close(input) }
             return bytes.withUnsafeBytes { writeAll(input, $0) } ? bytes.count : -1
         }
+        let gate = DispatchSemaphore(value: 0)
         let reader = Worker {
+            gate.wait()
+            // Late, so that the writer waits, and is interrupted while it does.
+            usleep(100_000)
             var buffer = [UInt8](repeating: 0, count: bytes.count + 1)
             let count = buffer.withUnsafeMutableBytes { readAll(output, into: $0) }
             received.withLock { $0 = Array(buffer.prefix(max(0, count))) }
             return count
         }
-        while writer.interrupt() || reader.interrupt() {
-            _ = reader.interrupt()
+        // Until the pipe is full the writer is not held up, and then it must be interrupted.
+        gate.signal()
+        var isOver = false
+        while !isOver {
+            let (writes, reads) = (writer.interrupt(), reader.interrupt())
+            isOver = !writes && !reads
             usleep(50)
         }
         let count = interruptions.load(ordering: .relaxed)

@@ -66,7 +66,8 @@ import Text
                 seen += 1
                 if allowed.contains(program + "/" + file) { continue }
                 let text = try String(contentsOfFile: folder + "/" + file, encoding: .utf8)
-                for line in text.split(separator: "\n") where !line.drop(while: { $0 == " " }).hasPrefix("//") {
+                for line in text.split(separator: "\n")
+                where !line.drop(while: { $0 == " " }).hasPrefix("//") && !line.contains("func print(") {
                     #expect(line.firstMatch(of: writes) == nil, "\(program)/\(file): \(line)")
                 }
             }
