@@ -89,9 +89,8 @@ import Testing
                     ) { pid in
                         if attempt == 0 {
                             // As soon as the migration shows: the old database is being kept.
-                            for _ in 0..<100_000 where !Self.keeps(state) {
-                                try await Task.sleep(for: .microseconds(200))
-                            }
+                            let end = ContinuousClock.now + .seconds(30 * patience)
+                            while !Self.keeps(state), .now < end { try await Task.sleep(for: .microseconds(200)) }
                         } else {
                             try await Task.sleep(for: .milliseconds(delay))
                         }
