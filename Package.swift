@@ -248,3 +248,10 @@ let package = Package(
 if Context.environment["PLAW_FUZZ"] == "1" {
     package.targets.append(.executableTarget(name: "plaw-fuzz", dependencies: ["Fuzzing"], swiftSettings: strict))
 }
+
+// What the thread sanitizer must know of Swift's locks (Sources/CSanitizer), linked into every program and test.
+if Context.environment["PLAW_SANITIZE"] == "thread" {
+    let leaves = ["CKernels", "CPlaw", "CZlib", "CSystemd", "KernelsV2", "KernelsV3", "KernelsV4"]
+    for target in package.targets where !leaves.contains(target.name) { target.dependencies.append("CSanitizer") }
+    package.targets.append(.target(name: "CSanitizer"))
+}
