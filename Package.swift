@@ -47,6 +47,10 @@ let package = Package(
     targets: [
         // Floor 0
         .target(name: "Domain", swiftSettings: strict),
+        .target(name: "Files", swiftSettings: strict),
+        .testTarget(name: "FilesTests", dependencies: ["Files", "PlawTesting"], swiftSettings: strict),
+        .target(name: "Text", dependencies: ["Files"], swiftSettings: strict),
+        .testTarget(name: "TextTests", dependencies: ["PlawTesting", "Text"], swiftSettings: strict),
         .target(name: "StrictJSON", swiftSettings: strict),
         .testTarget(
             name: "StrictJSONTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "StrictJSON"],
@@ -60,11 +64,11 @@ let package = Package(
         .target(name: "KernelsV3", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v3", nil)),
         .target(name: "KernelsV4", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v4", "K_AVX512")),
         .target(
-            name: "Kernels", dependencies: ["CKernels", "CPlaw", "KernelsV2", "KernelsV3", "KernelsV4"],
+            name: "Kernels", dependencies: ["CKernels", "CPlaw", "KernelsV2", "KernelsV3", "KernelsV4", "Text"],
             swiftSettings: fast),
         .testTarget(name: "KernelsTests", dependencies: ["Domain", "Kernels"], swiftSettings: fast),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "Interactions", dependencies: ["CZlib", "Domain"], swiftSettings: fast),
+        .target(name: "Interactions", dependencies: ["CZlib", "Domain", "Files"], swiftSettings: fast),
         .testTarget(
             name: "InteractionsTests", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: strict),
         .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
@@ -72,11 +76,11 @@ let package = Package(
             name: "PerformanceLawsTests", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: strict),
         .target(name: "Observations", dependencies: ["Domain"], swiftSettings: fast),
         .testTarget(name: "ObservationsTests", dependencies: ["Domain", "Observations"], swiftSettings: strict),
-        .target(name: "Trials", dependencies: ["Domain"], swiftSettings: fast),
+        .target(name: "Trials", dependencies: ["Domain", "Files"], swiftSettings: fast),
         .target(name: "PlawProtocol", dependencies: ["Domain", "StrictJSON", "Trials"], swiftSettings: strict),
 
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
-        .target(name: "Systemd", dependencies: ["CSystemd", logging], swiftSettings: strict),
+        .target(name: "Systemd", dependencies: ["CSystemd", "Files", "Text", logging], swiftSettings: strict),
 
         // Floor 2
         .target(
@@ -96,7 +100,8 @@ let package = Package(
             exclude: ["Fixtures"],
             swiftSettings: strict),
         .target(
-            name: "Transformer", dependencies: ["Domain", "Interactions", "Kernels", "Trials"], swiftSettings: fast),
+            name: "Transformer", dependencies: ["Domain", "Interactions", "Kernels", "Text", "Trials"],
+            swiftSettings: fast),
         .testTarget(
             name: "TransformerTests", dependencies: ["Domain", "Interactions", "Kernels", "Transformer", "Trials"],
             exclude: ["Fixtures"],
@@ -105,7 +110,8 @@ let package = Package(
         .testTarget(
             name: "ReportsTests", dependencies: ["Domain", "PlawProtocol", "Reports"], swiftSettings: strict),
         .target(
-            name: "Store", dependencies: ["Domain", "Observations", "PlawProtocol", "StrictJSON", "Trials", grdb],
+            name: "Store",
+            dependencies: ["Domain", "Files", "Observations", "PlawProtocol", "StrictJSON", "Trials", grdb],
             swiftSettings: strict),
 
         .target(
@@ -128,7 +134,7 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Domain", "PlawProtocol", "SequentialDesign", "Store", "Trials", logging,
+                "Domain", "Files", "PlawProtocol", "SequentialDesign", "Store", "Trials", logging,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),
@@ -137,7 +143,8 @@ let package = Package(
         .target(
             name: "PlawService",
             dependencies: [
-                "Advisor", "Calibration", "Domain", "Interactions", "Observations", "PerformanceLaws", "PlawProtocol",
+                "Advisor", "Calibration", "Domain", "Files", "Interactions", "Observations", "PerformanceLaws",
+                "PlawProtocol",
                 "PlawTransport",
                 "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Trials", logging,
             ], swiftSettings: strict),
@@ -199,7 +206,7 @@ let package = Package(
         .executableTarget(
             name: "plawd",
             dependencies: [
-                "CPlaw", "Calibration", "Domain", "PlawProtocol", "PlawService", "PlawTransport", "Systemd",
+                "CPlaw", "Calibration", "Domain", "PlawProtocol", "PlawService", "PlawTransport", "Systemd", "Text",
                 argumentParser,
                 logging,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -207,8 +214,8 @@ let package = Package(
         .executableTarget(
             name: "plaw",
             dependencies: [
-                "Domain", "Observations", "PlawClient", "PlawProtocol", "PlawTransport", "StrictJSON", "Trials",
-                argumentParser,
+                "Domain", "Files", "Observations", "PlawClient", "PlawProtocol", "PlawTransport", "StrictJSON", "Text",
+                "Trials", argumentParser,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
@@ -231,7 +238,9 @@ let package = Package(
             swiftSettings: fast),
         .executableTarget(
             name: "plaw-trial",
-            dependencies: ["CPlaw", "Domain", "Interactions", "Transformer", "Trials", argumentParser],
+            dependencies: [
+                "CPlaw", "Domain", "Files", "Interactions", "Text", "Transformer", "Trials", argumentParser,
+            ],
             swiftSettings: strict),
     ]
 )
@@ -239,4 +248,11 @@ let package = Package(
 // libFuzzer brings the main function: the program exists only where scripts/fuzz asks for it.
 if Context.environment["PLAW_FUZZ"] == "1" {
     package.targets.append(.executableTarget(name: "plaw-fuzz", dependencies: ["Fuzzing"], swiftSettings: strict))
+}
+
+// What the thread sanitizer must know of Swift's locks (Sources/CSanitizer), linked into every program and test.
+if Context.environment["PLAW_SANITIZE"] == "thread" {
+    let leaves = ["CKernels", "CPlaw", "CZlib", "CSystemd", "KernelsV2", "KernelsV3", "KernelsV4"]
+    for target in package.targets where !leaves.contains(target.name) { target.dependencies.append("CSanitizer") }
+    package.targets.append(.target(name: "CSanitizer"))
 }

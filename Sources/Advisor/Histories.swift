@@ -47,7 +47,7 @@ package struct Histories: Sendable, Hashable {
         var totals = Totals()
         for (length, users) in zip(lengths, users) {
             let wanted = Double(length) * interactionsX
-            let whole = Int(wanted)
+            let whole = Int(towardZero: wanted)
             let share = wanted - Double(whole)
             for (length, weight) in [(whole, 1 - share), (whole + 1, share)] where weight > 0 {
                 let count = users * usersX * weight

@@ -1,3 +1,4 @@
+internal import Domain
 internal import Glibc
 internal import PerformanceLaws
 
@@ -52,8 +53,8 @@ final class PredictedPlane: Sendable {
     /// Six to an octave and all that lie closer, two more beyond each end, so that the splines' ends lie outside.
     static func nodes(_ values: [Int], through: [Int]) -> [Int] {
         guard let low = values.first, let high = values.last else { return [] }
-        func next(_ value: Int) -> Int { max(value + 1, Int((Double(value) * pow(2, 1.0 / 6)).rounded())) }
-        func former(_ value: Int) -> Int { min(value - 1, Int((Double(value) * pow(2, -1.0 / 6)).rounded())) }
+        func next(_ value: Int) -> Int { max(value + 1, Int(nearest: Double(value) * pow(2, 1.0 / 6))) }
+        func former(_ value: Int) -> Int { min(value - 1, Int(nearest: Double(value) * pow(2, -1.0 / 6))) }
         var nodes = Set(through.filter { (low...high).contains($0) })
         nodes.formUnion([low, high, next(high), next(next(high)), former(low), former(former(low))])
         var value = low

@@ -44,7 +44,7 @@ extension CalibrationSupervisor {
         func percent(_ share: Double) -> String { "\((share * 1_000).rounded() / 10) %" }
         // 1,720: digits in threes.
         func grouped(_ seconds: Double) -> String {
-            let digits = Array(String(Int(seconds.rounded(.up))))
+            let digits = Array(String(Int(up: seconds)))
             return digits.indices.map { ($0 > 0 && (digits.count - $0) % 3 == 0 ? "," : "") + String(digits[$0]) }
                 .joined()
         }
@@ -60,7 +60,8 @@ extension CalibrationSupervisor {
         // Trials are planned a little shorter than the rest, and end early.
         let end =
             rest <= 0.1 * budgetSeconds
-            ? "budget spent" : "nothing that the last \(Int(rest)) s of the budget pay for would tell enough"
+            ? "budget spent"
+            : "nothing that the last \(Int(towardZero: rest)) s of the budget pay for would tell enough"
         if let far = outlook.untested {
             return "\(end): \(about) by the law, which was not tested as far as \(far.layers) x \(far.dim); \(price)"
         }
@@ -187,8 +188,8 @@ extension CalibrationSupervisor {
             let needed = max(0, trial.predictedSeconds * scale - trial.seconds)
             if needed <= remaining || (trial.state.hasBegun && remaining > 2) { return trial }
             let message =
-                "not started: needs about \(Int(nearest: needed.rounded(.up))) s, "
-                + "\(Int(max(0, remaining))) s of the budget are left"
+                "not started: needs about \(Int(up: needed)) s, "
+                + "\(Int(towardZero: max(0, remaining))) s of the budget are left"
             do {
                 try await store.updateTrial(trial.id, state: .cancelled, seconds: trial.seconds, message: message)
             } catch {

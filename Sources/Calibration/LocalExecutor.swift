@@ -149,7 +149,7 @@ package struct LocalExecutor: TrialExecutor {
             group.addTask {
                 try await Task.sleep(for: .seconds(seconds))
                 throw WorkerError(
-                    "plaw-trial \(arguments[0]) gave no answer within \(Int(seconds.rounded(.up))) s and was ended: "
+                    "plaw-trial \(arguments[0]) gave no answer within \(Int(up: seconds)) s and was ended: "
                         + "what was asked for takes too long to measure; smaller models, batches or fewer negatives do not"
                 )
             }

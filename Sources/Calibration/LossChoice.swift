@@ -21,7 +21,7 @@ package struct LossChoice {
             if sampled.paysDesign || other.trials.count > plan.trials.count { (chosen, plan) = (sampled, other) }
         }
         let prices = [full, sampled].map { planner in
-            "\(Int(nearest: planner.smallestSeconds.rounded(.up))) s with \(planner.settings.loss.rawValue)"
+            "\(Int(up: planner.smallestSeconds)) s with \(planner.settings.loss.rawValue)"
         }
         plan.notes.insert(
             "\(items) items: the smallest design takes \(prices.joined(separator: ", ")); training with "

@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 #if canImport(FoundationEssentials)
@@ -78,6 +79,6 @@ package struct WorkerCgroups: Sendable {
         let descriptor = open(path, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        return value.withCString { Glibc.write(descriptor, $0, strlen($0)) } >= 0
+        return writeAll(descriptor, value)
     }
 }

@@ -1,3 +1,4 @@
+internal import Domain
 internal import Synchronization
 
 /// How long a worker may do without a sign before it is taken to hang.
@@ -78,6 +79,6 @@ final class WorkerWatch: Sendable {
     }
 
     private static func text(_ seconds: Double) -> String {
-        seconds >= 10 ? "\(Int(seconds.rounded()))" : "\((seconds * 10).rounded() / 10)"
+        seconds >= 10 ? "\(Int(nearest: seconds))" : "\((seconds * 10).rounded() / 10)"
     }
 }

@@ -158,7 +158,7 @@ package struct Configuration: Codable, Sendable, Hashable {
     /// Inner width of the feed-forward layers: 4 d, for llama 8 d / 3 rounded up, unless a factor says else; hstu has none.
     package var feedForward: Int {
         if let feedForwardFactor, backbone != .hstu {
-            return max(1, Int((feedForwardFactor * Double(dim)).rounded(.up)))
+            return max(1, Int(up: feedForwardFactor * Double(dim)))
         }
         return switch backbone {
         case .sasrec, .gpt: 4 * dim

@@ -44,6 +44,6 @@ package enum Recipe: String, Codable, Sendable, Hashable, CaseIterable {
     private static func batchUsers(_ facts: Facts) -> Int {
         let users = Double(max(1, facts.users))
         let wanted = min(users * batchTokens / Double(max(1, facts.tokens)), users / leastSteps)
-        return min(65_536, max(1, Int(wanted.rounded())))
+        return min(65_536, max(1, Int(nearest: wanted)))
     }
 }

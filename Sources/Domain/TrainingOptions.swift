@@ -173,38 +173,49 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
             || patienceSteps > 0 || patienceShare > 0 || leastGain > 0
     }
 
+    /// Bounds of numbers that nobody would choose, far inside what can be computed with: products of them stay below 2^63, and they
+    /// are finite as `Float`.
+    private static let most = 1_000_000_000
+    private static let mostRate = 1e30
+
     /// Why these options cannot be trained with, naming the member, what was found and what was expected; nil when they can.
     package var problem: (field: String, message: String)? {
-        func outside(_ field: String, _ found: Any, _ expected: String) -> (field: String, message: String) {
-            (field, "\(field): found \(found), expected \(expected)")
+        let most = Self.most
+        let counts: [(String, Int, ClosedRange<Int>)] = [
+            ("patience", patience, 1...most), ("maxEpochs", maxEpochs, 1...most),
+            ("batchUsers", batchUsers, 1...65_536),
+            ("negatives", negatives, 1...65_536), ("scheduleEpochs", scheduleEpochs, 0...most),
+            ("patienceSteps", patienceSteps, 0...most), ("warmupSteps", warmupSteps, 0...most),
+        ]
+        for (field, found, range) in counts where !range.contains(found) {
+            return (field, "\(field): found \(found), expected \(range.lowerBound) to \(range.upperBound)")
         }
-        // Far beyond any training, and small enough that products of them are numbers.
-        let most = 1_000_000_000
-        if !(1...most).contains(patience) { return outside("patience", patience, "1 to \(most)") }
-        if !(1...most).contains(maxEpochs) { return outside("maxEpochs", maxEpochs, "1 to \(most)") }
-        if !(1...65_536).contains(batchUsers) { return outside("batchUsers", batchUsers, "1 to 65536") }
-        if !(1...65_536).contains(negatives) { return outside("negatives", negatives, "1 to 65536") }
-        if !(dropout >= 0 && dropout < 1) { return outside("dropout", dropout, "0 or more, less than 1") }
-        if !(learningRate > 0) { return outside("learningRate", learningRate, "more than 0") }
-        if !(weightDecay >= 0) { return outside("weightDecay", weightDecay, "0 or more") }
-        if !(clipNorm >= 0) { return outside("clipNorm", clipNorm, "0 or more") }
-        if !(beta1 >= 0 && beta1 < 1) { return outside("beta1", beta1, "0 or more, less than 1") }
-        if !(beta2 > 0 && beta2 < 1) { return outside("beta2", beta2, "more than 0, less than 1") }
-        if !(epsilon > 0) { return outside("epsilon", epsilon, "more than 0") }
-        if !(warmup >= 0 && warmup <= 1) { return outside("warmup", warmup, "0 to 1") }
-        if !(0...most).contains(scheduleEpochs) { return outside("scheduleEpochs", scheduleEpochs, "0 to \(most)") }
-        if !(initialDeviation > 0 && initialDeviation <= 1) {
-            return outside("initialDeviation", initialDeviation, "more than 0, at most 1")
+        // A comparison with NaN is false: it is refused like what lies outside.
+        let rates: [(String, Double, Bool, String)] = [
+            ("dropout", dropout, dropout >= 0 && dropout < 1, "0 or more, less than 1"),
+            (
+                "learningRate", learningRate, learningRate > 0 && learningRate <= Self.mostRate,
+                "more than 0, at most 1e30"
+            ),
+            ("weightDecay", weightDecay, weightDecay >= 0 && weightDecay <= Self.mostRate, "0 to 1e30"),
+            ("clipNorm", clipNorm, clipNorm >= 0 && clipNorm <= Self.mostRate, "0 to 1e30"),
+            ("beta1", beta1, beta1 >= 0 && beta1 < 1, "0 or more, less than 1"),
+            ("beta2", beta2, beta2 > 0 && beta2 < 1, "more than 0, less than 1"),
+            ("epsilon", epsilon, epsilon > 0 && epsilon <= Self.mostRate, "more than 0, at most 1e30"),
+            ("warmup", warmup, warmup >= 0 && warmup <= 1, "0 to 1"),
+            (
+                "initialDeviation", initialDeviation, initialDeviation > 0 && initialDeviation <= 1,
+                "more than 0, at most 1"
+            ),
+            ("averaging", averaging, averaging >= 0 && averaging <= 0.5, "0 to 0.5"),
+            ("patienceShare", patienceShare, patienceShare >= 0 && patienceShare <= 100, "0 to 100"),
+            ("leastGain", leastGain, leastGain >= 0 && leastGain <= 1, "0 to 1"),
+            ("itemRate", itemRate, itemRate > 0 && itemRate <= 1_000, "more than 0, at most 1000"),
+            ("calibration", calibration, calibration >= 0 && calibration <= 1, "0 to 1"),
+        ]
+        for (field, found, holds, expected) in rates where !holds {
+            return (field, "\(field): found \(found), expected \(expected)")
         }
-        if !(averaging >= 0 && averaging <= 0.5) { return outside("averaging", averaging, "0 to 0.5") }
-        if !(0...1_000_000_000).contains(patienceSteps) {
-            return outside("patienceSteps", patienceSteps, "0 to 1000000000")
-        }
-        if !(patienceShare >= 0 && patienceShare <= 100) { return outside("patienceShare", patienceShare, "0 to 100") }
-        if !(leastGain >= 0 && leastGain <= 1) { return outside("leastGain", leastGain, "0 to 1") }
-        if !(itemRate > 0 && itemRate <= 1_000) { return outside("itemRate", itemRate, "more than 0, at most 1000") }
-        if !(0...1_000_000_000).contains(warmupSteps) { return outside("warmupSteps", warmupSteps, "0 to 1000000000") }
-        if !(calibration >= 0 && calibration <= 1) { return outside("calibration", calibration, "0 to 1") }
         return nil
     }
 }

@@ -35,6 +35,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case weights
     /// A CSV of observations.
     case observations
+    /// A trial's specification, through to the first steps of its training.
+    case specs
 
     /// Reads the bytes; true where they were accepted as what they claim to be.
     package func read(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -47,6 +49,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .checkpoint: FuzzModel.readCheckpoint(bytes)
         case .weights: FuzzModel.readWeights(bytes)
         case .observations: readObservations(bytes)
+        case .specs: FuzzSpecs.read(bytes)
         }
     }
 
@@ -141,6 +144,14 @@ enum Scratch {
         atexit { try? FileManager.default.removeItem(atPath: Scratch.folder) }
         return path
     }()
+
+    /// Hands a folder of its own to the body, and removes it with what is in it.
+    static func folder<Result>(_ body: (String) -> Result) -> Result {
+        let path = folder + "/\(UInt64.random(in: 0...UInt64.max))"
+        guard mkdir(path, 0o700) == 0 else { fatalError("no scratch folder") }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        return body(path)
+    }
 
     static func with(_ bytes: some Collection<UInt8>, _ body: (String) -> Bool) -> Bool {
         // Tests read several at once.

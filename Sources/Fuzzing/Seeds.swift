@@ -93,6 +93,7 @@ extension FuzzTarget {
             ]
         case .weights: [Seeds.file { try WeightsFile.write(FuzzModel.model(), to: $0) }]
         case .observations: Seeds.observations.map { Array($0.utf8) }
+        case .specs: FuzzSpecs.seeds
         }
     }
 }

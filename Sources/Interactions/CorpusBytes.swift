@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 /// The bytes of a corpus file, mapped or copied; given back once, when it goes.
@@ -20,7 +21,7 @@ final class CorpusBytes: @unchecked Sendable {
             InteractionError(file: path, reason: reason, message)
         }
         // A pipe without a writer must not hold whoever opens it.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
         guard descriptor >= 0 else {
             throw refuse("unreadable", "cannot be opened: \(String(cString: strerror(errno)))")
         }
@@ -44,17 +45,11 @@ final class CorpusBytes: @unchecked Sendable {
         // From here on the deinit gives it back.
         self.init(base: base, count: size)
         guard access == .copied else { return }
-        var read = 0
-        while read < size {
-            let count = pread(descriptor, base + read, size - read, off_t(read))
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                throw count == 0
-                    ? refuse(
-                        "corpus", "found \(read) bytes, expected \(size): the file was cut short while it was read")
-                    : refuse("unreadable", "cannot be read: \(String(cString: strerror(errno)))")
-            }
-            read += count
+        let read = readAll(descriptor, into: UnsafeMutableRawBufferPointer(start: base, count: size), at: 0)
+        guard read == size else {
+            throw read >= 0
+                ? refuse("corpus", "found \(read) bytes, expected \(size): the file was cut short while it was read")
+                : refuse("unreadable", "cannot be read: \(String(cString: strerror(errno)))")
         }
     }
 }

@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 /// What a corpus file holds, in memory, and how it is written.
@@ -49,7 +50,7 @@ struct CorpusContents {
     func write(to path: String, checkStop: () throws -> Void = {}) throws -> String {
         let hash = try contentHash(checkStop)
         let temporary = path + ".partial"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let descriptor = uninterrupted { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw failure(path) }
         do {
             defer { close(descriptor) }
@@ -63,7 +64,7 @@ struct CorpusContents {
                 try write(names.bytes)
             }
             try checkStop()
-            guard fsync(descriptor) == 0 else { throw failure(path) }
+            guard uninterrupted({ fsync(descriptor) }) == 0 else { throw failure(path) }
         } catch {
             unlink(temporary)
             throw error
@@ -143,13 +144,7 @@ struct CorpusContents {
     }
 
     private func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
-        var written = 0
-        while written < bytes.count {
-            let count = Glibc.write(descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failure(path) }
-            written += count
-        }
+        guard Files.writeAll(descriptor, bytes) else { throw failure(path) }
     }
 
     private func syncFolder(of path: String) {

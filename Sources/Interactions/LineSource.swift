@@ -1,4 +1,5 @@
 internal import CZlib
+internal import Files
 internal import Glibc
 
 /// Lines of a plain or gzip file, one at a time, in a buffer that holds one line and a piece of the file.
@@ -23,7 +24,7 @@ final class LineSource {
     init(path: String) throws {
         self.path = path
         // A pipe without a writer must not hold whoever opens it.
-        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
         guard descriptor >= 0 else {
             throw InteractionError(
                 file: path, reason: "unreadable", "cannot be opened: \(String(cString: strerror(errno)))")
@@ -35,7 +36,9 @@ final class LineSource {
                 file: path, reason: "unreadable", "found something that is not a regular file, expected a file")
         }
         var magic: [UInt8] = [0, 0]
-        compressed = pread(descriptor, &magic, 2, 0) == 2 && magic == [0x1f, 0x8b]
+        compressed =
+            magic.withUnsafeMutableBytes { [descriptor] in readAll(descriptor, into: $0, at: 0) } == 2
+            && magic == [0x1f, 0x8b]
         buffer = [UInt8](repeating: 0, count: 2 * Self.piece)
         if compressed { inflater = Inflater() }
     }
@@ -111,14 +114,10 @@ final class LineSource {
     }
 
     private func readPlain(into target: UnsafeMutableRawBufferPointer) throws -> Int {
-        while true {
-            let count = read(descriptor, target.baseAddress, target.count)
-            if count >= 0 { return count }
-            guard errno == EINTR else {
-                throw InteractionError(
-                    file: path, reason: "unreadable", "cannot be read: \(String(cString: strerror(errno)))")
-            }
-        }
+        let count = readSome(descriptor, into: target)
+        if count >= 0 { return count }
+        throw InteractionError(
+            file: path, reason: "unreadable", "cannot be read: \(String(cString: strerror(errno)))")
     }
 }
 
@@ -141,7 +140,7 @@ private final class Inflater {
         }
         while true {
             if position == available {
-                available = Glibc.read(descriptor, &input, input.count)
+                available = input.withUnsafeMutableBytes { readSome(descriptor, into: $0) }
                 position = 0
                 if available < 0 { throw refuse("cannot be read: \(String(cString: strerror(errno)))") }
                 if available == 0 {

@@ -83,15 +83,15 @@ package struct SyntheticInteractions: Sendable {
             return low * clusters + cluster
         }
         for user in 0..<users {
-            let length = 5 + Int(log(1 - random.uniform()) / log(1 - 1 / (meanLength - 4)))
-            var cluster = Int(random.uniform() * Double(clusters))
+            let length = 5 + Int(towardZero: log(1 - random.uniform()) / log(1 - 1 / (meanLength - 4)))
+            var cluster = Int(towardZero: random.uniform() * Double(clusters))
             var sequence = [item(of: cluster)]
             while sequence.count < length {
                 let choice = random.uniform()
                 if choice < repeats {
                     sequence.append(sequence[sequence.count - 1])
                 } else {
-                    if choice >= repeats + loyalty { cluster = Int(random.uniform() * Double(clusters)) }
+                    if choice >= repeats + loyalty { cluster = Int(towardZero: random.uniform() * Double(clusters)) }
                     sequence.append(item(of: cluster))
                 }
             }

@@ -21,14 +21,28 @@ struct CrossEntropyPlan {
         self.items = items
         self.team = team
         mostRows = Kernels.crossEntropyRows(items: items, threads: team.threads)
-        gemm = scratch
-        probabilities = gemm + Kernels.gemmScratch * team.threads
-        transposed = probabilities + mostRows * items
-        gradient = transposed + mostRows * dim
-        scaled = gradient + mostRows * dim
-        sums = scaled + mostRows * dim
-        targetScores = sums + mostRows
-        shifts = targetScores + mostRows
+        var parts = Self.sizes(dim: dim, items: items, threads: team.threads)[...]
+        var end = scratch
+        func part() -> Kernels.Out {
+            defer { end += parts.removeFirst() }
+            return end
+        }
+        gemm = part()
+        probabilities = part()
+        transposed = part()
+        gradient = part()
+        scaled = part()
+        sums = part()
+        targetScores = part()
+        shifts = part()
+    }
+
+    /// Floats of each part of the scratch, in their order: from here both its size and its layout.
+    static func sizes(dim: Int, items: Int, threads: Int) -> [Int] {
+        let rows = Kernels.crossEntropyRows(items: items, threads: threads)
+        return [
+            Kernels.gemmScratch * threads, rows * items, rows * dim, rows * dim, rows * dim, rows, rows, rows,
+        ]
     }
 
     /// Computes what concerns positions alone, for a range of a chunk's in whole 32s; `largest` is the largest norm of an item.

@@ -1,15 +1,17 @@
+internal import CKernels
+
 /// Short sequences of a batch in packs of 64 positions, which `shortAttention` computes side by side.
 ///
 /// Longer sequences are packed first, so that those of a pack are of nearly equal length; a sequence is never split.
 // The pointers are its own, freed with it; they stay valid until the next `fill`.
 package final class ShortPacks {
     /// Longest sequence that is packed: a pack has room for 16 distances.
-    package static let longest = 15
+    package static let longest = K_PACK_DISTANCES - 1
     /// Widest head that is worth packing: beyond, turning the rows over takes longer than it saves.
     package static let widest = 16
     /// Positions of a pack, and rows of its planes of numbers per distance and position.
-    package static let lanes = 64
-    package static let distances = 16
+    package static let lanes = K_PACK_LANES
+    package static let distances = K_PACK_DISTANCES
     /// Floats of a pack's plane.
     package static let plane = distances * lanes
 

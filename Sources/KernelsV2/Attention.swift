@@ -3,6 +3,8 @@
 // Short sequences take their scores one by one. Longer ones go by blocks of rows, whose products come from register tiles:
 // a block computes the columns up to its last row, so that most of the upper triangle is left out.
 
+internal import CKernels
+
 @inline(__always) private func highest(_ v: V) -> Float {
     let a = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .> v.lowHalf)
     let b = a.lowHalf.replacing(with: a.highHalf, where: a.highHalf .> a.lowHalf)
@@ -35,14 +37,14 @@ private func attentionByBlocks(
     _ probabilities: UnsafeMutablePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ ldOut: Int,
     _ scratch: UnsafeMutablePointer<Float>
 ) {
-    let stride = blockStride(length)
-    let scores = scratch + gemmScratch
-    let factors = scores + 2 &* attentionRows &* stride
+    let stride = k_block_stride(length)
+    let scores = scratch + K_GEMM_SCRATCH
+    let factors = scores + 2 &* K_ATTENTION_ROWS &* stride
     let panels = factors + stride
     transposePanels(k, ld, length, width, panelWidth, panels)
     var first = 0
     while first < length {
-        let rows = length &- first < attentionRows ? length &- first : attentionRows
+        let rows = length &- first < K_ATTENTION_ROWS ? length &- first : K_ATTENTION_ROWS
         let columns = first &+ rows
         blockProduct(rows, columns, width, q + first &* ld, ld, panels, scores, stride)
         var r = 0
@@ -106,15 +108,15 @@ private func attentionBackwardByBlocks(
     _ dq: UnsafeMutablePointer<Float>, _ dk: UnsafeMutablePointer<Float>, _ dv: UnsafeMutablePointer<Float>,
     _ scratch: UnsafeMutablePointer<Float>
 ) {
-    let stride = blockStride(length)
-    let slopes = scratch + gemmScratch
-    let weights = slopes + attentionRows &* stride
-    let factors = weights + attentionRows &* stride
+    let stride = k_block_stride(length)
+    let slopes = scratch + K_GEMM_SCRATCH
+    let weights = slopes + K_ATTENTION_ROWS &* stride
+    let factors = weights + K_ATTENTION_ROWS &* stride
     let panels = factors + stride
     transposePanels(v, ld, length, width, panelWidth, panels)
     var first = 0
     while first < length {
-        let rows = length &- first < attentionRows ? length &- first : attentionRows
+        let rows = length &- first < K_ATTENTION_ROWS ? length &- first : K_ATTENTION_ROWS
         let columns = first &+ rows
         blockProduct(rows, columns, width, dOut + first &* ldOut, ldOut, panels, slopes, stride)
         var r = 0
@@ -165,7 +167,7 @@ private func attentionBackwardByBlocks(
     }
 }
 
-/// scratch: gemmScratch + 49 strides of a block + blockedWidth * (length + 31) floats.
+/// scratch: k_attention_scratch floats.
 @inline(never)
 package func attention(
     _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ length: Int,
@@ -234,7 +236,7 @@ package func attention(
     }
 }
 
-/// scratch: gemmScratch + 49 strides of a block + blockedWidth * (length + 31) floats.
+/// scratch: k_attention_scratch floats.
 @inline(never)
 package func attentionBackward(
     _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ length: Int,

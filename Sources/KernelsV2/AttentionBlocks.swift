@@ -1,14 +1,12 @@
 // What both kinds of attention share: heads of one sequence, short ones number by number, longer ones by blocks of rows.
 // Rules as in Gemm.swift.
 
-/// Rows of a block: a multiple of the tiles' rows.
-let attentionRows = 24
+internal import CKernels
 
 /// Whether a sequence is long enough for blocks, and a head narrow enough for their scratch.
-@inline(__always) func goesByBlocks(_ length: Int, _ width: Int) -> Bool { length >= 16 && width <= 128 }
-
-/// Floats between the rows of a block of scores: whole panels.
-@inline(__always) func blockStride(_ length: Int) -> Int { (length &+ 31) / 32 &* 32 &+ 16 }
+@inline(__always) func goesByBlocks(_ length: Int, _ width: Int) -> Bool {
+    length >= K_BLOCKED_LENGTH && width <= K_BLOCKED_WIDTH
+}
 
 /// out[rows, <= columns rounded up] = x[rows, width] times the panels of the first `columns` columns.
 @inline(__always)

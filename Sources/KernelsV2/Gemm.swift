@@ -1,5 +1,7 @@
-// Matrix products from register tiles. This folder is compiled three times, for three instruction sets: no imports, no
-// arrays, no generics, nothing that the linker could merge with code of another instruction set.
+// Matrix products from register tiles. This folder is compiled three times, for three instruction sets: no imports but
+// CKernels, no arrays, no generics, nothing that the linker could merge with code of another instruction set.
+
+internal import CKernels
 
 /// Columns of a panel: two vectors where there are 32 registers.
 #if K_AVX512
@@ -8,20 +10,11 @@ package let panelWidth = 32
 package let panelWidth = 16
 #endif
 
-/// Longest inner loop before the accumulators go back to memory: a panel of it fits the first-level cache.
-private let innerBlock = 384
-
-/// Columns and rows that the product works on at a time: as much of B and A for an inner block as the second-level cache
-/// holds, so that A is read from further away only once for so many columns.
-private let blockColumns = 256
-private let blockRows = 192
-
-/// Columns of A that are copied together where A is transposed and lies badly: beside the block of B they leave room in the
-/// second-level cache.
-private let copiedColumns = 96
-
-/// Floats of scratch that `gemm` needs: packed panels of a block, a tile's spill, and copied columns of A.
-package let gemmScratch = 384 * 256 + 12 * 32 + 384 * 96
+// Sizes of blocks and of scratch: CKernels.
+private let innerBlock = K_INNER_BLOCK
+private let blockColumns = K_BLOCK_COLUMNS
+private let blockRows = K_BLOCK_ROWS
+private let copiedColumns = K_COPIED_COLUMNS
 
 /// Runs the tiles that cover `rows` rows of one panel of `vectors` vectors.
 @inline(__always)
@@ -103,6 +96,7 @@ package func panelProduct(
     }
 }
 
+/// scratch: K_GEMM_SCRATCH floats.
 /// C[m,n] = op(A) op(B) (+ C); layout 0: A[m,k] B[k,n], 1: A[m,k] B[n,k], 2: A[k,m] B[k,n].
 @inline(never)
 package func gemm(
@@ -117,7 +111,7 @@ package func gemm(
     // A tile reads 12 numbers of each row of a transposed A. Where rows lie a multiple of 1 KB apart, their lines fight for few
     // sets of the caches and are gone before the next tile wants the rest of them.
     let copies = layout == 2 && n >= 64 && lda & 255 == 0
-    let copy = scratch + (innerBlock &* blockColumns &+ 12 &* 32)
+    let copy = scratch + K_GEMM_COPY
     let mostRows = copies ? copiedColumns : blockRows
     var start = 0
     while start < k {
@@ -156,7 +150,7 @@ private func panels(
     _ aRow: Int, _ aStep: Int, _ b: UnsafePointer<Float>, _ ldb: Int, _ start: Int, _ packs: Bool,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ add: Bool, _ scratch: UnsafeMutablePointer<Float>
 ) {
-    let spill = scratch + innerBlock &* blockColumns
+    let spill = scratch + K_GEMM_SPILL
     var next = first
     while next < end {
         var j = next
@@ -288,7 +282,7 @@ private func edge(
 ) {
     var i = 0
     while i < m {
-        let rows = m &- i < 12 ? m &- i : 12
+        let rows = m &- i < K_EDGE_ROWS ? m &- i : K_EDGE_ROWS
         column(rows, vectors, block, a + i &* aRow, aRow, aStep, panel, full, spill, full, false)
         var row = 0
         while row < rows {

@@ -1,5 +1,7 @@
 // Causal pointwise (SiLU) attention of one head of one sequence, of hstu. Rules as in Gemm.swift; blocks as in Attention.swift.
 
+internal import CKernels
+
 @inline(__always) private func storeFirst(_ v: V, _ p: UnsafeMutablePointer<Float>, _ count: Int) {
     var i = 0
     while i < count && i < 16 {
@@ -14,13 +16,13 @@ private func pointwiseByBlocks(
     _ width: Int, _ bias: UnsafePointer<Float>, _ scale: Float, _ scores: UnsafeMutablePointer<Float>,
     _ out: UnsafeMutablePointer<Float>, _ ldOut: Int, _ scratch: UnsafeMutablePointer<Float>
 ) {
-    let stride = blockStride(length)
-    let weights = scratch + gemmScratch
-    let panels = weights + 2 &* attentionRows &* stride
+    let stride = k_block_stride(length)
+    let weights = scratch + K_GEMM_SCRATCH
+    let panels = weights + 2 &* K_ATTENTION_ROWS &* stride
     transposePanels(k, ld, length, width, panelWidth, panels)
     var first = 0
     while first < length {
-        let rows = length &- first < attentionRows ? length &- first : attentionRows
+        let rows = length &- first < K_ATTENTION_ROWS ? length &- first : K_ATTENTION_ROWS
         let columns = first &+ rows
         blockProduct(rows, columns, width, q + first &* ld, ld, panels, weights, stride)
         var r = 0
@@ -60,14 +62,14 @@ private func pointwiseBackwardByBlocks(
     _ dq: UnsafeMutablePointer<Float>, _ dk: UnsafeMutablePointer<Float>, _ dv: UnsafeMutablePointer<Float>,
     _ dBias: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
 ) {
-    let stride = blockStride(length)
-    let slopes = scratch + gemmScratch
-    let weights = slopes + attentionRows &* stride
-    let panels = weights + (attentionRows &+ 1) &* stride
+    let stride = k_block_stride(length)
+    let slopes = scratch + K_GEMM_SCRATCH
+    let weights = slopes + K_ATTENTION_ROWS &* stride
+    let panels = weights + (K_ATTENTION_ROWS &+ 1) &* stride
     transposePanels(v, ld, length, width, panelWidth, panels)
     var first = 0
     while first < length {
-        let rows = length &- first < attentionRows ? length &- first : attentionRows
+        let rows = length &- first < K_ATTENTION_ROWS ? length &- first : K_ATTENTION_ROWS
         let columns = first &+ rows
         blockProduct(rows, columns, width, dOut + first &* ldOut, ldOut, panels, slopes, stride)
         var r = 0

@@ -25,7 +25,7 @@ package func itemScores(
 }
 
 /// For each row the items that score above its threshold and those equal to it; false when a score is not finite.
-/// scratch: whole(rows) * (dim + 3) + 16 floats.
+/// scratch: k_rank_scratch floats.
 @inline(never)
 package func rankCounts(
     _ h: UnsafePointer<Float>, _ rows: Int, _ dim: Int, _ e: UnsafePointer<Float>, _ items: Int,

@@ -43,7 +43,7 @@ private func softmax(
     return unsafeBitCast(own &+ square &* I(repeating: Int32(truncatingIfNeeded: head)), to: U.self)
 }
 
-/// sizes: positions and distances of each pack. scratch: 96 (7 max(16, width) + 48) floats.
+/// sizes: positions and distances of each pack. scratch: k_short_scratch floats.
 @inline(never)
 package func shortAttention(
     _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ heads: Int,
@@ -101,7 +101,7 @@ package func shortAttention(
     }
 }
 
-/// sizes: positions and distances of each pack. scratch: 96 (7 max(16, width) + 48) floats.
+/// sizes: positions and distances of each pack. scratch: k_short_scratch floats.
 @inline(never)
 package func shortAttentionBackward(
     _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ heads: Int,

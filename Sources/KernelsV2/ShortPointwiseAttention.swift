@@ -3,7 +3,7 @@
 /// `sigmoid` by powers of 2.
 @_transparent private func sigmoid2(_ x: V) -> V { splat(1) / (splat(1) + anyExp2(x * splat(-1.442_695_04))) }
 
-/// bias: [pack][distance][lane]. sizes: positions and distances of each pack. scratch: 96 (7 max(16, width) + 48) floats.
+/// bias: [pack][distance][lane]. sizes: positions and distances of each pack. scratch: k_short_scratch floats.
 @inline(never)
 package func shortPointwiseAttention(
     _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ heads: Int,
@@ -56,7 +56,7 @@ package func shortPointwiseAttention(
     }
 }
 
-/// bias and dBias: [pack][distance][lane]. scratch: 96 (7 max(16, width) + 48) floats.
+/// bias and dBias: [pack][distance][lane]. scratch: k_short_scratch floats.
 @inline(never)
 package func shortPointwiseAttentionBackward(
     _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ ld: Int, _ heads: Int,

@@ -5,16 +5,13 @@
 // distance m before a query is m lanes to its left: a product over all sequences is one of vectors, an unaligned load away,
 // and softmax needs no sum across lanes. Only distances below the longest sequence of a pack are visited.
 
-/// Positions of a pack, and what a column of them takes with 16 zeros before and after.
-let packLanes = 64
-let packMargin = 16
-let packStride = 96
+internal import CKernels
 
-/// Most distances of a pack.
-let packDistances = 16
-
-/// Numbers that describe a pack: rows, reaches, counters, squares of the length.
-let packNumbers = 256
+let packLanes = K_PACK_LANES
+let packMargin = K_PACK_MARGIN
+let packStride = K_PACK_STRIDE
+let packDistances = K_PACK_DISTANCES
+let packNumbers = K_PACK_NUMBERS
 
 /// `exp2` for any x: clamped to [-126, 126].
 @_transparent func anyExp2(_ x: V) -> V {
@@ -197,7 +194,7 @@ func laneSums(
 
 /// Heads that are turned over together, so that narrow ones fill the vectors.
 @inline(__always) func headsAtOnce(_ heads: Int, _ width: Int) -> Int {
-    let fit = width < 16 ? 16 / width : 1
+    let fit = width < K_PACK_COLUMNS ? K_PACK_COLUMNS / width : 1
     return fit < heads ? fit : heads
 }
 

@@ -64,7 +64,7 @@ struct LawBootstrap {
             let sorted = values.sorted()
             func quantile(_ share: Double) -> Double {
                 let place = share * Double(sorted.count - 1)
-                let low = Int(place)
+                let low = Int(towardZero: place)
                 let high = min(low + 1, sorted.count - 1)
                 return sorted[low] + (sorted[high] - sorted[low]) * (place - Double(low))
             }
@@ -92,7 +92,7 @@ struct Resampler {
             var weights: [Float] = []
             if hasGains {
                 weights = [Float](repeating: 0, count: users)
-                for _ in 0..<users { weights[Int(random.uniform() * Double(users))] += 1 }
+                for _ in 0..<users { weights[Int(towardZero: random.uniform() * Double(users))] += 1 }
             }
             return observations.indices.map { i in
                 if hasGains, let row = known[i] {

@@ -36,7 +36,7 @@ package struct LawDraws: Sendable {
         var first = 0
         for (weight, model) in law.models {
             done += weight
-            let draws = first..<max(first, Int((done * Double(count)).rounded()))
+            let draws = first..<max(first, Int(nearest: done * Double(count)))
             guard !draws.isEmpty else { continue }
             first = draws.upperBound
             let spots = model.process.places(places.map { Design.place($0.layers, $0.dim, $0.effectiveTokens) })

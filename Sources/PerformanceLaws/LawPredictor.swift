@@ -164,7 +164,7 @@ package final class LawPredictor: Sendable {
         let n = places.count
         for (weight, model) in models {
             done += weight
-            let upTo = Int((done * Double(count)).rounded())
+            let upTo = Int(nearest: done * Double(count))
             guard upTo > rows.count else { continue }
             let spots = model.process.places(places.map { Design.place($0.layers, $0.dim, $0.effectiveTokens) })
             var matrix = [Double](repeating: 0, count: n * n)

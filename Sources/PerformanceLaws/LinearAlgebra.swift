@@ -189,7 +189,7 @@ func studentQuantile95(_ degrees: Double) -> Double {
     ]
     if degrees <= 1 { return table[0] }
     if degrees < Double(table.count) {
-        let low = Int(degrees)
+        let low = Int(towardZero: degrees)
         return table[low - 1] + (table[low] - table[low - 1]) * (degrees - Double(low))
     }
     // Cornish-Fisher: within 0.001 beyond 30 degrees.

@@ -172,7 +172,7 @@ struct CalibrationPricing: Sendable {
         let isUsual = (home.layers, home.dim) == standard
         if !known.contains(home), usual.predictedSeconds > most, space.isAsked(standard.layers, standard.dim) {
             let share = max(1, min(99, Int(nearest: 100 * most / usual.predictedSeconds)))
-            let needed = Int(nearest: (usual.predictedSeconds / Self.fill).rounded(.up))
+            let needed = Int(up: usual.predictedSeconds / Self.fill)
             notes.append(
                 "the budget pays about \(share) % of one training of \(standard.layers) x \(standard.dim): "
                     + (isUsual ? "" : "\(home.layers) x \(home.dim) is trained instead, and ")

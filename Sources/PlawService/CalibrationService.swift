@@ -46,7 +46,7 @@ actor CalibrationService {
         guard !plan.trials.isEmpty || (plan.openSeconds ?? 0) > 0 else {
             throw RPCError(
                 .infeasible,
-                "the budget of \(Int(settings.budgetSeconds)) s pays no new trial: "
+                "the budget of \(Int(towardZero: settings.budgetSeconds)) s pays no new trial: "
                     + plan.notes.joined(separator: "; "),
                 ["budgetSeconds": .number(settings.budgetSeconds)])
         }

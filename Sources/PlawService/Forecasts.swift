@@ -20,11 +20,11 @@ struct CalibrationForecast {
         let mean = trials.isEmpty ? 60 : seconds / Double(trials.count)
         let more = min(10_000, openSeconds / max(1, mean))
         // A line of progress at most twice a second.
-        let progress = Int(2 * 300 * min(1e7, seconds + openSeconds))
+        let progress = Int(towardZero: 2 * 300 * min(1e7, seconds + openSeconds))
         let largest = trials.map { CostModel.parameters($0.configuration, items: items) }.max() ?? 0
         // Parameters, the best ones, two moments, and the steps of rows.
         let checkpoint = 4 * (4 * largest + items)
-        return (trials.count + Int(more.rounded(.up))) * (12 * evaluatedUsers + 32_768) + progress
+        return (trials.count + Int(up: more)) * (12 * evaluatedUsers + 32_768) + progress
             + 2 * workers * checkpoint
     }
 }

@@ -23,10 +23,16 @@ struct ReportService: Sendable {
             report.recommendation = answer
             report.grid = try await grid(params, answer, served)
             report.front = try await front(params)
-        } catch let error as RPCError {
+        } catch let error as RPCError where Self.isRefusal(error) {
             report.refusal = error.message
         }
         return ReportRenderResult(dataset: params.name, html: report.html)
+    }
+
+    /// Whether an error is an answer that a report can go without: the laws do not reach so far, or a cost is not known. A store that
+    /// fails, a cancellation and the like are none, and the report fails with them.
+    static func isRefusal(_ error: RPCError) -> Bool {
+        [ErrorCode.outsideDomain, .infeasible, .lawUnknown].contains { $0.rawValue == error.code }
     }
 
     /// What the laws expect of the observed levels and the recommended one.
@@ -35,23 +41,17 @@ struct ReportService: Sendable {
     ) async throws -> Report.Grid? {
         let metric = answer.metric
         guard let law = served.first(where: { $0.id == answer.laws[metric.description] }) else { return nil }
-        func levels(_ observed: [Int], _ chosen: Int) -> [Int] {
-            let all = Set(observed)
-            // A map of more cells than this shows nothing any more.
-            let kept =
-                all.count <= 16
-                ? all : Set(all.sorted().enumerated().filter { $0.offset % (all.count / 12) == 0 }.map(\.element))
-            return kept.union([chosen]).sorted()
-        }
-        let layers = levels(law.fit.points.map(\.layers), answer.configuration.layers)
-        let dims = levels(law.fit.points.map(\.dim), answer.configuration.dim)
+        let layers = Report.Grid.levels(law.fit.points.map(\.layers), chosen: answer.configuration.layers)
+        let dims = Report.Grid.levels(law.fit.points.map(\.dim), chosen: answer.configuration.dim)
         var values: [[Double]] = []
         for layer in layers {
             var row: [Double] = []
             for dim in dims {
                 // What lies too far out, or fits no head, stays empty.
-                let cell = try? await laws.predict(
-                    LawPredictParams(name: params.name, layers: layer, dim: dim, loss: params.loss))
+                let cell = try await Self.unlessRefused {
+                    try await laws.predict(
+                        LawPredictParams(name: params.name, layers: layer, dim: dim, loss: params.loss))
+                }
                 row.append(cell?.predicted[metric.description] ?? .infinity)
             }
             values.append(row)
@@ -65,8 +65,17 @@ struct ReportService: Sendable {
             let asked = AdvisorParetoParams(
                 name: params.name, currency: currency.rawValue, metric: params.metric, loss: params.loss)
             // A cost that is not known is refused; the next may be.
-            if let front = try? await laws.pareto(asked) { return front }
+            if let front = try await Self.unlessRefused({ try await laws.pareto(asked) }) { return front }
         }
         return nil
+    }
+
+    /// Nil where the laws refuse to answer. Errors: all others.
+    static func unlessRefused<Answer>(_ ask: () async throws -> Answer) async throws -> Answer? {
+        do {
+            return try await ask()
+        } catch let error as RPCError where isRefusal(error) {
+            return nil
+        }
     }
 }

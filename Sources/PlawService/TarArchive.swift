@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 #if canImport(FoundationEssentials)
@@ -82,19 +83,13 @@ struct TarArchive: Sendable {
     }
 
     private static func read(_ path: String, at offset: Int, count: Int) throws -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
         guard descriptor >= 0 else { throw TarError("\(path): \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: count)
-        var done = 0
-        while done < count {
-            let found = bytes.withUnsafeMutableBytes {
-                pread(descriptor, $0.baseAddress?.advanced(by: done), count - done, off_t(offset + done))
-            }
-            if found < 0, errno == EINTR { continue }
-            guard found > 0 else { throw TarError("\(path): has become shorter") }
-            done += found
-        }
+        let found = bytes.withUnsafeMutableBytes { readAll(descriptor, into: $0, at: offset) }
+        guard found >= 0 else { throw TarError("\(path): cannot be read: \(String(cString: strerror(errno)))") }
+        guard found == count else { throw TarError("\(path): has become shorter") }
         return bytes
     }
 

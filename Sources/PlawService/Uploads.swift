@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 internal import PlawProtocol
 internal import PlawTransport
@@ -86,20 +87,10 @@ actor Uploads {
         }
         // Another connection may have sent the same piece meanwhile.
         try checkPlace(id, offset)
-        let descriptor = open(path(id), O_WRONLY | O_CLOEXEC)
+        let descriptor = uninterrupted { open(path(id), O_WRONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw failure("continue the upload") }
         defer { close(descriptor) }
-        var written = 0
-        while written < bytes.count {
-            // Safe: what is left of the bytes, which live as long as the closure.
-            let count = bytes.withUnsafeBytes { buffer in
-                pwrite(
-                    descriptor, buffer.baseAddress?.advanced(by: written), bytes.count - written,
-                    off_t(offset + written))
-            }
-            guard count > 0 else { throw failure("write the upload") }
-            written += count
-        }
+        guard bytes.withUnsafeBytes({ writeAll(descriptor, $0, at: offset) }) else { throw failure("write the upload") }
         room.wrote()
         uploads[id]?.received += bytes.count
         uploads[id]?.touched = .now

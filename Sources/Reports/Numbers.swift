@@ -9,7 +9,7 @@ enum Numbers {
         if value == 0 { return "0" }
         let size = abs(value)
         if size >= 1e6 || size < 1e-4 { return Format.scientific(value) }
-        return Format.fixed(value, max(0, 3 - Int(floor(log10(size)))))
+        return Format.fixed(value, max(0, 3 - Int(towardZero: floor(log10(size)))))
     }
 
     /// What stands at a tick.

@@ -14,6 +14,20 @@ package struct Report: Sendable {
         package init(metric: String, layers: [Int], dims: [Int], values: [[Double]]) {
             (self.metric, self.layers, self.dims, self.values) = (metric, layers, dims, values)
         }
+
+        /// A map of more levels than this on a side shows nothing any more.
+        private static let mostLevels = 16
+        /// As many are left of more, evenly chosen among them, the least and the greatest too.
+        private static let keptLevels = 12
+
+        /// The levels that a map shows, ascending: those observed, thinned where they are many, and the chosen one.
+        package static func levels(_ observed: [Int], chosen: Int) -> [Int] {
+            let all = Set(observed).sorted()
+            let kept =
+                all.count <= mostLevels
+                ? all : (0..<keptLevels).map { all[$0 * (all.count - 1) / (keptLevels - 1)] }
+            return Set(kept).union([chosen]).sorted()
+        }
     }
 
     package var dataset: DatasetInfo

@@ -1,3 +1,4 @@
+internal import Files
 internal import GRDB
 internal import Glibc
 
@@ -57,7 +58,7 @@ extension Store {
             try destination.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA journal_mode = DELETE") }
             try destination.close()
             let descriptor = open(partial, O_RDONLY | O_CLOEXEC)
-            let isSafe = descriptor >= 0 && fsync(descriptor) == 0
+            let isSafe = descriptor >= 0 && uninterrupted { fsync(descriptor) } == 0
             var code = errno
             if descriptor >= 0 { Glibc.close(descriptor) }
             guard isSafe, rename(partial, path) == 0 else {

@@ -33,7 +33,7 @@ package final class Store: Sendable {
     private let schema: String
     /// Where statements run: not the cooperative pool, which they would block, and not cancelled with their caller,
     /// so that a state reached during shutdown or cancellation is still written.
-    private let queue = DispatchQueue(label: "plawd.store", attributes: .concurrent)
+    let queue = DispatchQueue(label: "plawd.store", attributes: .concurrent)
 
     /// Opens or creates the database and brings its schema up to date; one of an older schema is kept beside it
     /// (`backupPath`) before it is changed.
@@ -71,12 +71,14 @@ package final class Store: Sendable {
             return closed
         }
         if wasClosed { return }
-        do {
-            try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
-            try pool.close()
-        } catch {
-            throw StoreError.wrap("close the database", error, path: path)
+        // Alone: what runs already ends before, what still waits finds the store closed.
+        let result = queue.sync(flags: .barrier) { [pool] in
+            Result {
+                try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+                try pool.close()
+            }
         }
+        do { try result.get() } catch { throw StoreError.wrap("close the database", error, path: path) }
     }
 
     func copy(_ action: String, to path: String) async throws(StoreError) {
@@ -192,9 +194,15 @@ package final class Store: Sendable {
     func run<T: Sendable>(
         _ action: String, _ body: @escaping @Sendable () throws -> T
     ) async throws(StoreError) -> T {
-        guard !isClosed.withLock({ $0 }) else { throw StoreError(action, "the store is closed") }
         let result: Result<T, any Error> = await withCheckedContinuation { continuation in
-            queue.async { continuation.resume(returning: Result(catching: body)) }
+            queue.async {
+                continuation.resume(
+                    returning: Result {
+                        // Here and not before: it may be closed while this waits for its turn.
+                        if self.isClosed.withLock({ $0 }) { throw StoreError(action, "the store is closed") }
+                        return try body()
+                    })
+            }
         }
         do { return try result.get() } catch { throw StoreError.wrap(action, error, path: path) }
     }

@@ -2,6 +2,7 @@ internal import CSystemd
 internal import Glibc
 package import Logging
 internal import Synchronization
+internal import Text
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -66,7 +67,7 @@ package struct ServiceLogHandler: LogHandler {
             let line = Self.line(
                 time: Date().formatted(.iso8601), level: event.level, label: label, message: "\(event.message)",
                 metadata: all)
-            _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+            Console.line(String(line.dropLast()), to: .errors)
         }
     }
 
@@ -75,8 +76,8 @@ package struct ServiceLogHandler: LogHandler {
     ) -> String {
         let pairs = metadata.filter { $0.key != "event" }.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
             .joined()
-        return "\(time) \(level) \(label): \(message)\(pairs)".split(whereSeparator: \.isNewline).joined(
-            separator: " | ") + "\n"
+        let parts = "\(time) \(level) \(label): \(message)\(pairs)".split(whereSeparator: \.isNewline)
+        return Foreign.line(parts.joined(separator: " | ")) + "\n"
     }
 
     /// Journal fields of an event; priorities as in syslog.
@@ -94,7 +95,9 @@ package struct ServiceLogHandler: LogHandler {
             }
         let rest = metadata.filter { !["dataset", "event", "job", "trial"].contains($0.key) }.sorted { $0.key < $1.key }
         var fields = [
-            "MESSAGE=" + message + rest.map { " \($0.key)=\($0.value)" }.joined(), "PRIORITY=\(priority)",
+            // What others wrote in it reaches a terminal by way of journalctl.
+            "MESSAGE=" + Foreign.lines(message + rest.map { " \($0.key)=\($0.value)" }.joined()),
+            "PRIORITY=\(priority)",
         ]
         for name in ["dataset", "job", "trial", "event"] {
             if let value = metadata[name] { fields.append("PLAW_\(name.uppercased())=\(value)") }

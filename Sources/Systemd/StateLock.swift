@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 /// Another process holds a state directory.
@@ -42,8 +43,7 @@ package struct StateLock: ~Copyable {
         // The last member is set here: from now on its deinit closes the descriptor, and nothing below may fail.
         self.descriptor = descriptor
         ftruncate(descriptor, 0)
-        let text = "\(getpid())\n"
-        _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+        _ = writeAll(descriptor, "\(getpid())\n")
     }
 
     deinit { close(descriptor) }
@@ -55,7 +55,7 @@ package struct StateLock: ~Copyable {
     private static func take(_ descriptor: Int32) -> Int32? {
         if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return nil }
         var text = [UInt8](repeating: 0, count: 32)
-        let count = pread(descriptor, &text, 31, 0)
+        let count = text.withUnsafeMutableBytes { readAll(descriptor, into: $0, at: 0) }
         let digits = String(decoding: text.prefix(max(0, count)), as: UTF8.self).prefix { $0.isNumber }
         return Int32(digits) ?? 0
     }

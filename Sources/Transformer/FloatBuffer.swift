@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Text
 internal import Trials
 
 /// Memory for floats: 64-byte aligned, zeroed, freed with the object. It takes no memory before it is written to.
@@ -20,8 +21,8 @@ package final class FloatBuffer: @unchecked Sendable {
 
     /// Ends the process with a line that says so: the worker is at its limit, and no buffer of a training can be left out.
     private static func refused(_ count: Int) -> Never {
-        let line = "\(WorkerStatus.outOfMemoryWords): \(count >> 18) MiB more were refused to the training\n"
-        _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+        Console.line(
+            "\(WorkerStatus.outOfMemoryWords): \(count >> 18) MiB more were refused to the training", to: .errors)
         _exit(WorkerStatus.outOfMemory)
     }
 

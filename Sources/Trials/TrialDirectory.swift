@@ -1,4 +1,5 @@
 package import Domain
+internal import Files
 internal import Glibc
 
 #if canImport(FoundationEssentials)
@@ -34,8 +35,12 @@ package struct TrialDirectory: Sendable {
         "../../corpora/" + (path.split(separator: "/").last.map(String.init) ?? "")
     }
 
-    /// Errors: `TrialFileError`.
-    package func readSpec() throws -> TrialSpec { try decode(TrialSpec.self, specPath) }
+    /// Reads the specification. Errors: `TrialFileError`, also for one that cannot be trained.
+    package func readSpec() throws -> TrialSpec {
+        let spec = try decode(TrialSpec.self, specPath)
+        if let problem = spec.problem { throw TrialFileError(file: specPath, problem) }
+        return spec
+    }
     package func writeSpec(_ spec: TrialSpec) throws { try encode(spec, specPath) }
 
     /// Errors: `TrialFileError`, also when the trial has not ended.
@@ -92,7 +97,7 @@ package struct TrialFileError: Error, Sendable, CustomStringConvertible {
 /// The content of a file. Errors: `TrialFileError` with the system's words.
 package func readFile(_ path: String) throws -> Data {
     // A pipe without a writer must not hold whoever opens it, and what has no end is not read.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
     guard descriptor >= 0 else {
         throw TrialFileError(file: path, "cannot be read: \(String(cString: strerror(errno)))")
     }
@@ -104,8 +109,7 @@ package func readFile(_ path: String) throws -> Data {
     var data = Data()
     var piece = [UInt8](repeating: 0, count: 65_536)
     while true {
-        let count = read(descriptor, &piece, piece.count)
-        if count < 0, errno == EINTR { continue }
+        let count = piece.withUnsafeMutableBytes { readSome(descriptor, into: $0) }
         guard count >= 0 else {
             throw TrialFileError(file: path, "cannot be read: \(String(cString: strerror(errno)))")
         }
@@ -125,23 +129,9 @@ package func writeFileAtomically(_ pieces: [UnsafeRawBufferPointer], to path: St
         TrialFileError(file: path, "cannot be \(action): \(String(cString: strerror(errno)))")
     }
     let temporary = path + ".partial"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    let descriptor = uninterrupted { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
     guard descriptor >= 0 else { throw failure("created") }
-    for piece in pieces {
-        var written = 0
-        while written < piece.count {
-            let count = write(descriptor, piece.baseAddress?.advanced(by: written), piece.count - written)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                let error = failure("written")
-                close(descriptor)
-                unlink(temporary)
-                throw error
-            }
-            written += count
-        }
-    }
-    guard fsync(descriptor) == 0 else {
+    guard pieces.allSatisfy({ writeAll(descriptor, $0) }), uninterrupted({ fsync(descriptor) }) == 0 else {
         let error = failure("written")
         close(descriptor)
         unlink(temporary)

@@ -41,6 +41,27 @@ package struct TrialSpec: Codable, Sendable, Hashable {
         self.checkpointSeconds = checkpointSeconds
         self.sampledRanking = sampledRanking
     }
+
+    /// Why this cannot be trained, naming the member, what was found and what was expected; nil when it can. Everything that computes
+    /// with the numbers of a specification asks first.
+    package var problem: String? {
+        if corpus.isEmpty || corpus.utf8.contains(0) { return "corpus: found no path, expected one without NUL" }
+        if let problem = configuration.problem { return problem }
+        if let problem = options.problem { return problem.message }
+        if !(1...64).contains(threads) { return "threads: found \(threads), expected 1 to 64" }
+        if !(userFraction > 0 && userFraction <= 1) {
+            return "userFraction: found \(userFraction), expected more than 0, at most 1"
+        }
+        if let maxSeconds, !(maxSeconds >= 0) { return "maxSeconds: found \(maxSeconds), expected 0 or more" }
+        if !(checkpointSeconds >= 0) { return "checkpointSeconds: found \(checkpointSeconds), expected 0 or more" }
+        if let sampledRanking, sampledRanking < 1 || sampledRanking > Int(Int32.max) {
+            return "sampledRanking: found \(sampledRanking), expected 1 to \(Int32.max) items"
+        }
+        if let mostHeads, !(1...4_096).contains(mostHeads) {
+            return "mostHeads: found \(mostHeads), expected 1 to 4096"
+        }
+        return nil
+    }
 }
 
 /// One line of `progress.jsonl`.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CPlaw
 import Domain
+import Files
 import Glibc
 import Interactions
 import Transformer
@@ -30,7 +31,7 @@ struct MemoryLimit {
             MemoryUse.predictedBytes(spec.configuration, data: data, options: spec.options)
             + (spec.threads - 1) * Self.bytesPerThread
         // What the program has reserved already, much of it never touched, comes on top.
-        let allowed = Int(Double(predicted) * Self.margin) + Int(plaw_data_bytes())
+        let allowed = Int(towardZero: Double(predicted) * Self.margin) + Int(plaw_data_bytes())
         var status = stat()
         let read = stat(checkpoint, &status) == 0 ? Int(status.st_size) : 0
         bytes = min(allowed, most ?? allowed) + read
@@ -58,7 +59,7 @@ struct MemoryLimit {
         // Where these files are missing or closed, the worker runs as it would without a group.
         for (file, value) in [("cgroup.procs", "0"), ("memory.max", "\(bytes)")] {
             let descriptor = open(cgroup + "/" + file, O_WRONLY | O_CLOEXEC)
-            let isWritten = descriptor >= 0 && value.withCString { write(descriptor, $0, strlen($0)) } >= 0
+            let isWritten = descriptor >= 0 && writeAll(descriptor, value)
             if !isWritten, errno != ENOENT { printError("\(cgroup)/\(file): \(String(cString: strerror(errno)))") }
             if descriptor >= 0 { close(descriptor) }
         }

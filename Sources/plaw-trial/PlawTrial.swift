@@ -3,6 +3,7 @@ import CPlaw
 import Domain
 import Glibc
 import Interactions
+import Text
 import Transformer
 import Trials
 
@@ -23,7 +24,16 @@ struct PlawTrial: ParsableCommand {
     static func main() {
         // What reading a file took is given back before training begins.
         plaw_map_large_allocations()
-        main(nil)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            // As the parser's own main does it, but for what its words are made of: names of files, and what stands in them.
+            let code = exitCode(for: error)
+            let text = fullMessage(for: error)
+            if !text.isEmpty { Console.lines(text, to: code.isSuccess ? .output : .errors) }
+            Self.exit(withError: code)
+        }
     }
 }
 
@@ -96,6 +106,11 @@ struct ModelOptions: ParsableArguments {
         help: ArgumentHelp("Update of item embeddings: \(names(ItemUpdate.self)). Default: sparse.")
     ) var itemUpdate: ItemUpdate?
 
+    func validate() throws {
+        // Looked at before a corpus is: what a recipe says of it depends on this.
+        try check("--max-length", maxLength, 1...4_096)
+    }
+
     func configuration(layers: Int, dim: Int) throws -> Configuration {
         let configuration = Configuration(
             backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss,
@@ -134,6 +149,15 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
+/// Errors: `ValidationError` naming the option, what was found and what was expected. A number that is none is outside every range.
+func check<Value: Comparable>(_ option: String, _ value: Value?, _ range: ClosedRange<Value>) throws {
+    guard let value, !range.contains(value) else { return }
+    throw ValidationError("\(option): found \(value), expected \(range.lowerBound) to \(range.upperBound)")
+}
+
+/// Seconds that an option may name: more than any machine stays up.
+let anySeconds = 0.0...1e9
+
 /// The names of an option's values, for help.
 func names<T: CaseIterable & RawRepresentable<String>>(_ type: T.Type) -> String {
     type.allCases.map(\.rawValue).joined(separator: ", ")
@@ -153,16 +177,11 @@ extension Metric: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
 }
 
-/// Writes a line to standard output at once, also into a pipe.
-func printLine(_ text: String) {
-    print(text)
-    fflush(nil)
-}
+func printLine(_ text: String) { Console.line(text, to: .output) }
 
-func printError(_ text: String) {
-    let line = text + "\n"
-    _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
-}
+func printError(_ text: String) { Console.line(text, to: .errors) }
+
+func printJSON(_ value: some Encodable) throws { Console.json(try json(value), to: .output) }
 
 func json(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()

@@ -21,6 +21,8 @@ struct Probe: ParsableCommand {
     @Option(help: "Seconds of training to time, for each shape.") var seconds = 0.3
     @OptionGroup var worker: WorkerOptions
 
+    func validate() throws { try check("--seconds", seconds, anySeconds) }
+
     func run() throws {
         try worker.apply()
         try source.withCorpus { corpus in
@@ -30,10 +32,9 @@ struct Probe: ParsableCommand {
                     throw ValidationError("--shape: found \"\(shape)\", expected LAYERSxDIM such as 2x64")
                 }
                 let configuration = try model.configuration(layers: layers, dim: dim)
-                printLine(
-                    try json(
-                        try SpeedProbe.measure(
-                            configuration, options: try model.options(corpus), corpus: corpus, seconds: seconds)))
+                try printJSON(
+                    SpeedProbe.measure(
+                        configuration, options: try model.options(corpus), corpus: corpus, seconds: seconds))
             }
         }
     }
@@ -55,6 +56,12 @@ struct Latency: ParsableCommand {
     @Option(help: "Seconds of requests to time, for each shape.") var seconds = 0.06
     @OptionGroup var worker: WorkerOptions
 
+    func validate() throws {
+        try check("--seconds", seconds, anySeconds)
+        try check("--items", items, 1...1 << 30)
+        try check("--length", length, 1...4_096)
+    }
+
     func run() throws {
         try worker.apply()
         for text in shapes {
@@ -66,10 +73,8 @@ struct Latency: ParsableCommand {
                     "--shape: found \"\(text)\", expected LAYERSxDIM such as 2x64, or LAYERSxDIMxITEMSxLENGTH")
             }
             let configuration = try model.configuration(layers: shape.layers, dim: shape.dim)
-            printLine(
-                try json(
-                    try LatencyMeasurement.measure(
-                        configuration, items: shape.items, length: shape.length, seconds: seconds)))
+            try printJSON(
+                LatencyMeasurement.measure(configuration, items: shape.items, length: shape.length, seconds: seconds))
         }
     }
 }
@@ -86,15 +91,17 @@ struct Bench: ParsableCommand {
     @Option(help: "Seconds to time, after a warm-up step.") var seconds = 10.0
     @Option(help: "Threads, 1 to 64.") var threads = 1
 
+    func validate() throws {
+        try check("--seconds", seconds, anySeconds)
+        try check("--threads", threads, 1...64)
+    }
+
     func run() throws {
-        guard (1...64).contains(threads) else {
-            throw ValidationError("--threads: found \(threads), expected 1 to 64")
-        }
         try source.withCorpus { corpus in
             let probe = try SpeedProbe.measure(
                 try model.configuration(layers: layers, dim: dim), options: try model.options(corpus), corpus: corpus,
                 seconds: seconds, threads: threads)
-            printLine(try json(probe))
+            try printJSON(probe)
         }
     }
 }
@@ -110,8 +117,13 @@ struct Synthesize: ParsableCommand {
     @Option(help: "Seed.") var seed: UInt64 = 1
     @Option(name: .shortAndLong, help: "File to write.", completion: .file()) var output: String
 
+    func validate() throws {
+        try check("--users", users, 1...10_000_000)
+        try check("--items", items, 2...10_000_000)
+        try check("--mean-length", meanLength, 1...10_000)
+    }
+
     func run() throws {
-        guard users > 0, items > 1 else { throw ValidationError("expected at least 1 user and 2 items") }
         let source = SyntheticInteractions(users: users, items: items, meanLength: meanLength, seed: seed)
         try source.text().write(toFile: output, atomically: true, encoding: .utf8)
         printError("wrote \(output); entropy rate of the source: \(source.entropyRate) nats")

@@ -18,6 +18,11 @@ struct Run: ParsableCommand {
     @Option(help: "Control group to move to: the folder of a leaf that the daemon may write to.") var cgroup: String?
     @OptionGroup var worker: WorkerOptions
 
+    func validate() throws {
+        try check("--seconds-left", secondsLeft, anySeconds)
+        try check("--most-memory", mostMemory, 1...Int.max)
+    }
+
     func run() throws {
         try worker.apply()
         stopOnTermination()

@@ -2,6 +2,7 @@ import ArgumentParser
 import Domain
 import Glibc
 import Interactions
+import Text
 import Transformer
 import Trials
 
@@ -58,7 +59,9 @@ struct Train: ParsableCommand {
         if evaluateOnly, weights == nil { throw ValidationError("--evaluate-only needs --weights") }
         if evaluateOnly, saveWeights != nil { throw ValidationError("--evaluate-only has no weights to save") }
         guard epochs >= 1 else { throw ValidationError("--epochs: found \(epochs), expected 1 or more") }
-        guard (1...64).contains(threads) else { throw ValidationError("--threads: found \(threads), expected 1 to 64") }
+        try check("--threads", threads, 1...64)
+        try check("--max-seconds", maxSeconds, anySeconds)
+        try check("--sampled-ranking", sampledRanking, 1...Int(Int32.max))
         guard userFraction > 0, userFraction <= 1 else {
             throw ValidationError("--user-fraction: found \(userFraction), expected more than 0, at most 1")
         }
@@ -162,10 +165,11 @@ struct Train: ParsableCommand {
     }
 
     private func describe(_ update: TrialProgress, _ values: [String: Double]) -> String {
-        func rounded(_ value: Double?) -> String { value.map { String(Double(Int($0 * 1e4 + 0.5)) / 1e4) } ?? "-" }
-        return "epoch \(update.epoch - 1) loss \(rounded(update.loss)) \(Int(update.tokensPerSecond)) tokens/s "
+        func rounded(_ value: Double?) -> String { value.map { String(($0 * 1e4).rounded() / 1e4) } ?? "-" }
+        return
+            "epoch \(update.epoch - 1) loss \(rounded(update.loss)) \(Int(towardZero: update.tokensPerSecond)) tokens/s "
             + "valid hr@10 \(rounded(values["hr@10"])) ndcg@10 \(rounded(values["ndcg@10"])) best \(rounded(update.best)) "
-            + "\(Int(update.seconds)) s"
+            + "\(Int(towardZero: update.seconds)) s"
     }
 
     private func show(_ result: TrialResult, key: LawKey, items: Int, popularity: Double) throws {
@@ -181,17 +185,18 @@ struct Train: ParsableCommand {
             test: result.test.mapValues(\.value), testErrors: result.test.mapValues(\.standardError),
             curve: result.curve ?? [], key: key)
         if json {
-            printLine(try plaw_trial.json(summary))
+            try printJSON(summary)
         } else {
             printLine("status      \(result.status.rawValue)\(result.message.map { ": " + $0 } ?? "")")
             printLine("epochs      \(result.epochs), best \(result.bestEpoch)")
-            printLine("seconds     \(Int(result.seconds)), \(Int(result.tokensPerSecond)) tokens/s")
+            printLine(
+                "seconds     \(Int(towardZero: result.seconds)), \(Int(towardZero: result.tokensPerSecond)) tokens/s")
             printLine("parameters  \(result.parameters), peak memory \(result.peakMemoryBytes >> 20) MiB")
             for name in ["hr@5", "ndcg@5", "hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10"] {
                 guard let test = result.test[name], let valid = result.validation[name] else { continue }
-                printLine(
+                Console.lines(
                     "\(name)\ttest \(test.value) ± \(test.standardError)\tvalidation \(valid.value)\tmask \(mask.rawValue)"
-                        + (result.sampledRanking.map { "\tagainst \($0) drawn items" } ?? "")
+                        + (result.sampledRanking.map { "\tagainst \($0) drawn items" } ?? ""), to: .output
                 )
             }
         }

@@ -3,6 +3,7 @@ import Domain
 import Glibc
 import PlawClient
 import PlawProtocol
+import Text
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -45,7 +46,7 @@ enum Main {
             let arguments = Arguments.normalized(Array(CommandLine.arguments.dropFirst()))
             let commands = Plaw.configuration.subcommands.map { $0._commandName }
             if let message = Arguments.unknownCommand(arguments, among: commands) {
-                Terminal.note(message)
+                Console.lines(message, to: .errors)
                 exit(2)
             }
             var command = try Plaw.parseAsRoot(arguments)
@@ -64,14 +65,14 @@ enum Main {
             // Help and version are "errors" of the parser that end well; a wrong usage is 2 here, not its 64.
             let code = Plaw.exitCode(for: error)
             let text = Arguments.explained(Plaw.fullMessage(for: error))
-            if !text.isEmpty { code.isSuccess ? Terminal.print(text) : Terminal.note(text) }
+            if !text.isEmpty { Console.lines(text, to: code.isSuccess ? .output : .errors) }
             exit(code.isSuccess ? 0 : code == .validationFailure ? 2 : 1)
         }
     }
 
     private static func refuse(_ message: String, _ error: RPCError) -> Never {
         if CommandLine.arguments.contains("--json"), let line = try? jsonLine(error) {
-            Terminal.note(line)
+            Console.json(line, to: .errors)
         } else {
             Terminal.note("plaw: " + message)
         }

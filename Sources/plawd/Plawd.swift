@@ -9,6 +9,7 @@ import PlawService
 import PlawTransport
 import Synchronization
 import Systemd
+import Text
 import UnixSignals
 
 #if canImport(FoundationEssentials)
@@ -23,6 +24,19 @@ struct Plawd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plawd", abstract: "Keep performance laws of sequential recommenders and answer from them.",
         version: plawVersion)
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if let plawd = command as? Plawd { try await plawd.run() } else { try command.run() }
+        } catch {
+            // As the parser's own main does it, but for what the arguments may hold.
+            let code = exitCode(for: error)
+            let text = fullMessage(for: error)
+            if !text.isEmpty { Console.lines(text, to: code.isSuccess ? .output : .errors) }
+            exit(withError: code)
+        }
+    }
 
     @Option(help: "Where datasets, trials and laws are kept.", completion: .directory) var stateDirectory: String
     @Option(help: "Unix socket to serve on; ignored when systemd passes one.", completion: .file()) var socket: String?
@@ -50,8 +64,7 @@ struct Plawd: AsyncParsableCommand {
                 try await serve()
             }
         } catch {
-            let line = "plawd: \(error)\n"
-            _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+            Console.line("plawd: \(error)", to: .errors)
             throw ExitCode(1)
         }
     }

@@ -97,6 +97,66 @@ import Trials
         #expect(try !Self.settings(CalibrationParams(name: "b", dims: [16])).isSequential)
     }
 
+    @Test("whatever numbers a request holds, it is refused by name or becomes trials that a worker accepts")
+    func extremes() {
+        var random = SplitMix64(seed: 17)
+        func pick<Value>(_ values: [Value]) -> Value? {
+            let place = Int(random.next() % UInt64(4 * values.count))
+            return place < values.count ? values[place] : nil
+        }
+        let integers = [Int.min, -1, 0, 1, 2, 7, 64, 128, 4_096, 65_536, 1_000_000_000, 1_000_000_001, 1 << 32, .max]
+        let numbers = [
+            -.infinity, -Double.greatestFiniteMagnitude, -1, 0, .leastNonzeroMagnitude, 0.5, 1, 60, 1e18, 1e19,
+            .greatestFiniteMagnitude,
+            .infinity, .nan,
+        ]
+        var accepted = 0
+        for _ in 0..<100_000 {
+            var params = CalibrationParams(name: "b")
+            params.budgetSeconds = pick(numbers)
+            (params.maxLength, params.heads) = (pick(integers), pick(integers))
+            (params.layers, params.dims) = (pick(integers.map { [$0, 2] }), pick(integers.map { [$0, 64] }))
+            (params.seed, params.workers) = (pick(integers), pick(integers))
+            (params.patience, params.maxEpochs, params.scheduleEpochs) = (
+                pick(integers), pick(integers), pick(integers)
+            )
+            (params.batchUsers, params.negatives) = (pick(integers), pick(integers))
+            (params.learningRate, params.dropout, params.warmup) = (pick(numbers), pick(numbers), pick(numbers))
+            (params.weightDecay, params.clipNorm, params.tolerance) = (pick(numbers), pick(numbers), pick(numbers))
+            (params.maxParams, params.maxTrainSeconds) = (pick(numbers), pick(numbers))
+            params.backbone = pick(Backbone.allCases)
+            params.loss = pick(Loss.allCases)
+            // Most members are left alone, or next to nothing would be accepted.
+            if random.next() % 4 > 0 {
+                let kept = params
+                params = CalibrationParams(name: "b")
+                switch random.next() % 6 {
+                case 0: (params.patience, params.maxEpochs) = (kept.patience, kept.maxEpochs)
+                case 1: (params.layers, params.dims, params.heads) = (kept.layers, kept.dims, kept.heads)
+                case 2: (params.budgetSeconds, params.scheduleEpochs) = (kept.budgetSeconds, kept.scheduleEpochs)
+                case 3: (params.learningRate, params.batchUsers) = (kept.learningRate, kept.batchUsers)
+                case 4: (params.negatives, params.loss, params.warmup) = (kept.negatives, kept.loss, kept.warmup)
+                default: (params.seed, params.workers, params.maxLength) = (kept.seed, kept.workers, kept.maxLength)
+                }
+            }
+            guard
+                let settings = try? CalibrationSettings(
+                    params, trained: trainedFacts, mask: .full, availableWorkers: 2)
+            else { continue }
+            accepted += 1
+            let (layers, dim) = (
+                settings.layers?.last ?? 2, settings.dims?.last ?? 64 / settings.dimStep * settings.dimStep
+            )
+            guard dim > 0 else { continue }
+            let trial = PlannedTrial(
+                configuration: settings.configuration(layers: layers, dim: dim), userFraction: 1, seed: settings.seed,
+                predictedEpochs: 1, predictedSeconds: 1)
+            let spec = settings.spec(corpus: "/c", trial)
+            #expect(spec.problem == nil, "\(spec.problem ?? "")")
+        }
+        #expect(accepted > 5_000 && accepted < 95_000, "\(accepted) of 100000 were accepted")
+    }
+
     private static let refused: [(field: String, found: String, params: CalibrationParams)] = [
         ("budgetSeconds", "0.5", CalibrationParams(name: "b", budgetSeconds: 0.5)),
         ("budgetSeconds", "-600.0", CalibrationParams(name: "b", budgetSeconds: -600)),

@@ -228,6 +228,47 @@ struct ReaderTests {
         }
     }
 
+    @Test(
+        "a corpus with any byte of its body changed is refused, or read to its end within the file",
+        arguments: [0, 1, 0x80, 0xff])
+    func damagedBody(change: UInt8) throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let rows = (0..<60).map { "user\($0 % 7),item\($0 * $0 % 11),\(1_000_000 + $0)" }
+        let text = "user_id,item_id,timestamp\n" + rows.joined(separator: "\n") + "\n"
+        try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/f"))
+        let path = folder + "/c"
+        let statistics = try InteractionReader(path: folder + "/f", options: ReadOptions()).buildCorpus(at: path)
+        let good = try Data(contentsOf: URL(fileURLWithPath: path))
+        var refused = 0
+        var positions = 0
+        for position in 120..<good.count {
+            var bad = good
+            bad[position] = change == 0 ? 0 : good[position] ^ change
+            guard bad != good else { continue }
+            positions += 1
+            try bad.write(to: URL(fileURLWithPath: path))
+            let corpus: Corpus
+            do {
+                corpus = try Corpus(path: path)
+            } catch is InteractionError {
+                refused += 1
+                continue
+            }
+            var seen = 0
+            for user in 0..<corpus.userCount {
+                _ = corpus.userName(user)
+                seen += corpus.items(of: user).count
+                #expect(corpus.items(of: user).allSatisfy { (0..<Int32(corpus.itemCount)).contains($0) })
+                #expect(corpus.times(of: user)?.count == corpus.items(of: user).count)
+            }
+            for item in 0..<corpus.itemCount { _ = corpus.itemName(item) }
+            #expect(seen == statistics.interactions)
+        }
+        // Some of the offsets, ends of names and numbers of items are found out whatever they become.
+        #expect(positions > 100 && refused > 10, "\(refused) of \(positions)")
+    }
+
     @Test("SHA-256 equals the published vectors")
     func sha256() {
         func digest(_ text: String) -> String {

@@ -258,9 +258,13 @@ struct KernelTests {
         h.p[17] = .nan
         let scratch = Buffer(Kernels.crossEntropyScratch(dim: 16, items: 40))
         let kernels = try kernels(variant)
-        let loss = kernels.linearCrossEntropy(
-            .alone, h.p, 2, 16, e.p, 40, [1, 2], 1, Buffer(32).p, Buffer(640).p, scratch.p)
+        let (dh, de) = (Buffer(32), Buffer(640))
+        // A buffer that nothing but its pointer is used of is freed before the call.
+        let loss = withExtendedLifetime((h, e, dh, de, scratch)) {
+            kernels.linearCrossEntropy(.alone, h.p, 2, 16, e.p, 40, [1, 2], 1, dh.p, de.p, scratch.p)
+        }
         #expect(loss.isNaN)
+        #expect(dh.isGuarded && de.isGuarded && scratch.isGuarded)
     }
 
     @Test("binary cross-entropy with several negatives, saturated scores included", arguments: variants)

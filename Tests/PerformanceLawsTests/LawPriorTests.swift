@@ -179,7 +179,7 @@ import Testing
                     [Self.observe(2, 64, value: truth(home))], prior: prior))
             for ratio in left.ratios where (ratio.layers, ratio.dim) != (2, 64) {
                 let p = law.predict(layers: ratio.layers, dim: ratio.dim, effectiveTokens: Double(Self.tokens) / 2)
-                guard let interval = p.interval else { continue }
+                let interval = try #require(p.interval)
                 all += 1
                 covered += interval.low <= truth(ratio.ratio) && truth(ratio.ratio) <= interval.high ? 1 : 0
             }

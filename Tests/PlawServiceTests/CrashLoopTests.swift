@@ -65,23 +65,45 @@ import Testing
     func migration() async throws {
         var random = SplitMix64(seed: 7)
         let fixtures = Paths.root + "/Tests/Schemas"
-        for round in 0..<max(2, Self.kills / 20) {
+        // Kills that came between the first step of a migration and its last.
+        var met = 0
+        let rounds = max(2, Self.kills / 20)
+        for round in 0..<rounds {
             try await withTemporaryFolder { folder in
                 let state = folder + "/state"
                 try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
                 let made = try await runProgram(
                     path: "/usr/bin/sqlite3",
-                    [state + "/plawd.sqlite", ".read \(fixtures)/schema-\(1 + round % 6).sql"])
+                    [
+                        state + "/plawd.sqlite", ".read \(fixtures)/schema-\(1 + round % 6).sql",
+                        // Pages that are copied before the migration, so that it lasts long enough to be met.
+                        "CREATE TABLE fat(x); INSERT INTO fat SELECT zeroblob(1000000) FROM "
+                            + "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 64) SELECT i FROM n); "
+                            + "DROP TABLE fat;",
+                    ])
                 #expect(made.code == 0, "\(made.errors)")
-                for _ in 0..<4 {
+                for attempt in 0..<4 {
                     let delay = random.next(upperBound: UInt64(300))
                     let killed = try await runProgram(
                         "plawd", ["--state-directory", state, "--socket", folder + "/plawd.sock"], in: folder
                     ) { pid in
-                        try await Task.sleep(for: .milliseconds(delay))
+                        if attempt == 0 {
+                            // As soon as the migration shows: the old database is being kept.
+                            let end = ContinuousClock.now + .seconds(30 * patience)
+                            while !Self.keeps(state), .now < end { try await Task.sleep(for: .microseconds(200)) }
+                        } else {
+                            try await Task.sleep(for: .milliseconds(delay))
+                        }
                         kill(pid, SIGKILL)
                     }
                     #expect(killed.ending == .killed(SIGKILL), "\(killed.errors)")
+                    let schemas = try await runProgram(
+                        path: "/usr/bin/sqlite3",
+                        [
+                            state + "/plawd.sqlite",
+                            "SELECT count(*) FROM grdb_migrations WHERE identifier = '7-trial-states'",
+                        ])
+                    if Self.keeps(state), schemas.output == "0\n" { met += 1 }
                 }
                 _ = try await withDaemon(in: folder) { daemon async throws in
                     let info = try await call(daemon.socket, ServerInfo.self, NoParams())
@@ -97,6 +119,13 @@ import Testing
                 }
             }
         }
+        #expect(met >= rounds, "\(met) kills met a migration")
+    }
+
+    /// Whether a state holds a database kept before a migration, or one that is being kept.
+    private static func keeps(_ state: String) -> Bool {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: state)) ?? []
+        return names.contains { $0.hasPrefix("plawd.sqlite.") }
     }
 
     /// Starts the daemon, looks whether all is there, works on, and kills the daemon some microseconds after the script has come to

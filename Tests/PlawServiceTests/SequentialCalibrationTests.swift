@@ -206,7 +206,7 @@ import Trials
                 #expect(job.activeSeconds <= 3 * Self.short)
                 #expect(job.finishedTrials > plan.trials.count)
                 let outlook = try #require(job.outlook)
-                #expect(outlook.expectedRegret >= 0)
+                #expect(outlook.expectedRegret > 0 && outlook.expectedRegret < outlook.predicted)
                 #expect(CostLimit.parameters(outlook.configuration, items: 120) <= 20_000)
                 let message = try #require(job.message)
                 #expect(message.contains("the expected regret among all that was asked about is"), "\(message)")

@@ -36,6 +36,24 @@ final class Page: NSObject, XMLParserDelegate {
 }
 
 @Suite struct ReportTests {
+    @Test(
+        "a map shows all levels while they are few, and twelve spread over them when they are many", arguments: 1...60)
+    func levels(count: Int) {
+        let observed = (1...count).map { 3 * $0 }
+        let shown = Report.Grid.levels(observed + observed.reversed(), chosen: observed[count / 2])
+        #expect(shown == shown.sorted() && Set(shown).count == shown.count)
+        #expect(Set(shown).isSubset(of: observed) && shown.contains(observed[count / 2]))
+        #expect(shown.first == observed.first && shown.last == observed.last)
+        if count <= 16 {
+            #expect(shown == observed)
+        } else {
+            #expect(shown.count == 12 || shown.count == 13)
+            let gaps = zip(shown, shown.dropFirst()).map { ($1 - $0) / 3 }
+            #expect((gaps.max() ?? 0) <= (count + 9) / 11 + 1)
+        }
+        #expect(Report.Grid.levels(observed, chosen: 1).first == 1)
+    }
+
     static let hostile = "</title><script>alert('x')</script>\"&amp;\u{1}\u{7}<img src=x onerror='1'>"
 
     static func report(_ name: String = "books", text: String = "leave-two-out") -> Report {

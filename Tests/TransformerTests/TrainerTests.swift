@@ -157,7 +157,7 @@ struct TrainerTests {
 
     @Test(
         "a learning rate that explodes ends as diverged within some steps, naming the step",
-        arguments: Backbone.allCases, [10, 1e30])
+        arguments: Backbone.allCases, [10, 1e8, 1e9, 1e30])
     func divergence(backbone: Backbone, learningRate: Double) throws {
         try withTemporaryFolder { folder in
             let corpus = try synthetic(in: folder)
@@ -174,6 +174,17 @@ struct TrainerTests {
                 #expect(message.contains("step \(trainer.position.step + 1)") || message.contains("after step"))
                 #expect(message.contains("diverged") && message.contains("learning rate"))
             }
+        }
+    }
+
+    @Test("a loss beyond every whole number is told like any other")
+    func enormousLoss() {
+        #expect(
+            Trainer.divergence(loss: 1873, first: 9.4, step: 2)
+                == "the loss is 1873 at step 2, more than 20 times the 9.40 of the first step: training has diverged")
+        for loss in [9.3e18, 1e30, Double.greatestFiniteMagnitude] {
+            let text = Trainer.divergence(loss: loss, first: loss / 30, step: 7)
+            #expect(text.contains("the loss is \(Format.scientific(loss)) at step 7"))
         }
     }
 

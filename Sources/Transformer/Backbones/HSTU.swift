@@ -246,7 +246,7 @@ package final class HSTU: SequenceModel {
         let dt = Double(max(1, distance))
         // From below: ln dt is at least ln 2 times its whole binary digits less one.
         var bucket = min(
-            Int(Double(63 - max(1, distance).leadingZeroBitCount) * 0.6931 / 0.301), bucketStarts.count - 1)
+            Int(towardZero: Double(63 - max(1, distance).leadingZeroBitCount) * 0.6931 / 0.301), bucketStarts.count - 1)
         while bucket + 1 < bucketStarts.count, dt >= bucketStarts[bucket + 1] { bucket += 1 }
         return bucket
     }

@@ -29,7 +29,7 @@ struct CatchUp {
     init?(_ options: TrainingOptions, rate: LearningRate) {
         ratio = options.beta1 / options.beta2
         guard ratio < 0.997 else { return nil }
-        horizon = ratio > 0 ? max(2, Int((log(1e-8) / log(ratio)).rounded(.up))) : 2
+        horizon = ratio > 0 ? max(2, Int(up: log(1e-8) / log(ratio))) : 2
         self.options = options
         self.rate = rate
         factor = options.itemRate

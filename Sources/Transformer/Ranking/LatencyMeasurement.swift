@@ -62,6 +62,6 @@ package enum LatencyMeasurement {
 
     private static func quantile(_ values: [Double], _ share: Double) -> Double {
         let sorted = values.sorted()
-        return sorted[min(sorted.count - 1, Int((share * Double(sorted.count)).rounded(.up)) - 1)]
+        return sorted[min(sorted.count - 1, Int(up: share * Double(sorted.count)) - 1)]
     }
 }

@@ -62,6 +62,6 @@ package enum MemoryUse {
         let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
         // Users are drawn without repetition, so that the sum over all of them varies no more.
         let deviation = (users * variance * (1 - users / count)).squareRoot()
-        return Int(min(total, users * mean + 4 * deviation))
+        return Int(towardZero: min(total, users * mean + 4 * deviation))
     }
 }

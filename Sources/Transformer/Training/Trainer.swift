@@ -64,9 +64,10 @@ package final class Trainer {
         note: (String) -> Void = { _ in }
     ) throws {
         func refuse(_ message: String) -> TrialFileError { TrialFileError(file: "specification", message) }
-        if let problem = spec.configuration.problem { throw refuse(problem) }
-        if let problem = spec.options.problem { throw refuse(problem.message) }
-        guard (1...64).contains(spec.threads) else { throw refuse("threads: found \(spec.threads), expected 1 to 64") }
+        if let problem = spec.problem { throw refuse(problem) }
+        if let drawn = spec.sampledRanking, !(1...max(1, corpus.itemCount)).contains(drawn) {
+            throw refuse("sampledRanking: found \(drawn), expected 1 to \(corpus.itemCount) items")
+        }
         let kernels = Kernels.best.shared(by: WorkerTeam(threads: spec.threads))
         self.spec = spec
         self.checkpointPath = checkpointPath
@@ -85,9 +86,6 @@ package final class Trainer {
         average = ParameterAverage(
             step.model.table.count, age: spec.options.averaging, stepsPerEpoch: Self.steps(data, spec.options),
             isSparse: step.isSparse)
-        if let drawn = spec.sampledRanking, !(1...corpus.itemCount).contains(drawn) {
-            throw refuse("sampledRanking: found \(drawn), expected 1 to \(corpus.itemCount) items")
-        }
         let data = data
         let candidates = spec.sampledRanking.map { DrawnCandidates(data, count: $0, seed: spec.seed) }
         self.candidates = candidates
@@ -133,7 +131,7 @@ package final class Trainer {
         let o = spec.options
         let epochs = max(
             o.patience, (o.patienceSteps + steps - 1) / steps,
-            Int((o.patienceShare * Double(position.curve.count - position.stale)).rounded(.up)))
+            Int(up: o.patienceShare * Double(position.curve.count - position.stale)))
         return epochs * (hasBegun ? 1 : Self.patienceFactor(o.recipe))
     }
 
@@ -145,6 +143,9 @@ package final class Trainer {
     }
 
     static let rising = 0.02
+
+    /// The last step that is taken: optimisers keep the step of each row in 32 bits.
+    static let mostSteps = Int(UInt32.max)
 
     /// How much better than popularity is no accident, and how much more patience there is before.
     static let clearlyBetter = 1.25
@@ -162,7 +163,9 @@ package final class Trainer {
         report(.starting, progress, force: true)
         do {
             var outOfTime = false
-            while !outOfTime, position.epoch < spec.options.maxEpochs, position.stale < patience {
+            while !outOfTime, position.epoch < spec.options.maxEpochs, position.stale < patience,
+                position.step + steps <= Self.mostSteps
+            {
                 outOfTime = try trainEpoch(shouldStop: shouldStop, progress: progress)
                 if outOfTime, position.stepInEpoch == 0, position.epoch > 0 { break }
                 try validate(progress)
@@ -210,11 +213,14 @@ package final class Trainer {
         position.firstLoss = first
         let limit = Self.divergedFactor * max(1, first)
         guard loss <= limit else {
-            throw Divergence(
-                description:
-                    "the loss is \(Int(loss)) at step \(step), more than \(Int(Self.divergedFactor)) times the "
-                    + "\(Double(Int(first * 100)) / 100) of the first step: training has diverged")
+            throw Divergence(description: Self.divergence(loss: loss, first: first, step: step))
         }
+    }
+
+    /// Says of a loss that it is far above the first; both are finite, and may be larger than any whole number.
+    static func divergence(loss: Double, first: Double, step: Int) -> String {
+        "the loss is \(Format.short(loss)) at step \(step), more than \(Int(nearest: divergedFactor)) times the "
+            + "\(Format.short(first)) of the first step: training has diverged"
     }
 
     // MARK: - Epochs

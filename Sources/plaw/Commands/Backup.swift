@@ -3,6 +3,7 @@ import Domain
 import Glibc
 import PlawClient
 import PlawProtocol
+import Text
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -29,7 +30,7 @@ struct Backup: AsyncParsableCommand {
     func validate() throws {
         guard file == "-" else { return }
         if common.json { throw ValidationError("--json and the archive would both go to standard output") }
-        if isatty(STDOUT_FILENO) == 1 {
+        if Console.Stream.output.isTerminal {
             throw ValidationError("standard output is a terminal; name a file or lead it elsewhere")
         }
     }
@@ -52,11 +53,10 @@ struct Backup: AsyncParsableCommand {
                     try output.write(Array(bytes))
                     offset += bytes.count
                     if Terminal.isInteractive, !isQuiet {
-                        Terminal.draw(
-                            "\r\(Format.bytes(Double(offset))) of \(Format.bytes(Double(made.bytes)))\u{1B}[K")
+                        Console.redraw("\(Format.bytes(Double(offset))) of \(Format.bytes(Double(made.bytes)))")
                     }
                 }
-                if Terminal.isInteractive, !isQuiet { Terminal.draw("\r\u{1B}[K") }
+                if Terminal.isInteractive, !isQuiet { Console.redraw("") }
                 return made
             }
             try output.finish()

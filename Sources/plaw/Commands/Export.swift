@@ -3,6 +3,7 @@ import Domain
 import Observations
 import PlawClient
 import PlawProtocol
+import Text
 
 /// `plaw export`: the observations of a dataset as the CSV that `plaw import` reads.
 struct Export: AsyncParsableCommand {
@@ -26,7 +27,9 @@ struct Export: AsyncParsableCommand {
             } while params.after != nil
             return observations
         }
-        if common.json { return Terminal.print(try jsonLine(ObservationListResult(observations: observations))) }
+        if common.json {
+            return try Console.json(jsonLine(ObservationListResult(observations: observations)), to: .output)
+        }
         guard !observations.isEmpty else { throw CommandFailure("\"\(name)\" has no observations to export") }
         let text = ObservationTable.write(observations)
         let file = output ?? "-"

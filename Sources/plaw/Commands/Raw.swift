@@ -2,6 +2,7 @@ import ArgumentParser
 import PlawClient
 import PlawProtocol
 import StrictJSON
+import Text
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -30,6 +31,6 @@ struct Raw: AsyncParsableCommand {
         }
         let (method, sent) = (method, value)
         let result = try await common.connected { try await $0.callRaw(method, sent) }
-        Terminal.print(try jsonLine(result, pretty: !common.json))
+        try Console.json(jsonLine(result, pretty: !common.json), to: .output)
     }
 }

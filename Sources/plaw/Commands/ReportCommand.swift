@@ -2,6 +2,7 @@ import ArgumentParser
 import Domain
 import PlawClient
 import PlawProtocol
+import Text
 
 /// `plaw report`: everything known of a dataset as one page of HTML.
 struct ReportCommand: AsyncParsableCommand {
@@ -22,7 +23,7 @@ struct ReportCommand: AsyncParsableCommand {
     func run() async throws {
         let params = ReportRenderParams(name: name, metric: metric, loss: loss)
         let report = try await common.connected { try await $0.call(ReportRender.self, params) }
-        if common.json { return Terminal.print(try jsonLine(report)) }
+        if common.json { return try Console.json(jsonLine(report), to: .output) }
         let file = output ?? "-"
         try OutputFile.write(report.html, to: file)
         if file != "-" { Terminal.note("report of \(report.dataset) written to \(file)") }

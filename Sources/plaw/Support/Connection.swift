@@ -2,6 +2,7 @@ import ArgumentParser
 import PlawClient
 import PlawProtocol
 import PlawTransport
+import Text
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -32,7 +33,7 @@ struct Common: ParsableArguments {
 
     /// Shows a result, as JSON where that was asked for.
     func show<Result: Encodable>(_ result: Result, _ body: (Result) -> Void) throws {
-        if json { Terminal.print(try jsonLine(result)) } else { body(result) }
+        if json { try Console.json(jsonLine(result), to: .output) } else { body(result) }
     }
 }
 

@@ -1,5 +1,6 @@
 import Domain
 import PlawProtocol
+import Text
 import Trials
 
 /// Draws a job's progress: a line for every trial that has ended, and below them a bar with the trials in work.
@@ -17,14 +18,14 @@ struct JobDisplay {
         }
         guard isInteractive, !job.state.isFinal else { return }
         let lines = Self.lines(job, width: Terminal.width)
-        Terminal.draw(lines.map { $0 + "\n" }.joined())
+        lines.forEach(Terminal.note)
         drawn = lines.count
     }
 
     /// Removes what was drawn last.
     mutating func clear() {
         guard drawn > 0 else { return }
-        Terminal.draw("\u{1B}[\(drawn)A\u{1B}[J")
+        Console.clear(lines: drawn)
         drawn = 0
     }
 
@@ -63,8 +64,9 @@ struct JobDisplay {
         let left = job.remainingSeconds.map { ", about \(Format.seconds($0)) left" } ?? ""
         // Time spent against time left: trials differ too much in size to be counted.
         let total = job.activeSeconds + (job.remainingSeconds ?? max(0, job.budgetSeconds - job.activeSeconds))
-        let share = total > 0 ? min(1, job.activeSeconds / total) : 0
-        let filled = Int(share * 24)
+        let share = total > 0 ? job.activeSeconds / total : 0
+        // What a daemon says need not be sensible.
+        let filled = max(0, min(24, Int(towardZero: share * 24)))
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 24 - filled)
         var lines = [
             "[\(bar)] \(ended) of \(job.trialCount) trials, \(Format.seconds(job.activeSeconds))\(left)"

@@ -28,7 +28,9 @@ struct JobFollower: Sendable {
         switch end {
         case .ended(let job): try finish(job)
         case .detached:
-            Terminal.note("\ndetached; job \(job) goes on. Follow it with: plaw watch \(job)")
+            // Below the ^C.
+            Terminal.note("")
+            Terminal.note("detached; job \(job) goes on. Follow it with: plaw watch \(job)")
         case .disconnected:
             throw CommandFailure(
                 "the daemon went away; job \(job) goes on when it is back. Follow it with: plaw watch \(job)")

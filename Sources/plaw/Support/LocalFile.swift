@@ -1,7 +1,9 @@
 import Domain
+import Files
 import Glibc
 import PlawClient
 import PlawProtocol
+import Text
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -22,7 +24,7 @@ struct LocalFile: Sendable {
     init(_ path: String) throws {
         self.path = path
         // A pipe without a writer would hold the opening up.
-        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else {
             throw CommandFailure("\(path): cannot be read: \(String(cString: strerror(errno)))")
         }
@@ -38,9 +40,9 @@ struct LocalFile: Sendable {
     /// A pipe that nobody writes to would be read as empty, or waited for without a word.
     private func awaitWriter() {
         var descriptors = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
-        if poll(&descriptors, 1, 2_000) == 0 {
+        if uninterrupted({ poll(&descriptors, 1, 2_000) }) == 0 {
             Terminal.note("plaw: \(path) is a pipe, and nothing has come out of it yet; waiting")
-            while poll(&descriptors, 1, -1) < 0, errno == EINTR {}
+            _ = uninterrupted { poll(&descriptors, 1, -1) }
         }
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
     }
@@ -62,7 +64,7 @@ struct LocalFile: Sendable {
         var sent = 0
         var bytes = [UInt8](repeating: 0, count: Self.piece)
         while true {
-            let count = read(descriptor, &bytes, bytes.count)
+            let count = bytes.withUnsafeMutableBytes { readSome(descriptor, into: $0) }
             guard count >= 0 else {
                 throw CommandFailure("\(path): cannot be read: \(String(cString: strerror(errno)))")
             }
@@ -72,10 +74,10 @@ struct LocalFile: Sendable {
                 DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: sent, data: data)
             ).received
             if Terminal.isInteractive, size > 8 * Self.piece {
-                Terminal.draw("\rsending \(Format.bytes(Double(sent))) of \(Format.bytes(Double(size)))\u{1B}[K")
+                Console.redraw("sending \(Format.bytes(Double(sent))) of \(Format.bytes(Double(size)))")
             }
         }
-        if Terminal.isInteractive, size > 8 * Self.piece { Terminal.draw("\r\u{1B}[K") }
+        if Terminal.isInteractive, size > 8 * Self.piece { Console.redraw("") }
         return id
     }
 }

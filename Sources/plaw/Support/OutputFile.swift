@@ -1,4 +1,6 @@
+import Files
 import Glibc
+import Text
 
 /// A file that a command writes. One that takes the place of another does so when it is whole; until then it lies beside it under a
 /// name that nobody can guess. What is no ordinary file is written to as it is, and `-` is standard output.
@@ -30,7 +32,7 @@ struct OutputFile: Sendable {
         let isThere = stat(path, &status) == 0
         guard isThere || errno == ENOENT else { throw failure() }
         if isThere, status.st_mode & S_IFMT != S_IFREG {
-            (descriptor, places, mode) = (open(path, O_WRONLY | O_CLOEXEC), nil, 0)
+            (descriptor, places, mode) = (uninterrupted { open(path, O_WRONLY | O_CLOEXEC) }, nil, 0)
             if descriptor < 0 { throw failure() }
             return
         }
@@ -50,8 +52,10 @@ struct OutputFile: Sendable {
     /// Writes a whole file.
     static func write(_ text: String, to path: String) throws {
         let file = try OutputFile(path)
+        // A file and a pipe get the bytes as they are, a terminal what it can be trusted with.
+        let isShown = path == "-" && Console.Stream.output.isTerminal
         do {
-            try file.write(Array(text.utf8))
+            try file.write(Array((isShown ? Foreign.lines(text) : text).utf8))
             try file.finish()
         } catch {
             file.discard()
@@ -60,19 +64,14 @@ struct OutputFile: Sendable {
     }
 
     func write(_ bytes: [UInt8]) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            // Safe: as many bytes as there are, which live as long as the closure.
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            if count < 0, errno == EPIPE, descriptor == STDOUT_FILENO {
-                // As `head` expects it of those before it.
-                signal(SIGPIPE, SIG_DFL)
-                raise(SIGPIPE)
-            }
-            guard count > 0 else { throw Self.failure(name, errno) }
-            rest = rest.dropFirst(count)
+        guard !bytes.withUnsafeBytes({ writeAll(descriptor, $0) }) else { return }
+        let code = errno
+        if code == EPIPE, descriptor == STDOUT_FILENO {
+            // As `head` expects it of those before it.
+            signal(SIGPIPE, SIG_DFL)
+            raise(SIGPIPE)
         }
+        throw Self.failure(name, code)
     }
 
     /// Puts it in its place, on the disk.
@@ -82,7 +81,7 @@ struct OutputFile: Sendable {
             guard close(descriptor) == 0 else { throw Self.failure(name, errno) }
             return
         }
-        guard fchmod(descriptor, mode) == 0, fsync(descriptor) == 0, close(descriptor) == 0,
+        guard fchmod(descriptor, mode) == 0, uninterrupted({ fsync(descriptor) }) == 0, close(descriptor) == 0,
             rename(part, target) == 0
         else { throw Self.failure(name, errno) }
         Unfinished.end()
