@@ -35,7 +35,7 @@ package enum Comparators {
         var sum = 0
         var steps = 0
         var used = 0
-        let most = min(lempelZivSteps, lempelZivStepsOfItem * max(items.count, 1_000))
+        let most = min(lempelZivSteps, lempelZivStepsOfItem * max(items.count, 100_000))
         for start in items.indices {
             var node: Int32 = 0
             var place = start

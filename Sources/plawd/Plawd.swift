@@ -103,23 +103,13 @@ struct Plawd: AsyncParsableCommand {
                     continue
                 }
                 logger.notice("stopping", metadata: ["signal": "\(signal)"])
-                Self.endInAnyCase()
+                // A stop takes ten seconds at most, whatever the daemon is doing: what was acknowledged is in the database, and workers end
+                // with their daemon and go on from their checkpoints.
+                plaw_end_after(9)
                 return
             }
         }
         _ = consume lock
-    }
-
-    /// A stop takes ten seconds at most, whatever the daemon is doing: what was acknowledged is in the database, and workers end with
-    /// their daemon and go on from their checkpoints. The kernel's alarm needs no thread that something might hold.
-    private static func endInAnyCase() {
-        signal(SIGALRM) { _ in
-            let words: StaticString = "<3>plawd: work did not end within 9 s of the signal to stop, and was given up\n"
-            // Safe: the text lives as long as the program, and both calls may be made in a handler.
-            _ = write(STDERR_FILENO, words.utf8Start, words.utf8CodeUnitCount)
-            _exit(1)
-        }
-        alarm(9)
     }
 
     private func readConfiguration() throws -> DaemonConfiguration {

@@ -94,6 +94,28 @@ import Trials
     }
 
     @Test(
+        "on a disk that is quite full a dataset can be removed, and then there is room",
+        .enabled(if: mayMount, mountless))
+    func removal() async throws {
+        let file = try await syntheticFile(users: 300, items: 120)
+        try await Self.withDisk("6m") { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                for name in ["one", "two", "three"] { _ = try await register(daemon.socket, name, bytes: file) }
+                #expect(await waitUntil { FileManager.default.fileExists(atPath: daemon.state + "/plawd.spare") })
+                Self.fill(daemon.state, leaving: 0)
+                let refused = await Self.refusal { _ = try await register(daemon.socket, "four", bytes: file) }
+                #expect(refused?.reason == "no-space")
+                for name in ["one", "two", "three"] {
+                    _ = try await call(daemon.socket, DatasetRemove.self, DatasetName(name: name))
+                }
+                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.isEmpty)
+                Self.free(daemon.state)
+                _ = try await register(daemon.socket, "five", bytes: file)
+            }
+        }
+    }
+
+    @Test(
         "a disk that fills in the middle of a calibration fails a trial or puts the job off, and loses nothing",
         .enabled(if: mayMount, mountless))
     func fillsUp() async throws {

@@ -154,6 +154,13 @@ import Testing
                         daemon.socket, DatasetRegister.self, DatasetRegisterParams(name: "a", path: "etc/passwd"))
                 }
                 #expect(relative?.reason == "invalid-params")
+                // The kernel would open what stands before the NUL.
+                let cut = await #expect(throws: RPCError.self) {
+                    _ = try await call(
+                        daemon.socket, DatasetRegister.self,
+                        DatasetRegisterParams(name: "a", path: "/etc/passwd\u{0}.csv"))
+                }
+                #expect(cut?.reason == "invalid-params" && cut?.message.contains("NUL") == true)
             }
         }
     }

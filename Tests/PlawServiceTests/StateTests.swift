@@ -142,6 +142,41 @@ import Testing
         }
     }
 
+    @Test("a state directory that others own or may write to is refused, with what would mend it")
+    func shared() async throws {
+        try await withTemporaryFolder { folder in
+            let state = folder + "/state"
+            for (mode, owner) in [(0o777, nil), (0o770, nil), (0o702, nil), (0o700, 12_345 as UInt32)]
+                as [(mode_t, UInt32?)]
+            {
+                if owner != nil, getuid() != 0 { continue }
+                try? FileManager.default.removeItem(atPath: state)
+                try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+                #expect(chmod(state, mode) == 0)
+                if let owner { #expect(chown(state, owner, owner) == 0) }
+                let outcome = try await runProgram(
+                    "plawd", ["--state-directory", state, "--socket", folder + "/s"])
+                #expect(outcome.code == 1)
+                #expect(outcome.errors.contains(state))
+                #expect(outcome.errors.contains(owner == nil ? "chmod go-w" : "chown"), "\(outcome.errors)")
+                #expect(try FileManager.default.contentsOfDirectory(atPath: state).isEmpty)
+            }
+        }
+    }
+
+    @Test("a configuration that is a pipe, a device or without an end is refused at once")
+    func strangeConfiguration() async throws {
+        try await withTemporaryFolder { folder in
+            #expect(mkfifo(folder + "/pipe", 0o600) == 0)
+            for path in [folder + "/pipe", "/dev/zero", "/dev/null", folder] {
+                let outcome = try await runProgram(
+                    "plawd", ["--state-directory", folder + "/state", "--config", path, "--check-config"])
+                #expect(outcome.code == 1)
+                #expect(outcome.errors.contains(path), "\(outcome.errors)")
+            }
+        }
+    }
+
     @Test("a first start that is killed at any moment is no obstacle to the next")
     func firstStart() async throws {
         for delay in stride(from: 0, to: 240, by: 20) {

@@ -224,6 +224,67 @@ import Testing
         }
     }
 
+    /// Most processes of the daemon at any moment of `body`.
+    private static func processes(
+        _ daemon: DaemonProcess, during body: @escaping @Sendable () async throws -> Void
+    ) async throws -> Int {
+        try await withThrowingTaskGroup(of: Int?.self) { group in
+            group.addTask {
+                try await body()
+                return nil
+            }
+            group.addTask {
+                var most = 0
+                while !Task.isCancelled {
+                    most = max(most, daemon.children.count)
+                    try? await Task.sleep(for: .milliseconds(5))
+                }
+                return most
+            }
+            _ = try await group.next()
+            group.cancelAll()
+            return try await group.next().flatMap { $0 } ?? 0
+        }
+    }
+
+    @Test("speeds that were measured beside trainings are measured again alone, and then no more")
+    func besideTrainings() async throws {
+        let file = try await syntheticFile(users: 300, items: 200)
+        try await withTemporaryFolder { folder in
+            let plan = CalibrationParams(name: "other", budgetSeconds: 60)
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                _ = try await register(daemon.socket, "books", bytes: file)
+                _ = try await register(daemon.socket, "other", bytes: file)
+                let job = try await call(
+                    daemon.socket, CalibrationStart.self,
+                    CalibrationParams(
+                        name: "books", budgetSeconds: 600, layers: [4], dims: [256], workers: 1, patience: 400,
+                        maxEpochs: 400)
+                ).job.id
+                #expect(
+                    try await waitUntil {
+                        try await call(daemon.socket, MetricsGet.self, NoParams()).counters["workers"] ?? 0 > 0
+                    })
+                for expected in [2, 1] {
+                    // The second finds what the first has measured, and the training goes on.
+                    let most = try await Self.processes(daemon) {
+                        let priced = try await call(daemon.socket, CalibrationPlan.self, plan)
+                        #expect(!priced.trials.isEmpty)
+                    }
+                    #expect(most == expected)
+                }
+                _ = try await call(daemon.socket, JobCancel.self, JobID(id: job))
+                #expect(await waitUntil { daemon.children.isEmpty })
+                for expected in [1, 0] {
+                    let most = try await Self.processes(daemon) {
+                        _ = try await call(daemon.socket, CalibrationPlan.self, plan)
+                    }
+                    #expect(most == expected)
+                }
+            }
+        }
+    }
+
     @Test("a corpus that is damaged, cut or exchanged under a running daemon is an error of the request")
     func corpora() async throws {
         let file = try await syntheticFile(users: 200, items: 100)

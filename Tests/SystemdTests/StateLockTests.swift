@@ -36,6 +36,32 @@ import Testing
         }
     }
 
+    @Test("a lock that is a link, a folder or a pipe is refused, and what a link leads to stays as it is")
+    func strange() async throws {
+        try await withTemporaryFolder { folder in
+            let target = folder + "/precious"
+            try Data("precious\n".utf8).write(to: URL(fileURLWithPath: target))
+            let make: [(String) -> Int32] = [
+                { symlink(target, $0) }, { symlink(folder + "/nowhere", $0) }, { mkdir($0, 0o700) },
+                { mkfifo($0, 0o600) },
+            ]
+            for (number, make) in make.enumerated() {
+                let folder = "\(folder)/\(number)"
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+                #expect(make(folder + "/plawd.lock") == 0)
+                let before = openDescriptors()
+                #expect(refusal(folder)?.description.contains("plawd.lock") == true)
+                #expect(openDescriptors() <= before)
+            }
+            #expect(try String(contentsOfFile: target, encoding: .utf8) == "precious\n")
+            #expect(!FileManager.default.fileExists(atPath: folder + "/nowhere"))
+        }
+    }
+
+    private func openDescriptors() -> Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
+    }
+
     @Test("locks of two folders do not know each other")
     func twoFolders() async throws {
         try await withTemporaryFolder { one in

@@ -10,6 +10,10 @@ void plaw_die_with_parent(void);
 /// Gives way to everybody else: batch scheduling, nice 5, and first to go when memory runs out.
 void plaw_run_in_background(void);
 
+/// Ends this process with status 1 and a line on standard error after some seconds, whatever its threads do: by the kernel's alarm, which
+/// needs none of them.
+void plaw_end_after(unsigned seconds);
+
 /// Bytes of this process that RLIMIT_DATA counts, and what a sanitizer may still take; 0 where the kernel does not say.
 long plaw_data_bytes(void);
 
