@@ -85,7 +85,7 @@ struct CurveFile {
         self.mask = mask
     }
 
-    /// Where the recipe's patience ends a training that was given more; the rule of `Trainer`.
+    /// Where the recipe's patience ends a training that was given more.
     private static func epochs(_ curve: [Double], _ o: TrainingOptions, steps: Int, popularity: Double) -> Int {
         var (reference, best, stale) = (-1.0, -1.0, 0)
         for (done, value) in curve.enumerated() {
@@ -95,10 +95,9 @@ struct CurveFile {
             } else {
                 stale += 1
             }
-            let share = (o.patienceShare * Double(done + 1 - stale)).rounded(.up)
-            var patience = max(o.patience, (o.patienceSteps + steps - 1) / max(1, steps), Int(share))
-            if best <= 1.25 * popularity { patience *= 2 }
-            if stale >= patience { return done + 1 }
+            if stale >= o.patience(steps: steps, done: done + 1, stale: stale, best: best, popularity: popularity) {
+                return done + 1
+            }
         }
         return curve.count
     }

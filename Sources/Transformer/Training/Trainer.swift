@@ -124,15 +124,11 @@ package final class Trainer {
         (data.trainingUsers.count + options.batchUsers - 1) / options.batchUsers
     }
 
-    /// Validations without improvement that end training. Before a model is better than ranking by popularity it has not
-    /// begun to learn: narrow and deep ones stay there for dozens of epochs first, and are given more time.
+    /// Validations without improvement that end training.
     private var patience: Int {
-        let hasBegun = (position.bestValue ?? 0) > Self.clearlyBetter * popularity
-        let o = spec.options
-        let epochs = max(
-            o.patience, (o.patienceSteps + steps - 1) / steps,
-            Int(up: o.patienceShare * Double(position.curve.count - position.stale)))
-        return epochs * (hasBegun ? 1 : Self.patienceFactor(o.recipe))
+        spec.options.patience(
+            steps: steps, done: position.curve.count, stale: position.stale, best: position.bestValue ?? 0,
+            popularity: popularity)
     }
 
     /// Whether the metric was still rising at the end: its best value stood more than 2 % above what it was before the last quarter
@@ -146,10 +142,6 @@ package final class Trainer {
 
     /// The last step that is taken: optimisers keep the step of each row in 32 bits.
     static let mostSteps = Int(UInt32.max)
-
-    /// How much better than popularity is no accident, and how much more patience there is before.
-    static let clearlyBetter = 1.25
-    static func patienceFactor(_ recipe: Recipe) -> Int { recipe == .published ? 5 : 2 }
 
     /// Active seconds of all runs.
     private var seconds: Double { position.seconds + clock.duration(to: .now).inSeconds }
