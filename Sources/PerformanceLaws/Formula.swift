@@ -57,7 +57,9 @@ struct Formula {
 
     // MARK: - The record
 
-    func fit(metric: Metric, model: FamilyModel, score: CrossValidation, rows: [[Double]]) -> FamilyFit {
+    func fit(
+        metric: Metric, model: FamilyModel, score: CrossValidation, rows: [[Double]], _ checkStop: () throws -> Void
+    ) throws -> FamilyFit {
         let residuals = trainings.map { $0.value - value($0.x) }
         let mean = trainings.reduce(0) { $0 + $1.value } / Double(trainings.count)
         let total = trainings.reduce(0) { $0 + ($1.value - mean) * ($1.value - mean) }
@@ -82,8 +84,9 @@ struct Formula {
             return known.reach * known.deviation(gradient) < published.limit(name, value, span: span)
         }
         let optimum = optimum(published, known, gradients)
-        let intervals = LawBootstrap(form: form, solution: solution, points: trainings, weights: weights).intervals(
-            of: rows, quantities: quantities)
+        let intervals = try LawBootstrap(
+            form: form, solution: solution, points: trainings, weights: weights
+        ).intervals(of: rows, quantities: quantities, checkStop)
         let names = form.names
         return FamilyFit(
             family: form.family, metric: metric, form: published.text, parameters: parameters,

@@ -47,11 +47,13 @@ struct LawBootstrap {
 
     /// 90 % intervals of named quantities of a law.
     func intervals(
-        of values: [[Double]], quantities: (_ parameters: [Double]) -> [String: Double]
-    ) -> [String: Interval] {
+        of values: [[Double]], quantities: (_ parameters: [Double]) -> [String: Double],
+        _ checkStop: () throws -> Void
+    ) throws -> [String: Interval] {
         var found: [String: [Double]] = [:]
         var search = LawSearch(form, points, weights: weights)
         for row in values {
+            try checkStop()
             search.replaceValues(row)
             var start = solution
             start.cost = .infinity
@@ -83,12 +85,15 @@ struct Resampler {
 
     /// `draws` rows of values. Where gains are stored, users are drawn with replacement, the same for all trainings, and what
     /// another seed would change is added; elsewhere the noise is drawn from its normal distribution.
-    func rows(_ draws: Int, seed: UInt64, seedVariance: [Double]) -> [[Double]] {
+    func rows(
+        _ draws: Int, seed: UInt64, seedVariance: [Double], _ checkStop: () throws -> Void
+    ) throws -> [[Double]] {
         var random = SplitMix64(seed: seed)
         let users = gains?.rows.values.map(\.count).min() ?? 0
         let known = observations.map { gains?.rows[$0] }
         let hasGains = users > 1 && known.contains { $0 != nil }
-        return (0..<draws).map { _ in
+        return try (0..<draws).map { _ in
+            try checkStop()
             var weights: [Float] = []
             if hasGains {
                 weights = [Float](repeating: 0, count: users)

@@ -53,10 +53,12 @@ package struct LawFitter {
     ///   - gains: what every test user earned, where ranks are stored: paired errors instead of independent ones.
     ///   - prior: what other datasets let expect; with it one observation is enough, and where trainings were cut short the fit takes
     ///     what they were heading for as well.
+    ///   - checkStop: called after every some milliseconds of work; what it throws ends it.
     ///
     /// Errors: `LawError` for observations of different keys (naming the first difference) or too few of them.
     package func fit(
-        _ observations: [Observation], gains: UserGains? = nil, prior: LawPrior? = nil
+        _ observations: [Observation], gains: UserGains? = nil, prior: LawPrior? = nil,
+        checkStop: () throws -> Void = {}
     ) throws -> LawFit {
         if let first = observations.first, let other = observations.first(where: { $0.key != first.key }) {
             throw LawError(
@@ -74,10 +76,10 @@ package struct LawFitter {
                     "found \(usable.count) converged observations of \(metric), expected at least \(fewest)",
                 reason: "too-few")
         }
-        return Fitting(
+        return try Fitting(
             fitter: self, observations: usable, cut: cut, left: observations.count - usable.count - cut.count,
             gains: gains, prior: prior
-        ).law()
+        ).law(checkStop)
     }
 
     static func difference(_ a: LawKey, _ b: LawKey) -> String {
@@ -220,7 +222,8 @@ private struct Fitting {
         return gains
     }
 
-    func law() -> LawFit {
+    func law(_ checkStop: () throws -> Void) throws -> LawFit {
+        try checkStop()
         let gains = known
         let measured = observations.map(measured)
         let design = Design(measured, correlation: gains?.correlation(in: observations.map(\.id)))
@@ -234,8 +237,9 @@ private struct Fitting {
             prior != nil && places.count < LawPrior.fewestPlaces
             ? [LawFamily.otherDatasets]
             : fitter.families.filter { $0 != .otherDatasets || prior != nil }
-        let models = families.map {
-            FamilyModel($0, points: points, noise: design.noise, fixedP: fitter.fixedP, expectation: expectation)
+        let models = try families.map {
+            try checkStop()
+            return FamilyModel($0, points: points, noise: design.noise, fixedP: fitter.fixedP, expectation: expectation)
         }
         let scores = FamilyScores(
             families, models: models, points: points, measured: places.count, noise: design.noise,
@@ -244,12 +248,12 @@ private struct Fitting {
             $0 + $1.0 * ($1.1?.process.settings.noiseFactor ?? 1)
         }
         let training = noiseFactor.squareRoot() * design.unit
-        let rows = Resampler(
+        let rows = try Resampler(
             observations: observations.map(\.id), values: measured.map(\.value),
             variances: design.trainings.map { $0.variance * noiseFactor }, gains: gains
         ).rows(
             design.source == .unknown ? 0 : fitter.draws, seed: 1,
-            seedVariance: design.trainings.map { $0.variance * max(0, noiseFactor - 1) })
+            seedVariance: design.trainings.map { $0.variance * max(0, noiseFactor - 1) }, checkStop)
         func formula(_ family: LawFamily) -> Formula {
             Formula(
                 family, trainings: design.trainings, points: design.points.count, fixedP: fitter.fixedP,
@@ -261,7 +265,7 @@ private struct Fitting {
         for (place, family) in families.enumerated() {
             guard let model = models[place], let score = scores.scores[place] else { continue }
             let formula = formula(family)
-            var fit = formula.fit(metric: fitter.metric, model: model, score: score, rows: rows)
+            var fit = try formula.fit(metric: fitter.metric, model: model, score: score, rows: rows, checkStop)
             fit.fitted = values(formula)
             fits.append(fit)
         }

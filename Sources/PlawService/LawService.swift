@@ -77,13 +77,15 @@ actor LawService {
                 let trialsFolder = layout.trials
                 let ordered = Self.ordered(comparable)
                 let prior = Self.prior(of: ordered, key)
-                let fits = try await offload.run {
+                let fits = try await offload.run(cancellable: { isCancelled in
                     let stored = StoredRanks(comparable, trialsFolder: trialsFolder)
                     return try metrics.map {
                         try LawFitter(metric: $0, estimator: estimator, fixedP: params.p)
-                            .fit(ordered, gains: stored.gains($0), prior: prior)
+                            .fit(ordered, gains: stored.gains($0), prior: prior) {
+                                if isCancelled() { throw CancellationError() }
+                            }
                     }
-                }
+                })
                 laws += try await store.insertLaws(dataset: params.name, key: key, fits: fits)
             } catch let error as LawError {
                 refusal = refusal ?? error
