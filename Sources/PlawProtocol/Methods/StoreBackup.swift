@@ -4,7 +4,6 @@ package enum StoreBackup: RPCMethod {
     package typealias Result = StoreBackupResult
     package static let name = "store.backup"
     package static let access = Access.write
-    package static let effort = Effort.long
     package static let ordering = Ordering.concurrent
 }
 
