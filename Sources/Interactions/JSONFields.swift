@@ -15,9 +15,13 @@ struct JSONFields {
     /// Names of the members that are wanted; a name that holds an escape is never found.
     let names: [[UInt8]]
     private(set) var fields: [Field]
+    /// Indices of the names that are looked for.
+    private let wanted: [Int]
 
-    init(_ names: [[UInt8]]) {
+    /// - Parameter wanted: the indices of the names to look for; all unless told.
+    init(_ names: [[UInt8]], wanted: [Int]? = nil) {
         self.names = names
+        self.wanted = wanted ?? Array(names.indices)
         fields = names.map { _ in Field() }
     }
 
@@ -25,9 +29,16 @@ struct JSONFields {
     mutating func split(_ line: UnsafeRawBufferPointer) -> Bool {
         for index in fields.indices { fields[index] = Field() }
         var cursor = JSONCursor()
+        var hint = 0
         let isGood = cursor.object(line) { name, field in
-            for index in names.indices where names[index].count == name.count {
-                if names[index].elementsEqual(line[name]) { fields[index] = field }
+            // Members mostly stand in the order of the names: the next one is tried first.
+            for step in wanted.indices {
+                let place = (hint + step) % wanted.count
+                let known = names[wanted[place]]
+                guard known.count == name.count, known.elementsEqual(line[name]) else { continue }
+                fields[wanted[place]] = field
+                hint = place + 1
+                break
             }
         }
         return isGood && cursor.isAtEnd(line)

@@ -11,6 +11,9 @@ struct JSONSample {
     private var lists: [(name: [UInt8], inner: [[UInt8]])] = []
     private let lines: [[UInt8]]
 
+    /// Each member of the first lines is looked for among all of them.
+    private static let mostMembers = 1_000
+
     /// Errors: `InteractionError` (`ambiguous`) where the lines are no JSON, or have too many members.
     init(_ first: FirstLines, _ options: ReadOptions) throws {
         self.first = first
@@ -44,10 +47,11 @@ struct JSONSample {
                 "found \(SampleTable.shown(first.lines[line])), expected a JSON object in each line; a JSON document over "
                     + "several lines is converted by: jq -c '.[]' \(first.path.shellWord) > data.jsonl")
         }
-        guard names.all.count <= FormatSniffer.mostColumns else {
+        guard names.all.count <= Self.mostMembers else {
             throw InteractionError(
                 file: first.path, reason: "ambiguous",
-                "found \(names.all.count) members in the objects, expected at most \(FormatSniffer.mostColumns)")
+                "found \(names.all.count) members in the objects, expected at most \(Self.mostMembers): are users or items the names of members?"
+            )
         }
         outer = names.all
         lines = good
@@ -83,7 +87,7 @@ struct JSONSample {
         let columns =
             names(outer)
             + inner.map { names(outer).contains($0) ? names([events?.name ?? []])[0] + "." + $0 : $0 }
-        var reader = RowReader(layout: layout)
+        var reader = RowReader(layout: layout, allColumns: true)
         var rows: [[[UInt8]]] = []
         for line in lines where rows.count < 2_000 {
             line.withUnsafeBytes { bytes in

@@ -7,12 +7,20 @@ struct RowReader {
     /// Index in `outer` of the list of objects.
     private let events: Int?
 
-    init(layout: Layout) {
+    /// - Parameter allColumns: whether every column is wanted, not only those that the layout uses.
+    init(layout: Layout, allColumns: Bool = false) {
         self.layout = layout
         splitter = FieldSplitter(layout.delimiter)
-        outer = JSONFields(layout.json?.outer ?? [])
-        inner = JSONFields(layout.json?.events?.inner ?? [])
-        events = layout.json?.events.flatMap { shape in layout.json?.outer.firstIndex(of: shape.name) }
+        let names = layout.json?.outer ?? []
+        events = layout.json?.events.flatMap { shape in names.firstIndex(of: shape.name) }
+        let used = Set(
+            [layout.userColumn, layout.itemColumn, layout.timeColumn, layout.targetColumn, events].compactMap { $0 })
+        func wanted(_ range: Range<Int>) -> [Int]? {
+            allColumns ? nil : range.filter(used.contains).map { $0 - range.lowerBound }
+        }
+        let inside = layout.json?.events?.inner ?? []
+        outer = JSONFields(names, wanted: wanted(0..<names.count))
+        inner = JSONFields(inside, wanted: wanted(names.count..<names.count + inside.count))
     }
 
     /// Texts of one row by column.
