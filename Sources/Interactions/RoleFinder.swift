@@ -168,7 +168,8 @@ struct RoleFinder {
         let rest = table.names.indices.filter { $0 != user && $0 != item }
         if !rest.isEmpty, table.rows.count >= 10,
             rest.allSatisfy({
-                table.look($0) == .other && table.distinct($0) >= max(10, table.rows.count / 4)
+                table.look($0) == .other && !table.holdsSomeTimes($0)
+                    && table.distinct($0) >= max(10, table.rows.count / 4)
             })
         {
             throw refuse("found fields that may all be items: a line may hold one interaction or many")
@@ -183,7 +184,13 @@ struct RoleFinder {
 
     private func time(_ chosen: Int?, _ named: [Int], _ layout: inout Layout) throws {
         let taken = [layout.userColumn, layout.itemColumn] + (layout.targetColumn.map { [$0] } ?? [])
-        let named = named.filter { !taken.contains($0) && !table.values($0).isEmpty }
+        let all = named.filter { !taken.contains($0) }
+        let named = all.filter { !table.values($0).isEmpty }
+        if chosen == nil, named.isEmpty, let empty = all.first, !table.rows.isEmpty {
+            throw ambiguous(
+                "found no value in the time column \(table.word(empty))", user: layout.userColumn,
+                item: layout.itemColumn, time: nil, inFileOrder: true)
+        }
         var column = chosen ?? named.first
         if column == nil { column = try likelyTime(layout, taken) }
         guard let column else { return }
@@ -232,6 +239,11 @@ struct RoleFinder {
                     ? "found times in the columns \(columns)"
                     : "found times in column \(columns), whose name does not say what they are times of",
                 user: layout.userColumn, item: layout.itemColumn, time: first, inFileOrder: true)
+        }
+        if let some = others.first(where: { table.holdsSomeTimes($0) }) {
+            throw ambiguous(
+                "found times in some rows of column \(table.word(some)), and something else in others",
+                user: layout.userColumn, item: layout.itemColumn, time: nil, inFileOrder: true)
         }
         let parts = table.hasHeader ? ColumnNames.parts(in: table.names).filter { !taken.contains($0) } : []
         if let part = parts.first {

@@ -71,6 +71,13 @@ struct SampleTable {
         return values.count > 1 && values.allSatisfy { value in value.contains { "(){}<>=;\"'`".utf8.contains($0) } }
     }
 
+    /// Whether a fifth of the values or more are dates: of several kinds, or among other texts.
+    func holdsSomeTimes(_ column: Int) -> Bool {
+        let values = values(column)
+        let dates = values.filter { value in value.withUnsafeBytes { DateText($0, nil) != nil } }
+        return !dates.isEmpty && dates.count * 5 >= values.count
+    }
+
     /// Whether a column counts the rows.
     func countsRows(_ column: Int) -> Bool {
         guard rows.count >= 10, let first = rows[0][column].withUnsafeBytes(parseWhole) else { return false }

@@ -148,6 +148,12 @@ import Testing
             "\($0.item)\tToy Story\tComedy Drama"
         }
         #expect(attributes?.message.contains("no column is known to hold the user") == true)
+        let some = refusal(nil) {
+            "\($0.user)\t\($0.item)\t\($0.rating > 2 ? Shapes.date("yyyy-MM-dd", $0.time) : String($0.time))"
+        }
+        #expect(some?.message.contains("times in some rows of column 2") == true)
+        let empty = refusal("user_id,item_id,timestamp") { "\($0.user),\($0.item)," }
+        #expect(empty?.message.contains("no value in the time column timestamp") == true)
         // Users who are not signed in have sessions.
         let sessions = Shapes.table("sessionId;userId;itemId;eventdate") {
             "\($0.user);NA;\($0.item);\(Shapes.date("yyyy-MM-dd", $0.time))"
