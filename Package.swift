@@ -68,7 +68,7 @@ let package = Package(
             swiftSettings: fast),
         .testTarget(name: "KernelsTests", dependencies: ["Domain", "Kernels"], swiftSettings: fast),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "Interactions", dependencies: ["CZlib", "Domain", "Files"], swiftSettings: fast),
+        .target(name: "Interactions", dependencies: ["CZlib", "Domain", "Files", "Text"], swiftSettings: fast),
         .testTarget(
             name: "InteractionsTests", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: strict),
         .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
@@ -146,7 +146,7 @@ let package = Package(
                 "Advisor", "Calibration", "Domain", "Files", "Interactions", "Observations", "PerformanceLaws",
                 "PlawProtocol",
                 "PlawTransport",
-                "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Trials", logging,
+                "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Text", "Trials", logging,
             ], swiftSettings: strict),
 
         // For tests

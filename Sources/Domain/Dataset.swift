@@ -1,18 +1,22 @@
 /// What the reader decided about a file before it read the rows.
 package struct FormatDecision: Codable, Sendable, Hashable {
-    /// `sequences`, `pairs`, `columns` (separated by spaces), `inter`, `double-colon`, `csv`, `tsv`.
+    /// `sequences`, `pairs`, `columns` (separated by spaces), `inter`, `double-colon`, `csv`, `tsv`, `jsonl`.
     package var format: String
     /// `gzip` or `none`.
     package var compression: String
     package var hasHeader: Bool
-    /// Zero-based column, or column name where there is a header, for each of `user`, `item`, `time`.
+    /// Zero-based column, or column name where there is a header, for each of `user`, `item`, `items`, `time`.
     package var columns: [String: String]
     /// `seconds`, `milliseconds`, `microseconds`, `nanoseconds`, `date`, or `file order` where there is no time column.
     package var timeUnit: String
+    /// Columns that were not used, at most 100 of them; nil where there is none, and in datasets of older daemons.
+    package var unused: [String]?
 
     package init(
-        format: String, compression: String, hasHeader: Bool, columns: [String: String], timeUnit: String
+        format: String, compression: String, hasHeader: Bool, columns: [String: String], timeUnit: String,
+        unused: [String]? = nil
     ) {
+        self.unused = unused
         self.format = format
         self.compression = compression
         self.hasHeader = hasHeader
@@ -52,11 +56,15 @@ package struct DatasetStatistics: Codable, Sendable, Hashable {
     package var contentHash: String
     /// Users with 3 or more interactions: the ones with a validation and a test target.
     package var evaluatedUsers: Int
+    /// What reading found besides; nil in datasets of older daemons.
+    package var reading: ReadingCounts?
 
     package init(
         rows: Int, dropped: [DroppedRows], users: Int, items: Int, interactions: Int, lengthQuartiles: [Int],
-        repeatedShare: Double, outOfOrderRows: Int, contentHash: String, evaluatedUsers: Int
+        repeatedShare: Double, outOfOrderRows: Int, contentHash: String, evaluatedUsers: Int,
+        reading: ReadingCounts? = nil
     ) {
+        self.reading = reading
         self.rows = rows
         self.dropped = dropped
         self.users = users
@@ -70,18 +78,43 @@ package struct DatasetStatistics: Codable, Sendable, Hashable {
     }
 }
 
+/// What was found while a file was read that changes how far its order can be trusted; nil where it was not counted.
+package struct ReadingCounts: Codable, Sendable, Hashable {
+    /// Interactions at the same time as another of their user: the order of the file decides between them.
+    package var equalTimes: Int?
+    /// Interactions that repeat another's user, item and time.
+    package var exactDuplicates: Int?
+    /// What `deduplicate` removed.
+    package var removedDuplicates: Int?
+    /// What `kCore` removed.
+    package var removedByCore: Int?
+
+    package init() {}
+}
+
 /// Options that override what the reader would decide, and the filters.
 package struct ReadOptions: Codable, Sendable, Hashable {
-    /// Column name or zero-based index for `user`, `item`, `time`.
+    /// Column name or zero-based index for `user`, `item` or `items` (a list), `time`.
     package var columns: [String: String]?
     /// Smallest number of interactions kept users and items have, applied until stable; nil filters nothing.
     package var kCore: Int?
     /// Keeps only the first of equal (user, item) pairs, or of equal (user, item, time) rows.
     package var deduplicate: Deduplication?
+    /// `file` leaves times unread: users' interactions stay in the order of the file.
+    package var order: Order?
+    /// What comes first in dates such as `01/12/2010`, where the file does not tell.
+    package var dates: DayOrder?
 
     package enum Deduplication: String, Codable, Sendable, Hashable, CaseIterable { case pairs, rows }
+    package enum Order: String, Codable, Sendable, Hashable, CaseIterable { case file }
+    package enum DayOrder: String, Codable, Sendable, Hashable, CaseIterable { case dmy, mdy }
 
-    package init(columns: [String: String]? = nil, kCore: Int? = nil, deduplicate: Deduplication? = nil) {
+    package init(
+        columns: [String: String]? = nil, kCore: Int? = nil, deduplicate: Deduplication? = nil,
+        order: Order? = nil, dates: DayOrder? = nil
+    ) {
+        self.order = order
+        self.dates = dates
         self.columns = columns
         self.kCore = kCore
         self.deduplicate = deduplicate

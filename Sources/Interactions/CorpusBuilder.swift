@@ -1,4 +1,5 @@
 internal import Domain
+internal import Text
 
 /// Filters and sorts interactions and writes them as a corpus file.
 struct CorpusBuilder {
@@ -7,6 +8,10 @@ struct CorpusBuilder {
     let rowCount: Int
     let drops: [DroppedRows]
     let source: String
+    /// Whether nobody to train or to rank is an error.
+    let forTraining: Bool
+    /// Parts that a unit of time has in `rows`; the corpus keeps whole units.
+    let timeScale: Int64
     /// Called every some milliseconds of work; what it throws ends it.
     let checkStop: () throws -> Void
 
@@ -20,8 +25,18 @@ struct CorpusBuilder {
 
     func write(to path: String, _ willWrite: (Int) throws -> Void) throws -> DatasetStatistics {
         var sorted = try sortByUser()
-        if let deduplicate = options.deduplicate { try removeDuplicates(&sorted, deduplicate) }
-        if let k = options.kCore { try keepCore(&sorted, k) }
+        var counts = ReadingCounts()
+        if rows.hasTimes { try countTies(sorted, &counts) }
+        if let deduplicate = options.deduplicate {
+            let before = sorted.user.count
+            try removeDuplicates(&sorted, deduplicate)
+            counts.removedDuplicates = before - sorted.user.count
+        }
+        if let k = options.kCore {
+            let before = sorted.user.count
+            try keepCore(&sorted, k)
+            counts.removedByCore = before - sorted.user.count
+        }
         guard !sorted.user.isEmpty else {
             throw InteractionError(
                 file: source, reason: "no-rows",
@@ -29,12 +44,51 @@ struct CorpusBuilder {
         }
         let (userNames, offsets) = compactUsers(sorted)
         let itemNames = compactItems(&sorted.item)
+        if forTraining { try refuseNobody(offsets, items: itemNames.count) }
+        if timeScale > 1 { for row in sorted.time.indices { sorted.time[row] /= timeScale } }
         let contents = CorpusContents(
             offsets: offsets, items: sorted.item, times: rows.hasTimes ? sorted.time : nil,
             itemNames: names(itemNames, in: rows.items), userNames: names(userNames, in: rows.users))
         try willWrite(contents.fileBytes)
         let hash = try contents.write(to: path, checkStop: checkStop)
-        return statistics(contents, outOfOrder: sorted.outOfOrder, hash: hash)
+        return statistics(contents, outOfOrder: sorted.outOfOrder, counts, hash: hash)
+    }
+
+    /// Counts interactions at the time of the one before, and those that also have its item.
+    private func countTies(_ sorted: Sorted, _ counts: inout ReadingCounts) throws {
+        var equal = 0
+        var duplicates = 0
+        var start = 0
+        for row in 1...sorted.user.count {
+            if row & Self.checkedRows == 0 { try checkStop() }
+            if row < sorted.user.count, sorted.user[row] == sorted.user[start], sorted.time[row] == sorted.time[start] {
+                continue
+            }
+            if row - start > 1 {
+                equal += row - start
+                let items = sorted.item[start..<row].sorted()
+                duplicates += zip(items, items.dropFirst()).filter { $0 == $1 }.count
+            }
+            start = row
+        }
+        counts.equalTimes = equal
+        counts.exactDuplicates = duplicates
+    }
+
+    /// Refuses what no model could be trained on or ranked by.
+    private func refuseNobody(_ offsets: [UInt64], items: Int) throws {
+        let lengths = zip(offsets, offsets.dropFirst()).map { Int($1 - $0) }
+        let ranked = lengths.filter(Split.isEvaluated).count
+        let trained = lengths.filter { Split.trainingPositions(length: $0, maxLength: .max) > 0 }.count
+        guard ranked == 0 || trained == 0 else { return }
+        throw InteractionError(
+            file: source, reason: "nobody",
+            "found \(offsets.last ?? 0) interactions of \(lengths.count) users and \(items) items, at most "
+                + "\(lengths.max() ?? 0) of a user: \(ranked) users with 3 or more, who can be ranked, and \(trained) with two "
+                + "to train on besides targets, expected one of each at least"
+                + (options.kCore == nil && options.deduplicate == nil
+                    ? "; if the columns are others: plaw register NAME \(source.shellWord) --columns user=..,item=.."
+                    : "; weaker filters keep more"))
     }
 
     // MARK: - Order
@@ -205,7 +259,9 @@ struct CorpusBuilder {
 
     // MARK: - Statistics
 
-    private func statistics(_ contents: CorpusContents, outOfOrder: Int, hash: String) -> DatasetStatistics {
+    private func statistics(
+        _ contents: CorpusContents, outOfOrder: Int, _ counts: ReadingCounts, hash: String
+    ) -> DatasetStatistics {
         let users = contents.offsets.count - 1
         var lengths = (0..<users).map { Int(contents.offsets[$0 + 1] - contents.offsets[$0]) }
         var lastUser = [Int32](repeating: -1, count: contents.itemNames.count)
@@ -224,6 +280,6 @@ struct CorpusBuilder {
             rows: rowCount, dropped: drops, users: users, items: contents.itemNames.count,
             interactions: contents.items.count, lengthQuartiles: (0...4).map(quantile),
             repeatedShare: Double(repeats) / Double(contents.items.count), outOfOrderRows: outOfOrder,
-            contentHash: hash, evaluatedUsers: evaluated)
+            contentHash: hash, evaluatedUsers: evaluated, reading: counts)
     }
 }

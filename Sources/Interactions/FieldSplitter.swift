@@ -1,33 +1,26 @@
+internal import Glibc
+
 /// How the fields of a line are told apart.
 enum Delimiter: Hashable {
     case byte(UInt8)
     case doubleColon
     /// Runs of blanks and tabs.
     case whitespace
-
-    var name: String {
-        switch self {
-        case .byte(UInt8(ascii: ",")): "comma"
-        case .byte(UInt8(ascii: "\t")): "tab"
-        case .byte(UInt8(ascii: ";")): "semicolon"
-        case .byte(UInt8(ascii: "|")): "bar"
-        case .byte: "character"
-        case .doubleColon: "::"
-        case .whitespace: "blank"
-        }
-    }
 }
 
-/// Splits lines into ranges of bytes, reusing its own storage.
+/// Splits records into ranges of bytes, reusing its own storage.
 struct FieldSplitter {
     let delimiter: Delimiter
     private(set) var fields: [Range<Int>] = []
+    /// Whether some quoted field holds a doubled quote.
+    private(set) var hasDoubledQuotes = false
 
     init(_ delimiter: Delimiter) { self.delimiter = delimiter }
 
-    /// Splits one line; false for a quoted field that does not end.
+    /// Splits one record; false for a quoted field that does not end, or that something follows.
     mutating func split(_ line: UnsafeRawBufferPointer) -> Bool {
         fields.removeAll(keepingCapacity: true)
+        hasDoubledQuotes = false
         switch delimiter {
         case .byte(let byte): return splitQuoted(line, at: byte)
         case .doubleColon:
@@ -58,38 +51,62 @@ struct FieldSplitter {
         return true
     }
 
-    /// RFC 4180 quoting within one line; the quotes around a field are left out, doubled quotes inside stay doubled.
+    /// Splits where the delimiter stands, quotes being letters like others.
+    mutating func splitPlainly(_ line: UnsafeRawBufferPointer) {
+        guard case .byte(let byte) = delimiter else { return }
+        fields.removeAll(keepingCapacity: true)
+        var start = 0
+        while let end = find(line, byte, from: start) {
+            fields.append(start..<end)
+            start = end + 1
+        }
+        fields.append(start..<line.count)
+    }
+
+    /// Quoting as in RFC 4180, blanks around the quotes allowed; the quotes around a field are left out.
     private mutating func splitQuoted(_ line: UnsafeRawBufferPointer, at byte: UInt8) -> Bool {
+        let quote = UInt8(ascii: "\"")
         var start = 0
         while true {
-            if start < line.count, line[start] == UInt8(ascii: "\"") {
-                var position = start + 1
+            var position = start
+            while position < line.count, line[position] == 32 { position += 1 }
+            if position < line.count, line[position] == quote {
+                let begun = position + 1
+                position = begun
                 while true {
-                    guard position < line.count else { return false }
-                    if line[position] == UInt8(ascii: "\"") {
-                        if position + 1 < line.count, line[position + 1] == UInt8(ascii: "\"") {
-                            position += 2
-                            continue
-                        }
-                        break
-                    }
-                    position += 1
+                    guard let end = find(line, quote, from: position) else { return false }
+                    position = end
+                    guard end + 1 < line.count, line[end + 1] == quote else { break }
+                    hasDoubledQuotes = true
+                    position = end + 2
                 }
-                fields.append(start + 1..<position)
+                fields.append(begun..<position)
                 position += 1
+                while position < line.count, line[position] == 32 { position += 1 }
                 guard position < line.count else { return true }
                 guard line[position] == byte else { return false }
                 start = position + 1
             } else {
-                var position = start
-                while position < line.count, line[position] != byte { position += 1 }
-                fields.append(start..<position)
-                guard position < line.count else { return true }
-                start = position + 1
+                guard let end = find(line, byte, from: position) else {
+                    fields.append(start..<line.count)
+                    return true
+                }
+                fields.append(start..<end)
+                start = end + 1
             }
         }
     }
 }
+
+/// The first place of a byte at or after another.
+func find(_ line: UnsafeRawBufferPointer, _ byte: UInt8, from start: Int) -> Int? {
+    guard start < line.count, let base = line.baseAddress,
+        let found = memchr(base + start, Int32(byte), line.count - start)
+    else { return nil }
+    return base.distance(to: UnsafeRawPointer(found))
+}
+
+func contains(_ line: UnsafeRawBufferPointer, _ byte: UInt8) -> Bool { find(line, byte, from: 0) != nil }
 
 /// The bytes of a field without blanks around it.
 func trimmed(_ line: UnsafeRawBufferPointer, _ range: Range<Int>) -> UnsafeRawBufferPointer {

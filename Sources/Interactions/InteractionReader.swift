@@ -3,8 +3,8 @@ package import Domain
 /// Reads a file of interactions, whatever its format, into a corpus file.
 ///
 /// Recognised without being told: `user item item ...` lines, `user item` pairs, RecBole `.inter`,
-/// `user::item::rating::time`, CSV and TSV with or without a header, each also gzipped. Identifiers are text.
-/// Rows stream through; memory holds 16 bytes an interaction and the distinct identifiers.
+/// `user::item::rating::time`, CSV and TSV with or without a header, lists of items in a field, JSON lines, each also gzipped.
+/// Identifiers are text. Rows stream through; memory holds 16 bytes an interaction and the distinct identifiers.
 ///
 ///     let reader = try InteractionReader(path: "ml-100k.inter", options: ReadOptions())
 ///     print(reader.decision.format)                          // inter
@@ -14,7 +14,7 @@ package struct InteractionReader {
     package let decision: FormatDecision
     private let path: String
     private let options: ReadOptions
-    private let layout: FormatSniffer.Layout
+    private let layout: Layout
 
     /// Looks at the first lines. Errors: `InteractionError` (`unreadable`, `empty`, `binary`, `ambiguous`, `columns`, `gzip`).
     package init(path: String, options: ReadOptions) throws {
@@ -28,40 +28,36 @@ package struct InteractionReader {
     /// `mayTake` is asked as the memory grows whether as many bytes may be in use until the corpus is written: a compressed
     /// file of some megabytes can hold more rows than any machine.
     /// `willWrite` is told how many bytes the corpus has before it is written; what it throws ends the work.
-    /// Errors: `InteractionError` (`gzip`, `no-rows`, `memory`, `write`), `CancellationError` when `shouldStop` says so.
+    /// With `forTraining` a file that leaves nobody to train or to rank is refused.
+    /// Errors: `InteractionError` (`gzip`, `no-rows`, `nobody`, `memory`, `write`, `ambiguous`), `CancellationError` when
+    /// `shouldStop` says so.
     package func buildCorpus(
-        at corpusPath: String, shouldStop: () -> Bool = { false }, mayTake: (Int) -> Bool = { _ in true },
-        willWrite: (Int) throws -> Void = { _ in }
+        at corpusPath: String, forTraining: Bool = false, shouldStop: () -> Bool = { false },
+        mayTake: (Int) -> Bool = { _ in true }, willWrite: (Int) throws -> Void = { _ in }
     ) throws -> DatasetStatistics {
-        var rows = RawInteractions(hasTimes: layout.timeColumn != nil)
-        var drops = DropCounter()
-        var rowCount = 0
-        var splitter = FieldSplitter(layout.delimiter)
-        let source = try LineSource(path: path)
+        var gathered = Gathering(path: path, layout: layout)
+        var reader = RowReader(layout: layout)
+        let source = try RecordSource(path: path, layout: layout)
         var isFirst = true
         var allowed = 0
         var unchecked = 0
         func checkStop() throws { if shouldStop() { throw CancellationError() } }
         while try source.next({ line in
-            var line = line
             // By bytes: a file may hold few lines, or none with text in it.
             unchecked += line.count + 1
             if unchecked > Self.checkedBytes {
                 unchecked = 0
                 try checkStop()
             }
-            if isFirst, layout.markLength > 0, line.count >= layout.markLength {
-                line = UnsafeRawBufferPointer(rebasing: line[layout.markLength...])
-            }
             if line.allSatisfy({ $0 == 32 || $0 == 9 }) { return }
-            let isHeader = isFirst && layout.hasHeader
+            let isHeader = isFirst && layout.hasHeader && layout.json == nil
             isFirst = false
             if isHeader { return }
-            rowCount += 1
-            read(line, number: source.lineNumber, with: &splitter, into: &rows, &drops)
-            guard rowCount & 0xFF == 0 || line.count > 4_096, rows.memory > allowed else { return }
-            allowed = rows.memory + 1 << 20
-            guard mayTake(allowed), !rows.isFull else {
+            try gathered.read(line, number: source.lineNumber, with: &reader)
+            guard gathered.rowCount & 0xFF == 0 || line.count > 4_096, gathered.rows.memory > allowed else { return }
+            allowed = gathered.rows.memory + 1 << 20
+            guard mayTake(allowed), !gathered.rows.isFull else {
+                let rows = gathered.rows
                 throw InteractionError(
                     file: path, line: source.lineNumber, reason: "memory",
                     "found more than fits into memory: \(rows.count) interactions of \(rows.users.count) users and "
@@ -69,14 +65,15 @@ package struct InteractionReader {
             }
         }) {}
         try checkStop()
-        guard rows.count > 0 else {
+        guard gathered.rows.count > 0 else {
             throw InteractionError(
                 file: path, reason: "no-rows",
-                "found no usable interaction in \(rowCount) rows" + drops.summary)
+                "found no usable interaction in \(gathered.rowCount) rows" + gathered.drops.summary)
         }
         return try withoutActuallyEscaping(shouldStop) { shouldStop in
             try CorpusBuilder(
-                rows: rows, options: options, rowCount: rowCount, drops: drops.all, source: path,
+                rows: gathered.rows, options: options, rowCount: gathered.rowCount, drops: gathered.drops.all,
+                source: path, forTraining: forTraining, timeScale: layout.time?.unit.scale ?? 1,
                 checkStop: { if shouldStop() { throw CancellationError() } }
             ).write(to: corpusPath, willWrite)
         }
@@ -84,37 +81,113 @@ package struct InteractionReader {
 
     /// Bytes of text after which is asked whether to stop: some milliseconds.
     private static let checkedBytes = 1 << 20
+}
 
-    private func read(
-        _ line: UnsafeRawBufferPointer, number: Int, with splitter: inout FieldSplitter,
-        into rows: inout RawInteractions, _ drops: inout DropCounter
-    ) {
-        guard splitter.split(line) else { return drops.add("unbalanced quotes", number) }
-        let fields = splitter.fields
+/// Interactions as they come out of records.
+private struct Gathering {
+    let path: String
+    let layout: Layout
+    var rows: RawInteractions
+    var drops = DropCounter()
+    /// Rows of the file: of sequences lines, of lists of objects their elements.
+    var rowCount = 0
+    /// Of files with many items in a row: where the last row of each user begins, and how many items it has.
+    private var last: [Int32: (start: Int, count: Int)] = [:]
+
+    init(path: String, layout: Layout) {
+        self.path = path
+        self.layout = layout
+        rows = RawInteractions(hasTimes: layout.timeColumn != nil)
+    }
+
+    mutating func read(_ line: UnsafeRawBufferPointer, number: Int, with reader: inout RowReader) throws {
         if layout.isSequences {
+            rowCount += 1
+            let fields = reader.sequence(line)
             guard fields.count >= 2 else { return drops.add("no items", number) }
             let user = rows.users.number(of: trimmed(line, fields[0]))
+            let start = rows.count
             for field in fields.dropFirst() {
                 rows.append(user: user, item: rows.items.number(of: trimmed(line, field)), time: 0)
             }
-            return
+            return try refuseGrowing(user, from: start, number)
         }
-        if let expected = layout.fieldCount, fields.count != expected {
-            return drops.add("wrong number of fields (expected \(expected))", number)
+        var grown: (user: Int32, start: Int)?
+        let before = rowCount
+        let problem = reader.rows(line) { row in
+            rowCount += 1
+            if let one = add(row, number) { grown = one }
         }
-        let user = trimmed(line, fields[layout.userColumn])
-        let item = trimmed(line, fields[layout.itemColumn])
-        if user.isEmpty { return drops.add("missing user", number) }
-        if item.isEmpty { return drops.add("missing item", number) }
+        if rowCount == before { rowCount += 1 }
+        if let problem { return drops.add(problem, number) }
+        if let grown { try refuseGrowing(grown.user, from: grown.start, number) }
+    }
+
+    /// Adds a row; of lists where its items begin.
+    private mutating func add(_ row: borrowing RowReader.Row, _ number: Int) -> (user: Int32, start: Int)? {
         var time: Int64 = 0
         if let column = layout.timeColumn {
-            let text = trimmed(line, fields[column])
-            guard let parsed = layout.timeUnit == .date ? parseDate(text) : parseInteger(text) else {
-                return drops.add("unreadable time", number)
+            guard let read = row.withText(of: column, { layout.time?.read($0) }) else {
+                let reason =
+                    row.withText(of: layout.userColumn, isMissing)
+                    ? "missing user"
+                    : layout.list == nil && row.withText(of: layout.itemColumn, isMissing)
+                        ? "missing item" : row.withText(of: column, isMissing) ? "missing time" : "unreadable time"
+                drops.add(reason, number)
+                return nil
             }
-            time = parsed
+            time = read
         }
-        rows.append(user: rows.users.number(of: user), item: rows.items.number(of: item), time: time)
+        guard !row.withText(of: layout.userColumn, isMissing) else {
+            drops.add("missing user", number)
+            return nil
+        }
+        guard let list = layout.list else {
+            guard !row.withText(of: layout.itemColumn, isMissing) else {
+                drops.add("missing item", number)
+                return nil
+            }
+            let user = row.withText(of: layout.userColumn) { rows.users.number(of: $0) }
+            rows.append(
+                user: user, item: row.withText(of: layout.itemColumn) { rows.items.number(of: $0) }, time: time)
+            return nil
+        }
+        let start = rows.count
+        let user = row.withText(of: layout.userColumn) { rows.users.number(of: $0) }
+        row.forEachItem(of: layout.itemColumn, list) { item in
+            if !isMissing(item) { rows.append(user: user, item: rows.items.number(of: item), time: time) }
+        }
+        if let target = layout.targetColumn {
+            row.withText(of: target) { item in
+                if !isMissing(item) { rows.append(user: user, item: rows.items.number(of: item), time: time) }
+            }
+        }
+        guard rows.count > start else {
+            drops.add("no items", number)
+            return nil
+        }
+        return (user, start)
+    }
+
+    /// Refuses a user's row that says the row before again and goes on: prefixes of one sequence, not interactions.
+    private mutating func refuseGrowing(_ user: Int32, from start: Int, _ number: Int) throws {
+        let count = rows.count - start
+        defer { last[user] = (start, count) }
+        guard let before = last[user], before.count >= 2, count >= 2 else { return }
+        let items = rows.itemOf
+        func agrees(_ shift: Int) -> Bool {
+            let shared = min(before.count - shift, count)
+            return shared >= 2 && (0..<shared).allSatisfy { items[before.start + shift + $0] == items[start + $0] }
+        }
+        // Whether it grows at its end, or moves on by one.
+        guard count > before.count && agrees(0) || count == before.count && before.count > 3 && agrees(1) else {
+            return
+        }
+        let name = rows.users.withBytes(of: Int(user)) { String(decoding: $0, as: UTF8.self) }
+        throw InteractionError(
+            file: path, line: number, reason: "ambiguous",
+            "found the items of an earlier row of \"\(name)\" again, with more: rows that are prefixes of one sequence would "
+                + "count its interactions many times; expected one row a sequence: keep the longest row of each user")
     }
 }
 
@@ -124,6 +197,7 @@ struct RawInteractions {
     var items = NameTable()
     var userOf: [Int32] = []
     var itemOf: [Int32] = []
+    /// In parts of the unit of time, so that fractions decide the order.
     var timeOf: [Int64] = []
     let hasTimes: Bool
 

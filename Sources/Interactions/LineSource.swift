@@ -13,6 +13,10 @@ final class LineSource {
     private var end = 0
     private var atEnd = false
     private var inflater: Inflater?
+    /// Nil until the first bytes were looked at, and where they are no mark of UTF-16.
+    private var utf16: UTF16Text?
+    private var isMarkRead = false
+    private var raw: [UInt8] = []
     /// Number of the line last returned, from 1.
     private(set) var lineNumber = 0
 
@@ -107,10 +111,37 @@ final class LineSource {
         let room = end
         let count = try buffer.withUnsafeMutableBytes { bytes in
             let target = UnsafeMutableRawBufferPointer(rebasing: bytes[room..<room + Self.piece])
-            return try inflater?.read(from: descriptor, into: target, path: path) ?? readPlain(into: target)
+            return utf16 == nil ? try read(into: target) : try readUTF16(into: target)
         }
         if count == 0 { atEnd = true }
         end += count
+        guard !isMarkRead, count > 0 else { return }
+        isMarkRead = true
+        // The mark of UTF-32 goes on with zeros, which is no text of UTF-16 either.
+        let isLittle = buffer.starts(with: [0xff, 0xfe]) && !buffer[..<end].starts(with: [0xff, 0xfe, 0, 0])
+        guard end >= 2, isLittle || buffer.starts(with: [0xfe, 0xff]) else { return }
+        var text = UTF16Text(isBigEndian: !isLittle)
+        raw = Array(buffer[2..<end])
+        buffer = [UInt8](repeating: 0, count: max(buffer.count, UTF16Text.most(of: raw.count)) + Self.piece)
+        end = raw.withUnsafeBytes { piece in buffer.withUnsafeMutableBytes { text.convert(piece, into: $0) } }
+        raw = [UInt8](repeating: 0, count: Self.piece / 2)
+        utf16 = text
+    }
+
+    private func read(into target: UnsafeMutableRawBufferPointer) throws -> Int {
+        try inflater?.read(from: descriptor, into: target, path: path) ?? readPlain(into: target)
+    }
+
+    private func readUTF16(into target: UnsafeMutableRawBufferPointer) throws -> Int {
+        while true {
+            let read = try raw.withUnsafeMutableBytes { try self.read(into: $0) }
+            if read == 0 { return utf16?.finish(into: target) ?? 0 }
+            let count = raw.withUnsafeBytes { bytes in
+                utf16?.convert(UnsafeRawBufferPointer(rebasing: bytes[..<read]), into: target) ?? 0
+            }
+            // A single byte makes nothing yet.
+            if count > 0 { return count }
+        }
     }
 
     private func readPlain(into target: UnsafeMutableRawBufferPointer) throws -> Int {

@@ -1,8 +1,10 @@
+internal import Domain
+
 /// How a time column is written.
 enum TimeUnit: String {
     case seconds, milliseconds, microseconds, nanoseconds, date
 
-    /// The unit in which integers of this size are plausible times (1973 to 2603), by magnitude.
+    /// The unit in which numbers of this size are plausible times (1973 to 2603), by magnitude.
     static func of(magnitude: Int64) -> TimeUnit? {
         switch magnitude.magnitude {
         case 100_000_000..<20_000_000_000: .seconds
@@ -12,86 +14,111 @@ enum TimeUnit: String {
         default: nil
         }
     }
+
+    /// The unit in which a number is a time of 1995 to 2034: what a column may be taken for without being called a time.
+    static func recent(_ value: Int64) -> TimeUnit? {
+        let years: Range<Int64> = 788_918_400..<2_051_222_400
+        let units: [(TimeUnit, Int64)] = [
+            (.seconds, 1), (.milliseconds, 1_000), (.microseconds, 1_000_000), (.nanoseconds, 1_000_000_000),
+        ]
+        return units.first { years.contains(value / $0.1) }?.0
+    }
+
+    /// Parts of the unit that are kept while rows are sorted: fractions of a second decide the order and are not stored.
+    var scale: Int64 {
+        switch self {
+        case .seconds, .date: 1_000_000
+        case .milliseconds: 1_000
+        case .microseconds, .nanoseconds: 1
+        }
+    }
 }
 
-/// Reads `-12`, `12`, `12.5` (cut to whole units); nil for anything else.
-func parseInteger(_ text: UnsafeRawBufferPointer) -> Int64? {
-    var position = 0
-    var negative = false
-    if text.first == UInt8(ascii: "-") {
-        negative = true
-        position = 1
+/// How the texts of one column are read as times.
+struct TimeForm {
+    var unit: TimeUnit
+    /// Of dates whose year comes last.
+    var order: DayOrder?
+
+    /// A time in parts of its unit; nil for what is none.
+    func read(_ text: UnsafeRawBufferPointer) -> Int64? {
+        guard unit == .date else { return parseDecimal(text, scale: unit.scale) }
+        guard let date = DateText(text, order) else { return nil }
+        // A month of thirteen says that this date has the other order than those that decided.
+        if order == .dmy && date.evidence == .monthFirst || order == .mdy && date.evidence == .dayFirst { return nil }
+        return date.microseconds
     }
-    guard position < text.count else { return nil }
+}
+
+/// Reads `-12`, `12.5`, `1.2623e9` times `scale`; digits beyond are cut off. Nil for anything else, and for what 64 bits do not hold.
+func parseDecimal(_ text: UnsafeRawBufferPointer, scale: Int64) -> Int64? {
+    var place = 0
+    var isNegative = false
+    if let sign = text.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") {
+        isNegative = sign == UInt8(ascii: "-")
+        place = 1
+    }
     var value: Int64 = 0
-    while position < text.count, (48...57).contains(text[position]) {
-        let (product, overflow) = value.multipliedReportingOverflow(by: 10)
-        let (sum, carry) = product.addingReportingOverflow(Int64(text[position] - 48))
-        if overflow || carry { return nil }
-        value = sum
-        position += 1
-    }
-    if position < text.count {
-        guard text[position] == UInt8(ascii: "."), position > (negative ? 1 : 0),
-            text[(position + 1)...].allSatisfy({ (48...57).contains($0) })
-        else { return nil }
-    }
-    return negative ? -value : value
-}
-
-/// Reads `2010-12-01`, `2010-12-01 08:26`, `2010-12-01T08:26:00.5Z`, `2010-12-01T08:26:00+05:30`, `2010/12/01 ...` as seconds
-/// since 1970; UTC where no offset is given.
-func parseDate(_ text: UnsafeRawBufferPointer) -> Int64? {
-    func digits(_ range: Range<Int>) -> Int64? {
-        guard range.upperBound <= text.count else { return nil }
-        var value: Int64 = 0
-        for byte in text[range] {
-            guard (48...57).contains(byte) else { return nil }
-            value = value * 10 + Int64(byte - 48)
+    // The power of ten that the digits read so far are to be multiplied by.
+    var power = 0
+    var digits = 0
+    var isFraction = false
+    while place < text.count {
+        let byte = text[place]
+        if (48...57).contains(byte) {
+            digits += 1
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = product.addingReportingOverflow(Int64(byte - 48))
+            if overflow || carry {
+                // Only what stands behind the point may be more than fits.
+                guard isFraction else { return nil }
+            } else if !isFraction || power > -18 {
+                value = sum
+                if isFraction { power -= 1 }
+            }
+        } else if byte == UInt8(ascii: "."), !isFraction, digits > 0 {
+            isFraction = true
+        } else {
+            break
         }
-        return value
+        place += 1
     }
-    guard text.count >= 10, let year = digits(0..<4), let month = digits(5..<7), let day = digits(8..<10),
-        text[4] == text[7], text[4] == UInt8(ascii: "-") || text[4] == UInt8(ascii: "/"),
-        (1...12).contains(month), (1...31).contains(day)
-    else { return nil }
-    // Days from the civil calendar, with the year beginning in March so that leap days come last.
-    let shifted = month <= 2 ? year - 1 : year
-    let era = (shifted >= 0 ? shifted : shifted - 399) / 400
-    let yearOfEra = shifted - era * 400
-    let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-    let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    if text.count == 10 { return days * 86_400 }
-    guard text[10] == UInt8(ascii: " ") || text[10] == UInt8(ascii: "T"), let hour = digits(11..<13),
-        let minute = digits(14..<16), text[13] == UInt8(ascii: ":"), hour < 24, minute < 60
-    else { return nil }
-    var second: Int64 = 0
-    var place = 16
-    if text.count > 16, text[16] == UInt8(ascii: ":") {
-        guard let value = digits(17..<19), value <= 60 else { return nil }
-        second = value
-        place = 19
-        if place < text.count, text[place] == UInt8(ascii: ".") || text[place] == UInt8(ascii: ",") {
+    guard digits > 0 else { return nil }
+    if place < text.count {
+        guard text[place] | 32 == UInt8(ascii: "e") else { return nil }
+        place += 1
+        var isDown = false
+        if place < text.count, text[place] == UInt8(ascii: "+") || text[place] == UInt8(ascii: "-") {
+            isDown = text[place] == UInt8(ascii: "-")
             place += 1
-            while place < text.count, (48...57).contains(text[place]) { place += 1 }
         }
+        var exponent = 0
+        let begun = place
+        while place < text.count, (48...57).contains(text[place]), place - begun < 3 {
+            exponent = exponent * 10 + Int(text[place] - 48)
+            place += 1
+        }
+        guard place == text.count, place > begun else { return nil }
+        power += isDown ? -exponent : exponent
     }
-    guard let offset = utcOffset(UnsafeRawBufferPointer(rebasing: text[place...])) else { return nil }
-    return days * 86_400 + hour * 3_600 + minute * 60 + second - offset
+    var rest = scale
+    while power < 0, rest > 1 {
+        rest /= 10
+        power += 1
+    }
+    while power < 0, value != 0 {
+        value /= 10
+        power += 1
+    }
+    while power > 0, value != 0 {
+        let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+        if overflow { return nil }
+        value = product
+        power -= 1
+    }
+    let (product, overflow) = value.multipliedReportingOverflow(by: rest)
+    return overflow ? nil : isNegative ? -product : product
 }
 
-/// Seconds that a time's `Z`, `UTC`, `+05`, `+0530` or `+05:30` is ahead of UTC, 0 for nothing; nil for anything else.
-private func utcOffset(_ text: UnsafeRawBufferPointer) -> Int64? {
-    let bytes = Array(text.drop { $0 == UInt8(ascii: " ") })
-    if bytes.isEmpty || bytes == Array("Z".utf8) || bytes == Array("z".utf8) || bytes == Array("UTC".utf8) { return 0 }
-    guard bytes[0] == UInt8(ascii: "+") || bytes[0] == UInt8(ascii: "-") else { return nil }
-    let digits = bytes.dropFirst().filter { $0 != UInt8(ascii: ":") }
-    guard digits.count == 2 || digits.count == 4, bytes.count <= 6, digits.allSatisfy({ (48...57).contains($0) }) else {
-        return nil
-    }
-    let numbers = digits.map { Int64($0 - 48) }
-    let hours = numbers[0] * 10 + numbers[1]
-    let minutes = numbers.count == 4 ? numbers[2] * 10 + numbers[3] : 0
-    guard hours <= 14, minutes < 60 else { return nil }
-    return (bytes[0] == UInt8(ascii: "-") ? -1 : 1) * (hours * 3_600 + minutes * 60)
-}
+/// The whole part of a number; nil for what is no number.
+func parseWhole(_ text: UnsafeRawBufferPointer) -> Int64? { parseDecimal(text, scale: 1) }

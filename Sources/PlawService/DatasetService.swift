@@ -5,6 +5,7 @@ internal import PlawProtocol
 internal import PlawTransport
 internal import SequenceEntropy
 internal import Store
+internal import Text
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -100,7 +101,7 @@ actor DatasetService {
             return result
         } catch let error as InteractionError where error.reason == "memory" {
             if let upload = params.uploadId { await uploads.discard(upload) }
-            throw Self.refusal(error, source: source, shownAs: params.fileName ?? source, as: .tooLarge)
+            throw Self.refusal(error, params, source: source, as: .tooLarge)
         } catch let error as InteractionError where ["write", "no-space"].contains(error.reason) {
             // Not the content's fault: the upload stays, and may be registered when there is room.
             throw RPCError(
@@ -108,7 +109,7 @@ actor DatasetService {
                 ["cause": .string(error.reason)])
         } catch let error as InteractionError {
             if let upload = params.uploadId { await uploads.discard(upload) }
-            throw Self.refusal(error, source: source, shownAs: params.fileName ?? source)
+            throw Self.refusal(error, params, source: source)
         }
     }
 
@@ -130,7 +131,9 @@ actor DatasetService {
                 try memory.sharing { mayTake in
                     let reader = try InteractionReader(path: source, options: options)
                     var room: DiskSpace.Reservation?
-                    let statistics = try reader.buildCorpus(at: corpusPath, shouldStop: isCancelled, mayTake: mayTake) {
+                    let statistics = try reader.buildCorpus(
+                        at: corpusPath, forTraining: true, shouldStop: isCancelled, mayTake: mayTake
+                    ) {
                         room = try space.reserveNow($0, for: "the corpus", beside: expected)
                     }
                     room?.wrote()
@@ -283,12 +286,16 @@ actor DatasetService {
         }
     }
 
-    /// The reader's refusal, with the file called what the client calls it.
+    /// The reader's refusal, with file and dataset called what the client calls them.
     private static func refusal(
-        _ error: InteractionError, source: String, shownAs name: String, as code: ErrorCode = .invalidInput
+        _ error: InteractionError, _ params: DatasetRegisterParams, source: String, as code: ErrorCode = .invalidInput
     ) -> RPCError {
+        let name = params.fileName ?? source
+        let text = error.description
+            .replacing("plaw register NAME \(source.shellWord)", with: "plaw register \(params.name) \(name.shellWord)")
+            .replacing(source.shellWord, with: name.shellWord).replacing(source, with: name)
         var fields: [String: JSONValue] = ["cause": .string(error.reason), "file": .string(name)]
         if let line = error.line { fields["line"] = .integer(Int64(line)) }
-        return RPCError(code, error.description.replacing(source, with: name), fields)
+        return RPCError(code, text, fields)
     }
 }

@@ -83,8 +83,9 @@ struct ReaderTests {
         let (_, _, corpus) = try read(
             "user,item,time\n1,a,2020-01-01T00:00:00+05:30\n1,b,2020-01-01 00:00:00.25Z\n1,c,2019-12-31T20:00:00-0400\n"
                 + "1,d,2020-01-01 00:00 UTC\n")
+        // The fraction of b decides its place and is not kept.
         #expect(corpus.times(of: 0).map(Array.init) == [1_577_817_000, 1_577_836_800, 1_577_836_800, 1_577_836_800])
-        #expect(names(corpus, 0) == ["a", "b", "c", "d"])
+        #expect(names(corpus, 0) == ["a", "c", "d", "b"])
     }
 
     @Test("a header above pairs is no interaction, and named columns leave the others to the header")

@@ -19,7 +19,7 @@ import Testing
     @Test("names and ids that are paths are refused, and nothing is written outside the state directory")
     func paths() async throws {
         try await withTemporaryFolder { folder in
-            try Data("1 2\n1 3\n2 2\n".utf8).write(to: URL(filePath: folder + "/data.txt"))
+            try Data("1 2\n1 3\n1 2\n1 4\n2 2\n".utf8).write(to: URL(filePath: folder + "/data.txt"))
             _ = try await withDaemon(in: folder) { daemon in
                 let before = try Self.files(folder)
                 let peer = try RawConnection(path: daemon.socket)

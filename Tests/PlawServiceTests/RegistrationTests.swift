@@ -35,7 +35,7 @@ import Testing
     func bomb() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/rows"
-            let rows = String(repeating: "some-user some-item\n", count: 200_000)
+            let rows = String(repeating: "user-1234 item-5678\n", count: 200_000)
             try Data(rows.utf8).write(to: URL(filePath: path))
             #expect(try await runProgram(path: "/usr/bin/gzip", [path]).code == 0)
             let member = try Data(contentsOf: URL(filePath: path + ".gz"))

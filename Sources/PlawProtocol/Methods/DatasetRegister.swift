@@ -17,7 +17,9 @@ package struct DatasetRegisterParams: RPCParams, Hashable {
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
-    package static let nestedFields: [String: Set<String>] = ["options": ["columns", "kCore", "deduplicate"]]
+    package static let nestedFields: [String: Set<String>] = [
+        "options": ["columns", "kCore", "deduplicate", "order", "dates"]
+    ]
 
     /// 1 to 64 of letters, digits, `-`, `_`, `.`; begins with a letter or digit.
     package var name: String

@@ -22,6 +22,18 @@ struct DatasetDisplay {
         table.add("lengths", Format.quartiles(s.lengthQuartiles))
         table.add("repeated", Format.share(s.repeatedShare) + " of the interactions")
         if s.outOfOrderRows > 0 { table.add("out of order", "\(Format.count(s.outOfOrderRows)) rows, sorted by time") }
+        if let equal = s.reading?.equalTimes, equal > 0 {
+            table.add("equal times", "\(Format.count(equal)) interactions of a user, in the order of the file")
+        }
+        if let equal = s.reading?.exactDuplicates, equal > 0 {
+            table.add("duplicates", "\(Format.count(equal)) with the user, item and time of another")
+        }
+        if let removed = s.reading?.removedDuplicates {
+            table.add("deduplicate", "removed \(Format.count(removed)) interactions")
+        }
+        if let removed = s.reading?.removedByCore {
+            table.add("k-core", "removed \(Format.count(removed)) interactions")
+        }
         if let mask = dataset.mask { table.add("ranking", Self.words(mask)) }
         table.add("content", String(s.contentHash.prefix(16)) + "... (SHA-256)")
         table.print()

@@ -91,14 +91,14 @@ struct ShapeArgument: ExpressibleByArgument, Sendable {
     }
 }
 
-/// `user=uid,item=sku,time=ts`: which column holds what; names or zero-based numbers.
+/// `user=uid,item=sku,time=ts`, or `items` for a column of lists: which column holds what; names or zero-based numbers.
 struct Columns: ExpressibleByArgument, Sendable {
     var values: [String: String] = [:]
 
     init?(argument: String) {
         for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard pair.count == 2, ["user", "item", "time"].contains(pair[0]), !pair[1].isEmpty,
+            guard pair.count == 2, ["user", "item", "items", "time"].contains(pair[0]), !pair[1].isEmpty,
                 values[pair[0]] == nil
             else { return nil }
             values[pair[0]] = pair[1]
@@ -118,5 +118,7 @@ extension Backbone: ExpressibleByArgument {}
 extension CalibrationGrid: ExpressibleByArgument {}
 extension CandidateMask: ExpressibleByArgument {}
 extension ReadOptions.Deduplication: ExpressibleByArgument {}
+extension ReadOptions.Order: ExpressibleByArgument {}
+extension ReadOptions.DayOrder: ExpressibleByArgument {}
 
 extension LawFamily: ExpressibleByArgument {}

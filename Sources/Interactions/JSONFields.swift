@@ -1,0 +1,239 @@
+/// Finds members of JSON objects, one object a line, without building values.
+///
+/// Strict as RFC 8259, but for `NaN` and `Infinity`, which Python writes and which are taken for null. Of members that occur
+/// twice the last counts, as in Python and JavaScript.
+struct JSONFields {
+    /// What a value is.
+    enum Kind { case missing, string, escapedString, number, word, null, array, object }
+
+    /// A value's bytes: of a string what stands between the quotes.
+    struct Field {
+        var range = 0..<0
+        var kind = Kind.missing
+    }
+
+    /// Names of the members that are wanted; a name that holds an escape is never found.
+    let names: [[UInt8]]
+    private(set) var fields: [Field]
+    /// Indices of the names that are looked for.
+    private let wanted: [Int]
+
+    /// - Parameter wanted: the indices of the names to look for; all unless told.
+    init(_ names: [[UInt8]], wanted: [Int]? = nil) {
+        self.names = names
+        self.wanted = wanted ?? Array(names.indices)
+        fields = names.map { _ in Field() }
+    }
+
+    /// Finds the wanted members of the object that is all of `line`; false for what is no object.
+    mutating func split(_ line: UnsafeRawBufferPointer) -> Bool {
+        for index in fields.indices { fields[index] = Field() }
+        var cursor = JSONCursor()
+        var hint = 0
+        let isGood = cursor.object(line) { name, field in
+            // Members mostly stand in the order of the names: the next one is tried first.
+            for step in wanted.indices {
+                let place = (hint + step) % wanted.count
+                let known = names[wanted[place]]
+                guard known.count == name.count, known.elementsEqual(line[name]) else { continue }
+                fields[wanted[place]] = field
+                hint = place + 1
+                break
+            }
+        }
+        return isGood && cursor.isAtEnd(line)
+    }
+
+    /// All members of the object that is all of `line`, in their order; nil for what is no object.
+    static func members(_ line: UnsafeRawBufferPointer) -> [(name: [UInt8], field: Field)]? {
+        var cursor = JSONCursor()
+        var members: [(name: [UInt8], field: Field)] = []
+        let isGood = cursor.object(line) { members.append((Array(line[$0]), $1)) }
+        return isGood && cursor.isAtEnd(line) ? members : nil
+    }
+
+    /// The elements of an array that was found to be one.
+    static func elements(_ text: UnsafeRawBufferPointer, _ body: (Field) -> Void) {
+        var cursor = JSONCursor()
+        _ = cursor.array(text, body)
+    }
+
+    /// The bytes that a string stands for: escapes resolved, half surrogates replaced.
+    static func unescaped(_ text: UnsafeRawBufferPointer) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var place = 0
+        func unit(_ start: Int) -> UInt32? {
+            guard start + 4 <= text.count else { return nil }
+            return text[start..<start + 4].reduce(0) { $0 << 4 | UInt32(JSONCursor.hexadecimal($1) ?? 0) }
+        }
+        while place < text.count {
+            guard text[place] == UInt8(ascii: "\\"), place + 1 < text.count else {
+                bytes.append(text[place])
+                place += 1
+                continue
+            }
+            let letter = text[place + 1]
+            place += 2
+            switch letter {
+            case UInt8(ascii: "b"): bytes.append(8)
+            case UInt8(ascii: "f"): bytes.append(12)
+            case UInt8(ascii: "n"): bytes.append(10)
+            case UInt8(ascii: "r"): bytes.append(13)
+            case UInt8(ascii: "t"): bytes.append(9)
+            case UInt8(ascii: "u"):
+                var value = unit(place) ?? 0xfffd
+                place += 4
+                if (0xd800..<0xdc00).contains(value), place + 1 < text.count, text[place] == UInt8(ascii: "\\"),
+                    text[place + 1] == UInt8(ascii: "u"), let low = unit(place + 2), (0xdc00..<0xe000).contains(low)
+                {
+                    value = 0x10000 + (value - 0xd800) << 10 + (low - 0xdc00)
+                    place += 6
+                }
+                bytes.append(contentsOf: String(Unicode.Scalar(value) ?? "\u{fffd}").utf8)
+            default: bytes.append(letter)
+            }
+        }
+        return bytes
+    }
+}
+
+/// A place in a JSON text.
+private struct JSONCursor {
+    private var place = 0
+    private var depth = 0
+
+    /// Lists and objects inside each other; more is no record of anything.
+    private static let deepest = 64
+
+    mutating func isAtEnd(_ text: UnsafeRawBufferPointer) -> Bool {
+        skipBlanks(text)
+        return place == text.count
+    }
+
+    mutating func object(
+        _ text: UnsafeRawBufferPointer, _ body: (_ name: Range<Int>, _ field: JSONFields.Field) -> Void
+    ) -> Bool {
+        guard take(text, "{"), depth < Self.deepest else { return false }
+        depth += 1
+        defer { depth -= 1 }
+        if take(text, "}") { return true }
+        repeat {
+            skipBlanks(text)
+            guard let name = string(text), take(text, ":"), let field = value(text) else { return false }
+            body(name.range, field)
+        } while take(text, ",")
+        return take(text, "}")
+    }
+
+    mutating func array(_ text: UnsafeRawBufferPointer, _ body: (JSONFields.Field) -> Void) -> Bool {
+        guard take(text, "["), depth < Self.deepest else { return false }
+        depth += 1
+        defer { depth -= 1 }
+        if take(text, "]") { return true }
+        repeat {
+            guard let field = value(text) else { return false }
+            body(field)
+        } while take(text, ",")
+        return take(text, "]")
+    }
+
+    private mutating func value(_ text: UnsafeRawBufferPointer) -> JSONFields.Field? {
+        skipBlanks(text)
+        guard place < text.count else { return nil }
+        let start = place
+        switch text[place] {
+        case UInt8(ascii: "\""): return string(text)
+        case UInt8(ascii: "{"):
+            return object(text, { _, _ in }) ? JSONFields.Field(range: start..<place, kind: .object) : nil
+        case UInt8(ascii: "["):
+            return array(text, { _ in }) ? JSONFields.Field(range: start..<place, kind: .array) : nil
+        case UInt8(ascii: "-"), 48...57:
+            if word(text, "-Infinity") { return JSONFields.Field(range: start..<place, kind: .null) }
+            return number(text)
+        default:
+            if word(text, "null") || word(text, "NaN") || word(text, "Infinity") {
+                return JSONFields.Field(range: start..<place, kind: .null)
+            }
+            return word(text, "true") || word(text, "false")
+                ? JSONFields.Field(range: start..<place, kind: .word) : nil
+        }
+    }
+
+    private mutating func string(_ text: UnsafeRawBufferPointer) -> JSONFields.Field? {
+        guard place < text.count, text[place] == UInt8(ascii: "\"") else { return nil }
+        place += 1
+        let start = place
+        var kind = JSONFields.Kind.string
+        while place < text.count {
+            switch text[place] {
+            case UInt8(ascii: "\""):
+                place += 1
+                return JSONFields.Field(range: start..<place - 1, kind: kind)
+            case UInt8(ascii: "\\"):
+                kind = .escapedString
+                guard place + 1 < text.count else { return nil }
+                if text[place + 1] == UInt8(ascii: "u") {
+                    guard place + 6 <= text.count,
+                        text[place + 2..<place + 6].allSatisfy({ Self.hexadecimal($0) != nil })
+                    else { return nil }
+                    place += 6
+                } else {
+                    guard "\"\\/bfnrt".utf8.contains(text[place + 1]) else { return nil }
+                    place += 2
+                }
+            case 0..<32: return nil
+            default: place += 1
+            }
+        }
+        return nil
+    }
+
+    private mutating func number(_ text: UnsafeRawBufferPointer) -> JSONFields.Field? {
+        let start = place
+        func isDigit(_ place: Int) -> Bool { place < text.count && (48...57).contains(text[place]) }
+        if text[place] == UInt8(ascii: "-") { place += 1 }
+        guard isDigit(place) else { return nil }
+        if text[place] == 48 { place += 1 } else { while isDigit(place) { place += 1 } }
+        if place < text.count, text[place] == UInt8(ascii: ".") {
+            place += 1
+            guard isDigit(place) else { return nil }
+            while isDigit(place) { place += 1 }
+        }
+        if place < text.count, text[place] | 32 == UInt8(ascii: "e") {
+            place += 1
+            if place < text.count, text[place] == UInt8(ascii: "+") || text[place] == UInt8(ascii: "-") { place += 1 }
+            guard isDigit(place) else { return nil }
+            while isDigit(place) { place += 1 }
+        }
+        return JSONFields.Field(range: start..<place, kind: .number)
+    }
+
+    private mutating func skipBlanks(_ text: UnsafeRawBufferPointer) {
+        while place < text.count, text[place] == 32 || (9...13).contains(text[place]) { place += 1 }
+    }
+
+    private mutating func take(_ text: UnsafeRawBufferPointer, _ letter: Unicode.Scalar) -> Bool {
+        skipBlanks(text)
+        guard place < text.count, text[place] == UInt8(ascii: letter) else { return false }
+        place += 1
+        return true
+    }
+
+    private mutating func word(_ text: UnsafeRawBufferPointer, _ word: StaticString) -> Bool {
+        let count = word.utf8CodeUnitCount
+        guard place + count <= text.count, (0..<count).allSatisfy({ text[place + $0] == word.utf8Start[$0] }) else {
+            return false
+        }
+        place += count
+        return true
+    }
+
+    static func hexadecimal(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 48...57: byte - 48
+        case 65...70: byte - 55
+        case 97...102: byte - 87
+        default: nil
+        }
+    }
+}
