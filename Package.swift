@@ -146,7 +146,8 @@ let package = Package(
                 "Advisor", "Calibration", "Domain", "Files", "Interactions", "Observations", "PerformanceLaws",
                 "PlawProtocol",
                 "PlawTransport",
-                "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Text", "Trials", logging,
+                "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Text", "Trials",
+                logging,
             ], swiftSettings: strict),
 
         // For tests
