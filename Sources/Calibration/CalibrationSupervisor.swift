@@ -48,7 +48,7 @@ package actor CalibrationSupervisor {
     /// The store could not take what the job in work has to say: it is put off until it can.
     var storeTrouble: StoreError?
     /// Why a job waits for the store, and since when nothing has been heard of it.
-    private(set) var trouble: (job: Int64, error: StoreError, last: ContinuousClock.Instant)?
+    var trouble: (job: Int64, error: StoreError, last: ContinuousClock.Instant)?
     /// Since when the running job is worked on, and what it had been worked on before.
     private var clock: (start: ContinuousClock.Instant, before: Double)?
 
@@ -272,37 +272,6 @@ package actor CalibrationSupervisor {
             logger.error("cannot store the job's clock", metadata: ["job": "\(id)", "error": "\(error)"])
         }
         await publish(id)
-    }
-
-    // MARK: - A store that refuses for a while
-
-    /// After so long without a refusal the store takes everything again.
-    private static let quiet = Duration.seconds(5)
-
-    /// A job waits until the disk takes what it has to say: told once in the log, and as long as it lasts wherever the job is shown.
-    func putOff(_ job: Int64, _ error: StoreError) {
-        if trouble?.job != job || trouble?.error.kind != error.kind {
-            logger.error("calibration put off", metadata: ["job": "\(job)", "error": "\(error)"])
-        }
-        trouble = (job, error, .now)
-    }
-
-    private func goOn() {
-        logger.notice("calibration goes on", metadata: ["job": "\(trouble?.job ?? 0)"])
-        trouble = nil
-    }
-
-    /// What a job waits for beside the others, in words; nil where none does.
-    package var waits: String? {
-        trouble.map { "job \($0.job) waits: \($0.error)" }
-    }
-
-    /// A job with what it waits for.
-    package func told(_ job: Job) -> Job {
-        guard let trouble, trouble.job == job.id, !job.state.isFinal else { return job }
-        var job = job
-        job.message = "waits: \(trouble.error)"
-        return job
     }
 
     // MARK: - One trial
