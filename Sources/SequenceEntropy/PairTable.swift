@@ -41,6 +41,16 @@ struct PairTable {
         return (Int32(count - 1), true)
     }
 
+    /// Places in a row that are taken, at most: what looking for a pair costs.
+    var longestRun: Int {
+        var (longest, run) = (0, 0)
+        for key in keys {
+            run = key == Self.free ? 0 : run + 1
+            longest = max(longest, run)
+        }
+        return longest
+    }
+
     mutating func removeAll() {
         for slot in keys.indices { keys[slot] = Self.free }
         count = 0

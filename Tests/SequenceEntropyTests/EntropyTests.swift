@@ -174,6 +174,23 @@ struct EntropyTests {
         #expect(try pooled([[1], []], m: 1).value == 0)
     }
 
+    @Test("pairs that a file chose to collide are found as fast as others: the table is seeded")
+    func collidingPairs() {
+        // Pairs whose places by the unseeded multiplication of before agree: of 2^11 places all would lie in a row.
+        let pairs = Array(
+            (0..<40_000_000 as Range<UInt64>).lazy.filter { ($0 &* 0x9e37_79b9_7f4a_7c15) >> 20 & 0x7ff == 7 }
+                .prefix(1_000)
+        ).map { Int32($0) }
+        #expect(pairs.count == 1_000)
+        for seed in 1...3 as ClosedRange<UInt64> {
+            var table = PairTable(
+                capacity: 1_000, hash: SeededHash(seed &* 0x1234_5678_9abc_def1, seed &+ 0x9e37_79b9_7f4a_7c15))
+            for (number, item) in pairs.enumerated() { #expect(table.number(0, item) == (Int32(number), true)) }
+            #expect(table.number(0, pairs[17]) == (17, false))
+            #expect(table.longestRun < 100, "\(table.longestRun)")
+        }
+    }
+
     @Test("Lempel-Ziv equals the running set of substrings, and gives up on endless repeats")
     func lempelZiv() throws {
         var random = SplitMix64(seed: 3)
