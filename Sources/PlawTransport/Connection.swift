@@ -153,7 +153,8 @@ struct Connection: Sendable {
         if let answer = fixed(message) { return answer }
         guard let envelope = message.envelope, let route = router.routes[envelope.method], access >= route.access,
             cancellations.isFree(envelope.id), !server.isStopping,
-            let result = route.prepared?.find(envelope.method, envelope.params) ?? route.quick?(envelope)
+            let result = route.prepared?.find(envelope.method, envelope.params)
+                ?? (watch.standing.rank == .reader ? nil : route.quick?(envelope))
         else { return nil }
         server.count(envelope.method)
         return Outgoing(envelope.id, result: result.readableBytesView)

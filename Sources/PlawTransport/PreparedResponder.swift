@@ -8,7 +8,8 @@ internal import Foundation
 #endif
 
 /// Answers what is prepared or quickly worked out where its request arrives, on the event loop: no thread but that one has to get its turn. Only while
-/// nothing else of the connection waits or is in work, so that the order of requests holds, and while its peer reads.
+/// nothing else of the connection waits or is in work, so that the order of requests holds, and while its peer reads. For peers that only
+/// read nothing is worked out here: many of them would keep the event loop from all others.
 // Used on its channel's event loop alone.
 final class PreparedResponder: ChannelInboundHandler {
     typealias InboundIn = Frame
@@ -52,7 +53,8 @@ final class PreparedResponder: ChannelInboundHandler {
         guard !server.isStopping, buffer.readableBytes <= Envelope.mostBytes,
             let envelope = Envelope(Data(buffer.readableBytesView)),
             let route = router.routes[envelope.method], access >= route.access,
-            let result = route.prepared?.find(envelope.method, envelope.params) ?? route.quick?(envelope)
+            let result = route.prepared?.find(envelope.method, envelope.params)
+                ?? (watch.standing.rank == .reader ? nil : route.quick?(envelope))
         else { return nil }
         server.count(envelope.method)
         server.took(envelope.method, since: arrival)
