@@ -115,7 +115,8 @@ package final class Advisor: Sendable {
         }
         return (
             branch.candidate(c), grade,
-            standing(law, branch) + around(c, law, branch.grade(c)) + aroundData(branch, law) + branchWarnings(branch)
+            standing(law, branch) + around(c, law, branch.grade(c), branch) + aroundData(branch, law)
+                + branchWarnings(branch)
         )
     }
 
@@ -287,12 +288,15 @@ package final class Advisor: Sendable {
         let isTie = best != sure && !question.isTrained(sure)
         let isStandard = best != sure && best == question.standard && question.law(best)?.fit.prior != nil
         func amount(_ regret: Double) -> String {
-            "\(Format.short(regret)) (\(Format.short(regret / max(value, 1e-12) * 100)) %)"
+            Format.short(regret) + (value > 0 ? " (\(Format.relative(regret / value)))" : "")
         }
+        let more = question.value(sure) - value
+        let isMore = isNotable(more, answer.law)
+        let isObserved = !answer.law.fit.places.isEmpty
         var reasons = [
             isStandard
-                ? "the standard shape: the \(Format.short(question.value(sure) - value)) more expected of \(shape(sure)) are hardly "
-                    + "more than chance"
+                ? "the standard shape: \(shape(sure)) is expected to have "
+                    + (isMore ? "\(Format.short(more)) more, hardly more than chance" : "as much")
                 : "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
                     + (isTie ? "of what was trained, " : "") + "of \(question.feasible) configurations"
                     + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
@@ -302,15 +306,17 @@ package final class Advisor: Sendable {
                 if question.isTrained(best) { reasons.append("it was trained") }
             } else if isTie {
                 reasons.append(
-                    "it was trained; \(shape(sure)) was not, and the \(Format.short(question.value(sure) - value)) more expected of "
-                        + "it are hardly more than chance")
+                    "it was trained; \(shape(sure)) was not, and is expected to have "
+                        + (isMore ? "\(Format.short(more)) more, hardly more than chance" : "as much"))
             } else if bestTrained == best {
                 reasons.append(
                     "it was trained: nothing untrained \(within.isEmpty ? "" : within + " ")is expected to do better")
             } else {
+                let gain = value - question.value(bestTrained)
                 reasons.append(
-                    "expected to be \(Format.short(value - question.value(bestTrained))) above the best that was trained, "
-                        + shape(bestTrained))
+                    isNotable(gain, answer.law)
+                        ? "expected to be \(Format.short(gain)) above the best that was trained, \(shape(bestTrained))"
+                        : "expected to have as much as the best that was trained, \(shape(bestTrained))")
             }
         }
         if question.feasible < question.total {
@@ -321,19 +327,25 @@ package final class Advisor: Sendable {
             }
             .max { $0.gain < $1.gain }
             if let binding, question.value(binding.shape) > most {
+                let binds = "\(binding.currency.words) \(binding.currency.isPlural ? "are" : "is") the limit that binds"
                 reasons.append(
-                    "\(binding.currency.words) is the limit that binds: without it \(shape(binding.shape)) would be "
-                        + "expected to have \(Format.short(binding.gain)) more")
+                    isNotable(binding.gain, answer.law)
+                        ? "\(binds): without it \(shape(binding.shape)) would be expected to have \(Format.short(binding.gain)) more"
+                        : "the limits cost nothing worth naming: without them \(shape(binding.shape)) is expected to have as much"
+                )
             } else if let free = unlimited(name), free > most {
                 reasons.append("several limits bind together: giving up any one of them gains nothing")
             }
         }
         reasons.append(
-            "expected regret among the observations\(question.feasible < question.total ? " within the budget" : ""): "
-                + "\(amount(rivals.expectedRegret)); one training alone varies by \(Format.short(resolution))"
+            "expected regret\(isObserved ? " among the observations" : "")"
+                + (question.feasible < question.total ? " within the budget" : "")
+                + ": \(amount(rivals.expectedRegret)); one training alone varies by \(Format.short(resolution))"
         )
         if let beyond = rivals.regretBeyond {
-            reasons.append("beyond the observations: up to \(amount(beyond)) more, of which the laws know little")
+            reasons.append(
+                "beyond \(isObserved ? "the observations" : "what other datasets trained"): up to \(amount(beyond)) more, of which "
+                    + "the laws know little")
         }
         return reasons
     }

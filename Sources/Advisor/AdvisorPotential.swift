@@ -61,7 +61,7 @@ extension Advisor {
             levers += there.levers([way], besides: Draws(law, [branch.place(c)]), from: branch.place(c), now, name)
         }
         let warnings =
-            standing(law.fit, branch) + around(c, law.fit, branch.grade(c)) + aroundData(branch, law.fit)
+            standing(law.fit, branch) + around(c, law.fit, branch.grade(c), branch) + aroundData(branch, law.fit)
             + outside(Array(zip(ways, levers)))
             + branchWarnings(branch)
         return (now, levers, warnings)
@@ -157,7 +157,7 @@ extension Advisor {
         var found: [(names: [String], warning: Warning)] = []
         for (way, lever) in levers {
             let c = lever.configuration
-            let far = around(c, way.law.fit, way.branch.grade(c)) + aroundData(way.branch, way.law.fit)
+            let far = around(c, way.law.fit, way.branch.grade(c), way.branch) + aroundData(way.branch, way.law.fit)
             for warning in far where warning.code.hasPrefix("outside") {
                 if let place = found.firstIndex(where: { $0.warning == warning }) {
                     found[place].names.append(way.name)
@@ -167,7 +167,9 @@ extension Advisor {
             }
         }
         return found.map {
-            Warning(code: $0.warning.code, message: "\($0.names.joined(separator: "; ")): \($0.warning.message)")
+            Warning(
+                code: $0.warning.code, message: "\($0.names.joined(separator: "; ")): \($0.warning.message)",
+                command: $0.warning.command)
         }
     }
 

@@ -6,14 +6,15 @@ extension Advisor {
     func standing(_ law: LawFit, _ branch: Branch) -> [Warning] {
         var warnings: [Warning] = []
         if let prior = law.prior, law.places.count < Self.fewest {
-            warnings.append(Self.fromOthers(law, prior, dataset: dataset))
+            warnings.append(fromOthers(law, prior, branch))
         } else if law.places.count < Self.fewest {
             warnings.append(
                 Warning(
                     code: "few-observations",
                     message:
                         "the law rests on \(law.places.count) configurations; 9 or more, 3 levels of each axis, make it "
-                        + "trustworthy"))
+                        + "trustworthy",
+                    command: training(branch)))
         }
         let rising = branch.observations.count { $0.status == Observation.stoppedRising }
         if rising > 0 {
@@ -22,7 +23,8 @@ extension Advisor {
                     code: "still-rising",
                     message:
                         "\(rising) of \(branch.observations.count) trainings were still rising when their policy stopped them: more "
-                        + "epochs or patience would give more, and the law does not know how much"))
+                        + "epochs or patience would give more, and the law does not know how much",
+                    command: training(branch, "--budget 1h --patience 20")))
         }
         // Of a law that mostly is what other datasets say there is no more to be said.
         if law.prior != nil, law.places.count < Self.fewestAlone { return warnings }
@@ -34,15 +36,18 @@ extension Advisor {
                     code: "not-identified",
                     message:
                         "the observations fix \(lead.rank) of the \(lead.names.count) parameters of the \(lead.family.rawValue): "
-                        + "its optimum and what lies beyond the observations are a guess"))
+                        + "its optimum and what lies beyond the observations are a guess",
+                    command: training(branch)))
         }
         if lead.r2 < 0.5 {
             warnings.append(
                 Warning(
                     code: "poor-fit",
                     message:
-                        "the \(lead.family.rawValue) explains only \(Int(nearest: lead.r2 * 100)) % of the variance; "
-                        + "answers rest on what was measured nearby"))
+                        "the \(lead.family.rawValue) explains "
+                        + (lead.r2 < 0.005 ? "none" : "only \(Int(nearest: lead.r2 * 100)) %")
+                        + " of the variance; answers rest on what was measured nearby",
+                    command: training(branch)))
         }
         if law.predictsLargest == false, let largest = lead.crossValidation.leaveLargestOut,
             let nearest = law.nearestNeighbour
@@ -52,7 +57,8 @@ extension Advisor {
                     code: "no-better-than-nearest",
                     message:
                         "on the largest observations left out the law errs by \(Format.share(largest.relativeError)), the nearest "
-                        + "observation by \(Format.share(nearest.relativeError)): do not extrapolate"))
+                        + "observation by \(Format.share(nearest.relativeError)): do not extrapolate",
+                    command: training(branch)))
         }
         if law.effectiveTokensRange.first == law.effectiveTokensRange.last {
             warnings.append(
@@ -71,13 +77,13 @@ extension Advisor {
     private static let levelOfOthers = 0.4
 
     /// How much of an answer was measured here.
-    static func fromOthers(_ law: LawFit, _ prior: LawFit.PriorUse, dataset: String) -> Warning {
+    private func fromOthers(_ law: LawFit, _ prior: LawFit.PriorUse, _ branch: Branch) -> Warning {
         let others = "\(prior.datasets) other datasets"
         let cut = law.expected?.count ?? 0
         if law.places.isEmpty, prior.levelDeviation >= Self.levelOfOthers {
             return Warning(
                 code: "other-datasets",
-                message: "from \(others), none of yours: nothing was trained here yet; plaw calibrate \(dataset) does")
+                message: "from \(others), none of yours: nothing was trained here yet", command: training(branch))
         }
         var own: [String] = []
         if !law.places.isEmpty { own.append("\(law.places.count) trained here") }
@@ -85,13 +91,27 @@ extension Advisor {
         return Warning(
             code: "other-datasets",
             message:
-                "from \(others) and configurations of yours: \(own.joined(separator: ", ")); \(fewest) or more, 3 levels of "
-                + "each axis, make a law of your own")
+                "from \(others) and configurations of yours: \(own.joined(separator: ", ")); \(Self.fewest) or more, 3 levels of "
+                + "each axis, make a law of your own", command: training(branch))
+    }
+
+    /// The command that trains more of what a branch rests on, or one shape of it; nil where there is nothing to train on.
+    func training(_ branch: Branch, _ options: String = "--budget 30m") -> String? {
+        guard hasInteractions else { return nil }
+        let key = branch.key
+        return "plaw calibrate \(dataset)" + (key.backbone == .sasrec ? "" : " --backbone \(key.backbone.rawValue)")
+            + (key.loss == .cce ? "" : " --loss \(key.loss.rawValue)")
+            + (key.maxLength == LawKey.usualLength ? "" : " --max-length \(key.maxLength)") + " " + options
+    }
+
+    func training(_ branch: Branch, layers: Int, dim: Int) -> String? {
+        training(branch, "--layers \(layers) --dims \(dim) --budget 30m")
     }
 
     /// Warnings about a configuration's place among the observations.
-    func around(_ c: Configuration, _ law: LawFit, _ grade: ExtrapolationGrade) -> [Warning] {
+    func around(_ c: Configuration, _ law: LawFit, _ grade: ExtrapolationGrade, _ branch: Branch) -> [Warning] {
         var warnings: [Warning] = []
+        let there = training(branch, layers: c.layers, dim: c.dim)
         for (axis, value, range) in [("layers", c.layers, law.layersRange), ("dim", c.dim, law.dimRange)] {
             let distance = Self.distance(value, range)
             if distance > 0 {
@@ -99,14 +119,18 @@ extension Advisor {
                     Warning(
                         code: "outside-range",
                         message: "\(axis) \(value) lies outside the observed \(range[0]) to \(range[1]), by "
-                            + "\(Format.short(distance)) e-folds"))
+                            + "\(Format.short(distance)) e-folds", command: there))
             } else if range[0] < range[1], value == range[1] || (value == range[0] && value > 1) {
+                let next = value == range[1] ? 2 * value : value / 2
                 warnings.append(
                     Warning(
                         code: "optimum-at-edge",
                         message:
                             "\(axis) \(value) is the edge of what was observed (\(range[0]) to \(range[1])); the best may "
-                            + "lie beyond"))
+                            + "lie beyond",
+                        command: axis == "layers"
+                            ? training(branch, layers: next, dim: c.dim) : training(branch, layers: c.layers, dim: next)
+                    ))
             }
         }
         if warnings.isEmpty, grade != .inside {
@@ -114,7 +138,8 @@ extension Advisor {
                 Warning(
                     code: "outside-hull",
                     message:
-                        "layers \(c.layers) and dim \(c.dim) were not observed together: the corner is extrapolated"))
+                        "layers \(c.layers) and dim \(c.dim) were not observed together: the corner is extrapolated",
+                    command: there))
         }
         return warnings
     }
@@ -127,7 +152,8 @@ extension Advisor {
                 Warning(
                     code: "no-full-training",
                     message:
-                        "nothing was trained on all users: what they would give is extrapolated from shares of them"))
+                        "nothing was trained on all users: what they would give is extrapolated from shares of them",
+                    command: training(branch, "--budget 1h")))
         }
         let keys = Set(branches.map(\.key))
         guard keys.count > 1 else { return warnings }

@@ -58,7 +58,7 @@ extension Advisor {
         // What is said of one answer only, with whose it is.
         func own(_ a: Answer, _ b: Answer, _ words: String) -> [Warning] {
             a.warnings.filter { !b.warnings.contains($0) }
-                .map { Warning(code: $0.code, message: "\(words) the change: \($0.message)") }
+                .map { Warning(code: $0.code, message: "\(words) the change: \($0.message)", command: $0.command) }
         }
         let (own1, own2) = (own(before, after, "before"), own(after, before, "after"))
         let shared = before.warnings.filter(after.warnings.contains)

@@ -38,7 +38,7 @@ extension Advisor {
         let found = memory.standings(.init(shape: best, metric: name)) {
             let (c, branch) = (choice.candidate.configuration, branches[search.place(best).part])
             let shape = branch.grade(c)
-            let far = around(c, law.fit, shape) + aroundData(branch, law.fit)
+            let far = around(c, law.fit, shape, branch) + aroundData(branch, law.fit)
             return Standing(
                 grade: max(shape, branch.dataGrade(law.fit)), far: far, law: standing(law.fit, branch),
                 branch: branchWarnings(branch))
@@ -47,15 +47,15 @@ extension Advisor {
             throw AdvisorError(kind: .outsideDomain, description: Self.tooFar(found.far))
         }
         var warnings = found.law + found.far
-        if highest != sure {
+        let more = question.value(highest) - question.value(sure)
+        if highest != sure, isNotable(more, law) {
             let c = question.configuration(highest)
             warnings.append(
                 Warning(
                     code: "more-beyond",
                     message: "\(c.layers) x \(c.dim) (layers x dim), outside the observations, is expected to have "
-                        + "\(Format.short(question.value(highest) - question.value(sure))) more, which is not sure: "
-                        + (hasInteractions ? "calibrate there" : "import a training of it") + " to find out"
-                ))
+                        + "\(Format.short(more)) more, which is not sure: a training of it would tell",
+                    command: training(branches[search.place(highest).part], layers: c.layers, dim: c.dim)))
         }
         warnings += found.branch
         if !question.usesObservedHeads {
@@ -69,6 +69,11 @@ extension Advisor {
         return Answer(
             question: question, highest: highest, sure: sure, best: best, bestTrained: bestTrained,
             law: law, choice: choice, grade: found.grade, warnings: warnings)
+    }
+
+    /// Whether a difference is worth a word: a twentieth of what one training varies by, the step between dimensions that are named.
+    func isNotable(_ difference: Double, _ law: LawPredictor) -> Bool {
+        difference > max(law.fit.noise.training / 20, 1e-9)
     }
 
     /// What is said of a shape's place among the observations.
@@ -91,11 +96,15 @@ extension Advisor {
         guard distance > 0, let low = law.effectiveTokensRange.first, let high = law.effectiveTokensRange.last else {
             return []
         }
+        let size = branch.costs.facts.effectiveTokens
+        let words =
+            [size, low, high].allSatisfy { Format.dataSize($0) == Format.count($0) }
+            ? "D' \(Format.count(size)) lies outside the observed \(Format.count(low)) to \(Format.count(high))"
+            : "the data is \(Format.short(size / high)) times the largest that was observed"
         return [
             Warning(
-                code: "outside-range",
-                message: "D' \(Format.count(branch.costs.facts.effectiveTokens)) lies outside the observed "
-                    + "\(Format.count(low)) to \(Format.count(high)), by \(Format.short(distance)) e-folds")
+                code: "outside-range", message: "\(words), by \(Format.short(distance)) e-folds",
+                command: training(branch))
         ]
     }
 }

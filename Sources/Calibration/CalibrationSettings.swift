@@ -30,7 +30,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     package var isSequential: Bool { layers == nil && dims == nil }
 
     /// Longest sequence unless told.
-    package static let standardLength = 50
+    package static let standardLength = LawKey.usualLength
 
     /// Resolves a request; `trained` is what the recipe looks at. Errors: `RPCError.invalidParams` naming the member, what was found and what was expected.
     package init(

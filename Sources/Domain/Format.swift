@@ -80,6 +80,11 @@ package enum Format {
         scaled(value, step: 1_000, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"])
     }
 
+    /// A data size D'; where nothing recurs, or nothing is left open, tokens over an ApEn of 0 say nothing.
+    package static func dataSize(_ value: Double) -> String {
+        value < 1e10 ? count(value) : "not meaningful"
+    }
+
     /// A duration: `42 µs`, `1.20 ms`, `4.8 s`, `3 min 12 s`, `2 h 05 min`.
     package static func seconds(_ value: Double) -> String {
         guard value.isFinite else { return "\(value)" }
@@ -101,6 +106,11 @@ package enum Format {
     }
 
     package static func share(_ value: Double, decimals: Int = 1) -> String { fixed(value * 100, decimals) + " %" }
+
+    /// A part of something: `12.5 %`, and `6.0 times` where it is more than the whole.
+    package static func relative(_ ratio: Double) -> String {
+        abs(ratio) <= 1 ? "\(short(ratio * 100)) %" : "\(short(ratio)) times it"
+    }
 
     /// The mean relative error of a prediction; nothing where there is no prediction.
     package static func error(_ score: FoldScore?) -> String {

@@ -1,5 +1,8 @@
 /// What makes observations comparable: laws are fitted only among observations whose keys are equal.
 package struct LawKey: Codable, Sendable, Hashable {
+    /// The longest sequence that a model sees unless told.
+    package static let usualLength = 50
+
     /// Content hash of the dataset's corpus.
     package var datasetVersion: String
     /// Which interactions were left out before anything was counted, in words: `none`, `k-core=5`.

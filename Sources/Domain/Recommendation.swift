@@ -142,18 +142,6 @@ package struct Candidate: Codable, Sendable, Hashable {
     }
 }
 
-/// Something the reader of an answer must know before trusting it.
-package struct Warning: Codable, Sendable, Hashable {
-    /// Stable word: `outside-range`, `optimum-at-edge`, `few-observations`, `not-identified`, ...
-    package var code: String
-    package var message: String
-
-    package init(code: String, message: String) {
-        self.code = code
-        self.message = message
-    }
-}
-
 /// How far a configuration lies outside the convex hull of the observations in (ln N, ln d), or the data outside their D'.
 package enum ExtrapolationGrade: String, Codable, Sendable, Hashable, CaseIterable, Comparable {
     case inside
@@ -167,6 +155,38 @@ package enum ExtrapolationGrade: String, Codable, Sendable, Hashable, CaseIterab
     /// The farther is the greater.
     package static func < (a: Self, b: Self) -> Bool {
         (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+    }
+}
+
+extension Recommendation {
+    /// Configurations that are listed beside the answer, under a title each.
+    package struct Alternatives: Sendable {
+        package let title: String
+        package let candidates: [Candidate]
+        /// How many more there are.
+        package let more: Int
+    }
+
+    private static let mostListed = 8
+
+    /// What stands beside the answer, the same wherever it is shown: the cheapest that is as good, and what cannot be told apart from it or
+    /// else the next best.
+    package var alternatives: [Alternatives] {
+        var lists: [Alternatives] = []
+        if cheapest.configuration != configuration {
+            lists.append(
+                Alternatives(title: "cheapest within one standard error of a training", candidates: [cheapest], more: 0)
+            )
+        }
+        if !indistinguishable.isEmpty {
+            lists.append(
+                Alternatives(
+                    title: "cannot be told apart from it", candidates: Array(indistinguishable.prefix(Self.mostListed)),
+                    more: max(0, indistinguishable.count - Self.mostListed)))
+        } else if !runnersUp.isEmpty {
+            lists.append(Alternatives(title: "runners-up", candidates: runnersUp, more: 0))
+        }
+        return lists
     }
 }
 

@@ -103,8 +103,7 @@ struct CalibrationPricing: Sendable {
         @Sendable func seconds(_ n: Int, _ d: Int, _ share: Double) -> Double {
             planned(DesignTrial(layers: n, dim: d, userFraction: share, seed: 0)).predictedSeconds
         }
-        let costs = CostModel(
-            facts: facts, speed: speed, epochs: epochs, negatives: key.negatives, latency: LatencyModel(latencies))
+        let costs = costs(latencies)
         func keepsLimits(_ dim: Int) -> Bool {
             settings.asked.allows(costs.cost(settings.configuration(layers: 1, dim: dim)))
         }
@@ -142,6 +141,34 @@ struct CalibrationPricing: Sendable {
         return [home, current].compactMap { $0 }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
+    private func costs(_ latencies: [LatencyProbe]) -> CostModel {
+        CostModel(
+            facts: facts, speed: speed, epochs: epochs, negatives: key.negatives, latency: LatencyModel(latencies))
+    }
+
+    /// Which limit leaves nothing to train, and what the cheapest configuration would need.
+    private func nothingAllowed(_ space: DesignSpace, _ latencies: [LatencyProbe]) -> RPCError {
+        let costs = costs(latencies)
+        let shapes = space.layers.flatMap { n in space.dims.map { settings.configuration(layers: n, dim: $0) } }
+        for currency in Currency.allCases {
+            guard let limit = settings.asked[currency],
+                let least = shapes.min(by: { costs.cost($0)[currency] < costs.cost($1)[currency] }),
+                costs.cost(least)[currency] > limit
+            else { continue }
+            let need = costs.cost(least)[currency]
+            return RPCError(
+                .infeasible,
+                "there is nothing to train: \(currency.words) \(currency.isPlural ? "are" : "is") limited to "
+                    + "\(currency.text(limit)), and the \(currency.least) configuration (\(Format.shape(least)), layers x dim) "
+                    + "needs \(currency.text(need))",
+                ["currency": .string(currency.rawValue), "limit": .number(limit), "cheapest": .number(need)])
+        }
+        return RPCError(
+            .infeasible,
+            "there is nothing to train: no configuration with layers \(list(space.layers)) and dim \(list(space.dims)) keeps all "
+                + "limits together", [:])
+    }
+
     /// The start, and how the rest is spent. Errors: `RPCError` where nothing that can be trained keeps what is asked for.
     func sequentialPlan(
         note: String?, latencies: [LatencyProbe]
@@ -149,11 +176,7 @@ struct CalibrationPricing: Sendable {
         let space = space(latencies: latencies)
         let start = start(space)
         guard let home = start.first, space.isAsked(home.layers, home.dim) else {
-            throw RPCError(
-                .infeasible,
-                "no configuration with layers \(list(space.layers)) and dim \(list(space.dims)) keeps the limits asked for: "
-                    + "there is nothing to train",
-                ["budgetSeconds": .number(settings.budgetSeconds)])
+            throw nothingAllowed(space, latencies)
         }
         let most = Self.fill * settings.budgetSeconds
         let capacity = most * Double(settings.workers)

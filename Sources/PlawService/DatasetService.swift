@@ -126,7 +126,7 @@ actor DatasetService {
         let corpusPath = layout.corpora + "/" + corpusFile
         do {
             let expected = try await space.expected()
-            let (decision, statistics, entropy, bytes) = try await offload.run(cancellable: {
+            let (decision, statistics, entropy, targets, bytes) = try await offload.run(cancellable: {
                 [memory, space] isCancelled in
                 try memory.sharing { mayTake in
                     let reader = try InteractionReader(path: source, options: options)
@@ -138,20 +138,21 @@ actor DatasetService {
                     }
                     room?.wrote()
                     room = nil
-                    let entropy = try EntropyReport.measure(try Corpus(path: corpusPath), maxLength: maxLength) {
-                        if isCancelled() { throw CancellationError() }
-                    }
+                    func checkStop() throws { if isCancelled() { throw CancellationError() } }
+                    let corpus = try Corpus(path: corpusPath)
+                    let entropy = try EntropyReport.measure(corpus, maxLength: maxLength, checkStop: checkStop)
+                    let targets = try TargetFacts(
+                        corpus, mask: Self.mask(params, statistics), maxLength: maxLength, checkStop: checkStop)
                     let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
-                    if isCancelled() { throw CancellationError() }
-                    return (reader.decision, statistics, entropy, size ?? 0)
+                    try checkStop()
+                    return (reader.decision, statistics, entropy, targets, size ?? 0)
                 }
             })
             let info = DatasetInfo(
                 name: params.name, version: statistics.contentHash, createdAt: timestamp(), fileName: fileName,
                 decision: decision, options: options, users: statistics.users, items: statistics.items,
                 interactions: statistics.interactions, statistics: statistics,
-                mask: params.mask ?? (statistics.repeatedShare < 0.01 ? .full : .none), entropy: entropy,
-                corpusBytes: bytes)
+                mask: Self.mask(params, statistics), entropy: entropy, targets: targets, corpusBytes: bytes)
             try await store.insertDataset(info, corpusFile: corpusFile)
             logger.notice(
                 "dataset registered",
@@ -165,6 +166,11 @@ actor DatasetService {
             try? FileManager.default.removeItem(atPath: corpusPath)
             throw error
         }
+    }
+
+    /// Where users return to items, those are answers too.
+    private static func mask(_ params: DatasetRegisterParams, _ statistics: DatasetStatistics) -> CandidateMask {
+        params.mask ?? (statistics.repeatedShare < 0.01 ? .full : .none)
     }
 
     func list() async throws -> DatasetListResult {

@@ -9,12 +9,17 @@ struct KnownCosts: Sendable {
     private(set) var unknown: [Currency: String] = [:]
     /// What nobody declared of the configurations.
     private let undeclared: [String]
+    /// Whether there is something to train on.
+    private let hasCorpus: Bool
+
+    private static let noSpeed = "no speed was measured on this machine"
 
     /// - Parameters:
     ///   - hasSpeed: whether speeds were measured here.
     ///   - items: nil where nobody said them.
     init(key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool) {
         undeclared = key.undeclaredOfConfiguration
+        self.hasCorpus = hasCorpus
         let missing = key.undeclared.filter { ["backbone", "max_length"].contains($0) }
         if !missing.isEmpty {
             unknown[.parameters] = "the observations do not declare " + missing.joined(separator: ", ")
@@ -34,7 +39,7 @@ struct KnownCosts: Sendable {
         }
         if !hasSpeed {
             for currency in [Currency.trainingSeconds, .memoryBytes, .latencySeconds] {
-                unknown[currency] = "no speed was measured on this machine"
+                unknown[currency] = Self.noSpeed
             }
         }
     }
@@ -79,7 +84,7 @@ struct KnownCosts: Sendable {
     }
 
     /// One warning for each reason.
-    var warnings: [Warning] {
+    func warnings(dataset: String) -> [Warning] {
         var reasons: [(reason: String, words: [String])] = []
         for currency in Currency.allCases {
             guard let reason = unknown[currency] else { continue }
@@ -90,7 +95,9 @@ struct KnownCosts: Sendable {
             }
         }
         return reasons.map {
-            Warning(code: "cost-unknown", message: "\($0.words.joined(separator: ", ")): unknown, \($0.reason)")
+            Warning(
+                code: "cost-unknown", message: "\($0.words.joined(separator: ", ")): unknown, \($0.reason)",
+                command: hasCorpus && $0.reason == Self.noSpeed ? "plaw calibrate \(dataset) --budget 1m" : nil)
         }
     }
 

@@ -94,7 +94,7 @@ struct LawChoice {
     private static let mostNamed = 4
 
     /// What an answer says of laws that were not asked.
-    static func warnings(_ others: [Option], served: [Option]) -> [Warning] {
+    static func warnings(_ others: [Option], served: [Option], dataset: String) -> [Warning] {
         var warnings = others.prefix(mostNamed).compactMap { option -> Warning? in
             guard let law = option.usual else { return nil }
             let words = option.key.distinction(from: served.map(\.key))
@@ -107,13 +107,15 @@ struct LawChoice {
                     + (words.isEmpty ? "" : " (\(words.joined(separator: "; ")))")
                     + " was not asked: \(law.observations) observations of \(law.shapes) shapes"
                     + (best.isEmpty ? "" : ", the best measured \(best.joined(separator: ", "))")
-                    + "; --law \(law.id) asks it")
+                    + "; --law \(law.id) asks it",
+                command: "plaw recommend \(dataset) --law \(law.id)")
         }
         if others.count > mostNamed {
             warnings.append(
                 Warning(
                     code: "other-law",
-                    message: "laws of \(others.count - mostNamed) more keys were not asked; plaw law lists them"))
+                    message: "laws of \(others.count - mostNamed) more keys were not asked; plaw law lists them",
+                    command: "plaw law \(dataset)"))
         }
         return warnings
     }
@@ -121,7 +123,9 @@ struct LawChoice {
     /// Trainings whose key has no law, where they measured more than all that the answer rests on.
     ///
     /// - Parameter metric: of the laws that answer.
-    static func unfitted(_ observations: [Observation], known: [LawHead], served: [Option]) -> [Warning] {
+    static func unfitted(
+        _ observations: [Observation], known: [LawHead], served: [Option], dataset: String
+    ) -> [Warning] {
         guard let metric = served.first?.usual?.metric.description else { return [] }
         let own = Set(served.map(\.key))
         func best(_ observations: [Observation]) -> Double? {
@@ -137,7 +141,8 @@ struct LawChoice {
             Warning(
                 code: "other-observations",
                 message: "\(lost.count { $0.key == key }) observations of \(key.model) have no law, and measured up to "
-                    + "\(metric) \(Format.quality(most)), more than any that this answer rests on")
+                    + "\(metric) \(Format.quality(most)), more than any that this answer rests on",
+                command: "plaw fit \(dataset)")
         ]
     }
 }

@@ -31,6 +31,8 @@ extension LawService {
         var advisor: Advisor
         var costs: KnownCosts
         var warnings: [Warning]
+        /// What the dataset's targets leave to do; nil where nobody looked.
+        var targets: TargetFacts?
         var bases: [Basis]
         /// What is maximised unless a question says otherwise: that of the law that was named.
         var metric: Metric
@@ -144,11 +146,11 @@ extension LawService {
         guard let costs, !bases.isEmpty else {
             throw Self.noLaw(key.dataset, [], loss: key.loss, backbone: key.backbone, hasInteractions: hasInteractions)
         }
-        warnings += LawChoice.warnings(choice.others, served: choice.served)
-        warnings += LawChoice.unfitted(stored, known: heads, served: choice.served)
+        warnings += LawChoice.warnings(choice.others, served: choice.served, dataset: key.dataset)
+        warnings += LawChoice.unfitted(stored, known: heads, served: choice.served, dataset: key.dataset)
         if let known, known.bases == bases {
             return Prepared(
-                advisor: known.advisor, costs: costs, warnings: warnings, bases: bases,
+                advisor: known.advisor, costs: costs, warnings: warnings, targets: dataset.info.targets, bases: bases,
                 metric: Self.metric(chosen.metric, of: known.advisor.metrics))
         }
         let found = bases
@@ -163,7 +165,7 @@ extension LawService {
                 })
         }
         return Prepared(
-            advisor: advisor, costs: costs, warnings: warnings, bases: bases,
+            advisor: advisor, costs: costs, warnings: warnings, targets: dataset.info.targets, bases: bases,
             metric: Self.metric(chosen.metric, of: advisor.metrics))
     }
 
@@ -205,7 +207,7 @@ extension LawService {
                 ])
         }
         return Prepared(
-            advisor: advisor, costs: costs, warnings: [], bases: [basis],
+            advisor: advisor, costs: costs, warnings: [], targets: dataset.info.targets, bases: [basis],
             metric: Self.metric(nil, of: advisor.metrics))
     }
 

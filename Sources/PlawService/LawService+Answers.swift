@@ -52,6 +52,7 @@ extension LawService {
         let prepared = try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         let advisor = prepared.advisor
+        try prepared.checkLikeness(prepared.metric, params.name)
         let (candidate, grade, warnings) = try await answering {
             try advisor.predict(
                 layers: params.layers, dim: params.dim, heads: params.heads, isForced: params.force ?? false)
@@ -60,7 +61,7 @@ extension LawService {
             dataset: params.name, configuration: prepared.costs.known(candidate.configuration),
             predicted: candidate.predicted,
             interval: candidate.interval, cost: prepared.costs.known(candidate.cost), grade: grade,
-            warnings: prepared.warnings + warnings + prepared.costs.warnings, laws: prepared.advisor.lawNumbers)
+            warnings: prepared.ranked(warnings, of: prepared.metric, params.name), laws: prepared.advisor.lawNumbers)
     }
 
     func pareto(_ params: AdvisorParetoParams) async throws -> AdvisorParetoResult {
@@ -74,6 +75,7 @@ extension LawService {
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         try prepared.costs.check(currency, dataset: params.name)
         let (advisor, metric) = (prepared.advisor, params.metric ?? prepared.metric)
+        try prepared.checkLikeness(metric, params.name)
         let points = try await answering { try advisor.pareto(currency, metric: metric) }
         return AdvisorParetoResult(
             dataset: params.name, currency: name, points: points.map(prepared.costs.known))
@@ -85,6 +87,7 @@ extension LawService {
         let prepared = try await advisor(params.name, loss: params.loss, backbone: nil, law: params.law)
         let metric = params.metric ?? prepared.metric
         let advisor = prepared.advisor
+        try prepared.checkLikeness(metric, params.name)
         let (now, levers, warnings) = try await answering {
             try advisor.potential(
                 layers: params.layers, dim: params.dim, backbone: params.backbone, metric: metric)
@@ -96,7 +99,7 @@ extension LawService {
                 lever.cost = prepared.costs.known(lever.cost)
                 lever.configuration = prepared.costs.known(lever.configuration)
                 return lever
-            }, warnings: prepared.warnings + warnings + prepared.costs.warnings, laws: prepared.advisor.lawNumbers)
+            }, warnings: prepared.ranked(warnings, of: metric, params.name), laws: prepared.advisor.lawNumbers)
     }
 
     func whatIf(_ params: AdvisorWhatIfParams) async throws -> AdvisorWhatIfResult {
@@ -117,6 +120,7 @@ extension LawService {
             usersX: params.usersX ?? 1, interactionsX: params.interactionsX ?? 1, latencyX: params.latencyX,
             maxLength: params.maxLength)
         let advisor = prepared.advisor
+        try prepared.checkLikeness(metric, params.name)
         let found = try await answering {
             try advisor.whatIf(change, budget: budget, metric: metric, isForced: params.force ?? false)
         }
@@ -125,7 +129,7 @@ extension LawService {
             after: prepared.costs.known(found.after), beforeGrade: found.beforeGrade, grade: found.grade,
             tokensBefore: found.tokens?.before, tokensAfter: found.tokens?.after, gain: found.gain,
             interval: found.interval,
-            warnings: prepared.warnings + found.warnings + prepared.costs.warnings, laws: prepared.advisor.lawNumbers)
+            warnings: prepared.ranked(found.warnings, of: metric, params.name), laws: prepared.advisor.lawNumbers)
     }
 
     /// What to maximise: ndcg@10 unless told; where there is no law for it, hr@10, or the first there is.
@@ -160,15 +164,32 @@ extension LawService {
 }
 
 extension LawService.Prepared {
+    /// Everything to know before an answer is trusted, what changes most of what to do first.
+    func ranked(_ own: [Warning], of metric: Metric, _ dataset: String) -> [Warning] {
+        Warning.ranked(
+            (targets?.warnings(metric, dataset: dataset) ?? []) + warnings + own + costs.warnings(dataset: dataset))
+    }
+
+    /// Refuses to expect of a dataset what others reach, where its metric is decided by the ranking or by chance. Errors: `lawUnknown`.
+    func checkLikeness(_ metric: Metric, _ dataset: String) throws {
+        guard let targets, bases.allSatisfy(\.observations.isEmpty), targets.isUnlikeOthers(metric) else { return }
+        let why = targets.warnings(metric, dataset: dataset).map(\.message).joined(separator: "; ")
+        throw RPCError(
+            .lawUnknown,
+            "nothing can be expected of \"\(dataset)\" before its first training, for other datasets are not like it: \(why); "
+                + "a training would tell: plaw calibrate \(dataset) --budget 1m", ["dataset": .string(dataset)])
+    }
+
     private func find(_ params: AdvisorRecommendParams) throws -> Finding {
         let budget = try params.limits.budget
+        try checkLikeness(params.metric ?? metric, params.name)
         try costs.check(budget, dataset: params.name)
         var found = try LawService.asking {
             try advisor.find(budget, metric: params.metric ?? metric, isForced: params.force ?? false)
         }
         // How cheap an equal is cannot be said where parameters are not known.
         if costs.unknown[.parameters] != nil { found.warnings.removeAll { $0.code == "cheaper-equivalent" } }
-        found.warnings = warnings + found.warnings + costs.warnings
+        found.warnings = ranked(found.warnings, of: found.metric, params.name)
         return found
     }
 

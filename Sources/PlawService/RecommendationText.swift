@@ -112,6 +112,10 @@ final class RecommendationText: Sendable {
         try addList(answer.warnings) { warning in
             add("{\"code\":")
             try addQuoted(warning.code)
+            if let command = warning.command {
+                add(",\"command\":")
+                try addQuoted(command)
+            }
             add(",\"message\":")
             try addQuoted(warning.message)
             add("}")

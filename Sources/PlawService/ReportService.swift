@@ -13,7 +13,12 @@ struct ReportService: Sendable {
         let dataset = try await store.dataset(params.name).info
         let observations = try await store.observations(of: params.name)
         let served = try await store.laws(of: params.name)
-        var report = Report(dataset: dataset, createdAt: timestamp(), observations: observations, laws: served)
+        var jobs: [Job] = []
+        for job in try await store.jobs(dataset: params.name, limit: Self.mostJobs) {
+            jobs.append(try await store.job(job.id))
+        }
+        var report = Report(
+            dataset: dataset, createdAt: timestamp(), observations: observations, jobs: jobs, laws: served)
         if dataset.entropy != nil {
             report.movement = try await datasets.entropy(DatasetEntropyParams(name: params.name)).movement
         }
@@ -28,6 +33,9 @@ struct ReportService: Sendable {
         }
         return ReportRenderResult(dataset: params.name, html: report.html)
     }
+
+    /// Calibrations whose trainings are listed, the newest.
+    private static let mostJobs = 20
 
     /// Whether an error is an answer that a report can go without: the laws do not reach so far, or a cost is not known. A store that
     /// fails, a cancellation and the like are none, and the report fails with them.

@@ -61,13 +61,16 @@ package struct HTML: Sendable, Hashable {
     }
 }
 
-/// A table with a header, columns from `firstRight` on aligned right.
-func table(_ header: [String], firstRight: Int = 1, _ rows: [[String]]) -> HTML {
+/// A table with a header, columns from `firstRight` on aligned right, those from `textFrom` on text that may be broken.
+func table(_ header: [String], firstRight: Int = 1, textFrom: Int = .max, _ rows: [[String]]) -> HTML {
     func row(_ cells: [String], _ name: StaticString) -> HTML {
         .element(
             "tr", [:],
             cells.enumerated().map { place, cell in
-                place >= firstRight ? .element(name, ["class": "n"], cell) : .element(name, [:], cell)
+                if place >= firstRight, place < textFrom { return .element(name, ["class": "n"], cell) }
+                // A word, such as the name of a family, stays whole.
+                let isWord = cell.count <= 32 && !cell.contains(" ")
+                return isWord ? .element(name, ["class": "w"], cell) : .element(name, [:], cell)
             })
     }
     let head = header.isEmpty ? [] : [HTML.element("thead", [:], [row(header, "th")])]

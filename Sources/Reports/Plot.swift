@@ -14,7 +14,11 @@ package struct PlotAxis: Sendable {
 
 /// Points of one name in a plot.
 package struct PlotSeries: Sendable {
-    package enum Style: Sendable { case line, dots, lineAndDots }
+    package enum Style: Sendable {
+        case line, dots, lineAndDots
+        /// Every point, and a line through the means of those that share an x, as repeats of a training do.
+        case meansAndDots
+    }
 
     package var name: String
     package var style: Style
@@ -24,6 +28,19 @@ package struct PlotSeries: Sendable {
         self.name = name
         self.style = style
         self.points = points
+    }
+
+    /// The means of the points at each x, in the order of the points.
+    var means: [(x: Double, y: Double)] {
+        var sums: [(x: Double, sum: Double, count: Double)] = []
+        for point in points {
+            if let last = sums.last, last.x == point.x {
+                sums[sums.count - 1] = (last.x, last.sum + point.y, last.count + 1)
+            } else {
+                sums.append((point.x, point.y, 1))
+            }
+        }
+        return sums.map { ($0.x, $0.sum / $0.count) }
     }
 }
 
@@ -69,7 +86,9 @@ package func plot(_ series: [PlotSeries], x: PlotAxis, y: PlotAxis, zeroLine: Bo
         let places = one.points.map { (coordinate(columns.place($0.x)), coordinate(rows.place($0.y))) }
         let style = "s\(number % 5)"
         if one.style != .dots, places.count > 1 {
-            let path = places.map { $0.0 + "," + $0.1 }.joined(separator: " ")
+            let line = one.style == .meansAndDots ? one.means : one.points
+            let path = line.map { coordinate(columns.place($0.x)) + "," + coordinate(rows.place($0.y)) }
+                .joined(separator: " ")
             parts.append(.element("polyline", ["class": "curve " + style, "points": path]))
         }
         if one.style != .line || places.count == 1 {

@@ -23,10 +23,13 @@ package struct Report: Sendable {
         /// The levels that a map shows, ascending: those observed, thinned where they are many, and the chosen one.
         package static func levels(_ observed: [Int], chosen: Int) -> [Int] {
             let all = Set(observed).sorted()
-            let kept =
-                all.count <= mostLevels
-                ? all : (0..<keptLevels).map { all[$0 * (all.count - 1) / (keptLevels - 1)] }
+            let kept = all.count <= mostLevels ? all : spread(all, over: keptLevels)
             return Set(kept).union([chosen]).sorted()
+        }
+
+        /// At most as many of ascending values, evenly chosen among them, the first and the last too.
+        static func spread(_ all: [Int], over count: Int) -> [Int] {
+            all.count <= count ? all : (0..<count).map { all[$0 * (all.count - 1) / (count - 1)] }
         }
     }
 
@@ -34,6 +37,8 @@ package struct Report: Sendable {
     /// When it was made, ISO 8601.
     package var createdAt: String
     package var observations: [Observation]
+    /// Newest first, each with its trials.
+    package var jobs: [Job]
     /// Newest first.
     package var laws: [Law]
     package var recommendation: Recommendation?
@@ -45,13 +50,14 @@ package struct Report: Sendable {
     package var movement: EntropyMovement?
 
     package init(
-        dataset: DatasetInfo, createdAt: String, observations: [Observation], laws: [Law],
+        dataset: DatasetInfo, createdAt: String, observations: [Observation], jobs: [Job] = [], laws: [Law],
         recommendation: Recommendation? = nil, refusal: String? = nil, grid: Grid? = nil,
         front: AdvisorParetoResult? = nil, movement: EntropyMovement? = nil
     ) {
         self.dataset = dataset
         self.createdAt = createdAt
         self.observations = observations
+        self.jobs = jobs
         self.laws = laws
         self.recommendation = recommendation
         self.refusal = refusal
@@ -63,7 +69,9 @@ package struct Report: Sendable {
     /// One self-contained page, well-formed as XML too.
     package var html: String {
         let sections =
-            [heading, answer, frontSection, facts, entropy, movements] + laws.map(section) + [table(of: observations)]
+            [heading, answer, frontSection, facts, entropy, movements] + laws.map(section) + [
+                trainings, table(of: observations),
+            ]
         return HTML.page(title: "\(dataset.name): performance law report", style: style, sections).text
     }
 
@@ -78,11 +86,11 @@ package struct Report: Sendable {
             ])
     }
 
-    private func section(_ title: String, _ parts: [HTML]) -> HTML {
+    func section(_ title: String, _ parts: [HTML]) -> HTML {
         .element("section", [:], [.element("h2", [:], title)] + parts)
     }
 
-    private func note(_ words: String) -> HTML { .element("p", ["class": "note"], words) }
+    func note(_ words: String) -> HTML { .element("p", ["class": "note"], words) }
 
     private var answer: HTML {
         guard let answer = recommendation else { return section("Recommendation", [note(refusal ?? "none")]) }
@@ -97,36 +105,61 @@ package struct Report: Sendable {
                     } ?? "")
             )
         }
-        let rows = ([Candidate(answer)] + answer.runnersUp).map(Self.cells)
-        let metrics = answer.predicted.keys.sorted()
+        let lists = answer.alternatives
+        let several = lists.flatMap(\.candidates).contains { $0.configuration.backbone != c.backbone }
+        let table = { Self.table($0, showsBackbones: several) }
         return section(
             "Recommendation",
             [
-                .element("p", ["class": "answer"], shape), Reports.facts(expected),
-                Reports.table(
-                    ["layers", "dim"] + metrics + ["parameters", "training", "time", "memory", "latency"],
-                    firstRight: 0,
-                    rows),
-            ] + warnings(answer.warnings))
+                .element("p", ["class": "answer"], shape), Reports.facts(expected + costs(answer.cost)),
+                .element("h3", [:], "Why"), .element("ul", [:], answer.reasons.map { .element("li", [:], $0) }),
+            ]
+                + lists.flatMap { list -> [HTML] in
+                    [
+                        .element("h3", [:], list.title.prefix(1).uppercased() + list.title.dropFirst()),
+                        table(list.candidates),
+                    ]
+                        + (list.more > 0 ? [note("and \(list.more) more")] : [])
+                } + warnings(answer.warnings))
     }
 
+    private func costs(_ cost: Cost) -> [(String, String)] {
+        Currency.allCases.map { ($0.words, Format.known(cost[$0], $0.text)) }
+    }
+
+    /// Those that change what to do, each with the command that helps; the others folded.
     private func warnings(_ warnings: [Warning]) -> [HTML] {
-        guard !warnings.isEmpty else { return [] }
-        return [
+        let ranked = Warning.ranked(warnings)
+        func list(_ warnings: [Warning]) -> HTML {
             .element(
                 "ul", ["class": "warnings"],
-                warnings.map { .element("li", [:], [.element("b", [:], $0.code), HTML(": " + $0.message)]) })
-        ]
+                warnings.map { warning in
+                    let command = warning.command.map { [HTML(" "), HTML.element("code", [:], $0)] } ?? []
+                    return .element(
+                        "li", [:], [.element("b", [:], warning.code), HTML(": " + warning.message)] + command)
+                })
+        }
+        let shown = Array(ranked.filter(\.isConsequential).prefix(3))
+        let others = ranked.filter { !shown.contains($0) }
+        return (shown.isEmpty ? [] : [list(shown)])
+            + (others.isEmpty
+                ? []
+                : [.element("details", [:], [.element("summary", [:], "\(others.count) more to know"), list(others)])])
     }
 
-    private static func cells(_ candidate: Candidate) -> [String] {
-        let cost = candidate.cost
-        return ["\(candidate.configuration.layers)", "\(candidate.configuration.dim)"]
-            + candidate.predicted.sorted { $0.key < $1.key }.map { Format.quality($0.value) } + [
-                Format.known(cost.parameters, Format.count), Format.known(cost.trainingFlops, Format.flops),
-                Format.known(cost.trainingSeconds, Format.seconds), Format.known(cost.memoryBytes, Format.bytes),
-                Format.known(cost.latencySeconds, Format.seconds),
-            ]
+    private static func table(_ candidates: [Candidate], showsBackbones: Bool) -> HTML {
+        let metrics = Set(candidates.flatMap(\.predicted.keys)).sorted()
+        let costs = Currency.allCases.filter { currency in candidates.contains { $0.cost[currency].isFinite } }
+        return Reports.table(
+            (showsBackbones ? ["backbone"] : []) + ["layers", "dim"] + metrics + costs.map(\.words),
+            firstRight: showsBackbones ? 1 : 0,
+            candidates.map { candidate in
+                let c = candidate.configuration
+                let backbone = c.undeclared.contains("backbone") ? "undeclared" : c.backbone.rawValue
+                return (showsBackbones ? [backbone] : []) + ["\(c.layers)", "\(c.dim)"]
+                    + metrics.map { candidate.predicted[$0].map(Format.quality) ?? "" }
+                    + costs.map { Format.known(candidate.cost[$0], $0.text) }
+            })
     }
 
     private var frontSection: HTML {
@@ -160,6 +193,10 @@ package struct Report: Sendable {
             pairs.append(("repeated interactions", Format.share(s.repeatedShare)))
         }
         if let mask = dataset.mask { pairs.append(("mask of the ranking", mask.rawValue)) }
+        if let t = dataset.targets, t.candidates.count == 5 {
+            pairs.append(("items that a target is ranked among", Format.count(t.candidates[2]) + " (median)"))
+            pairs.append(("targets in no training history", Format.share(t.unseen)))
+        }
         pairs.append(("filter", dataset.options.filter))
         if !dataset.version.isEmpty { pairs.append(("version", dataset.version)) }
         let alone =
@@ -170,7 +207,8 @@ package struct Report: Sendable {
                 )
             ]
             : []
-        return section("Dataset", alone + [Reports.facts(pairs)])
+        let doubts = dataset.targets?.warnings(Metric(.ndcg, 10), dataset: dataset.name) ?? []
+        return section("Dataset", alone + [Reports.facts(pairs)] + (recommendation == nil ? warnings(doubts) : []))
     }
 
     private var entropy: HTML {
@@ -200,7 +238,7 @@ package struct Report: Sendable {
                     ), ("Shannon", "\(Numbers.figure(e.shannonBits)) bits"),
                     ("Lempel-Ziv", "\(Numbers.figure(e.lempelZiv)) nats"),
                     ("compression ratio", Numbers.figure(e.compressionRatio)), ("tokens", Format.count(e.tokens)),
-                    ("D' = tokens / ApEn", Format.count(e.effectiveTokens)),
+                    ("D' = tokens / ApEn", Format.dataSize(e.effectiveTokens)),
                 ]),
             ] + e.notes.map(note))
     }
@@ -217,7 +255,7 @@ package struct Report: Sendable {
                 [
                     shown($0), Format.count($0.users), Format.count($0.tokens), Numbers.figure($0.pooledApEn),
                     Numbers.figure($0.biasCorrected), Numbers.figure($0.perUserApEn),
-                    Format.count($0.effectiveTokens),
+                    Format.dataSize($0.effectiveTokens),
                 ]
             }
             return [
@@ -329,9 +367,9 @@ package struct Report: Sendable {
         func curves(
             _ word: String, by group: (LawFit.Point) -> Int, over axis: (LawFit.Point) -> Int
         ) -> [PlotSeries] {
-            levels(group).prefix(5).map { value in
+            Grid.spread(levels(group), over: 5).map { value in
                 let points = whole.filter { group($0) == value }.sorted { axis($0) < axis($1) }
-                return PlotSeries("\(word) \(value)", .lineAndDots, points.map { (Double(axis($0)), $0.observed) })
+                return PlotSeries("\(word) \(value)", .meansAndDots, points.map { (Double(axis($0)), $0.observed) })
             }
         }
         let y = PlotAxis("observed \(fit.metric)")
@@ -345,34 +383,6 @@ package struct Report: Sendable {
                 [PlotSeries("observed - fitted", .dots, fit.points.map { ($0.fitted, $0.residual) })],
                 x: PlotAxis("fitted \(fit.metric)"), y: PlotAxis("residual"), zeroLine: true),
         ]
-    }
-
-    /// Rows of a table that a page still shows well.
-    private static let mostRows = 500
-
-    private func table(of observations: [Observation]) -> HTML {
-        guard !observations.isEmpty else { return section("Observations", [note("none")]) }
-        let metrics = Set(observations.flatMap(\.metrics.keys)).compactMap { Metric($0) }.sorted {
-            ($0.kind.rawValue, $0.k) < ($1.kind.rawValue, $1.k)
-        }.map(\.description)
-        let rows = observations.prefix(Self.mostRows).map { o -> [String] in
-            let c = o.configuration
-            let ended = o.converged ? "converged" : o.status ?? "stoppedByBudget"
-            return [
-                "\(o.id)", o.key.model, ended, o.source ?? "", "\(c.layers)",
-                "\(c.dim)",
-                Format.share(o.userFraction), "\(o.seed)",
-                o.tokens > 0 && o.apen > 0 ? Format.count(o.effectiveTokens) : "unknown",
-            ] + metrics.map { name in o.metrics[name].map { Format.quality($0.value) } ?? "" }
-        }
-        let left = observations.count - rows.count
-        return section(
-            "Observations",
-            [
-                Reports.table(
-                    ["number", "model", "ended", "source", "layers", "dim", "users", "seed", "D'"] + metrics,
-                    firstRight: 4, Array(rows))
-            ] + (left > 0 ? [note("\(Format.count(left)) more are left out; plaw export has all")] : []))
     }
 }
 

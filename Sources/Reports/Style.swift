@@ -11,7 +11,7 @@ let style: StaticString = """
     .note, figcaption { color: var(--soft); } .scroll { overflow-x: auto; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
     th, td { text-align: left; vertical-align: top; padding: .15rem .8rem .15rem 0; border-bottom: 1px solid var(--rule); }
-    td { overflow-wrap: anywhere; } th { font-weight: 600; white-space: nowrap; } .n { text-align: right; }
+    td { overflow-wrap: anywhere; } th { font-weight: 600; white-space: nowrap; } .n { text-align: right; white-space: nowrap; } .w { white-space: nowrap; }
     .warnings { border-left: 3px solid var(--mark); margin: .8rem 0; padding: .2rem 0 .2rem 1.8rem; }
     figure { margin: .4rem 0 1rem; } svg { width: 100%; height: auto; max-width: 44rem; } svg text { fill: var(--ink); font-size: 12px; }
     svg .tick { fill: var(--soft); } svg .value { font-size: 11px; } .grid { stroke: var(--rule); stroke-width: 1; }

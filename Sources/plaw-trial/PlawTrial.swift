@@ -87,8 +87,8 @@ struct ModelOptions: ParsableArguments {
     var itemRate: Double?
     @Option(
         help: ArgumentHelp(
-            "Mean age of the averaged parameters that are ranked, as a share of the steps; 0 ranks the last ones.",
-            discussion: "Default: the recipe's; published 0.")) var averaging: Double?
+            "Mean age of the averaged parameters that are ranked, as a share of the steps; 0 ranks the last ones. "
+                + "Default: the recipe's; published 0.")) var averaging: Double?
     @Option(help: "Decoupled weight decay. Default: 0.") var weightDecay: Double?
     @Option(help: "Largest gradient norm; 0 for none. Default: 0.") var clipNorm: Double?
     @Option(help: "Share of the expected steps over which the learning rate rises. Default: 0.") var warmup: Double?

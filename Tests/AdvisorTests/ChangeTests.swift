@@ -14,7 +14,7 @@ struct ChangeTests {
             let value =
                 0.06 + 0.0002 * log(Double(o.configuration.dim * o.configuration.layers)) + slope * log(o.userFraction)
                 + (o.configuration.layers * o.configuration.dim % 3 == 0 ? 0.0004 : -0.0004)
-            for name in o.metrics.keys { o.metrics[name] = Measurement(value: value, standardError: 0.002) }
+            for name in o.metrics.keys { o.metrics[name] = Measurement(value: value, standardError: 0.0005) }
             return o
         }
     }

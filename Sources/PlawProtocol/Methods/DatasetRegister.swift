@@ -81,13 +81,15 @@ package struct DatasetInfo: Codable, Sendable, Hashable {
     package var statistics: DatasetStatistics?
     package var mask: CandidateMask?
     package var entropy: EntropyReport?
+    /// What its test targets leave to do for a model; nil in datasets of older daemons.
+    package var targets: TargetFacts?
     /// 0 where there is no corpus.
     package var corpusBytes: Int
 
     package init(
         name: String, version: String, createdAt: String, fileName: String, decision: FormatDecision?,
         options: ReadOptions, users: Int?, items: Int?, interactions: Int?, statistics: DatasetStatistics?,
-        mask: CandidateMask?, entropy: EntropyReport?, corpusBytes: Int
+        mask: CandidateMask?, entropy: EntropyReport?, targets: TargetFacts? = nil, corpusBytes: Int
     ) {
         self.name = name
         self.version = version
@@ -101,6 +103,7 @@ package struct DatasetInfo: Codable, Sendable, Hashable {
         self.statistics = statistics
         self.mask = mask
         self.entropy = entropy
+        self.targets = targets
         self.corpusBytes = corpusBytes
     }
 }

@@ -16,18 +16,11 @@ struct Calibrate: AsyncParsableCommand {
 
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "Time to train for: 90s, 10m, 2h. Default: 10m.") var budget: Seconds?
-    @Option(
-        help: ArgumentHelp(
-            "Loss: \(Loss.allCases.map(\.rawValue).joined(separator: ", ")).",
-            discussion: "Default: cce; from 20,000 items on cce or sampled-softmax, as the budget allows."))
+    @Option(help: "Loss. Default: cce; from 20,000 items on cce or sampled-softmax, as the budget allows.")
     var loss: Loss?
-    @Option(
-        help: ArgumentHelp(
-            "Backbone: \(Backbone.allCases.map(\.rawValue).joined(separator: ", ")).", discussion: "Default: sasrec."))
+    @Option(help: "Backbone. Default: sasrec.")
     var backbone: Backbone?
-    @Option(
-        help: ArgumentHelp(
-            "Recipe of the trainings: standard, or published as arXiv 2301.00979.", discussion: "Default: standard."))
+    @Option(help: "Recipe of the trainings: standard, or published as arXiv 2301.00979. Default: standard.")
     var recipe: Recipe?
     @Option(help: "Levels of layers to train: 1,2,4. Default: trials are chosen one at a time; beside --dims, a grid.")
     var layers: Levels?
@@ -46,8 +39,8 @@ struct Calibrate: AsyncParsableCommand {
     @Option(help: "Users in an optimiser step. Default: the recipe's.") var batchUsers: Int?
     @Option(
         help: ArgumentHelp(
-            "Negatives per position, or per batch for sampled-softmax.",
-            discussion: "Default: 1; 128 for bpr-max and top1-max, 256 for gbce, 1024 for sampled-softmax."))
+            "Negatives per position, or per batch for sampled-softmax. "
+                + "Default: 1; 128 for bpr-max and top1-max, 256 for gbce, 1024 for sampled-softmax."))
     var negatives: Int?
     @Option(help: "Decoupled weight decay of AdamW. Default: 0.") var weightDecay: Number?
     @Option(help: "Largest gradient norm; 0 for no limit. Default: 0.") var clipNorm: Number?
@@ -122,7 +115,7 @@ struct Calibrate: AsyncParsableCommand {
         let losses = Set(plan.trials.map(\.configuration.loss.rawValue)).sorted().joined(separator: ", ")
         var difference: [String] = []
         if let smallest = plan.smallestDifference {
-            let relative = smallest.level > 0 ? " (\(Format.share(smallest.difference / smallest.level)))" : ""
+            let relative = smallest.level > 0 ? " (\(Format.relative(smallest.difference / smallest.level)))" : ""
             difference.append(
                 "the test users resolve differences of \(smallest.metric) from \(Format.quality(smallest.difference))"
                     + "\(relative) on, at \(smallest.isMeasured ? "the measured" : "a typical") \(Format.quality(smallest.level))"

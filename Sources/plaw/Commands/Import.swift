@@ -30,6 +30,7 @@ struct Import: AsyncParsableCommand {
     @Option(help: "With --create: items, for the count of parameters; else they follow from a column parameters.")
     var items: Int?
     @Option(help: "With --create: interactions of the dataset.") var interactions: Int?
+    @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 
     func validate() throws {
@@ -58,7 +59,7 @@ struct Import: AsyncParsableCommand {
         }
         try common.show(result) { result in
             Self.lines(result).forEach(Terminal.print)
-            CandidateDisplay.printWarnings(result.warnings)
+            CandidateDisplay.printWarnings(result.warnings, verbosity)
             if !result.laws.isEmpty {
                 Terminal.print("next: plaw law \(result.dataset), plaw recommend \(result.dataset)")
             }

@@ -15,6 +15,7 @@ struct Potential: AsyncParsableCommand {
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Option(help: "Backbone in use; the best one unless given.") var backbone: Backbone?
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
+    @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 
     func run() async throws {
@@ -41,7 +42,7 @@ struct Potential: AsyncParsableCommand {
                     ] + (isOutside ? [lever.grade.rawValue] : []))
             }
             table.print()
-            CandidateDisplay.printWarnings(answer.warnings)
+            CandidateDisplay.printWarnings(answer.warnings, verbosity)
         }
     }
 }

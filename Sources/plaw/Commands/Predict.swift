@@ -14,6 +14,7 @@ struct Predict: AsyncParsableCommand {
     @Option(help: "Only models of this backbone.") var backbone: Backbone?
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
+    @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 
     func run() async throws {
@@ -23,7 +24,7 @@ struct Predict: AsyncParsableCommand {
         try await common.show(LawPredict.self, params) { answer in
             CandidateDisplay.printAnswer(answer.configuration, answer.predicted, answer.interval, answer.cost)
             if answer.grade != .inside { Terminal.print("extrapolation: \(answer.grade.rawValue)") }
-            CandidateDisplay.printWarnings(answer.warnings)
+            CandidateDisplay.printWarnings(answer.warnings, verbosity)
         }
     }
 }

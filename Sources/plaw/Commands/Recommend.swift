@@ -18,6 +18,7 @@ struct Recommend: AsyncParsableCommand {
     @Option(help: "Only models of this backbone.") var backbone: Backbone?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
+    @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 
     func run() async throws {
@@ -29,26 +30,18 @@ struct Recommend: AsyncParsableCommand {
             CandidateDisplay.printAnswer(
                 answer.configuration, answer.predicted, answer.interval, answer.cost)
             Terminal.print("why")
-            for reason in answer.reasons { Terminal.print("  " + reason) }
+            for reason in answer.reasons { Terminal.prose(reason, indent: 2) }
             if answer.grade != .inside { Terminal.print("  extrapolation: \(answer.grade.rawValue)") }
-            let c = answer.cheapest.configuration
-            let listed = [answer.cheapest] + answer.indistinguishable + answer.runnersUp
-            let several = listed.contains { $0.configuration.backbone != answer.configuration.backbone }
-            if c != answer.configuration {
-                Terminal.print("cheapest within one standard error of a training")
-                CandidateDisplay.printTable([answer.cheapest], indent: "  ", showsBackbones: several)
+            let lists = answer.alternatives
+            let several = lists.flatMap(\.candidates).contains {
+                $0.configuration.backbone != answer.configuration.backbone
             }
-            if !answer.indistinguishable.isEmpty {
-                Terminal.print("cannot be told apart from it")
-                CandidateDisplay.printTable(
-                    Array(answer.indistinguishable.prefix(8)), indent: "  ", showsBackbones: several)
-                let more = answer.indistinguishable.count - 8
-                if more > 0 { Terminal.print("  and \(more) more") }
-            } else if !answer.runnersUp.isEmpty {
-                Terminal.print("runners-up")
-                CandidateDisplay.printTable(answer.runnersUp, indent: "  ", showsBackbones: several)
+            for list in lists {
+                Terminal.print(list.title)
+                CandidateDisplay.printTable(list.candidates, indent: "  ", showsBackbones: several)
+                if list.more > 0 { Terminal.print("  and \(list.more) more") }
             }
-            CandidateDisplay.printWarnings(answer.warnings)
+            CandidateDisplay.printWarnings(answer.warnings, verbosity)
         }
     }
 }

@@ -25,8 +25,8 @@ struct Register: AsyncParsableCommand {
     @Flag(help: "Let the daemon open the path itself instead of sending the bytes.") var serverPath = false
     @Option(
         help: ArgumentHelp(
-            "Which column holds what: user=uid,item=sku,time=ts.",
-            discussion: "Names, or numbers from 0. A column that holds lists of items is items=.", valueName: "columns")
+            "Which column holds what: user=uid,item=sku,time=ts. "
+                + "Names, or numbers from 0. A column that holds lists of items is items=.", valueName: "columns")
     )
     var columns: Columns?
     @Option(help: "file: leave times unread and take interactions in the order of the file. Default: by time.")
@@ -53,6 +53,7 @@ struct Register: AsyncParsableCommand {
             guard let dataset = result.dataset else { return }
             DatasetDisplay(dataset).printStatistics()
             DatasetDisplay(dataset).printEntropy()
+            DatasetDisplay(dataset).printDoubts()
             Terminal.print("next: plaw calibrate \(dataset.name) --budget 10m")
         }
     }

@@ -19,6 +19,7 @@ struct Show: AsyncParsableCommand {
             }
             DatasetDisplay(dataset).printStatistics()
             DatasetDisplay(dataset).printEntropy()
+            DatasetDisplay(dataset).printDoubts()
         }
     }
 }

@@ -22,6 +22,7 @@ struct WhatIf: AsyncParsableCommand {
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
+    @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 
     func validate() throws {
@@ -49,7 +50,7 @@ struct WhatIf: AsyncParsableCommand {
             Terminal.print(
                 "\(answer.metric) changes by \(Format.quality(answer.gain)) "
                     + "(\(answer.interval.map { "90 % \(Format.interval($0))" } ?? "interval unknown"))")
-            CandidateDisplay.printWarnings(answer.warnings)
+            CandidateDisplay.printWarnings(answer.warnings, verbosity)
         }
     }
 }

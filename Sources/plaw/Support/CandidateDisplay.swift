@@ -45,30 +45,43 @@ enum CandidateDisplay {
         configuration.undeclared.contains("backbone") ? "undeclared backbone" : configuration.backbone.rawValue
     }
 
+    private static let costs: [(name: String, currency: Currency)] = [
+        ("parameters", .parameters), ("training", .trainingFlops), ("time", .trainingSeconds), ("memory", .memoryBytes),
+        ("latency", .latencySeconds),
+    ]
+
     /// - Parameter showsBackbones: where configurations of several are told apart.
     static func printTable(_ candidates: [Candidate], indent: String, showsBackbones: Bool? = nil) {
         let metrics = Set(candidates.flatMap(\.predicted.keys)).sorted()
         let showsBackbones = showsBackbones ?? (Set(candidates.map(\.configuration.backbone)).count > 1)
+        // A cost that nobody knows of any of them has no column.
+        let costs = costs.filter { cost in candidates.contains { $0.cost[cost.currency].isFinite } }
         var table = Table(
-            cells: (showsBackbones ? ["backbone"] : []) + ["layers", "dim"] + metrics + [
-                "parameters", "training", "time", "memory", "latency",
-            ])
+            cells: (showsBackbones ? ["backbone"] : []) + ["layers", "dim"] + metrics + costs.map(\.name))
+        table.keyColumns = showsBackbones ? 3 : 2
         for candidate in candidates {
             let c = candidate.configuration
             table.add(
                 cells: (showsBackbones ? [backbone(c)] : []) + ["\(c.layers)", "\(c.dim)"]
-                    + metrics.map { candidate.predicted[$0].map(Format.quality) ?? "" } + [
-                        Format.known(candidate.cost.parameters, Format.count),
-                        Format.known(candidate.cost.trainingFlops, Format.flops),
-                        Format.known(candidate.cost.trainingSeconds, Format.seconds),
-                        Format.known(candidate.cost.memoryBytes, Format.bytes),
-                        Format.known(candidate.cost.latencySeconds, Format.seconds),
-                    ])
+                    + metrics.map { candidate.predicted[$0].map(Format.quality) ?? "" }
+                    + costs.map { Format.known(candidate.cost[$0.currency], $0.currency.text) })
         }
         table.print(indent: indent)
     }
 
-    static func printWarnings(_ warnings: [Warning]) {
-        for warning in warnings { Terminal.print("warning (\(warning.code)): \(warning.message)") }
+    /// Warnings that are shown unless all are asked for.
+    private static let mostWarnings = 3
+
+    /// Prints the warnings that change what to do, each with the command that helps; with `--verbose` all.
+    static func printWarnings(_ warnings: [Warning], _ verbosity: Verbosity) {
+        let ranked = Warning.ranked(warnings)
+        let shown = verbosity.verbose ? ranked : Array(ranked.filter(\.isConsequential).prefix(mostWarnings))
+        var said: Set<String> = []
+        for warning in shown {
+            Terminal.prose("warning (\(warning.code)): \(warning.message)")
+            if let command = warning.command, said.insert(command).inserted { Terminal.print("  try: \(command)") }
+        }
+        let left = ranked.count - shown.count
+        if left > 0 { Terminal.print("\(left) more \(left == 1 ? "warning" : "warnings") with --verbose") }
     }
 }

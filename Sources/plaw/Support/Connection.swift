@@ -14,8 +14,7 @@ import Foundation
 struct Common: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The daemon's socket.",
-            discussion: "Else $PLAW_SOCKET, else /run/plawd/plawd.sock where it exists, else the user's own."),
+            "The daemon's socket. Else $PLAW_SOCKET, else /run/plawd/plawd.sock where it exists, else the user's own."),
         completion: .file())
     var socket: String?
     @Flag(help: "Print the daemon's result as one line of JSON.") var json = false
@@ -35,6 +34,11 @@ struct Common: ParsableArguments {
     func show<Result: Encodable>(_ result: Result, _ body: (Result) -> Void) throws {
         if json { try Console.json(jsonLine(result), to: .output) } else { body(result) }
     }
+}
+
+/// The option of commands whose answers come with warnings.
+struct Verbosity: ParsableArguments {
+    @Flag(help: "Show all warnings. Default: the three that change most of what to do.") var verbose = false
 }
 
 /// A value as one line of JSON, members in order of their names.

@@ -35,8 +35,21 @@ struct DatasetDisplay {
             table.add("k-core", "removed \(Format.count(removed)) interactions")
         }
         if let mask = dataset.mask { table.add("ranking", Self.words(mask)) }
+        if let t = dataset.targets, t.candidates.count == 5 {
+            table.add(
+                "targets",
+                "\(Format.count(t.users)), each among \(Format.count(t.candidates[2])) items (median); "
+                    + "\(Format.share(t.unseen)) in no training history")
+        }
         table.add("content", String(s.contentHash.prefix(16)) + "... (SHA-256)")
         table.print()
+    }
+
+    /// What makes the usual metric say little.
+    func printDoubts() {
+        for warning in dataset.targets?.warnings(Metric(.ndcg, 10), dataset: dataset.name) ?? [] {
+            Terminal.prose("warning (\(warning.code)): \(warning.message)")
+        }
     }
 
     /// The counts that came with the observations.
@@ -73,9 +86,9 @@ struct DatasetDisplay {
         table.add("  Lempel-Ziv", Format.fixed(e.lempelZiv, 3) + " nats")
         table.add("  compression ratio", Format.fixed(e.compressionRatio, 3))
         table.add("  tokens", Format.count(e.tokens))
-        table.add("  D' = tokens / ApEn", Format.count(e.effectiveTokens))
+        table.add("  D' = tokens / ApEn", Format.dataSize(e.effectiveTokens))
         table.print()
-        for note in e.notes { Terminal.print("  note: " + note) }
+        for note in e.notes { Terminal.prose("note: " + note, indent: 2) }
     }
 
     static func printMovement(_ movement: EntropyMovement) {
@@ -84,7 +97,7 @@ struct DatasetDisplay {
             [
                 Format.count(point.interactions), Format.count(point.tokens), Format.fixed(point.pooledApEn, 4),
                 Format.fixed(point.biasCorrected, 4), Format.fixed(point.perUserApEn, 4),
-                Format.count(point.effectiveTokens),
+                Format.dataSize(point.effectiveTokens),
             ]
         }
         Terminal.print("")
@@ -95,7 +108,9 @@ struct DatasetDisplay {
         var shares = Table(cells: ["share of the users"] + figures)
         for point in movement.byUserFraction { shares.add(cells: [Format.share(point.userFraction)] + cells(point)) }
         shares.print()
-        Terminal.print("  pooled ApEn with m = 1, nats; D' = tokens / pooled ApEn of the same row")
+        Terminal.note(
+            "pooled ApEn with m = 1, nats; D' = tokens / pooled ApEn of the same row: histories that are cut have another entropy than "
+                + "whole ones, which the D' of the laws, above, is made of")
     }
 
     private static func words(_ mask: CandidateMask) -> String {

@@ -133,7 +133,7 @@ struct LawDisplay {
     /// D', or the share of it where the observations do not say how much there is.
     private func dataSize(_ value: Double) -> String {
         let isKnown = !law.key.undeclared.contains("tokens") && !law.key.undeclared.contains("apen")
-        return isKnown ? Format.count(value) : Format.share(value)
+        return isKnown ? Format.dataSize(value) : Format.share(value)
     }
 
     func printPoints() {

@@ -5,7 +5,33 @@ import Text
 enum Terminal {
     static func print(_ line: String) { Console.line(line, to: .output) }
 
-    static func note(_ line: String) { Console.line(line, to: .errors) }
+    /// Prints sentences, broken where the terminal ends; the lines that follow stand under the text of the first.
+    static func prose(_ text: String, indent: Int = 0) {
+        let lead = String(repeating: " ", count: indent)
+        guard let outputWidth else { return print(lead + text) }
+        for (number, line) in Wrap.lines(text, width: outputWidth - indent - 2).enumerated() {
+            print(lead + (number > 0 ? "  " : "") + line)
+        }
+    }
+
+    /// Columns that standard output has: those of its terminal, or what COLUMNS says; nil where lines may be as long as they are.
+    static let outputWidth: Int? = {
+        if let text = getenv("COLUMNS"), let columns = Int(String(cString: text)), columns >= 20 { return columns }
+        guard Console.Stream.output.isTerminal else { return nil }
+        var size = winsize()
+        guard ioctl(Console.Stream.output.descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 20 else {
+            return 80
+        }
+        return Int(size.ws_col)
+    }()
+
+    /// Says something beside the results; a line longer than the terminal is broken between words.
+    static func note(_ line: String) {
+        guard Console.Stream.errors.isTerminal, line.count > width else { return Console.line(line, to: .errors) }
+        for (number, part) in Wrap.lines(line, width: width - 2).enumerated() {
+            Console.line((number > 0 ? "  " : "") + part, to: .errors)
+        }
+    }
 
     /// True where standard error is a terminal that can be drawn on.
     static var isInteractive: Bool {
@@ -19,34 +45,4 @@ enum Terminal {
         guard ioctl(Console.Stream.errors.descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
         return Int(size.ws_col)
     }
-}
-
-/// Columns of text, the first aligned left, the others right.
-struct Table {
-    private var rows: [[String]]
-    var leftAligned: Set<Int> = [0]
-
-    init(_ header: String...) { self.init(cells: header) }
-    init(cells: [String]) { rows = [cells.map(Foreign.line)] }
-
-    mutating func add(_ cells: String...) { add(cells: cells) }
-    /// Cells are as wide as they will be shown.
-    mutating func add(cells: [String]) { rows.append(cells.map(Foreign.line)) }
-
-    var lines: [String] {
-        let columns = rows.map(\.count).max() ?? 0
-        let widths = (0..<columns).map { column in
-            rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
-        }
-        return rows.map { row in
-            let cells = row.enumerated().map { column, cell in
-                let space = String(repeating: " ", count: widths[column] - cell.count)
-                return leftAligned.contains(column) ? cell + space : space + cell
-            }
-            let line = cells.joined(separator: "  ")
-            return String(line.reversed().drop { $0 == " " }.reversed())
-        }
-    }
-
-    func print(indent: String = "") { lines.forEach { Terminal.print(indent + $0) } }
 }
