@@ -34,16 +34,16 @@ struct Table {
             return laid(all)
         }
         let keys = Array(all.prefix(keyColumns))
-        var lines: [String] = []
+        var result: [String] = []
         var part = keys
         for column in all.dropFirst(keyColumns) {
             if part.count > keys.count, total(part + [column]) > width {
-                lines += laid(part)
+                result += laid(part)
                 part = keys
             }
             part.append(column)
         }
-        return lines + laid(part)
+        return result + laid(part)
     }
 
     /// A text is not broken into less.
