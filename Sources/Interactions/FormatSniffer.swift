@@ -135,7 +135,20 @@ struct FormatSniffer {
         }
         if counts.allSatisfy({ $0 >= 1 }), counts.contains(where: { $0 > 2 }) {
             try refuseWords()
+            try refuseItemsAlone()
             return sequences()
+        }
+        for byte in [",", ";", "|"] where counts.allSatisfy({ $0 == 1 }) {
+            guard first.lines.filter({ $0.contains(byte.utf8.first ?? 0) }).count * 100 >= first.lines.count * 80 else {
+                continue
+            }
+            let file = path.shellWord
+            throw InteractionError(
+                file: path, reason: "ambiguous",
+                "found different numbers of fields between \(byte) in each line, the first is "
+                    + "\(SampleTable.shown(first.lines[0])); if each line is a user and items: tr '\(byte)' ' ' < \(file) > data.txt && "
+                    + "plaw register NAME data.txt  if it is items alone: tr '\(byte)' ' ' < \(file) | awk '{print NR, $0}' > "
+                    + "data.txt && plaw register NAME data.txt")
         }
         throw InteractionError(
             file: path, reason: "ambiguous",
@@ -154,6 +167,24 @@ struct FormatSniffer {
                     + "expected --columns user=0,items=1")
         }
         return sequences()
+    }
+
+    /// Lines of items without a user look like sequences whose first item is the user.
+    ///
+    /// Users stand in ascending order, or are names that no line has among its items.
+    private func refuseItemsAlone() throws {
+        let lines = first.lines.map { Self.fields(.whitespace, $0) }
+        let firsts = lines.compactMap(\.first)
+        let numbers = firsts.compactMap { text in text.withUnsafeBytes(parseWhole) }
+        if numbers.count == firsts.count, zip(numbers, numbers.dropFirst()).allSatisfy({ $0 <= $1 }) { return }
+        let items = Set(lines.flatMap { $0.dropFirst() })
+        guard lines.count > 1, firsts.filter(items.contains).count * 2 > firsts.count else { return }
+        let file = path.shellWord
+        throw InteractionError(
+            file: path, reason: "ambiguous",
+            "found lines whose first fields are among the items of other lines, such as \(SampleTable.shown(first.lines[0])): they "
+                + "may be users or items; if the first field is the user: plaw register NAME \(file) --columns user=0,items=1  "
+                + "if each line is items alone: awk '{print NR, $0}' \(file) > data.txt && plaw register NAME data.txt")
     }
 
     private func sequences() -> (Layout, SampleTable) {

@@ -45,7 +45,8 @@ struct JSONSample {
             throw InteractionError(
                 file: first.path, line: line + 1, reason: "ambiguous",
                 "found \(SampleTable.shown(first.lines[line])), expected a JSON object in each line; a JSON document over "
-                    + "several lines is converted by: jq -c '.[]' \(first.path.shellWord) > data.jsonl")
+                    + "several lines is converted by: jq -c . \(first.path.shellWord) > data.jsonl && plaw register NAME data.jsonl"
+            )
         }
         guard names.all.count <= Self.mostMembers else {
             throw InteractionError(

@@ -1,3 +1,5 @@
+internal import StrictJSON
+
 /// Takes rows out of records as a layout says.
 struct RowReader {
     let layout: Layout
@@ -49,7 +51,7 @@ struct RowReader {
             switch field.kind {
             case .missing, .null, .object: return body(UnsafeRawBufferPointer(start: nil, count: 0))
             case .escapedString:
-                return JSONFields.unescaped(text).withUnsafeBytes { body(trimmed($0, 0..<$0.count)) }
+                return jsonUnescaped(text).withUnsafeBytes { body(trimmed($0, 0..<$0.count)) }
             case .string: return body(trimmed(text, 0..<text.count))
             case .number, .word, .array: return body(text)
             }
@@ -66,7 +68,7 @@ struct RowReader {
             JSONFields.elements(text) { element in
                 let item = UnsafeRawBufferPointer(rebasing: text[element.range])
                 switch element.kind {
-                case .escapedString: JSONFields.unescaped(item).withUnsafeBytes { body(trimmed($0, 0..<$0.count)) }
+                case .escapedString: jsonUnescaped(item).withUnsafeBytes { body(trimmed($0, 0..<$0.count)) }
                 case .string, .number, .word: body(trimmed(item, 0..<item.count))
                 case .missing, .null, .array, .object: break
                 }
