@@ -46,6 +46,12 @@ struct FirstLines {
             let hint =
                 binary.contains(0) && binary.filter({ $0 == 0 }).count * 3 > binary.count
                 ? "; if it is UTF-16 without a mark: iconv -f UTF-16LE -t UTF-8 \(path.shellWord) > FILE" : ""
+            if binary.filter({ $0 == 1 }).count > 1, !binary.contains(0) {
+                throw InteractionError(
+                    file: path, line: source.lineNumber, reason: "binary",
+                    "found fields between bytes of 1, as Hive writes them, expected tabs or commas; to convert it: "
+                        + "tr '\\001' '\\t' < \(path.shellWord) > data.tsv && plaw register NAME data.tsv")
+            }
             throw InteractionError(
                 file: path, line: source.lineNumber, reason: "binary",
                 "found control bytes, expected lines of text: this looks like a binary file" + hint)
@@ -93,6 +99,11 @@ struct FirstLines {
         let first = lines[0].drop { $0 == 32 || $0 == 9 }
         let file = path.shellWord
         func begins(_ text: String) -> Bool { first.starts(with: text.utf8) }
+        if lines.count == 1, lines[0].filter({ $0 == 13 }).count > 1 {
+            return
+                "found ends of lines of one carriage return, expected line feeds; to convert it: tr '\\r' '\\n' < \(file) > data.txt "
+                + "&& plaw register NAME data.txt"
+        }
         if begins("version https://git-lfs") {
             return "found a Git LFS pointer, not the data it stands for; to fetch it: git lfs pull"
         }

@@ -150,6 +150,15 @@ struct FormatSniffer {
                     + "plaw register NAME data.txt  if it is items alone: tr '\(byte)' ' ' < \(file) | awk '{print NR, $0}' > "
                     + "data.txt && plaw register NAME data.txt")
         }
+        for byte in ["^", "~", "@", ":", "#"] where counts.allSatisfy({ $0 == 1 }) {
+            let marks = first.lines.map { line in line.filter { $0 == byte.utf8.first }.count }
+            guard let common = marks.first, common > 0, marks.allSatisfy({ $0 == common }) else { continue }
+            throw InteractionError(
+                file: path, reason: "ambiguous",
+                "found \(common) \(byte) in each line, the first is \(SampleTable.shown(first.lines[0])), expected fields between tabs, "
+                    + "commas, semicolons, bars or `::`; to convert it: tr '\(byte)' '\\t' < \(path.shellWord) > data.tsv && "
+                    + "plaw register NAME data.tsv")
+        }
         throw InteractionError(
             file: path, reason: "ambiguous",
             "found lines of \(Set(counts).sorted().prefix(5).map(String.init).joined(separator: ", ")) fields separated by "
@@ -204,8 +213,9 @@ struct FormatSniffer {
         let lines = first.lines.prefix(3).map { "`\(SampleTable.shown($0))`" }.joined(separator: ", ")
         throw InteractionError(
             file: path, reason: "ambiguous",
-            "found \(objection), expected a user and items in each line; the lines are \(lines); if they are that: "
-                + "plaw register NAME \(path.shellWord) --columns user=0,items=1")
+            "found \(objection.why), expected a user and items in each line; the lines are \(lines)"
+                + (objection.mayBe
+                    ? "; if they are that: plaw register NAME \(path.shellWord) --columns user=0,items=1" : ""))
     }
 
     private func ambiguous(_ why: String, _ table: SampleTable) -> InteractionError {
@@ -264,6 +274,12 @@ struct FormatSniffer {
             throw InteractionError(
                 file: path, reason: "columns",
                 "found one column, expected two at least, of users and of items")
+        }
+        if header.allSatisfy({ $0.count > 2 && $0.first == "'" && $0.last == "'" }) {
+            throw InteractionError(
+                file: path, reason: "ambiguous",
+                "found names in single quotes such as \(SampleTable.shown(Array(header[0].utf8))), expected double quotes or none; to "
+                    + "take them out: tr -d \"'\" < \(path.shellWord) > data.txt && plaw register NAME data.txt")
         }
         let recognised = ColumnNames.find(in: header)
         let recBole = Self.isRecBole(header)

@@ -115,13 +115,20 @@ package struct InteractionReader {
         var reader = RowReader(layout: layout)
         let source = try RecordSource(path: part.path, layout: layout)
         var isFirst = true
+        var header: [UInt8] = []
         var goesOn = true
         while goesOn,
             try source.next({ line in
                 if !line.allSatisfy({ $0 == 32 || $0 == 9 }) {
-                    let isHeader = isFirst && layout.hasHeader && layout.json == nil
+                    if isFirst, layout.hasHeader, layout.json == nil {
+                        header = Array(line)
+                    } else if line.count == header.count, line.elementsEqual(header) {
+                        // Files that were put together keep theirs.
+                        gathered.drop("a header again", source.lineNumber)
+                    } else {
+                        try gathered.read(line, number: source.lineNumber, with: &reader)
+                    }
                     isFirst = false
-                    if !isHeader { try gathered.read(line, number: source.lineNumber, with: &reader) }
                 }
                 goesOn = try body(&gathered, line, source.lineNumber)
             })
@@ -185,7 +192,7 @@ private struct Gathering {
         }
     }
 
-    private mutating func drop(_ reason: String, _ number: Int) { drops.add(reason + place, number) }
+    mutating func drop(_ reason: String, _ number: Int) { drops.add(reason + place, number) }
 
     mutating func read(_ line: UnsafeRawBufferPointer, number: Int, with reader: inout RowReader) throws {
         if layout.isSequences {

@@ -307,7 +307,11 @@ struct RoleFinder {
         let time =
             time
             ?? (inFileOrder
-                ? nil : table.names.indices.first { ![user, item].contains($0) && table.look($0) == .date })
+                ? nil
+                : table.names.indices.first {
+                    ![user, item].contains($0) && [.date, .epoch(isCertain: true)].contains(table.look($0))
+                        && !ColumnNames.isIdentifier(table.names[$0])
+                })
         let user = user ?? next()
         let item = item ?? next()
         var roles = [user.map { "user=\(table.word($0))" }]

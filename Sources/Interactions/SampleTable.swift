@@ -188,8 +188,8 @@ enum ItemWords {
             && !text.contains { "_:|/".utf8.contains($0) } && text.contains { isAlphanumeric($0) || $0 > 127 }
     }
 
-    /// Why fields between blanks are no names of items; nil where they may be.
-    static func objection(to lines: [[UInt8]]) -> String? {
+    /// Why fields between blanks are no names of items, and whether they may be such all the same; nil where nothing speaks against it.
+    static func objection(to lines: [[UInt8]]) -> (why: String, mayBe: Bool)? {
         var (tokens, words, marks, times, pairs, decimals) = (0, 0, 0, 0, 0, 0)
         var ends = 0
         var splitter = FieldSplitter(.whitespace)
@@ -221,12 +221,12 @@ enum ItemWords {
             }
         }
         guard tokens > 0 else { return nil }
-        if ends * 2 >= lines.count { return "marks behind the first fields, which would be the users" }
-        if marks * 10 >= tokens { return "quotes, brackets or marks of sentences among the fields" }
-        if words * 2 >= tokens { return "words without a digit, as of prose or a log" }
-        if times * 10 >= tokens * 3 { return "dates or times among the items" }
-        if pairs * 2 >= tokens { return "pairs such as 12:0.5" }
-        if decimals * 2 >= tokens { return "numbers with fractions" }
+        if ends * 2 >= lines.count { return ("marks behind the first fields, which would be the users", false) }
+        if marks * 10 >= tokens { return ("quotes, brackets or marks of sentences among the fields", false) }
+        if words * 2 >= tokens { return ("words without a digit, as of prose or a log", true) }
+        if times * 10 >= tokens * 3 { return ("dates or times among the items", false) }
+        if pairs * 2 >= tokens { return ("pairs such as 12:0.5", false) }
+        if decimals * 2 >= tokens { return ("numbers with fractions", true) }
         return nil
     }
 

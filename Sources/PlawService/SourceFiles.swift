@@ -55,7 +55,8 @@ struct SourceFiles: Sendable {
         let all = names.map(\.shellWord).joined(separator: " ")
         let command = name.map { "plaw register \($0) " } ?? "plaw inspect "
         var text = error.description
-        for (path, name) in zip(paths, names) {
+        // The longest first: the path of an upload's first file begins those of the others.
+        for (path, name) in zip(paths, names).sorted(by: { $0.0.utf8.count > $1.0.utf8.count }) {
             text = text.replacing("plaw register NAME \(path.shellWord)", with: command + all)
                 .replacing(path.shellWord, with: name.shellWord).replacing(path, with: name)
         }
