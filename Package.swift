@@ -68,7 +68,8 @@ let package = Package(
             swiftSettings: fast),
         .testTarget(name: "KernelsTests", dependencies: ["Domain", "Kernels"], swiftSettings: fast),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "Interactions", dependencies: ["CZlib", "Domain", "Files", "StrictJSON", "Text"], swiftSettings: fast),
+        .target(
+            name: "Interactions", dependencies: ["CZlib", "Domain", "Files", "StrictJSON", "Text"], swiftSettings: fast),
         .testTarget(
             name: "InteractionsTests", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: strict),
         .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),

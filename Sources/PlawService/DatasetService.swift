@@ -56,6 +56,7 @@ actor DatasetService {
     }
 
     func upload(_ params: DatasetUploadParams, _ context: RequestContext) async throws -> DatasetUploadResult {
+        try RPCError.check("file", params.file, 0...Uploads.maximumFiles - 1)
         guard let id = params.uploadId else {
             guard params.file == nil, params.offset == nil, params.data == nil, params.discard == nil else {
                 throw RPCError.missing("uploadId", expected: "that of an upload, which begins with no member but name")

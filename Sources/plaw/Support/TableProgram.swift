@@ -48,7 +48,8 @@ struct TableProgram: Sendable {
     private static func runs(_ program: Executable, _ arguments: [String]) async throws -> Bool {
         do {
             let outcome = try await Subprocess.run(
-                program, arguments: Subprocess.Arguments(arguments), input: .none, output: .discarded, error: .discarded)
+                program, arguments: Subprocess.Arguments(arguments), input: .none, output: .discarded, error: .discarded
+            )
             return outcome.terminationStatus == .exited(0)
         } catch {
             // It is not on PATH.
@@ -73,7 +74,8 @@ struct TableProgram: Sendable {
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(2))]
         // Without a zone of its own DuckDB shows times in that of the user.
         let outcome = try await Subprocess.run(
-            program, arguments: Subprocess.Arguments(arguments), environment: .inherit.updating(["TZ": "UTC", "PYTHONUTF8": "1"]),
+            program, arguments: Subprocess.Arguments(arguments),
+            environment: .inherit.updating(["TZ": "UTC", "PYTHONUTF8": "1"]),
             platformOptions: options, input: .none, output: .sequence,
             error: .fileDescriptor(said, closeAfterSpawningProcess: false)
         ) { execution in
