@@ -68,7 +68,8 @@ let package = Package(
             swiftSettings: fast),
         .testTarget(name: "KernelsTests", dependencies: ["Domain", "Kernels"], swiftSettings: fast),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "Interactions", dependencies: ["CZlib", "Domain", "Files", "Text"], swiftSettings: fast),
+        .target(
+            name: "Interactions", dependencies: ["CZlib", "Domain", "Files", "StrictJSON", "Text"], swiftSettings: fast),
         .testTarget(
             name: "InteractionsTests", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: strict),
         .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
@@ -212,11 +213,14 @@ let package = Package(
                 logging,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .executableTarget(
             name: "plaw",
             dependencies: [
-                "Domain", "Files", "Observations", "PlawClient", "PlawProtocol", "PlawTransport", "StrictJSON", "Text",
+                "CArchive", "Domain", "Files", "Observations", "PlawClient", "PlawProtocol", "PlawTransport",
+                "StrictJSON", "Text",
                 "Trials", argumentParser,
+                .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
@@ -253,7 +257,7 @@ if Context.environment["PLAW_FUZZ"] == "1" {
 
 // What the thread sanitizer must know of Swift's locks (Sources/CSanitizer), linked into every program and test.
 if Context.environment["PLAW_SANITIZE"] == "thread" {
-    let leaves = ["CKernels", "CPlaw", "CZlib", "CSystemd", "KernelsV2", "KernelsV3", "KernelsV4"]
+    let leaves = ["CArchive", "CKernels", "CPlaw", "CZlib", "CSystemd", "KernelsV2", "KernelsV3", "KernelsV4"]
     for target in package.targets where !leaves.contains(target.name) { target.dependencies.append("CSanitizer") }
     package.targets.append(.target(name: "CSanitizer"))
 }

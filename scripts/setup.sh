@@ -6,6 +6,7 @@ command -v pkg-config >/dev/null || packages+=(pkg-config)
 command -v python3 >/dev/null || packages+=(python3)
 have libsystemd || packages+=(libsystemd-dev)
 have sqlite3 || packages+=(libsqlite3-dev)
+have libarchive || packages+=(libarchive-dev)
 have zlib || packages+=(zlib1g-dev)
 if [ ${#packages[@]} -gt 0 ]; then
     if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then

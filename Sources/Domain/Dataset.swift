@@ -88,8 +88,23 @@ package struct ReadingCounts: Codable, Sendable, Hashable {
     package var removedDuplicates: Int?
     /// What `kCore` removed.
     package var removedByCore: Int?
+    /// Rows that each condition of `where` removed, the first that a row does not meet.
+    package var removedByConditions: [RemovedRows]?
+    /// Interactions before 1971 or after 2099 where most are between.
+    package var oddTimes: Int?
 
     package init() {}
+}
+
+/// Rows that a condition removed.
+package struct RemovedRows: Codable, Sendable, Hashable {
+    package var condition: String
+    package var count: Int
+
+    package init(condition: String, count: Int) {
+        self.condition = condition
+        self.count = count
+    }
 }
 
 /// Options that override what the reader would decide, and the filters.
@@ -104,6 +119,11 @@ package struct ReadOptions: Codable, Sendable, Hashable {
     package var order: Order?
     /// What comes first in dates such as `01/12/2010`, where the file does not tell.
     package var dates: DayOrder?
+    /// Conditions that rows must meet to be read, such as `behavior=buy`; the texts of `RowCondition`.
+    package var `where`: [String]?
+
+    package enum CodingKeys: String, CodingKey, CaseIterable { case columns, kCore, deduplicate, order, dates, `where` }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     package enum Deduplication: String, Codable, Sendable, Hashable, CaseIterable { case pairs, rows }
     package enum Order: String, Codable, Sendable, Hashable, CaseIterable { case file }
@@ -111,8 +131,9 @@ package struct ReadOptions: Codable, Sendable, Hashable {
 
     package init(
         columns: [String: String]? = nil, kCore: Int? = nil, deduplicate: Deduplication? = nil,
-        order: Order? = nil, dates: DayOrder? = nil
+        order: Order? = nil, dates: DayOrder? = nil, where conditions: [String]? = nil
     ) {
+        self.where = conditions
         self.order = order
         self.dates = dates
         self.columns = columns
@@ -120,9 +141,13 @@ package struct ReadOptions: Codable, Sendable, Hashable {
         self.deduplicate = deduplicate
     }
 
-    /// The filters in words, as they stand in the key of observations: `none`, `k-core=5`, `k-core=5 deduplicate=pairs`.
+    /// The filters in words, as they stand in the key of observations: `none`, `k-core=5`, `k-core=5 deduplicate=pairs`,
+    /// `where(behavior=buy) k-core=5`.
     package var filter: String {
-        let words = [kCore.map { "k-core=\($0)" }, deduplicate.map { "deduplicate=\($0.rawValue)" }].compactMap { $0 }
+        let words = [
+            `where`.flatMap { $0.isEmpty ? nil : "where(\($0.joined(separator: " and ")))" },
+            kCore.map { "k-core=\($0)" }, deduplicate.map { "deduplicate=\($0.rawValue)" },
+        ].compactMap { $0 }
         return words.isEmpty ? "none" : words.joined(separator: " ")
     }
 }

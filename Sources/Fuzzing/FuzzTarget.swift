@@ -92,6 +92,17 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             }
             let accepted = read(ReadOptions())
             _ = read(ReadOptions(columns: ["user": "0", "item": "1", "time": "2"], kCore: 2, deduplicate: .rows))
+            _ = read(ReadOptions(order: .file, where: ["0!=a", "1>=2 and 2="]))
+            // The same file twice is of one layout; only rows that grow are refused then.
+            if let both = try? InteractionReader(paths: [path, path], options: ReadOptions()) {
+                _ = try? both.buildCorpus(at: path + ".corpus")
+                _ = try? both.firstInteractions(3)
+            }
+            let text = String(decoding: bytes.prefix(RowCondition.mostBytes), as: UTF8.self)
+            for condition in (try? RowCondition.all(in: text)) ?? [] {
+                let again = try? RowCondition.all(in: condition.description)
+                precondition(again == [condition], "a condition is read as another")
+            }
             return accepted
         }
     }

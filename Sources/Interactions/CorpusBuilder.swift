@@ -7,11 +7,15 @@ struct CorpusBuilder {
     let options: ReadOptions
     let rowCount: Int
     let drops: [DroppedRows]
+    /// Nil without conditions.
+    let removedByConditions: [RemovedRows]?
     let source: String
     /// Whether nobody to train or to rank is an error.
     let forTraining: Bool
-    /// Parts that a unit of time has in `rows`; the corpus keeps whole units.
-    let timeScale: Int64
+    /// How times are read; `rows` has parts of the unit, the corpus whole ones.
+    let time: TimeForm?
+    /// The time column as options name it.
+    let timeColumn: String?
     /// Called every some milliseconds of work; what it throws ends it.
     let checkStop: () throws -> Void
 
@@ -26,6 +30,8 @@ struct CorpusBuilder {
     func write(to path: String, _ willWrite: (Int) throws -> Void) throws -> DatasetStatistics {
         var sorted = try sortByUser()
         var counts = ReadingCounts()
+        counts.removedByConditions = removedByConditions
+        if let odd = try oddTimes() { counts.oddTimes = odd }
         if rows.hasTimes { try countTies(sorted, &counts) }
         if let deduplicate = options.deduplicate {
             let before = sorted.user.count
@@ -45,7 +51,9 @@ struct CorpusBuilder {
         let (userNames, offsets) = compactUsers(sorted)
         let itemNames = compactItems(&sorted.item)
         if forTraining { try refuseNobody(offsets, items: itemNames.count) }
-        if timeScale > 1 { for row in sorted.time.indices { sorted.time[row] /= timeScale } }
+        if let timeScale = time?.unit.scale, timeScale > 1 {
+            for row in sorted.time.indices { sorted.time[row] /= timeScale }
+        }
         let contents = CorpusContents(
             offsets: offsets, items: sorted.item, times: rows.hasTimes ? sorted.time : nil,
             itemNames: names(itemNames, in: rows.items), userNames: names(userNames, in: rows.users))
@@ -73,6 +81,34 @@ struct CorpusBuilder {
         }
         counts.equalTimes = equal
         counts.exactDuplicates = duplicates
+    }
+
+    /// Counts times before 1971 and after 2099 where most are between; refuses one of them that stands in many rows, since it says
+    /// that the time is not known. Nil where the times are of no known unit, or most of them are such.
+    private func oddTimes() throws -> Int? {
+        guard let time, let column = timeColumn, rows.hasTimes else { return nil }
+        let years = 31_536_000 * time.partsOfSecond..<4_102_444_800 * time.partsOfSecond
+        var count = 0
+        var often: [Int64: Int] = [:]
+        for value in rows.timeOf where !years.contains(value) {
+            count += 1
+            if often.count < 1_000 || often[value] != nil { often[value, default: 0] += 1 }
+        }
+        guard count > 0, count * 2 < rows.count else { return nil }
+        if let (value, times) = often.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }), times >= 3,
+            times * 100 >= rows.count
+        {
+            let word =
+                time.unit == .date
+                ? CivilTime(seconds: value / time.partsOfSecond).date : String(value / time.unit.scale)
+            let command = "plaw register NAME \(source.shellWord)"
+            throw InteractionError(
+                file: source, reason: "ambiguous",
+                "found the time \(word) in \(times) of \(rows.count) rows, and times of 1971 to 2099 in most others: it may stand "
+                    + "for a time that is not known; without these rows: \(command) --where "
+                    + "\("\(column)!=\(word)".shellWord)  in the order of the file: \(command) --order file")
+        }
+        return count
     }
 
     /// Refuses what no model could be trained on or ranked by.

@@ -1,4 +1,4 @@
-/// Looks on through a file for a date that tells days from months.
+/// Looks on through files for a date that tells days from months.
 struct DayScan {
     /// Nil where none of the dates looked at tells.
     let order: DayOrder?
@@ -6,19 +6,21 @@ struct DayScan {
     /// Bytes of text that are looked at: a file that goes on longer without a day above 12 is asked about.
     static let longest = 32 << 20
 
-    init(path: String, layout: Layout) throws {
+    init(paths: [String], layout: Layout) throws {
         var judge = DayJudge()
         var seen = 0
         var reader = RowReader(layout: layout)
-        let source = try RecordSource(path: path, layout: layout)
-        while judge.isUndecided, seen < Self.longest,
-            try source.next({ line in
-                seen += line.count + 1
-                reader.timeTexts(line) { text in
-                    if let date = DateText(text, nil) { judge.add(date) }
-                }
-            })
-        {}
+        for path in paths {
+            let source = try RecordSource(path: path, layout: layout)
+            while judge.isUndecided, seen < Self.longest,
+                try source.next({ line in
+                    seen += line.count + 1
+                    reader.timeTexts(line) { text in
+                        if let date = DateText(text, nil) { judge.add(date) }
+                    }
+                })
+            {}
+        }
         order = judge.order
     }
 }

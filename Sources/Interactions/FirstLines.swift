@@ -27,6 +27,10 @@ struct FirstLines {
                     markLength = 3
                     line = UnsafeRawBufferPointer(rebasing: line[3...])
                 }
+                if lines.isEmpty, Self.namesSeparator(line) {
+                    markLength += line.count
+                    return
+                }
                 sampled += line.count + 1
                 if line.contains(where: { $0 < 9 || ($0 > 13 && $0 < 32 && $0 != 27) || $0 == 127 }) {
                     binary = Array(line.prefix(512))
@@ -42,6 +46,12 @@ struct FirstLines {
             let hint =
                 binary.contains(0) && binary.filter({ $0 == 0 }).count * 3 > binary.count
                 ? "; if it is UTF-16 without a mark: iconv -f UTF-16LE -t UTF-8 \(path.shellWord) > FILE" : ""
+            if binary.filter({ $0 == 1 }).count > 1, !binary.contains(0) {
+                throw InteractionError(
+                    file: path, line: source.lineNumber, reason: "binary",
+                    "found fields between bytes of 1, as Hive writes them, expected tabs or commas; to convert it: "
+                        + "tr '\\001' '\\t' < \(path.shellWord) > data.tsv && plaw register NAME data.tsv")
+            }
             throw InteractionError(
                 file: path, line: source.lineNumber, reason: "binary",
                 "found control bytes, expected lines of text: this looks like a binary file" + hint)
@@ -54,6 +64,11 @@ struct FirstLines {
         if let words = Self.foreign(lines, path) {
             throw InteractionError(file: path, line: 1, reason: "ambiguous", words)
         }
+    }
+
+    /// Whether a line is Excel's `sep=;`, which is no row: the separator is found by looking.
+    private static func namesSeparator(_ line: UnsafeRawBufferPointer) -> Bool {
+        line.count == 5 && zip(line, "sep=".utf8).allSatisfy { $0 | 32 == $1 | 32 }
     }
 
     /// What to do about a file that holds others, or a table that is no text.
@@ -84,6 +99,11 @@ struct FirstLines {
         let first = lines[0].drop { $0 == 32 || $0 == 9 }
         let file = path.shellWord
         func begins(_ text: String) -> Bool { first.starts(with: text.utf8) }
+        if lines.count == 1, lines[0].filter({ $0 == 13 }).count > 1 {
+            return
+                "found ends of lines of one carriage return, expected line feeds; to convert it: tr '\\r' '\\n' < \(file) > data.txt "
+                + "&& plaw register NAME data.txt"
+        }
         if begins("version https://git-lfs") {
             return "found a Git LFS pointer, not the data it stands for; to fetch it: git lfs pull"
         }
@@ -91,15 +111,28 @@ struct FirstLines {
         if begins("{'") || begins("{u'") || begins("{\"") && lines.count > 1 && isPython(lines) {
             return "found Python literals, expected JSON or a table; to convert them: python3 -c "
                 + "'import ast, json, sys; open(\"data.jsonl\", \"w\").writelines("
-                + "json.dumps(ast.literal_eval(x)) + chr(10) for x in sys.stdin)' < \(file)"
+                + "json.dumps(ast.literal_eval(x)) + chr(10) for x in sys.stdin)' < \(file) && plaw register NAME data.jsonl"
         }
         if begins("# ") || begins("% ") || begins("%%") || begins("##") || begins("//") || begins("--") {
             return "found a comment in the first line, expected rows or a header; to leave such lines out: "
-                + "grep -v '^[#%/-]' \(file) > data.txt"
+                + "grep -v '^[#%/-]' \(file) > data.txt && plaw register NAME data.txt"
+        }
+        if begins("["), !begins("[{"), lines.count > 1, first.last == UInt8(ascii: "]") {
+            return
+                "found lists without users, expected a user and items in each line; to give each line a user of its own: "
+                + "tr '[],\"' ' ' < \(file) | awk '{print NR, $0}' > data.txt && plaw register NAME data.txt"
         }
         if begins("[") {
             return
-                "found a JSON array, expected JSON lines, one object a line; to convert it: jq -c '.[]' \(file) > data.jsonl"
+                "found a JSON array, expected JSON lines, one object a line; to convert it: python3 -c 'import json, sys; "
+                + "[print(json.dumps(x)) for x in json.load(sys.stdin)]' < \(file) > data.jsonl && "
+                + "plaw register NAME data.jsonl"
+        }
+        if first.last == UInt8(ascii: ":"), first.dropLast().allSatisfy({ (48...57).contains($0) }), lines.count > 1 {
+            return
+                "found blocks of an item such as `\(SampleTable.shown(lines[0]))` and its users, as Netflix has them; to make rows "
+                + "of them: awk -F, '/:/ {sub(/:.*/, \"\"); item = $0; next} {print $1 \",\" item \",\" $2 \",\" $3}' "
+                + "\(file) > data.csv && plaw register NAME data.csv --columns user=0,item=1,time=3"
         }
         return nil
     }

@@ -3,9 +3,22 @@ internal import Text
 
 /// Decides from the first lines of a file how it is written; says what it saw where it cannot decide.
 struct FormatSniffer {
-    let options: ReadOptions
-    private let first: FirstLines
-    private var path: String { first.path }
+    var options: ReadOptions
+    let first: FirstLines
+    var path: String { first.path }
+
+    /// What was found out about a file.
+    struct Decided {
+        var layout: Layout
+        var table: SampleTable
+        var decision: FormatDecision
+
+        var columns: [SampledColumn] {
+            table.names.indices.map {
+                SampledColumn(name: table.names[$0], word: table.word($0), values: table.samples($0))
+            }
+        }
+    }
 
     init(path: String, options: ReadOptions) throws {
         self.options = options
@@ -13,8 +26,10 @@ struct FormatSniffer {
     }
 
     /// The layout and its description. Errors: `ambiguous`, `columns`.
-    func decide() throws -> (Layout, FormatDecision) {
-        var (layout, names) = try layout()
+    ///
+    /// - Parameter others: files of the same layout, which may tell days from months where this one does not.
+    func decide(before others: some Sequence<String> = []) throws -> Decided {
+        var (layout, table) = try layout()
         layout.markLength = first.markLength
         // Rows are read by these without a look at their number, whichever of the ways above found them.
         let columns = [layout.userColumn, layout.itemColumn] + (layout.timeColumn.map { [$0] } ?? [])
@@ -23,14 +38,20 @@ struct FormatSniffer {
                 file: path, reason: "columns",
                 "found \(count) columns, expected one of number \(missing), counted from 0")
         }
+        if layout.isSequences, let condition = try RowFilter.conditions(of: options.where, path).first {
+            throw InteractionError(
+                file: path, reason: "columns",
+                "the condition \(condition): found lines of a user and items, which have no column \"\(condition.column)\""
+            )
+        }
         if layout.isDayOpen, let time = layout.timeColumn {
-            let order = try DayScan(path: path, layout: layout).order
-            guard let order else {
-                throw RoleFinder.openDays(path, layout.hasHeader ? names[time] : String(time), sample(layout, time))
+            guard let order = try DayScan(paths: [path] + others, layout: layout).order else {
+                throw RoleFinder.openDays(path, table.names[time], table.samples(time).joined(separator: ", "))
             }
             layout.time?.order = order
+            layout.filter?.form = layout.time
         }
-        return (layout, description(layout, names))
+        return Decided(layout: layout, table: table, decision: description(layout, table.names))
     }
 
     private func description(_ layout: Layout, _ names: [String]) -> FormatDecision {
@@ -49,7 +70,9 @@ struct FormatSniffer {
         if layout.isSequences { named["item"] = "1..." }
         if let target = layout.targetColumn { named["item"] = name(target) }
         if let time = layout.timeColumn { named["time"] = name(time) }
-        let used = [layout.userColumn, layout.itemColumn, layout.timeColumn, layout.targetColumn]
+        let used =
+            [layout.userColumn, layout.itemColumn, layout.timeColumn, layout.targetColumn]
+            + (layout.filter?.columns ?? [])
         let events = layout.json?.events.flatMap { shape in layout.json?.outer.firstIndex(of: shape.name) }
         let unused = layout.isSequences ? [] : names.indices.filter { !used.contains($0) && $0 != events }.map(name)
         return FormatDecision(
@@ -59,18 +82,9 @@ struct FormatSniffer {
             unused: unused.isEmpty ? nil : Array(unused.prefix(100)))
     }
 
-    private func sample(_ layout: Layout, _ column: Int) -> String {
-        guard layout.json == nil else { return "dates" }
-        let rows = RecordSource.records(of: first.lines, layout.delimiter).dropFirst(layout.hasHeader ? 1 : 0)
-        return rows.prefix(3).compactMap { row in
-            let fields = Self.fields(layout.delimiter, row)
-            return fields.indices.contains(column) ? SampleTable.shown(fields[column]) : nil
-        }.joined(separator: ", ")
-    }
-
     // MARK: - Delimiters
 
-    private func layout() throws -> (Layout, [String]) {
+    private func layout() throws -> (Layout, SampleTable) {
         if first.lines[0].first(where: { $0 != 32 && $0 != 9 }) == UInt8(ascii: "{") {
             return try JSONSample(first, options).layout()
         }
@@ -86,7 +100,7 @@ struct FormatSniffer {
         return try whitespace()
     }
 
-    private func whitespace() throws -> (Layout, [String]) {
+    private func whitespace() throws -> (Layout, SampleTable) {
         let counts = counts(first.lines, .whitespace)
         if options.columns?["items"] != nil { return try chosenSequences() }
         if options.columns != nil { return try columnar(.whitespace) }
@@ -121,7 +135,29 @@ struct FormatSniffer {
         }
         if counts.allSatisfy({ $0 >= 1 }), counts.contains(where: { $0 > 2 }) {
             try refuseWords()
-            return (Layout(delimiter: .whitespace, isSequences: true), ["user", "item"])
+            try refuseItemsAlone()
+            return sequences()
+        }
+        for byte in [",", ";", "|"] where counts.allSatisfy({ $0 == 1 }) {
+            guard first.lines.filter({ $0.contains(byte.utf8.first ?? 0) }).count * 100 >= first.lines.count * 80 else {
+                continue
+            }
+            let file = path.shellWord
+            throw InteractionError(
+                file: path, reason: "ambiguous",
+                "found different numbers of fields between \(byte) in each line, the first is "
+                    + "\(SampleTable.shown(first.lines[0])); if each line is a user and items: tr '\(byte)' ' ' < \(file) > data.txt && "
+                    + "plaw register NAME data.txt  if it is items alone: tr '\(byte)' ' ' < \(file) | awk '{print NR, $0}' > "
+                    + "data.txt && plaw register NAME data.txt")
+        }
+        for byte in ["^", "~", "@", ":", "#"] where counts.allSatisfy({ $0 == 1 }) {
+            let marks = first.lines.map { line in line.filter { $0 == byte.utf8.first }.count }
+            guard let common = marks.first, common > 0, marks.allSatisfy({ $0 == common }) else { continue }
+            throw InteractionError(
+                file: path, reason: "ambiguous",
+                "found \(common) \(byte) in each line, the first is \(SampleTable.shown(first.lines[0])), expected fields between tabs, "
+                    + "commas, semicolons, bars or `::`; to convert it: tr '\(byte)' '\\t' < \(path.shellWord) > data.tsv && "
+                    + "plaw register NAME data.tsv")
         }
         throw InteractionError(
             file: path, reason: "ambiguous",
@@ -131,7 +167,7 @@ struct FormatSniffer {
     }
 
     /// Lines of a user and items, because `--columns user=0,items=1` says so.
-    private func chosenSequences() throws -> (Layout, [String]) {
+    private func chosenSequences() throws -> (Layout, SampleTable) {
         let columns = options.columns ?? [:]
         guard columns["items"] == "1", columns["user"] ?? "0" == "0", columns.count <= 2 else {
             throw InteractionError(
@@ -139,17 +175,47 @@ struct FormatSniffer {
                 "found fields separated by blanks, of which a list of items can only be all after the first: "
                     + "expected --columns user=0,items=1")
         }
-        return (Layout(delimiter: .whitespace, isSequences: true), ["user", "item"])
+        return sequences()
+    }
+
+    /// Lines of items without a user look like sequences whose first item is the user.
+    ///
+    /// Users stand in ascending order, or are names that no line has among its items.
+    private func refuseItemsAlone() throws {
+        let lines = first.lines.map { Self.fields(.whitespace, $0) }
+        let firsts = lines.compactMap(\.first)
+        let numbers = firsts.compactMap { text in text.withUnsafeBytes(parseWhole) }
+        if numbers.count == firsts.count, zip(numbers, numbers.dropFirst()).allSatisfy({ $0 <= $1 }) { return }
+        let items = Set(lines.flatMap { $0.dropFirst() })
+        guard lines.count > 1, firsts.filter(items.contains).count * 2 > firsts.count else { return }
+        let file = path.shellWord
+        throw InteractionError(
+            file: path, reason: "ambiguous",
+            "found lines whose first fields are among the items of other lines, such as \(SampleTable.shown(first.lines[0])): they "
+                + "may be users or items; if the first field is the user: plaw register NAME \(file) --columns user=0,items=1  "
+                + "if each line is items alone: awk '{print NR, $0}' \(file) > data.txt && plaw register NAME data.txt")
+    }
+
+    private func sequences() -> (Layout, SampleTable) {
+        let rows = first.lines.prefix(20).map { line in
+            let fields = Self.fields(.whitespace, line)
+            return [fields.first ?? [], Array(fields.dropFirst().prefix(5).joined(separator: [32]))]
+        }
+        return (
+            Layout(delimiter: .whitespace, isSequences: true),
+            SampleTable(path: path, names: ["0", "1..."], hasHeader: false, rows: rows)
+        )
     }
 
     /// Prose, logs and the like are no sequences.
-    private func refuseWords() throws {
+    func refuseWords() throws {
         guard let objection = ItemWords.objection(to: first.lines) else { return }
         let lines = first.lines.prefix(3).map { "`\(SampleTable.shown($0))`" }.joined(separator: ", ")
         throw InteractionError(
             file: path, reason: "ambiguous",
-            "found \(objection), expected a user and items in each line; the lines are \(lines); if they are that: "
-                + "plaw register NAME \(path.shellWord) --columns user=0,items=1")
+            "found \(objection.why), expected a user and items in each line; the lines are \(lines)"
+                + (objection.mayBe
+                    ? "; if they are that: plaw register NAME \(path.shellWord) --columns user=0,items=1" : ""))
     }
 
     private func ambiguous(_ why: String, _ table: SampleTable) -> InteractionError {
@@ -160,7 +226,7 @@ struct FormatSniffer {
         )
     }
 
-    private func counts(_ records: [[UInt8]], _ delimiter: Delimiter) -> [Int] {
+    func counts(_ records: [[UInt8]], _ delimiter: Delimiter) -> [Int] {
         var splitter = FieldSplitter(delimiter)
         return records.map { line in
             line.withUnsafeBytes {
@@ -170,7 +236,7 @@ struct FormatSniffer {
         }
     }
 
-    private static func fields(_ delimiter: Delimiter, _ line: [UInt8]) -> [[UInt8]] {
+    static func fields(_ delimiter: Delimiter, _ line: [UInt8]) -> [[UInt8]] {
         var splitter = FieldSplitter(delimiter)
         return line.withUnsafeBytes { bytes in
             if !splitter.split(bytes) { splitter.splitPlainly(bytes) }
@@ -178,11 +244,11 @@ struct FormatSniffer {
         }
     }
 
-    private func headerNames(_ records: [[UInt8]], _ delimiter: Delimiter) -> [String] {
+    func headerNames(_ records: [[UInt8]], _ delimiter: Delimiter) -> [String] {
         Self.fields(delimiter, records[0]).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    private static func isRecBole(_ header: [String]) -> Bool {
+    static func isRecBole(_ header: [String]) -> Bool {
         header.allSatisfy { name in
             let parts = name.split(separator: ":", omittingEmptySubsequences: false)
             return parts.count == 2 && ["token", "token_seq", "float", "float_seq"].contains(parts[1])
@@ -195,7 +261,7 @@ struct FormatSniffer {
     /// field by field.
     static let mostColumns = 4_096
 
-    private func columnar(_ delimiter: Delimiter) throws -> (Layout, [String]) {
+    private func columnar(_ delimiter: Delimiter) throws -> (Layout, SampleTable) {
         let records = RecordSource.records(of: first.lines, delimiter)
         let fieldCount = counts(records, delimiter).max() ?? 0
         guard fieldCount <= Self.mostColumns else {
@@ -209,6 +275,12 @@ struct FormatSniffer {
                 file: path, reason: "columns",
                 "found one column, expected two at least, of users and of items")
         }
+        if header.allSatisfy({ $0.count > 2 && $0.first == "'" && $0.last == "'" }) {
+            throw InteractionError(
+                file: path, reason: "ambiguous",
+                "found names in single quotes such as \(SampleTable.shown(Array(header[0].utf8))), expected double quotes or none; to "
+                    + "take them out: tr -d \"'\" < \(path.shellWord) > data.txt && plaw register NAME data.txt")
+        }
         let recognised = ColumnNames.find(in: header)
         let recBole = Self.isRecBole(header)
         let named = options.columns?.values.contains { Int($0) == nil } == true
@@ -217,10 +289,10 @@ struct FormatSniffer {
         layout.hasHeader = recBole || named || isKnown || looksLikeHeader(records, delimiter)
         let table = table(records, delimiter, hasHeader: layout.hasHeader)
         try RoleFinder(table: table, options: options, isRecBole: recBole).find(into: &layout)
-        return (layout, table.names)
+        return (layout, table)
     }
 
-    private func table(_ records: [[UInt8]], _ delimiter: Delimiter, hasHeader: Bool) -> SampleTable {
+    func table(_ records: [[UInt8]], _ delimiter: Delimiter, hasHeader: Bool) -> SampleTable {
         let header = headerNames(records, delimiter)
         let rows = (hasHeader ? records.dropFirst() : records[...]).map { Self.fields(delimiter, $0) }
             .filter { $0.count == header.count }
@@ -230,7 +302,7 @@ struct FormatSniffer {
 
     /// No field of the first line is a number or a date, and some column below it holds nothing but numbers, dates, or names
     /// with digits where the first has none.
-    private func looksLikeHeader(_ records: [[UInt8]], _ delimiter: Delimiter) -> Bool {
+    func looksLikeHeader(_ records: [[UInt8]], _ delimiter: Delimiter) -> Bool {
         let header = Self.fields(delimiter, records[0])
         func isValue(_ field: [UInt8]) -> Bool {
             field.withUnsafeBytes { parseWhole($0) != nil || DateText($0, nil) != nil }

@@ -1,6 +1,6 @@
 package import Domain
 
-/// Reads a file of interactions, whatever its format, into a corpus file.
+/// Reads files of interactions, whatever their format, into one corpus file.
 ///
 /// Recognised without being told: `user item item ...` lines, `user item` pairs, RecBole `.inter`,
 /// `user::item::rating::time`, CSV and TSV with or without a header, lists of items in a field, JSON lines, each also gzipped.
@@ -10,17 +10,39 @@ package import Domain
 ///     print(reader.decision.format)                          // inter
 ///     let statistics = try reader.buildCorpus(at: "ml-100k.corpus")
 package struct InteractionReader {
-    /// What was decided about the file before reading its rows.
+    /// What was decided about the first file before reading its rows; the others are like it.
     package let decision: FormatDecision
-    private let path: String
+    /// The columns of the first file, with some of their values.
+    package let columns: [SampledColumn]
+    private let parts: [Part]
     private let options: ReadOptions
-    private let layout: Layout
 
-    /// Looks at the first lines. Errors: `InteractionError` (`unreadable`, `empty`, `binary`, `ambiguous`, `columns`, `gzip`).
-    package init(path: String, options: ReadOptions) throws {
-        self.path = path
+    /// One of the files.
+    struct Part {
+        var path: String
+        /// What the user calls it.
+        var name: String
+        var layout: Layout
+    }
+
+    package init(path: String, options: ReadOptions) throws { try self.init(paths: [path], options: options) }
+
+    /// Looks at the first lines of each file.
+    ///
+    /// - Parameters:
+    ///   - paths: one file or more, of one layout; their rows follow each other in this order.
+    ///   - names: what the user calls them; their paths unless given.
+    /// - Throws: `InteractionError` (`unreadable`, `empty`, `binary`, `ambiguous`, `columns`, `gzip`).
+    package init(paths: [String], names: [String]? = nil, options: ReadOptions) throws {
+        precondition(!paths.isEmpty && paths.count == names?.count ?? paths.count, "one name for each of the files")
         self.options = options
-        (layout, decision) = try FormatSniffer(path: path, options: options).decide()
+        let first = try FormatSniffer(path: paths[0], options: options).decide(before: paths.dropFirst())
+        decision = first.decision
+        columns = first.columns
+        let layouts =
+            try [first.layout]
+            + paths.dropFirst().map { try FormatSniffer(path: $0, options: options).follow(first, paths[0]) }
+        parts = paths.indices.map { Part(path: paths[$0], name: names?[$0] ?? paths[$0], layout: layouts[$0]) }
     }
 
     /// Reads all rows, filters and sorts them, and writes the corpus atomically; leaves no file behind on failure.
@@ -35,48 +57,82 @@ package struct InteractionReader {
         at corpusPath: String, forTraining: Bool = false, shouldStop: () -> Bool = { false },
         mayTake: (Int) -> Bool = { _ in true }, willWrite: (Int) throws -> Void = { _ in }
     ) throws -> DatasetStatistics {
-        var gathered = Gathering(path: path, layout: layout)
-        var reader = RowReader(layout: layout)
-        let source = try RecordSource(path: path, layout: layout)
-        var isFirst = true
+        func checkStop() throws { if shouldStop() { throw CancellationError() } }
+        var gathered = Gathering(parts[0], isOneOfMany: parts.count > 1)
         var allowed = 0
         var unchecked = 0
-        func checkStop() throws { if shouldStop() { throw CancellationError() } }
-        while try source.next({ line in
-            // By bytes: a file may hold few lines, or none with text in it.
-            unchecked += line.count + 1
-            if unchecked > Self.checkedBytes {
-                unchecked = 0
-                try checkStop()
+        for part in parts {
+            gathered.begin(part)
+            try read(part, into: &gathered) { gathered, line, number in
+                // By bytes: a file may hold few lines, or none with text in it.
+                unchecked += line.count + 1
+                if unchecked > Self.checkedBytes {
+                    unchecked = 0
+                    try checkStop()
+                }
+                guard gathered.rowCount & 0xFF == 0 || line.count > 4_096, gathered.rows.memory > allowed else {
+                    return true
+                }
+                allowed = gathered.rows.memory + 1 << 20
+                guard mayTake(allowed), !gathered.rows.isFull else {
+                    let rows = gathered.rows
+                    throw InteractionError(
+                        file: part.path, line: number, reason: "memory",
+                        "found more than fits into memory: \(rows.count) interactions of \(rows.users.count) users and "
+                            + "\(rows.items.count) items so far")
+                }
+                return true
             }
-            if line.allSatisfy({ $0 == 32 || $0 == 9 }) { return }
-            let isHeader = isFirst && layout.hasHeader && layout.json == nil
-            isFirst = false
-            if isHeader { return }
-            try gathered.read(line, number: source.lineNumber, with: &reader)
-            guard gathered.rowCount & 0xFF == 0 || line.count > 4_096, gathered.rows.memory > allowed else { return }
-            allowed = gathered.rows.memory + 1 << 20
-            guard mayTake(allowed), !gathered.rows.isFull else {
-                let rows = gathered.rows
-                throw InteractionError(
-                    file: path, line: source.lineNumber, reason: "memory",
-                    "found more than fits into memory: \(rows.count) interactions of \(rows.users.count) users and "
-                        + "\(rows.items.count) items so far")
-            }
-        }) {}
-        try checkStop()
-        guard gathered.rows.count > 0 else {
-            throw InteractionError(
-                file: path, reason: "no-rows",
-                "found no usable interaction in \(gathered.rowCount) rows" + gathered.drops.summary)
         }
+        try checkStop()
+        guard gathered.rows.count > 0 else { throw gathered.noRows(parts[0].path) }
         return try withoutActuallyEscaping(shouldStop) { shouldStop in
             try CorpusBuilder(
                 rows: gathered.rows, options: options, rowCount: gathered.rowCount, drops: gathered.drops.all,
-                source: path, forTraining: forTraining, timeScale: layout.time?.unit.scale ?? 1,
+                removedByConditions: gathered.removedRows, source: parts[0].path, forTraining: forTraining,
+                time: parts[0].layout.time, timeColumn: parts[0].layout.timeColumn.map { columns[$0].word },
                 checkStop: { if shouldStop() { throw CancellationError() } }
             ).write(to: corpusPath, willWrite)
         }
+    }
+
+    /// The first interactions in the order of the files, as they are understood.
+    package func firstInteractions(_ count: Int) throws -> [ReadInteraction] {
+        var gathered = Gathering(parts[0], isOneOfMany: parts.count > 1)
+        for part in parts where gathered.rows.count < count {
+            gathered.begin(part)
+            try read(part, into: &gathered) { gathered, _, _ in gathered.rows.count < count }
+        }
+        return gathered.interactions(count)
+    }
+
+    /// Hands every record of a file to `gathered`, then to `body`, which says whether to go on.
+    private func read(
+        _ part: Part, into gathered: inout Gathering,
+        _ body: (inout Gathering, UnsafeRawBufferPointer, Int) throws -> Bool
+    ) throws {
+        let layout = part.layout
+        var reader = RowReader(layout: layout)
+        let source = try RecordSource(path: part.path, layout: layout)
+        var isFirst = true
+        var header: [UInt8] = []
+        var goesOn = true
+        while goesOn,
+            try source.next({ line in
+                if !line.allSatisfy({ $0 == 32 || $0 == 9 }) {
+                    if isFirst, layout.hasHeader, layout.json == nil {
+                        header = Array(line)
+                    } else if line.count == header.count, line.elementsEqual(header) {
+                        // Files that were put together keep theirs.
+                        gathered.drop("a header again", source.lineNumber)
+                    } else {
+                        try gathered.read(line, number: source.lineNumber, with: &reader)
+                    }
+                    isFirst = false
+                }
+                goesOn = try body(&gathered, line, source.lineNumber)
+            })
+        {}
     }
 
     /// Bytes of text after which is asked whether to stop: some milliseconds.
@@ -85,26 +141,64 @@ package struct InteractionReader {
 
 /// Interactions as they come out of records.
 private struct Gathering {
-    let path: String
-    let layout: Layout
+    private var path: String
+    private var layout: Layout
+    /// Said behind the reason of a drop, where there are several files.
+    private var place = ""
+    private let isOneOfMany: Bool
     var rows: RawInteractions
     var drops = DropCounter()
+    /// Rows that each condition removed.
+    private var removed: [Int]
     /// Rows of the file: of sequences lines, of lists of objects their elements.
     var rowCount = 0
     /// Of files with many items in a row: where the last row of each user begins, and how many items it has.
     private var last: [Int32: (start: Int, count: Int)] = [:]
 
-    init(path: String, layout: Layout) {
-        self.path = path
-        self.layout = layout
+    init(_ part: InteractionReader.Part, isOneOfMany: Bool) {
+        (path, layout) = (part.path, part.layout)
+        self.isOneOfMany = isOneOfMany
         rows = RawInteractions(hasTimes: layout.timeColumn != nil)
+        removed = layout.filter?.conditions.map { _ in 0 } ?? []
     }
+
+    /// Goes on with the next file.
+    mutating func begin(_ part: InteractionReader.Part) {
+        (path, layout) = (part.path, part.layout)
+        if isOneOfMany { place = " in \(part.name)" }
+    }
+
+    /// Nil without conditions.
+    var removedRows: [RemovedRows]? {
+        layout.filter.map { filter in
+            zip(filter.conditions, removed).map { RemovedRows(condition: $0.description, count: $1) }
+        }
+    }
+
+    func noRows(_ path: String) -> InteractionError {
+        InteractionError(
+            file: path, reason: "no-rows",
+            "found no usable interaction in \(rowCount) rows" + (layout.filter?.summary(removed) ?? "") + drops.summary)
+    }
+
+    func interactions(_ count: Int) -> [ReadInteraction] {
+        (0..<min(count, rows.count)).map { row in
+            func name(_ table: NameTable, _ number: Int32) -> String {
+                table.withBytes(of: Int(number)) { String(decoding: $0, as: UTF8.self) }
+            }
+            return ReadInteraction(
+                user: name(rows.users, rows.userOf[row]), item: name(rows.items, rows.itemOf[row]),
+                time: rows.hasTimes ? layout.time?.words(rows.timeOf[row]) : nil)
+        }
+    }
+
+    mutating func drop(_ reason: String, _ number: Int) { drops.add(reason + place, number) }
 
     mutating func read(_ line: UnsafeRawBufferPointer, number: Int, with reader: inout RowReader) throws {
         if layout.isSequences {
             rowCount += 1
             let fields = reader.sequence(line)
-            guard fields.count >= 2 else { return drops.add("no items", number) }
+            guard fields.count >= 2 else { return drop("no items", number) }
             let user = rows.users.number(of: trimmed(line, fields[0]))
             let start = rows.count
             for field in fields.dropFirst() {
@@ -119,12 +213,23 @@ private struct Gathering {
             if let one = add(row, number) { grown = one }
         }
         if rowCount == before { rowCount += 1 }
-        if let problem { return drops.add(problem, number) }
+        if let problem { return drop(problem, number) }
         if let grown { try refuseGrowing(grown.user, from: grown.start, number) }
     }
 
     /// Adds a row; of lists where its items begin.
     private mutating func add(_ row: borrowing RowReader.Row, _ number: Int) -> (user: Int32, start: Int)? {
+        if let filter = layout.filter {
+            switch filter.verdict(row) {
+            case .holds: break
+            case .fails(let index):
+                removed[index] += 1
+                return nil
+            case .incomparable(let index):
+                drop(filter.incomparable(index), number)
+                return nil
+            }
+        }
         var time: Int64 = 0
         if let column = layout.timeColumn {
             guard let read = row.withText(of: column, { layout.time?.read($0) }) else {
@@ -133,18 +238,18 @@ private struct Gathering {
                     ? "missing user"
                     : layout.list == nil && row.withText(of: layout.itemColumn, isMissing)
                         ? "missing item" : row.withText(of: column, isMissing) ? "missing time" : "unreadable time"
-                drops.add(reason, number)
+                drop(reason, number)
                 return nil
             }
             time = read
         }
         guard !row.withText(of: layout.userColumn, isMissing) else {
-            drops.add("missing user", number)
+            drop("missing user", number)
             return nil
         }
         guard let list = layout.list else {
             guard !row.withText(of: layout.itemColumn, isMissing) else {
-                drops.add("missing item", number)
+                drop("missing item", number)
                 return nil
             }
             let user = row.withText(of: layout.userColumn) { rows.users.number(of: $0) }
@@ -163,7 +268,7 @@ private struct Gathering {
             }
         }
         guard rows.count > start else {
-            drops.add("no items", number)
+            drop("no items", number)
             return nil
         }
         return (user, start)

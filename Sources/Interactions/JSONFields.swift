@@ -1,3 +1,5 @@
+internal import StrictJSON
+
 /// Finds members of JSON objects, one object a line, without building values.
 ///
 /// Strict as RFC 8259, but for `NaN` and `Infinity`, which Python writes and which are taken for null. Of members that occur
@@ -56,44 +58,6 @@ struct JSONFields {
     static func elements(_ text: UnsafeRawBufferPointer, _ body: (Field) -> Void) {
         var cursor = JSONCursor()
         _ = cursor.array(text, body)
-    }
-
-    /// The bytes that a string stands for: escapes resolved, half surrogates replaced.
-    static func unescaped(_ text: UnsafeRawBufferPointer) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var place = 0
-        func unit(_ start: Int) -> UInt32? {
-            guard start + 4 <= text.count else { return nil }
-            return text[start..<start + 4].reduce(0) { $0 << 4 | UInt32(JSONCursor.hexadecimal($1) ?? 0) }
-        }
-        while place < text.count {
-            guard text[place] == UInt8(ascii: "\\"), place + 1 < text.count else {
-                bytes.append(text[place])
-                place += 1
-                continue
-            }
-            let letter = text[place + 1]
-            place += 2
-            switch letter {
-            case UInt8(ascii: "b"): bytes.append(8)
-            case UInt8(ascii: "f"): bytes.append(12)
-            case UInt8(ascii: "n"): bytes.append(10)
-            case UInt8(ascii: "r"): bytes.append(13)
-            case UInt8(ascii: "t"): bytes.append(9)
-            case UInt8(ascii: "u"):
-                var value = unit(place) ?? 0xfffd
-                place += 4
-                if (0xd800..<0xdc00).contains(value), place + 1 < text.count, text[place] == UInt8(ascii: "\\"),
-                    text[place + 1] == UInt8(ascii: "u"), let low = unit(place + 2), (0xdc00..<0xe000).contains(low)
-                {
-                    value = 0x10000 + (value - 0xd800) << 10 + (low - 0xdc00)
-                    place += 6
-                }
-                bytes.append(contentsOf: String(Unicode.Scalar(value) ?? "\u{fffd}").utf8)
-            default: bytes.append(letter)
-            }
-        }
-        return bytes
     }
 }
 
@@ -174,7 +138,7 @@ private struct JSONCursor {
                 guard place + 1 < text.count else { return nil }
                 if text[place + 1] == UInt8(ascii: "u") {
                     guard place + 6 <= text.count,
-                        text[place + 2..<place + 6].allSatisfy({ Self.hexadecimal($0) != nil })
+                        text[place + 2..<place + 6].allSatisfy({ hexadecimal($0) != nil })
                     else { return nil }
                     place += 6
                 } else {
@@ -226,14 +190,5 @@ private struct JSONCursor {
         }
         place += count
         return true
-    }
-
-    static func hexadecimal(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 48...57: byte - 48
-        case 65...70: byte - 55
-        case 97...102: byte - 87
-        default: nil
-        }
     }
 }

@@ -45,7 +45,8 @@ struct JSONSample {
             throw InteractionError(
                 file: first.path, line: line + 1, reason: "ambiguous",
                 "found \(SampleTable.shown(first.lines[line])), expected a JSON object in each line; a JSON document over "
-                    + "several lines is converted by: jq -c '.[]' \(first.path.shellWord) > data.jsonl")
+                    + "several lines is converted by: jq -c . \(first.path.shellWord) > data.jsonl && plaw register NAME data.jsonl"
+            )
         }
         guard names.all.count <= Self.mostMembers else {
             throw InteractionError(
@@ -68,7 +69,7 @@ struct JSONSample {
         }
     }
 
-    func layout() throws -> (Layout, [String]) {
+    func layout() throws -> (Layout, SampleTable) {
         var layout = Layout(hasHeader: true)
         func names(_ bytes: [[UInt8]]) -> [String] { bytes.map { String(decoding: $0, as: UTF8.self) } }
         // A list of objects is looked into only where the object itself has no item.
@@ -97,6 +98,6 @@ struct JSONSample {
         // The list of objects itself is no column to choose.
         let table = SampleTable(path: first.path, names: columns, hasHeader: true, rows: rows)
         try RoleFinder(table: table, options: options).find(into: &layout)
-        return (layout, columns)
+        return (layout, table)
     }
 }

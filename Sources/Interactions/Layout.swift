@@ -18,6 +18,8 @@ struct Layout {
     var fieldCount: Int?
     /// Bytes of a byte-order mark before the first line.
     var markLength = 0
+    /// The conditions that rows must meet; nil where all are taken.
+    var filter: RowFilter?
     /// Members of the objects of JSON lines; nil for delimited text.
     var json: JSONShape?
 

@@ -32,9 +32,10 @@ struct RoleFinder {
                     file: path, reason: "columns",
                     "found a time column beside the order of the file, expected one of them")
             }
-            return
+        } else {
+            try time(chosen["time"], known.times, &layout)
         }
-        try time(chosen["time"], known.times, &layout)
+        layout.filter = try RowFilter(options.where, table, layout)
     }
 
     // MARK: - Columns that were named
@@ -48,20 +49,8 @@ struct RoleFinder {
                     file: path, reason: "columns",
                     "found a column for \"\(role)\", expected user, item, items or time")
             }
-            if let number = Int(column), table.names.indices.contains(number) {
-                chosen[role] = number
-            } else if table.hasHeader,
-                let found = table.names.firstIndex(where: {
-                    $0 == column || $0.split(separator: ":").first ?? "" == column
-                })
-            {
-                chosen[role] = found
-            } else {
-                throw InteractionError(
-                    file: path, reason: "columns",
-                    "column \(role)=\(column): found the columns "
-                        + table.names.enumerated().map { "\($0) (\"\($1)\")" }.joined(separator: ", "))
-            }
+            guard let found = table.column(named: column) else { throw table.unknown("\(role)=\(column)", column) }
+            chosen[role] = found
         }
         if chosen["item"] != nil, chosen["items"] != nil {
             throw InteractionError(
@@ -318,7 +307,11 @@ struct RoleFinder {
         let time =
             time
             ?? (inFileOrder
-                ? nil : table.names.indices.first { ![user, item].contains($0) && table.look($0) == .date })
+                ? nil
+                : table.names.indices.first {
+                    ![user, item].contains($0) && [.date, .epoch(isCertain: true)].contains(table.look($0))
+                        && !ColumnNames.isIdentifier(table.names[$0])
+                })
         let user = user ?? next()
         let item = item ?? next()
         var roles = [user.map { "user=\(table.word($0))" }]

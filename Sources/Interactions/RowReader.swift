@@ -1,3 +1,5 @@
+internal import StrictJSON
+
 /// Takes rows out of records as a layout says.
 struct RowReader {
     let layout: Layout
@@ -6,6 +8,8 @@ struct RowReader {
     private var inner: JSONFields
     /// Index in `outer` of the list of objects.
     private let events: Int?
+    /// Columns that hold what is read.
+    private let used: [Int]
 
     /// - Parameter allColumns: whether every column is wanted, not only those that the layout uses.
     init(layout: Layout, allColumns: Bool = false) {
@@ -13,10 +17,11 @@ struct RowReader {
         splitter = FieldSplitter(layout.delimiter)
         let names = layout.json?.outer ?? []
         events = layout.json?.events.flatMap { shape in names.firstIndex(of: shape.name) }
-        let used = Set(
-            [layout.userColumn, layout.itemColumn, layout.timeColumn, layout.targetColumn, events].compactMap { $0 })
+        used =
+            [layout.userColumn, layout.itemColumn, layout.timeColumn].compactMap { $0 } + (layout.filter?.columns ?? [])
+        let named = Set(used + [layout.targetColumn, events].compactMap { $0 })
         func wanted(_ range: Range<Int>) -> [Int]? {
-            allColumns ? nil : range.filter(used.contains).map { $0 - range.lowerBound }
+            allColumns ? nil : range.filter(named.contains).map { $0 - range.lowerBound }
         }
         let inside = layout.json?.events?.inner ?? []
         outer = JSONFields(names, wanted: wanted(0..<names.count))
@@ -46,7 +51,7 @@ struct RowReader {
             switch field.kind {
             case .missing, .null, .object: return body(UnsafeRawBufferPointer(start: nil, count: 0))
             case .escapedString:
-                return JSONFields.unescaped(text).withUnsafeBytes { body(trimmed($0, 0..<$0.count)) }
+                return jsonUnescaped(text).withUnsafeBytes { body(trimmed($0, 0..<$0.count)) }
             case .string: return body(trimmed(text, 0..<text.count))
             case .number, .word, .array: return body(text)
             }
@@ -63,7 +68,7 @@ struct RowReader {
             JSONFields.elements(text) { element in
                 let item = UnsafeRawBufferPointer(rebasing: text[element.range])
                 switch element.kind {
-                case .escapedString: JSONFields.unescaped(item).withUnsafeBytes { body(trimmed($0, 0..<$0.count)) }
+                case .escapedString: jsonUnescaped(item).withUnsafeBytes { body(trimmed($0, 0..<$0.count)) }
                 case .string, .number, .word: body(trimmed(item, 0..<item.count))
                 case .missing, .null, .array, .object: break
                 }
@@ -89,9 +94,8 @@ struct RowReader {
             // A quote inside a name, as titles have them: a letter like others where the fields come out right and no name that
             // is read holds one.
             splitter.splitPlainly(line)
-            let columns = [layout.userColumn, layout.itemColumn] + (layout.timeColumn.map { [$0] } ?? [])
             guard splitter.fields.count == layout.fieldCount,
-                columns.allSatisfy({ !contains(UnsafeRawBufferPointer(rebasing: line[splitter.fields[$0]]), 34) })
+                used.allSatisfy({ !contains(UnsafeRawBufferPointer(rebasing: line[splitter.fields[$0]]), 34) })
             else { return "unbalanced quotes" }
         }
         if let expected = layout.fieldCount, splitter.fields.count != expected {

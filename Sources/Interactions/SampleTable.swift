@@ -103,16 +103,45 @@ struct SampleTable {
         return several.count * 2 > values.count && (several.count + plain.count) * 100 >= values.count * 95
     }
 
+    /// Whether a column holds numbers that are times of 1973 and later.
+    func holdsEpochs(_ column: Int) -> Bool {
+        let numbers = values(column).compactMap { value in value.withUnsafeBytes(parseWhole) }
+        return numbers.filter { TimeUnit.of(magnitude: $0) != nil }.count * 2 > numbers.count
+    }
+
+    /// The column that a name, a name without RecBole's type, or a number stands for.
+    func column(named name: String) -> Int? {
+        if let number = Int(name), names.indices.contains(number) { return number }
+        guard hasHeader else { return nil }
+        return names.firstIndex { $0 == name } ?? names.firstIndex { $0.split(separator: ":").first ?? "" == name }
+    }
+
+    /// The refusal of a column that is not there.
+    func unknown(_ what: String, _ name: String) -> InteractionError {
+        let columns = names.enumerated().map { "\($0) (\"\($1)\")" }
+        let more = columns.count > 200 ? " and \(columns.count - 200) more" : ""
+        return InteractionError(
+            file: path, reason: "columns",
+            "\(what): found no column \"\(name)\"; the columns are " + columns.prefix(200).joined(separator: ", ")
+                + more)
+    }
+
+    /// Up to three different values of a column, as messages show them.
+    func samples(_ column: Int) -> [String] {
+        var samples: [String] = []
+        for row in rows where samples.count < 3 {
+            let text = Self.shown(row[column])
+            if !samples.contains(text) { samples.append(text) }
+        }
+        return samples
+    }
+
     /// Every column with three of its values, of wide tables as many as a message holds.
     var description: String {
         var shown: [String] = []
         var length = 0
         for column in names.indices where length < 1_000 {
-            var samples: [String] = []
-            for row in rows where samples.count < 3 {
-                let text = Self.shown(row[column])
-                if !samples.contains(text) { samples.append(text) }
-            }
+            let samples = samples(column)
             let values = samples.isEmpty ? "no value" : samples.joined(separator: ", ")
             let name = hasHeader ? " \"\(Self.shown(Array(names[column].utf8)))\"" : ""
             shown.append("\(column)\(name) (\(values))")
@@ -159,8 +188,8 @@ enum ItemWords {
             && !text.contains { "_:|/".utf8.contains($0) } && text.contains { isAlphanumeric($0) || $0 > 127 }
     }
 
-    /// Why fields between blanks are no names of items; nil where they may be.
-    static func objection(to lines: [[UInt8]]) -> String? {
+    /// Why fields between blanks are no names of items, and whether they may be such all the same; nil where nothing speaks against it.
+    static func objection(to lines: [[UInt8]]) -> (why: String, mayBe: Bool)? {
         var (tokens, words, marks, times, pairs, decimals) = (0, 0, 0, 0, 0, 0)
         var ends = 0
         var splitter = FieldSplitter(.whitespace)
@@ -192,12 +221,12 @@ enum ItemWords {
             }
         }
         guard tokens > 0 else { return nil }
-        if ends * 2 >= lines.count { return "marks behind the first fields, which would be the users" }
-        if marks * 10 >= tokens { return "quotes, brackets or marks of sentences among the fields" }
-        if words * 2 >= tokens { return "words without a digit, as of prose or a log" }
-        if times * 10 >= tokens * 3 { return "dates or times among the items" }
-        if pairs * 2 >= tokens { return "pairs such as 12:0.5" }
-        if decimals * 2 >= tokens { return "numbers with fractions" }
+        if ends * 2 >= lines.count { return ("marks behind the first fields, which would be the users", false) }
+        if marks * 10 >= tokens { return ("quotes, brackets or marks of sentences among the fields", false) }
+        if words * 2 >= tokens { return ("words without a digit, as of prose or a log", true) }
+        if times * 10 >= tokens * 3 { return ("dates or times among the items", false) }
+        if pairs * 2 >= tokens { return ("pairs such as 12:0.5", false) }
+        if decimals * 2 >= tokens { return ("numbers with fractions", true) }
         return nil
     }
 

@@ -48,6 +48,60 @@ struct TimeForm {
         if order == .dmy && date.evidence == .monthFirst || order == .mdy && date.evidence == .dayFirst { return nil }
         return date.microseconds
     }
+
+    /// Parts of the unit in a second.
+    var partsOfSecond: Int64 { unit == .nanoseconds ? 1_000_000_000 : 1_000_000 }
+
+    /// A time as people read it: the date where it is one, else the number.
+    func words(_ time: Int64) -> String {
+        let (seconds, rest) = time.quotientAndFloor(by: partsOfSecond)
+        // Of small numbers nobody knows the unit.
+        guard unit == .date || TimeUnit.of(magnitude: time / unit.scale) != nil else {
+            return String(time / unit.scale)
+        }
+        return CivilTime(seconds: seconds).description
+            + (rest == 0 ? "" : "." + String(String(partsOfSecond + rest).dropFirst()).trimmedZeros) + " UTC"
+    }
+}
+
+/// A moment in the calendar.
+struct CivilTime: CustomStringConvertible {
+    private let (year, month, day, second): (Int64, Int64, Int64, Int64)
+
+    init(seconds: Int64) {
+        let (days, second) = seconds.quotientAndFloor(by: 86_400)
+        self.second = second
+        // Days to the civil calendar, with the year beginning in March so that leap days come last.
+        let (era, dayOfEra) = (days + 719_468).quotientAndFloor(by: 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shifted = (5 * dayOfYear + 2) / 153
+        day = dayOfYear - (153 * shifted + 2) / 5 + 1
+        month = shifted < 10 ? shifted + 3 : shifted - 9
+        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+    }
+
+    /// `2014-01-02`.
+    var date: String { "\(year)-\(Self.two(month))-\(Self.two(day))" }
+
+    var description: String {
+        "\(date) \(Self.two(second / 3_600)):\(Self.two(second / 60 % 60)):\(Self.two(second % 60))"
+    }
+
+    private static func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+}
+
+extension Int64 {
+    /// The quotient, rounded down, and what is left.
+    fileprivate func quotientAndFloor(by divisor: Int64) -> (quotient: Int64, rest: Int64) {
+        let (quotient, rest) = quotientAndRemainder(dividingBy: divisor)
+        return rest < 0 ? (quotient - 1, rest + divisor) : (quotient, rest)
+    }
+}
+
+extension String {
+    /// Digits of a fraction without zeros at the end.
+    fileprivate var trimmedZeros: String { last == "0" ? String(dropLast()).trimmedZeros : self }
 }
 
 /// Reads `-12`, `12.5`, `1.2623e9` times `scale`; digits beyond are cut off. Nil for anything else, and for what 64 bits do not hold.

@@ -2,8 +2,9 @@
 package enum Catalog {
     package static let methods: [any RPCMethod.Type] = [
         ServerInfo.self, RPCDiscover.self, MetricsGet.self,
-        DatasetUpload.self, DatasetRegister.self, DatasetList.self, DatasetGet.self, DatasetRemove.self,
-        DatasetEntropy.self,
+        DatasetUpload.self, DatasetInspect.self, DatasetRegister.self, DatasetList.self, DatasetGet.self,
+        DatasetRemove.self,
+        DatasetEntropy.self, DatasetSequences.self,
         CalibrationPlan.self, CalibrationStart.self,
         JobList.self, JobGet.self, JobWait.self, JobCancel.self, JobSubscribe.self,
         ObservationImport.self, ObservationList.self,

@@ -216,6 +216,8 @@ package final class Daemon: Sendable {
             try await answering { try await datasets.upload(params, context) }
         }
         router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }
+        router.on(DatasetInspect.self) { params, _ in try await answering { try await datasets.inspect(params) } }
+        router.on(DatasetSequences.self) { params, _ in try await answering { try await datasets.sequences(params) } }
         router.on(DatasetList.self, prepared: prepared, about: { _ in nil }) { _, _ in
             try await answering { try await datasets.list() }
         }

@@ -22,6 +22,7 @@ actor DatasetService {
     private let memory: ReadingMemory
     private let space: DiskSpace
     private let spare: SpareRoom
+    private let pages: SequencePages
     private let offload = Offload()
     private let logger: Logger
     /// Names being registered at this moment.
@@ -50,12 +51,14 @@ actor DatasetService {
         self.memory = memory
         self.space = space
         spare = SpareRoom(layout)
+        pages = SequencePages(corpora)
         self.logger = logger
     }
 
     func upload(_ params: DatasetUploadParams, _ context: RequestContext) async throws -> DatasetUploadResult {
+        try RPCError.check("file", params.file, 0...Uploads.maximumFiles - 1)
         guard let id = params.uploadId else {
-            guard params.offset == nil, params.data == nil, params.discard == nil else {
+            guard params.file == nil, params.offset == nil, params.data == nil, params.discard == nil else {
                 throw RPCError.missing("uploadId", expected: "that of an upload, which begins with no member but name")
             }
             if let name = params.name {
@@ -72,8 +75,8 @@ actor DatasetService {
             throw RPCError.parameter("name", found: "uploadId beside it", expected: "it only where an upload begins")
         }
         if params.discard == true {
-            guard params.offset == nil, params.data == nil else {
-                throw RPCError.parameter("discard", found: "offset or data beside it", expected: "uploadId alone")
+            guard params.file == nil, params.offset == nil, params.data == nil else {
+                throw RPCError.parameter("discard", found: "file, offset or data beside it", expected: "uploadId alone")
             }
             return DatasetUploadResult(uploadId: id, received: try await uploads.giveUp(id))
         }
@@ -81,7 +84,7 @@ actor DatasetService {
             throw RPCError.missing(
                 params.offset == nil ? "offset" : "data", expected: "both offset and data beside uploadId")
         }
-        return try await uploads.append(id, offset: offset, data: data)
+        return try await uploads.append(id, file: params.file ?? 0, offset: offset, data: data)
     }
 
     func register(_ params: DatasetRegisterParams) async throws -> DatasetRegisterResult {
@@ -94,63 +97,86 @@ actor DatasetService {
         inWork.insert(params.name)
         defer { inWork.remove(params.name) }
         guard try await !store.datasetExists(params.name) else { throw Self.taken(params.name) }
-        let source = try await source(params)
+        let source = try await SourceFiles(
+            uploadId: params.uploadId, path: params.path, paths: params.paths, fileName: params.fileName,
+            fileNames: params.fileNames, in: uploads)
         do {
-            let result = try await read(params, source: source, maxLength: maxLength)
+            let result = try await refusing(source, params.name) {
+                try await read(params, source: source, maxLength: maxLength)
+            }
             if result.dataset != nil, let upload = params.uploadId { await uploads.discard(upload) }
             return result
-        } catch let error as InteractionError where error.reason == "memory" {
+        } catch let error as RPCError where [.invalidInput, .tooLarge].contains(ErrorCode(rawValue: error.code)) {
             if let upload = params.uploadId { await uploads.discard(upload) }
-            throw Self.refusal(error, params, source: source, as: .tooLarge)
+            throw error
+        }
+    }
+
+    /// Maps what the reader refuses to errors of the wire.
+    private func refusing<T>(_ source: SourceFiles, _ name: String?, _ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
         } catch let error as InteractionError where ["write", "no-space"].contains(error.reason) {
-            // Not the content's fault: the upload stays, and may be registered when there is room.
+            // Not the content's fault: an upload stays, and may be registered when there is room.
             throw RPCError(
                 error.reason == "no-space" ? .noSpace : .storeFailed, error.description,
                 ["cause": .string(error.reason)])
         } catch let error as InteractionError {
-            if let upload = params.uploadId { await uploads.discard(upload) }
-            throw Self.refusal(error, params, source: source)
+            throw source.refusal(error, for: name)
         }
     }
 
+    /// Reads files into a corpus.
+    private func corpus<T: Sendable>(
+        at path: String, _ source: SourceFiles, _ options: ReadOptions,
+        _ body: @escaping @Sendable (InteractionReader, DatasetStatistics, _ isCancelled: () -> Bool) throws -> T
+    ) async throws -> T {
+        let expected = try await space.expected()
+        return try await offload.run(cancellable: { [memory, space] isCancelled in
+            try memory.sharing { mayTake in
+                let reader = try InteractionReader(paths: source.paths, names: source.names, options: options)
+                var room: DiskSpace.Reservation?
+                let statistics = try reader.buildCorpus(
+                    at: path, forTraining: true, shouldStop: isCancelled, mayTake: mayTake
+                ) {
+                    room = try space.reserveNow($0, for: "the corpus", beside: expected)
+                }
+                room?.wrote()
+                room = nil
+                let result = try body(reader, statistics, isCancelled)
+                if isCancelled() { throw CancellationError() }
+                return result
+            }
+        })
+    }
+
     private func read(
-        _ params: DatasetRegisterParams, source: String, maxLength: Int
+        _ params: DatasetRegisterParams, source: SourceFiles, maxLength: Int
     ) async throws -> DatasetRegisterResult {
         let options = params.options ?? ReadOptions()
-        let fileName = params.fileName ?? String(source.split(separator: "/").last ?? "")
         if params.dryRun == true {
-            let decision = try await offload.run { try InteractionReader(path: source, options: options).decision }
+            let decision = try await offload.run {
+                try InteractionReader(paths: source.paths, options: options).decision
+            }
             return DatasetRegisterResult(decision: decision, dataset: nil)
         }
         let corpusFile = params.name + "." + UUID().uuidString.prefix(8).lowercased() + ".corpus"
         let corpusPath = layout.corpora + "/" + corpusFile
         do {
-            let expected = try await space.expected()
-            let (decision, statistics, entropy, targets, bytes) = try await offload.run(cancellable: {
-                [memory, space] isCancelled in
-                try memory.sharing { mayTake in
-                    let reader = try InteractionReader(path: source, options: options)
-                    var room: DiskSpace.Reservation?
-                    let statistics = try reader.buildCorpus(
-                        at: corpusPath, forTraining: true, shouldStop: isCancelled, mayTake: mayTake
-                    ) {
-                        room = try space.reserveNow($0, for: "the corpus", beside: expected)
-                    }
-                    room?.wrote()
-                    room = nil
-                    func checkStop() throws { if isCancelled() { throw CancellationError() } }
-                    let corpus = try Corpus(path: corpusPath)
-                    let entropy = try EntropyReport.measure(corpus, maxLength: maxLength, checkStop: checkStop)
-                    let targets = try TargetFacts(
-                        corpus, mask: Self.mask(params, statistics), maxLength: maxLength, checkStop: checkStop)
-                    let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
-                    try checkStop()
-                    return (reader.decision, statistics, entropy, targets, size ?? 0)
-                }
-            })
+            let (decision, statistics, entropy, targets, bytes) = try await corpus(at: corpusPath, source, options) {
+                reader, statistics, isCancelled in
+                func checkStop() throws { if isCancelled() { throw CancellationError() } }
+                let corpus = try Corpus(path: corpusPath)
+                let entropy = try EntropyReport.measure(corpus, maxLength: maxLength, checkStop: checkStop)
+                let targets = try TargetFacts(
+                    corpus, mask: Self.mask(params, statistics), maxLength: maxLength, checkStop: checkStop)
+                let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
+                return (reader.decision, statistics, entropy, targets, size ?? 0)
+            }
             let info = DatasetInfo(
-                name: params.name, version: statistics.contentHash, createdAt: timestamp(), fileName: fileName,
-                decision: decision, options: options, users: statistics.users, items: statistics.items,
+                name: params.name, version: statistics.contentHash, createdAt: timestamp(),
+                fileName: source.names[0], fileNames: source.names.count > 1 ? source.names : nil, decision: decision,
+                options: options, users: statistics.users, items: statistics.items,
                 interactions: statistics.interactions, statistics: statistics,
                 mask: Self.mask(params, statistics), entropy: entropy, targets: targets, corpusBytes: bytes)
             try await store.insertDataset(info, corpusFile: corpusFile)
@@ -171,6 +197,42 @@ actor DatasetService {
     /// Where users return to items, those are answers too.
     private static func mask(_ params: DatasetRegisterParams, _ statistics: DatasetStatistics) -> CandidateMask {
         params.mask ?? (statistics.repeatedShare < 0.01 ? .full : .none)
+    }
+
+    /// Reads files as `register` would, and keeps nothing of them but the upload.
+    func inspect(_ params: DatasetInspectParams) async throws -> DatasetInspectResult {
+        try RPCError.check("options.kCore", params.options?.kCore, 1 ... .max)
+        try RPCError.check("events", params.events, 0...1_000)
+        let source = try await SourceFiles(
+            uploadId: params.uploadId, path: params.path, paths: params.paths, fileName: params.fileName,
+            fileNames: params.fileNames, in: uploads)
+        let path = layout.corpora + "/inspected." + UUID().uuidString.lowercased() + ".corpus"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        return try await refusing(source, nil) {
+            try await corpus(at: path, source, params.options ?? ReadOptions()) { reader, statistics, _ in
+                DatasetInspectResult(
+                    decision: reader.decision,
+                    columns: reader.columns.prefix(200).map { column in
+                        InspectedColumn(
+                            name: column.name, values: column.values,
+                            role: reader.decision.columns.first { $0.value == column.name }?.key)
+                    },
+                    events: try reader.firstInteractions(params.events ?? 10).map {
+                        InspectedEvent(user: $0.user, item: $0.item, time: $0.time)
+                    }, statistics: statistics)
+            }
+        }
+    }
+
+    func sequences(_ params: DatasetSequencesParams) async throws -> DatasetSequencesResult {
+        try RPCError.check("limit", params.limit, 1...SequencePages.mostInteractions)
+        let dataset = try await store.dataset(params.name)
+        guard !dataset.corpusFile.isEmpty else {
+            throw Self.noInteractions(params.name, "it has no sequences to show")
+        }
+        return try await offload.run(cancellable: { [pages] isCancelled in
+            try pages.page(dataset, params, shouldStop: isCancelled)
+        })
     }
 
     func list() async throws -> DatasetListResult {
@@ -273,35 +335,5 @@ actor DatasetService {
         RPCError(
             .datasetExists, "a dataset is already named \"\(name)\"; remove it or choose another name",
             ["name": .string(name)])
-    }
-
-    private func source(_ params: DatasetRegisterParams) async throws -> String {
-        switch (params.uploadId, params.path) {
-        case (let id?, nil): return try await uploads.file(id)
-        case (nil, let path?):
-            guard path.hasPrefix("/") else {
-                throw RPCError.parameter("path", foundText: path, expected: "an absolute path")
-            }
-            // The kernel would open what stands before it.
-            guard !path.utf8.contains(0) else {
-                throw RPCError.parameter("path", foundText: path, expected: "a path without a NUL")
-            }
-            return path
-        case (nil, nil): throw RPCError.missing("path", expected: "it or uploadId")
-        case (_?, _?): throw RPCError.parameter("path", found: "uploadId beside it", expected: "one of them")
-        }
-    }
-
-    /// The reader's refusal, with file and dataset called what the client calls them.
-    private static func refusal(
-        _ error: InteractionError, _ params: DatasetRegisterParams, source: String, as code: ErrorCode = .invalidInput
-    ) -> RPCError {
-        let name = params.fileName ?? source
-        let text = error.description
-            .replacing("plaw register NAME \(source.shellWord)", with: "plaw register \(params.name) \(name.shellWord)")
-            .replacing(source.shellWord, with: name.shellWord).replacing(source, with: name)
-        var fields: [String: JSONValue] = ["cause": .string(error.reason), "file": .string(name)]
-        if let line = error.line { fields["line"] = .integer(Int64(line)) }
-        return RPCError(code, text, fields)
     }
 }

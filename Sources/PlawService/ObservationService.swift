@@ -125,7 +125,10 @@ actor ObservationService {
         switch (params.text, params.uploadId) {
         case (let text?, nil): return Array(text.utf8)
         case (nil, let id?):
-            let path = try await uploads.file(id)
+            let files = try await uploads.files(id)
+            guard files.count == 1, let path = files.first else {
+                throw RPCError.parameter("uploadId", found: "\(files.count) files", expected: "one table")
+            }
             let bytes: [UInt8]? = try await offload.run {
                 let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
                 return size > ObservationTable.mostBytes ? nil : Array(try Data(contentsOf: URL(filePath: path)))

@@ -9,7 +9,7 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// Files on their way in, piece by piece. An upload is found by its random name, and ends with the connection that began it.
+/// Files on their way in, piece by piece. An upload has one file, or several that make one dataset; it is found by its random name, and ends with the connection that began it.
 actor Uploads {
     /// Largest piece before base64.
     static let maximumPiece = 2 << 20
@@ -20,8 +20,12 @@ actor Uploads {
     private let patience: Duration
     private let longest: Duration
 
+    /// Files of an upload.
+    static let maximumFiles = 1_000
+
     private struct Upload {
-        var received = 0
+        /// Bytes of each file received so far.
+        var received = [0]
         let standing: Standing
         let connection: UInt64
         let begun = ContinuousClock.now
@@ -64,9 +68,9 @@ actor Uploads {
         return DatasetUploadResult(uploadId: id, received: 0)
     }
 
-    /// Adds a piece. Errors: `uploadUnknown`, `invalidParams` for a gap or bad base64, `tooLarge`, `noSpace`.
-    func append(_ id: String, offset: Int, data: String) async throws -> DatasetUploadResult {
-        try checkPlace(id, offset)
+    /// Adds a piece to the last file, or begins the next. Errors: `uploadUnknown`, `invalidParams` for a gap or bad base64, `tooLarge`, `noSpace`.
+    func append(_ id: String, file: Int = 0, offset: Int, data: String) async throws -> DatasetUploadResult {
+        let before = try checkPlace(id, file, offset)
         guard let bytes = Data(base64Encoded: data) else {
             throw RPCError.parameter("data", foundText: data, expected: "base64 with padding")
         }
@@ -74,7 +78,7 @@ actor Uploads {
             throw RPCError(.tooLarge, "data: found \(bytes.count) bytes, expected at most \(Self.maximumPiece)")
         }
         let maximumBytes = limit()
-        guard offset + bytes.count <= maximumBytes else {
+        guard before + offset + bytes.count <= maximumBytes else {
             discard(id)
             throw RPCError(.tooLarge, "the upload exceeds maxUploadBytes, \(maximumBytes) bytes")
         }
@@ -86,30 +90,41 @@ actor Uploads {
             throw error
         }
         // Another connection may have sent the same piece meanwhile.
-        try checkPlace(id, offset)
-        let descriptor = uninterrupted { open(path(id), O_WRONLY | O_CLOEXEC) }
+        _ = try checkPlace(id, file, offset)
+        let descriptor = uninterrupted { open(path(id, file), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw failure("continue the upload") }
         defer { close(descriptor) }
         guard bytes.withUnsafeBytes({ writeAll(descriptor, $0, at: offset) }) else { throw failure("write the upload") }
         room.wrote()
-        uploads[id]?.received += bytes.count
+        if file == uploads[id]?.received.count { uploads[id]?.received.append(0) }
+        uploads[id]?.received[file] += bytes.count
         uploads[id]?.touched = .now
         return DatasetUploadResult(uploadId: id, received: offset + bytes.count)
     }
 
-    private func checkPlace(_ id: String, _ offset: Int) throws {
+    /// Bytes of the files before it. Errors: `uploadUnknown`, `invalidParams` where a piece does not follow the one before.
+    private func checkPlace(_ id: String, _ file: Int, _ offset: Int) throws -> Int {
         guard let upload = uploads[id] else { throw unknown(id) }
-        guard offset == upload.received else {
+        let last = upload.received.count - 1
+        guard file == last || file == last + 1, file < Self.maximumFiles else {
             throw RPCError.parameter(
-                "offset", found: "\(offset)", expected: "\(upload.received), the bytes received so far",
-                ["received": .integer(Int64(upload.received))])
+                "file", found: "\(file)",
+                expected: file < Self.maximumFiles
+                    ? "\(last) or \(last + 1), the file being sent or the next" : "at most \(Self.maximumFiles) files")
         }
+        let received = file == last ? upload.received[last] : 0
+        guard offset == received else {
+            throw RPCError.parameter(
+                "offset", found: "\(offset)", expected: "\(received), the bytes received so far",
+                ["received": .integer(Int64(received))])
+        }
+        return upload.received.prefix(file).reduce(0, +)
     }
 
-    /// The file of an upload. Errors: `uploadUnknown`.
-    func file(_ id: String) throws -> String {
-        guard uploads[id] != nil else { throw unknown(id) }
-        return path(id)
+    /// The files of an upload. Errors: `uploadUnknown`.
+    func files(_ id: String) throws -> [String] {
+        guard let upload = uploads[id] else { throw unknown(id) }
+        return upload.received.indices.map { path(id, $0) }
     }
 
     /// Gives up what takes too long: its bytes lie on the disk.
@@ -123,7 +138,7 @@ actor Uploads {
     func discard(_ id: String) {
         guard let upload = uploads.removeValue(forKey: id) else { return }
         shares.giveBack(1, upload.standing)
-        unlink(path(id))
+        for file in upload.received.indices { unlink(path(id, file)) }
     }
 
     /// Gives up what a connection left behind.
@@ -135,10 +150,10 @@ actor Uploads {
     func giveUp(_ id: String) throws -> Int {
         guard let upload = uploads[id] else { throw unknown(id) }
         discard(id)
-        return upload.received
+        return upload.received.reduce(0, +)
     }
 
-    private func path(_ id: String) -> String { folder + "/" + id }
+    private func path(_ id: String, _ file: Int = 0) -> String { folder + "/" + id + (file == 0 ? "" : ".\(file)") }
 
     private func unknown(_ id: String) -> RPCError {
         RPCError(.uploadUnknown, "no upload \"\(id)\" is open; begin one with dataset.upload {}")

@@ -96,37 +96,6 @@ package struct JSONNode: Sendable {
     static func content(_ bytes: UnsafeRawBufferPointer, _ entry: JSONText.Entry) -> [UInt8] {
         let raw = bytes[Int(entry.start) + 1..<Int(entry.end) - 1]
         guard entry.kind == .escapedString else { return Array(raw) }
-        var content: [UInt8] = []
-        content.reserveCapacity(raw.count)
-        var place = raw.startIndex
-        func unit(at start: Int) -> UInt16 {
-            raw[start..<start + 4].reduce(0) { $0 << 4 | (hexadecimal($1) ?? 0) }
-        }
-        while place < raw.endIndex {
-            guard raw[place] == UInt8(ascii: "\\") else {
-                content.append(raw[place])
-                place += 1
-                continue
-            }
-            let letter = raw[place + 1]
-            place += 2
-            switch letter {
-            case UInt8(ascii: "b"): content.append(0x08)
-            case UInt8(ascii: "f"): content.append(0x0c)
-            case UInt8(ascii: "n"): content.append(0x0a)
-            case UInt8(ascii: "r"): content.append(0x0d)
-            case UInt8(ascii: "t"): content.append(0x09)
-            case UInt8(ascii: "u"):
-                var units = [unit(at: place)]
-                place += 4
-                if (0xd800..<0xdc00).contains(units[0]) {
-                    units.append(unit(at: place + 2))
-                    place += 6
-                }
-                content.append(contentsOf: String(decoding: units, as: UTF16.self).utf8)
-            default: content.append(letter)
-            }
-        }
-        return content
+        return jsonUnescaped(UnsafeRawBufferPointer(rebasing: raw))
     }
 }

@@ -335,7 +335,7 @@ private struct JSONParser {
 }
 
 /// The value of a hexadecimal digit.
-func hexadecimal(_ byte: UInt8) -> UInt16? {
+package func hexadecimal(_ byte: UInt8) -> UInt16? {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt16(byte - UInt8(ascii: "0"))
     case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt16(byte - UInt8(ascii: "a") + 10)

@@ -24,7 +24,9 @@ struct Plaw: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Datasets",
-                subcommands: [Register.self, Datasets.self, Show.self, Entropy.self, Remove.self]),
+                subcommands: [
+                    Register.self, Inspect.self, Datasets.self, Show.self, Sequences.self, Entropy.self, Remove.self,
+                ]),
             CommandGroup(name: "Observations", subcommands: [Import.self, Export.self]),
             CommandGroup(
                 name: "Calibration", subcommands: [Calibrate.self, Jobs.self, Watch.self, Cancel.self, Fit.self]),

@@ -71,7 +71,7 @@ import Testing
         #expect(
             unknown?.message.contains(#""who" ("#) == true
                 && unknown?.message.contains("--columns user=who,item=what") == true)
-        #expect(Shapes.refusal("[\n {\"user\": 1}\n]\n")?.message.contains("jq -c '.[]'") == true)
+        #expect(Shapes.refusal("[\n {\"user\": 1}\n]\n")?.message.contains("json.load(sys.stdin)") == true)
         #expect(
             Shapes.refusal("{\n \"user\": 1,\n \"item\": 2\n}\n")?.message.contains("a JSON object in each line")
                 == true)

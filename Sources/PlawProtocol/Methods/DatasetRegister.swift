@@ -13,22 +13,26 @@ package enum DatasetRegister: RPCMethod {
 /// What to register.
 package struct DatasetRegisterParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, uploadId, path, fileName, options, mask, maxLength, dryRun
+        case name, uploadId, path, paths, fileName, fileNames, options, mask, maxLength, dryRun
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     package static let nestedFields: [String: Set<String>] = [
-        "options": ["columns", "kCore", "deduplicate", "order", "dates"]
+        "options": ReadOptions.fields
     ]
 
     /// 1 to 64 of letters, digits, `-`, `_`, `.`; begins with a letter or digit.
     package var name: String
     /// A finished upload, or
     package var uploadId: String?
-    /// a path the daemon reads itself.
+    /// a path the daemon reads itself, or
     package var path: String?
+    /// several, whose rows make one dataset.
+    package var paths: [String]?
     /// The file's name at the client, for messages.
     package var fileName: String?
+    /// Of several files.
+    package var fileNames: [String]?
     package var options: ReadOptions?
     /// Nil chooses by the share of repeated interactions.
     package var mask: CandidateMask?
@@ -38,12 +42,15 @@ package struct DatasetRegisterParams: RPCParams, Hashable {
     package var dryRun: Bool?
 
     package init(
-        name: String, uploadId: String? = nil, path: String? = nil, fileName: String? = nil,
+        name: String, uploadId: String? = nil, path: String? = nil, paths: [String]? = nil, fileName: String? = nil,
+        fileNames: [String]? = nil,
         options: ReadOptions? = nil, mask: CandidateMask? = nil, maxLength: Int? = nil, dryRun: Bool? = nil
     ) {
         self.name = name
         self.uploadId = uploadId
         self.path = path
+        self.paths = paths
+        self.fileNames = fileNames
         self.fileName = fileName
         self.options = options
         self.mask = mask
@@ -72,7 +79,10 @@ package struct DatasetInfo: Codable, Sendable, Hashable {
     package var version: String
     /// ISO 8601, UTC.
     package var createdAt: String
+    /// Of several files that of the first.
     package var fileName: String
+    /// Where there are several, all of them, in the order in which they were read.
+    package var fileNames: [String]?
     package var decision: FormatDecision?
     package var options: ReadOptions
     package var users: Int?
@@ -87,7 +97,8 @@ package struct DatasetInfo: Codable, Sendable, Hashable {
     package var corpusBytes: Int
 
     package init(
-        name: String, version: String, createdAt: String, fileName: String, decision: FormatDecision?,
+        name: String, version: String, createdAt: String, fileName: String, fileNames: [String]? = nil,
+        decision: FormatDecision?,
         options: ReadOptions, users: Int?, items: Int?, interactions: Int?, statistics: DatasetStatistics?,
         mask: CandidateMask?, entropy: EntropyReport?, targets: TargetFacts? = nil, corpusBytes: Int
     ) {
@@ -95,6 +106,7 @@ package struct DatasetInfo: Codable, Sendable, Hashable {
         self.version = version
         self.createdAt = createdAt
         self.fileName = fileName
+        self.fileNames = fileNames
         self.decision = decision
         self.options = options
         self.users = users

@@ -1,4 +1,4 @@
-/// `dataset.upload`: sends a file in pieces; without `uploadId` begins a new upload.
+/// `dataset.upload`: sends a file, or several that make one dataset, in pieces; without `uploadId` begins a new upload.
 package enum DatasetUpload: RPCMethod {
     package typealias Params = DatasetUploadParams
     package typealias Result = DatasetUploadResult
@@ -10,13 +10,15 @@ package enum DatasetUpload: RPCMethod {
 /// One piece of a file.
 package struct DatasetUploadParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case uploadId, offset, data, name, discard
+        case uploadId, file, offset, data, name, discard
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     /// Absent to begin.
     package var uploadId: String?
-    /// Bytes sent before this piece; must equal what was received.
+    /// Number of the file that the piece belongs to, from 0, which it is unless given: the last one so far, or the next.
+    package var file: Int?
+    /// Bytes of the file sent before this piece; must equal what was received.
     package var offset: Int?
     /// The piece, base64, at most 2 MiB before encoding.
     package var data: String?
@@ -27,8 +29,10 @@ package struct DatasetUploadParams: RPCParams, Hashable {
     package var discard: Bool?
 
     package init(
-        uploadId: String? = nil, offset: Int? = nil, data: String? = nil, name: String? = nil, discard: Bool? = nil
+        uploadId: String? = nil, file: Int? = nil, offset: Int? = nil, data: String? = nil, name: String? = nil,
+        discard: Bool? = nil
     ) {
+        self.file = file
         self.name = name
         self.discard = discard
         self.uploadId = uploadId
@@ -40,7 +44,7 @@ package struct DatasetUploadParams: RPCParams, Hashable {
 /// The state of an upload.
 package struct DatasetUploadResult: Codable, Sendable, Hashable {
     package var uploadId: String
-    /// Bytes received so far.
+    /// Bytes of the file received so far.
     package var received: Int
 
     package init(uploadId: String, received: Int) {

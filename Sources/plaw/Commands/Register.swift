@@ -4,51 +4,35 @@ import PlawClient
 import PlawProtocol
 import Text
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
 /// `plaw register`: sends a file to the daemon, shows what it decided about it, and what it read.
 struct Register: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Register a file of interactions as a dataset.",
+        abstract: "Register a file of interactions, or several, as a dataset.",
         discussion: """
             The format is found by looking: lines of `user item item ...` or `user item`, RecBole .inter, \
             `user::item::rating::time`, CSV or TSV with or without a header, lists of items in a field, JSON lines; \
-            gzip too. A file that can be read in two ways is refused with the command line that decides.
+            also out of gzip, bzip2, xz, zstd, zip, tar and 7z, and Parquet where Python with pyarrow or duckdb is there. \
+            A file that can be read in two ways is refused with the command line that decides. `plaw inspect FILE` shows \
+            how it would be read.
             """)
 
     @Argument(help: "Name of the dataset: letters, digits, '-', '_' and '.'.") var name: String
-    @Argument(help: "File of interactions.", completion: .file()) var file: String
-    @Flag(help: "Let the daemon open the path itself instead of sending the bytes.") var serverPath = false
-    @Option(
-        help: ArgumentHelp(
-            "Which column holds what: user=uid,item=sku,time=ts. "
-                + "Names, or numbers from 0. A column that holds lists of items is items=.", valueName: "columns")
-    )
-    var columns: Columns?
-    @Option(help: "file: leave times unread and take interactions in the order of the file. Default: by time.")
-    var order: ReadOptions.Order?
-    @Option(help: "What comes first in dates such as 01/12/2010: dmy or mdy. Default: as some date of the file tells.")
-    var dates: ReadOptions.DayOrder?
-    @Option(help: "Keep users and items with at least this many interactions, until stable. Default: keep all.")
-    var kCore: Int?
-    @Option(help: "Keep the first of equal (user, item) pairs, or of equal rows: pairs or rows. Default: keep all.")
-    var deduplicate: ReadOptions.Deduplication?
+    @Argument(
+        help: "Files of interactions that make the dataset; - for standard input, ARCHIVE:FILE for one of an archive.",
+        completion: .file())
+    var files: [String]
+    @OptionGroup(title: "Reading") var reading: ReadingOptions
     @Option(help: "Items left out of the ranking: none, window or full. Chosen by the share of repeats unless given.")
     var mask: CandidateMask?
     @Option(help: "Longest sequence, for tokens and per-user entropy. Default: 50.") var maxLength: Int?
     @OptionGroup var common: Common
 
     func run() async throws {
-        // Everything wrong with the file on this side is said before the daemon is asked for anything.
-        let source = try serverPath ? nil : LocalFile(file)
-        defer { source?.close() }
-        let result = try await refusals {
-            try await send(source)
-        }
+        // Everything wrong with the files on this side is said before the daemon is asked for anything.
+        let inputs = try await reading.serverPath ? nil : Inputs(files)
+        defer { inputs?.close() }
+        let names = inputs?.inputs.map(\.name) ?? files.map(Input.last)
+        let result = try await refusals(names) { try await send(inputs, names) }
         try common.show(result) { result in
             guard let dataset = result.dataset else { return }
             DatasetDisplay(dataset).printStatistics()
@@ -58,32 +42,24 @@ struct Register: AsyncParsableCommand {
         }
     }
 
-    /// Names the file in the command lines of refusals as it was given, so that they can be pasted.
-    private func refusals<T>(_ body: () async throws -> T) async throws -> T {
+    /// Makes the command lines of refusals such as can be pasted.
+    private func refusals<T>(_ names: [String], _ body: () async throws -> T) async throws -> T {
         do {
             return try await body()
         } catch var error as RPCError {
-            error.message = error.message.replacing(
-                "plaw register \(name) \(fileName.shellWord)", with: "plaw register \(name) \(file.shellWord)")
+            error.message = reading.pasteable(error.message, "plaw register \(name)", names, files)
             throw error
         }
     }
 
-    private var fileName: String { String(file.split(separator: "/").last ?? "") }
-
-    private func send(_ source: LocalFile?) async throws -> DatasetRegisterResult {
+    private func send(_ inputs: Inputs?, _ names: [String]) async throws -> DatasetRegisterResult {
         try await common.connected { client in
             var params = DatasetRegisterParams(
-                name: name, fileName: fileName,
-                options: ReadOptions(
-                    columns: columns?.values, kCore: kCore, deduplicate: deduplicate, order: order,
-                    dates: dates),
-                mask: mask,
-                maxLength: maxLength)
-            if let source {
-                params.uploadId = try await source.send(to: client, for: name)
+                name: name, fileNames: names, options: reading.options, mask: mask, maxLength: maxLength)
+            if let inputs {
+                params.uploadId = try await inputs.send(to: client, for: name)
             } else {
-                params.path = absolute(file)
+                params.paths = files.map(ReadingOptions.absolute)
             }
             params.dryRun = true
             let decision = try await client.call(DatasetRegister.self, params).decision
@@ -107,9 +83,5 @@ struct Register: AsyncParsableCommand {
             decision.unused.map { "; not used: \($0.map { $0.isEmpty ? "\"\"" : $0 }.joined(separator: ", "))" } ?? ""
         return
             "format: \(decision.format)\(compression)\(header); \(columns.joined(separator: ", ")); \(order)\(unused)"
-    }
-
-    private func absolute(_ path: String) -> String {
-        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Domain
 import PlawProtocol
 
 /// `plaw show`: one dataset with its statistics and entropy.
@@ -10,7 +11,10 @@ struct Show: AsyncParsableCommand {
 
     func run() async throws {
         try await common.show(DatasetGet.self, DatasetName(name: name)) { dataset in
-            Terminal.print("\(dataset.name), from \(dataset.fileName), registered \(dataset.createdAt)")
+            let files = dataset.fileNames ?? [dataset.fileName]
+            let more = files.count > 8 ? " and \(Format.count(files.count - 8)) more" : ""
+            let shown = files.prefix(8).joined(separator: ", ") + more
+            Terminal.print("\(dataset.name), from \(shown), registered \(dataset.createdAt)")
             if let decision = dataset.decision {
                 Terminal.print(Register.describe(decision))
             } else {

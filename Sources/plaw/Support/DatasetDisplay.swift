@@ -8,13 +8,20 @@ struct DatasetDisplay {
     init(_ dataset: DatasetInfo) { self.dataset = dataset }
 
     func printStatistics() {
-        guard let s = dataset.statistics else { return printCounts() }
+        guard let statistics = dataset.statistics else { return printCounts() }
+        Self.print(statistics, dataset.mask, dataset.targets)
+    }
+
+    static func print(_ s: DatasetStatistics, _ mask: CandidateMask? = nil, _ targets: TargetFacts? = nil) {
         var table = Table("rows read", Format.count(s.rows))
         table.leftAligned = [0, 1]
         for dropped in s.dropped {
             let lines = dropped.firstLines.map(String.init).joined(separator: ", ")
             let more = dropped.count > dropped.firstLines.count ? ", ..." : ""
             table.add("  dropped", "\(Format.count(dropped.count)): \(dropped.reason) (line \(lines)\(more))")
+        }
+        for removed in s.reading?.removedByConditions ?? [] {
+            table.add("  where", "\(removed.condition) removed \(Format.count(removed.count)) rows")
         }
         table.add("users", Format.count(s.users) + ", \(Format.count(s.evaluatedUsers)) of them evaluated")
         table.add("items", Format.count(s.items))
@@ -28,14 +35,17 @@ struct DatasetDisplay {
         if let equal = s.reading?.exactDuplicates, equal > 0 {
             table.add("duplicates", "\(Format.count(equal)) with the user, item and time of another")
         }
+        if let odd = s.reading?.oddTimes {
+            table.add("odd times", "\(Format.count(odd)) interactions before 1971 or after 2099")
+        }
         if let removed = s.reading?.removedDuplicates {
             table.add("deduplicate", "removed \(Format.count(removed)) interactions")
         }
         if let removed = s.reading?.removedByCore {
             table.add("k-core", "removed \(Format.count(removed)) interactions")
         }
-        if let mask = dataset.mask { table.add("ranking", Self.words(mask)) }
-        if let t = dataset.targets, t.candidates.count == 5 {
+        if let mask { table.add("ranking", Self.words(mask)) }
+        if let t = targets, t.candidates.count == 5 {
             table.add(
                 "targets",
                 "\(Format.count(t.users)), each among \(Format.count(t.candidates[2])) items (median); "

@@ -13,12 +13,12 @@ import Foundation
 
 /// A file that is sent piece by piece.
 struct LocalFile: Sendable {
-    private let path: String
-    private let descriptor: Int32
-    private let size: Int
-
-    /// Bytes of a piece; its base64 stays under the limit of a request.
-    private static let piece = 1 << 20
+    let path: String
+    let descriptor: Int32
+    let size: Int
+    /// The first bytes, where they were looked at; of what cannot be read twice they are handed out with the others.
+    private(set) var head: [UInt8] = []
+    private var isSeekable = true
 
     /// Errors: `CommandFailure` naming the file.
     init(_ path: String) throws {
@@ -54,6 +54,56 @@ struct LocalFile: Sendable {
         (path, self.descriptor, size) = ("standard input", descriptor, 0)
     }
 
+    private init(_ file: LocalFile, _ descriptor: Int32, head: [UInt8], isSeekable: Bool) {
+        (path, self.descriptor, size) = (file.path, descriptor, file.size)
+        (self.head, self.isSeekable) = (head, isSeekable)
+    }
+
+    /// The file with its first bytes read.
+    ///
+    /// - Parameter needsPlaces: of these bytes, whether the file must be read in any order. What comes from a pipe is then copied to a
+    ///   file without a name first.
+    func withHead(of needsPlaces: ([UInt8]) -> Bool) throws -> LocalFile {
+        var head = [UInt8](repeating: 0, count: 512)
+        let isSeekable = lseek(descriptor, 0, SEEK_CUR) == 0
+        let count = head.withUnsafeMutableBytes { readAll(descriptor, into: $0, at: isSeekable ? 0 : nil) }
+        guard count >= 0 else { throw failure() }
+        head.removeLast(head.count - count)
+        guard !isSeekable, needsPlaces(head) else {
+            return LocalFile(self, descriptor, head: head, isSeekable: isSeekable)
+        }
+        let copy = try Self.nameless(for: "a copy of \(path)")
+        var bytes = head
+        while !bytes.isEmpty {
+            guard bytes.withUnsafeBytes({ writeAll(copy, $0) }) else {
+                throw CommandFailure("\(path): cannot be copied to $TMPDIR: \(String(cString: strerror(errno)))")
+            }
+            bytes = [UInt8](repeating: 0, count: FileUpload.piece)
+            let count = bytes.withUnsafeMutableBytes { readSome(descriptor, into: $0) }
+            guard count >= 0 else { throw failure() }
+            bytes.removeLast(bytes.count - count)
+        }
+        lseek(copy, 0, SEEK_SET)
+        return LocalFile(self, copy, head: head, isSeekable: true)
+    }
+
+    /// A file without a name, which goes with its descriptor. Errors: `CommandFailure` naming the folder.
+    static func nameless(for purpose: String) throws -> Int32 {
+        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var name = Array((folder + "/plaw.XXXXXX").utf8CString)
+        let descriptor = mkstemp(&name)
+        guard descriptor >= 0 else {
+            throw CommandFailure("\(folder): cannot hold \(purpose): \(String(cString: strerror(errno)))")
+        }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        unlink(name)
+        return descriptor
+    }
+
+    private func failure() -> CommandFailure {
+        CommandFailure("\(path): cannot be read: \(String(cString: strerror(errno)))")
+    }
+
     func close() { Glibc.close(descriptor) }
 
     /// Sends the bytes and returns the upload they form.
@@ -61,23 +111,21 @@ struct LocalFile: Sendable {
     /// - Parameter name: what a dataset made of them is to be called; one that cannot be had is refused before the first byte.
     func send(to client: PlawClient, for name: String? = nil) async throws -> String {
         let id = try await client.call(DatasetUpload.self, DatasetUploadParams(name: name)).uploadId
-        var sent = 0
-        var bytes = [UInt8](repeating: 0, count: Self.piece)
+        var upload = FileUpload(client, id, size: size)
+        try await forEachPiece { try await upload.send($0) }
+        try await upload.finish()
+        return id
+    }
+
+    /// Hands the bytes to `body`, piece by piece, in their order.
+    func forEachPiece(_ body: ([UInt8]) async throws -> Void) async throws {
+        if isSeekable { lseek(descriptor, 0, SEEK_SET) } else if !head.isEmpty { try await body(head) }
+        var bytes = [UInt8](repeating: 0, count: FileUpload.piece)
         while true {
             let count = bytes.withUnsafeMutableBytes { readSome(descriptor, into: $0) }
-            guard count >= 0 else {
-                throw CommandFailure("\(path): cannot be read: \(String(cString: strerror(errno)))")
-            }
-            guard count > 0 else { break }
-            let data = Data(bytes[..<count]).base64EncodedString()
-            sent = try await client.call(
-                DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: sent, data: data)
-            ).received
-            if Terminal.isInteractive, size > 8 * Self.piece {
-                Console.redraw("sending \(Format.bytes(Double(sent))) of \(Format.bytes(Double(size)))")
-            }
+            guard count >= 0 else { throw failure() }
+            guard count > 0 else { return }
+            try await body(Array(bytes[..<count]))
         }
-        if Terminal.isInteractive, size > 8 * Self.piece { Console.redraw("") }
-        return id
     }
 }

@@ -1,0 +1,95 @@
+package import Domain
+
+/// `dataset.inspect`: reads files of interactions as `dataset.register` would, and stores nothing.
+package enum DatasetInspect: RPCMethod {
+    package typealias Params = DatasetInspectParams
+    package typealias Result = DatasetInspectResult
+    package static let name = "dataset.inspect"
+    // The daemon opens paths with its own rights.
+    package static let access = Access.write
+    package static let effort = Effort.long
+    package static let ordering = Ordering.exclusive
+}
+
+/// What to look at.
+package struct DatasetInspectParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case uploadId, path, paths, fileName, fileNames, options, events
+    }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+    package static let nestedFields: [String: Set<String>] = ["options": ReadOptions.fields]
+
+    /// A finished upload, which is kept, or
+    package var uploadId: String?
+    /// a path the daemon reads itself, or
+    package var path: String?
+    /// several.
+    package var paths: [String]?
+    package var fileName: String?
+    package var fileNames: [String]?
+    package var options: ReadOptions?
+    /// Interactions to show; 10 unless told.
+    package var events: Int?
+
+    package init(
+        uploadId: String? = nil, path: String? = nil, paths: [String]? = nil, fileName: String? = nil,
+        fileNames: [String]? = nil, options: ReadOptions? = nil, events: Int? = nil
+    ) {
+        self.uploadId = uploadId
+        self.path = path
+        self.paths = paths
+        self.fileName = fileName
+        self.fileNames = fileNames
+        self.options = options
+        self.events = events
+    }
+}
+
+/// How files would be read.
+package struct DatasetInspectResult: Codable, Sendable, Hashable {
+    package var decision: FormatDecision
+    /// All columns of the first file, at most 200.
+    package var columns: [InspectedColumn]
+    /// The first interactions in the order of the files, as they are understood.
+    package var events: [InspectedEvent]
+    package var statistics: DatasetStatistics
+
+    package init(
+        decision: FormatDecision, columns: [InspectedColumn], events: [InspectedEvent], statistics: DatasetStatistics
+    ) {
+        self.decision = decision
+        self.columns = columns
+        self.events = events
+        self.statistics = statistics
+    }
+}
+
+/// A column of a file.
+package struct InspectedColumn: Codable, Sendable, Hashable {
+    /// Its name in the header, or its number from 0.
+    package var name: String
+    /// Up to three different values.
+    package var values: [String]
+    /// `user`, `item`, `items`, `time`; nil for one that is not read.
+    package var role: String?
+
+    package init(name: String, values: [String], role: String?) {
+        self.name = name
+        self.values = values
+        self.role = role
+    }
+}
+
+/// An interaction as it was understood.
+package struct InspectedEvent: Codable, Sendable, Hashable {
+    package var user: String
+    package var item: String
+    /// The date and time in UTC; the number where it is no known time; nil in file order.
+    package var time: String?
+
+    package init(user: String, item: String, time: String?) {
+        self.user = user
+        self.item = item
+        self.time = time
+    }
+}

@@ -1,0 +1,93 @@
+import ArgumentParser
+import Domain
+import PlawProtocol
+import Text
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Options that say how files are read.
+struct ReadingOptions: ParsableArguments {
+    @Flag(help: "Let the daemon open the paths itself instead of sending the bytes.") var serverPath = false
+    @Option(
+        help: ArgumentHelp(
+            "Which column holds what: user=uid,item=sku,time=ts. "
+                + "Names, or numbers from 0. A column that holds lists of items is items=.", valueName: "columns")
+    )
+    var columns: Columns?
+    @Option(
+        name: .customLong("where"),
+        help: ArgumentHelp(
+            "Read only rows that meet a condition: behavior=buy, 'rating>=4', 'date<2014-07-01'. "
+                + "One of = != >= <= > <. Several options, or 'and' between conditions: all must hold.",
+            valueName: "condition"))
+    var conditions: [Condition] = []
+    @Option(help: "file: leave times unread and take interactions in the order of the file. Default: by time.")
+    var order: ReadOptions.Order?
+    @Option(help: "What comes first in dates such as 01/12/2010: dmy or mdy. Default: as some date of the file tells.")
+    var dates: ReadOptions.DayOrder?
+    @Option(help: "Keep users and items with at least this many interactions, until stable. Default: keep all.")
+    var kCore: Int?
+    @Option(help: "Keep the first of equal (user, item) pairs, or of equal rows: pairs or rows. Default: keep all.")
+    var deduplicate: ReadOptions.Deduplication?
+
+    var options: ReadOptions {
+        let texts = conditions.flatMap(\.all).map(\.description)
+        return ReadOptions(
+            columns: columns?.values, kCore: kCore, deduplicate: deduplicate, order: order, dates: dates,
+            where: texts.isEmpty ? nil : texts)
+    }
+
+    /// The options as they are typed.
+    private var words: [(option: String, value: String)] {
+        var words: [(String, String)] = []
+        if let columns {
+            let pairs = columns.values.sorted { $0.key > $1.key }.map { "\($0.key)=\($0.value)" }
+            words.append(("--columns", pairs.joined(separator: ",")))
+        }
+        words += (options.where ?? []).map { ("--where", $0) }
+        words += [
+            ("--order", order?.rawValue), ("--dates", dates?.rawValue), ("--k-core", kCore.map(String.init)),
+            ("--deduplicate", deduplicate?.rawValue),
+        ].compactMap { option, value in value.map { (option, $0) } }
+        return words
+    }
+
+    /// A refusal whose command lines can be pasted: with the files as they were typed, and the options that were given.
+    ///
+    /// - Parameters:
+    ///   - command: what stands before the files, such as `plaw register shop`.
+    ///   - names: the files as the daemon calls them.
+    func pasteable(_ message: String, _ command: String, _ names: [String], _ files: [String]) -> String {
+        let sent = "\(command) \(names.map(\.shellWord).joined(separator: " "))"
+        let typed = "\(command) \(files.map(\.shellWord).joined(separator: " "))"
+        var text = ""
+        var rest = message[...]
+        while let place = rest.firstRange(of: sent) {
+            text += rest[..<place.lowerBound] + typed
+            rest = rest[place.upperBound...]
+            let line = rest[..<(rest.firstRange(of: "  ")?.lowerBound ?? rest.endIndex)]
+            for (option, value) in words where option == "--where" || !line.contains(" \(option) ") {
+                text += " \(option) \(value.shellWord)"
+            }
+        }
+        return text + rest
+    }
+
+    static func absolute(_ path: String) -> String {
+        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    }
+}
+
+/// `behavior=buy`, or several joined by `and`.
+struct Condition: ExpressibleByArgument, Sendable {
+    var all: [RowCondition]
+
+    init?(argument: String) {
+        guard let all = try? RowCondition.all(in: argument) else { return nil }
+        self.all = all
+    }
+}
