@@ -22,6 +22,21 @@ package struct SeededHash: Sendable {
 
     package func hash(_ word: UInt64) -> UInt64 { fold(fold(word ^ start) ^ start) }
 
+    /// The last bytes, fewer than 8, as one word; texts of one length have different ones where they differ.
+    private static func tail(_ bytes: UnsafeRawBufferPointer, from place: Int) -> UInt64 {
+        let count = bytes.count
+        switch count - place {
+        case 0: return 0
+        case 1: return UInt64(bytes[place])
+        case 2...3:
+            let first = bytes.loadUnaligned(fromByteOffset: place, as: UInt16.self)
+            return UInt64(first) << 16 | UInt64(bytes.loadUnaligned(fromByteOffset: count - 2, as: UInt16.self))
+        default:
+            let first = bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)
+            return UInt64(first) << 32 | UInt64(bytes.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self))
+        }
+    }
+
     package func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var hash = start ^ UInt64(truncatingIfNeeded: bytes.count)
         var place = 0
@@ -29,11 +44,6 @@ package struct SeededHash: Sendable {
             hash = fold(hash ^ bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
             place += 8
         }
-        var rest: UInt64 = 0
-        while place < bytes.count {
-            rest = rest << 8 | UInt64(bytes[place])
-            place += 1
-        }
-        return fold(fold(hash ^ rest) ^ start)
+        return fold(fold(hash ^ Self.tail(bytes, from: place)) ^ start)
     }
 }

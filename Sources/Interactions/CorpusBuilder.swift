@@ -27,11 +27,12 @@ struct CorpusBuilder {
         var outOfOrder: Int
     }
 
-    func write(to path: String, _ willWrite: (Int) throws -> Void) throws -> DatasetStatistics {
+    mutating func write(to path: String, _ willWrite: (Int) throws -> Void) throws -> DatasetStatistics {
+        let total = rows.count
         var sorted = try sortByUser()
         var counts = ReadingCounts()
         counts.removedByConditions = removedByConditions
-        if let odd = try oddTimes() { counts.oddTimes = odd }
+        if let odd = try oddTimes(sorted.time) { counts.oddTimes = odd }
         if rows.hasTimes { try countTies(sorted, &counts) }
         if let deduplicate = options.deduplicate {
             let before = sorted.user.count
@@ -46,7 +47,7 @@ struct CorpusBuilder {
         guard !sorted.user.isEmpty else {
             throw InteractionError(
                 file: source, reason: "no-rows",
-                "the filters leave no interaction of \(rows.count); a smaller k-core keeps more")
+                "the filters leave no interaction of \(total); a smaller k-core keeps more")
         }
         let (userNames, offsets) = compactUsers(sorted)
         let itemNames = compactItems(&sorted.item)
@@ -85,18 +86,18 @@ struct CorpusBuilder {
 
     /// Counts times before 1971 and after 2099 where most are between; refuses one of them that stands in many rows, since it says
     /// that the time is not known. Nil where the times are of no known unit, or most of them are such.
-    private func oddTimes() throws -> Int? {
+    private func oddTimes(_ times: [Int64]) throws -> Int? {
         guard let time, let column = timeColumn, rows.hasTimes else { return nil }
         let years = 31_536_000 * time.partsOfSecond..<4_102_444_800 * time.partsOfSecond
         var count = 0
         var often: [Int64: Int] = [:]
-        for value in rows.timeOf where !years.contains(value) {
+        for value in times where !years.contains(value) {
             count += 1
             if often.count < 1_000 || often[value] != nil { often[value, default: 0] += 1 }
         }
-        guard count > 0, count * 2 < rows.count else { return nil }
-        if let (value, times) = often.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }), times >= 3,
-            times * 100 >= rows.count
+        guard count > 0, count * 2 < times.count else { return nil }
+        if let (value, found) = often.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }), found >= 3,
+            found * 100 >= times.count
         {
             let word =
                 time.unit == .date
@@ -104,7 +105,7 @@ struct CorpusBuilder {
             let command = "plaw register NAME \(source.shellWord)"
             throw InteractionError(
                 file: source, reason: "ambiguous",
-                "found the time \(word) in \(times) of \(rows.count) rows, and times of 1971 to 2099 in most others: it may stand "
+                "found the time \(word) in \(found) of \(times.count) rows, and times of 1971 to 2099 in most others: it may stand "
                     + "for a time that is not known; without these rows: \(command) --where "
                     + "\("\(column)!=\(word)".shellWord)  in the order of the file: \(command) --order file")
         }
@@ -129,49 +130,71 @@ struct CorpusBuilder {
 
     // MARK: - Order
 
-    private func sortByUser() throws -> Sorted {
+    /// Orders the rows, and gives up what is ordered: as few copies as can be lie beside each other.
+    private mutating func sortByUser() throws -> Sorted {
         let count = rows.count
         var starts = [Int](repeating: 0, count: rows.users.count + 1)
         for user in rows.userOf { starts[Int(user) + 1] += 1 }
         for user in 0..<rows.users.count { starts[user + 1] += starts[user] }
-        var next = starts
+        var item = try placed(rows.itemOf, starts)
+        rows.itemOf = []
+        var time = rows.hasTimes ? try placed(rows.timeOf, starts) : []
+        rows.timeOf = []
+        rows.userOf = []
         var user = [Int32](repeating: 0, count: count)
-        var item = [Int32](repeating: 0, count: count)
-        var time = [Int64](repeating: 0, count: rows.hasTimes ? count : 0)
-        for row in 0..<count {
-            if row & Self.checkedRows == 0 { try checkStop() }
-            let u = Int(rows.userOf[row])
-            let place = next[u]
-            next[u] += 1
-            user[place] = Int32(u)
-            item[place] = rows.itemOf[row]
-            if rows.hasTimes { time[place] = rows.timeOf[row] }
+        for u in 0..<rows.users.count {
+            for place in starts[u]..<starts[u + 1] { user[place] = Int32(u) }
         }
         var outOfOrder = 0
         if rows.hasTimes {
+            var scratch: [(time: Int64, row: Int32, item: Int32)] = []
+            var unchecked = 0
             for u in 0..<rows.users.count {
                 let range = starts[u]..<starts[u + 1]
-                let late = range.dropFirst().filter { time[$0] < time[$0 - 1] }.count
+                unchecked += range.count
+                if unchecked > Self.checkedRows {
+                    unchecked = 0
+                    try checkStop()
+                }
+                var late = 0
+                for row in range.dropFirst() where time[row] < time[row - 1] { late += 1 }
                 outOfOrder += late
-                if late > 0 { try sort(range, &item, &time) }
+                if late > 0 { try sort(range, &item, &time, &scratch) }
             }
         }
         return Sorted(user: user, item: item, time: time, outOfOrder: outOfOrder)
     }
 
+    /// Values of the rows, user by user, in the order of the file.
+    private func placed<T: FixedWidthInteger>(_ values: [T], _ starts: [Int]) throws -> [T] {
+        var next = starts
+        return try [T](unsafeUninitializedCapacity: values.count) { placed, initialized in
+            for row in values.indices {
+                if row & Self.checkedRows == 0 { try checkStop() }
+                let user = Int(rows.userOf[row])
+                placed[next[user]] = values[row]
+                next[user] += 1
+            }
+            initialized = values.count
+        }
+    }
+
     /// Sorts one user's rows by time, ties in file order.
-    private func sort(_ range: Range<Int>, _ item: inout [Int32], _ time: inout [Int64]) throws {
+    private func sort(
+        _ range: Range<Int>, _ item: inout [Int32], _ time: inout [Int64],
+        _ scratch: inout [(time: Int64, row: Int32, item: Int32)]
+    ) throws {
+        scratch.removeAll(keepingCapacity: true)
+        for row in range { scratch.append((time[row], Int32(row - range.lowerBound), item[row])) }
         var compared = 0
-        let order = try range.sorted { a, b in
+        try scratch.sort { a, b in
             compared += 1
             if compared & Self.checkedRows == 0 { try checkStop() }
-            return (time[a], a) < (time[b], b)
+            return a.time != b.time ? a.time < b.time : a.row < b.row
         }
-        let items = order.map { item[$0] }
-        let times = order.map { time[$0] }
         for (place, row) in range.enumerated() {
-            item[row] = items[place]
-            time[row] = times[place]
+            item[row] = scratch[place].item
+            time[row] = scratch[place].time
         }
     }
 

@@ -23,6 +23,8 @@ package struct InteractionReader {
         /// What the user calls it.
         var name: String
         var layout: Layout
+        /// Bytes of text; 0 where they are not known, as of what is compressed.
+        var bytes: Int
     }
 
     package init(path: String, options: ReadOptions) throws { try self.init(paths: [path], options: options) }
@@ -39,10 +41,15 @@ package struct InteractionReader {
         let first = try FormatSniffer(path: paths[0], options: options).decide(before: paths.dropFirst())
         decision = first.decision
         columns = first.columns
+        let isPlain = first.decision.compression == "none"
         let layouts =
             try [first.layout]
             + paths.dropFirst().map { try FormatSniffer(path: $0, options: options).follow(first, paths[0]) }
-        parts = paths.indices.map { Part(path: paths[$0], name: names?[$0] ?? paths[$0], layout: layouts[$0]) }
+        parts = paths.indices.map {
+            Part(
+                path: paths[$0], name: names?[$0] ?? paths[$0], layout: layouts[$0],
+                bytes: isPlain ? fileBytes(paths[$0]) : 0)
+        }
     }
 
     /// Reads all rows, filters and sorts them, and writes the corpus atomically; leaves no file behind on failure.
@@ -63,9 +70,11 @@ package struct InteractionReader {
         var unchecked = 0
         for part in parts {
             gathered.begin(part)
-            try read(part, into: &gathered) { gathered, line, number in
+            var read = 0
+            try self.read(part, into: &gathered) { gathered, line, number in
                 // By bytes: a file may hold few lines, or none with text in it.
                 unchecked += line.count + 1
+                read += line.count + 1
                 if unchecked > Self.checkedBytes {
                     unchecked = 0
                     try checkStop()
@@ -74,6 +83,7 @@ package struct InteractionReader {
                     return true
                 }
                 allowed = gathered.rows.memory + 1 << 20
+                gathered.reserve(part, bytes: read)
                 guard mayTake(allowed), !gathered.rows.isFull else {
                     let rows = gathered.rows
                     throw InteractionError(
@@ -87,12 +97,12 @@ package struct InteractionReader {
         try checkStop()
         guard gathered.rows.count > 0 else { throw gathered.noRows(parts[0].path) }
         return try withoutActuallyEscaping(shouldStop) { shouldStop in
-            try CorpusBuilder(
-                rows: gathered.rows, options: options, rowCount: gathered.rowCount, drops: gathered.drops.all,
+            var builder = CorpusBuilder(
+                rows: gathered.takeRows(), options: options, rowCount: gathered.rowCount, drops: gathered.drops.all,
                 removedByConditions: gathered.removedRows, source: parts[0].path, forTraining: forTraining,
                 time: parts[0].layout.time, timeColumn: parts[0].layout.timeColumn.map { columns[$0].word },
-                checkStop: { if shouldStop() { throw CancellationError() } }
-            ).write(to: corpusPath, willWrite)
+                checkStop: { if shouldStop() { throw CancellationError() } })
+            return try builder.write(to: corpusPath, willWrite)
         }
     }
 
@@ -114,21 +124,21 @@ package struct InteractionReader {
         let layout = part.layout
         var reader = RowReader(layout: layout)
         let source = try RecordSource(path: part.path, layout: layout)
-        var isFirst = true
+        var isHeaderAhead = layout.hasHeader && layout.json == nil
         var header: [UInt8] = []
         var goesOn = true
         while goesOn,
             try source.next({ line in
-                if !line.allSatisfy({ $0 == 32 || $0 == 9 }) {
-                    if isFirst, layout.hasHeader, layout.json == nil {
+                if let first = line.first, first != 32 && first != 9 || !line.allSatisfy({ $0 == 32 || $0 == 9 }) {
+                    if isHeaderAhead {
                         header = Array(line)
+                        isHeaderAhead = false
                     } else if line.count == header.count, line.elementsEqual(header) {
                         // Files that were put together keep theirs.
                         gathered.drop("a header again", source.lineNumber)
                     } else {
                         try gathered.read(line, number: source.lineNumber, with: &reader)
                     }
-                    isFirst = false
                 }
                 goesOn = try body(&gathered, line, source.lineNumber)
             })
@@ -146,6 +156,8 @@ private struct Gathering {
     /// Said behind the reason of a drop, where there are several files.
     private var place = ""
     private let isOneOfMany: Bool
+    private var plain: PlainRows?
+    private var isReserved = false
     var rows: RawInteractions
     var drops = DropCounter()
     /// Rows that each condition removed.
@@ -165,7 +177,23 @@ private struct Gathering {
     /// Goes on with the next file.
     mutating func begin(_ part: InteractionReader.Part) {
         (path, layout) = (part.path, part.layout)
+        plain = PlainRows(layout)
         if isOneOfMany { place = " in \(part.name)" }
+    }
+
+    /// Makes room for the rest of a file that is not compressed, from what its first `bytes` held.
+    mutating func reserve(_ part: InteractionReader.Part, bytes: Int) {
+        guard !isReserved, !isOneOfMany, bytes > 1 << 20, rows.count > 0 else { return }
+        isReserved = true
+        guard part.bytes > 0 else { return }
+        // A twentieth more, for rows further on may be shorter.
+        rows.reserve(Int(towardZero: Double(rows.count) / Double(bytes) * Double(part.bytes) * 1.05))
+    }
+
+    /// The rows, which are given away: they are large.
+    mutating func takeRows() -> RawInteractions {
+        defer { rows = RawInteractions(hasTimes: rows.hasTimes) }
+        return rows
     }
 
     /// Nil without conditions.
@@ -195,6 +223,10 @@ private struct Gathering {
     mutating func drop(_ reason: String, _ number: Int) { drops.add(reason + place, number) }
 
     mutating func read(_ line: UnsafeRawBufferPointer, number: Int, with reader: inout RowReader) throws {
+        if let row = plain?.row(line) {
+            rowCount += 1
+            return rows.append(row.user, row.item, time: row.time)
+        }
         if layout.isSequences {
             rowCount += 1
             let fields = reader.sequence(line)
@@ -316,6 +348,17 @@ struct RawInteractions {
 
     /// Numbers of users and items have 31 bits.
     var isFull: Bool { max(users.count, items.count) >= Int(Int32.max) - 1 }
+
+    /// Room for as many rows, so that they need not be moved as they grow; what is not used takes no memory.
+    mutating func reserve(_ count: Int) {
+        userOf.reserveCapacity(count)
+        itemOf.reserveCapacity(count)
+        if hasTimes { timeOf.reserveCapacity(count) }
+    }
+
+    mutating func append(_ user: UnsafeRawBufferPointer, _ item: UnsafeRawBufferPointer, time: Int64) {
+        append(user: users.number(of: user), item: items.number(of: item), time: time)
+    }
 
     mutating func append(user: Int32, item: Int32, time: Int64) {
         userOf.append(user)

@@ -203,3 +203,9 @@ private final class Inflater {
         }
     }
 }
+
+/// Bytes of a file; 0 where nobody can tell.
+func fileBytes(_ path: String) -> Int {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int(status.st_size) : 0
+}

@@ -27,20 +27,23 @@ package enum Comparators {
     package static func lempelZiv(
         _ items: UnsafeBufferPointer<Int32>, checkStop: () throws -> Void = {}
     ) rethrows -> (value: Double, used: Int) {
-        // Node 0 is the root; edge (node, item) leads to node number + 1.
         // Each start adds one edge at most.
-        var edges = PairTable(capacity: min(items.count, 1 << 22))
+        var edges = EdgeTable(most: min(items.count, lempelZivSteps))
         // Of nodes that long repeats lead to: the edge that was taken last, as item and node. It spares them the table, which is slow.
         var usual: [(item: Int32, node: Int32)] = []
         var sum = 0
         var steps = 0
         var used = 0
         let most = min(lempelZivSteps, lempelZivStepsOfItem * max(items.count, 100_000))
+        // Where the root's edges lead: they are taken for every start.
+        var first = [Int32](repeating: 0, count: 1 + Int(items.max() ?? 0))
         for start in items.indices {
-            var node: Int32 = 0
-            var place = start
-            var isNew = false
             if start & 0xfff == 0 { try checkStop() }
+            let item = Int(items[start])
+            var place = start + 1
+            var isNew = first[item] == 0
+            if isNew { first[item] = edges.next(0, items[start]).node }
+            var node = first[item]
             while place < items.count, !isNew {
                 let item = items[place]
                 let isDeep = place - start >= longRepeat
@@ -49,14 +52,14 @@ package enum Comparators {
                     node = usual[Int(node)].node
                     continue
                 }
-                let edge = edges.number(node, item)
+                let edge = edges.next(node, item)
                 isNew = edge.isNew
                 if isDeep {
                     let missing = Int(node) + 1 - usual.count
                     if missing > 0 { usual += repeatElement((item: -1, node: 0), count: missing) }
-                    usual[Int(node)] = (item, edge.number + 1)
+                    usual[Int(node)] = (item, edge.node)
                 }
-                node = edge.number + 1
+                node = edge.node
             }
             sum += isNew ? place - start : place - start + 1
             steps += place - start

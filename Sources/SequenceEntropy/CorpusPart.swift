@@ -3,7 +3,7 @@ package import Interactions
 internal import Trials
 
 /// Some users of a corpus, each with their most recent items.
-package struct CorpusPart {
+package struct CorpusPart: Sendable {
     package let corpus: Corpus
     /// Where each user's items lie in the corpus, ascending.
     package let users: [Range<Int>]

@@ -22,27 +22,33 @@ extension EntropyReport {
         let part = CorpusPart(corpus, userFraction: userFraction)
         let numbers = itemNumbers(corpus)
         if r >= 1 { try requireNumbers(corpus, numbers, r) }
-        let pooled = try PooledApEn.measure(upTo: longestContext, part, checkStop: checkStop)
-        let perUser = try perUser(part, numbers: numbers, m: m, r: r, maxLength: maxLength, checkStop: checkStop)
-        let tokens = part.tokens(maxLength: maxLength)
         let written = numbers.flatMap { $0.allSatisfy { (0...Int64(UInt32.max)).contains($0) } ? $0 : nil }
-        var notes = EntropyNotes.of(part, pooled: pooled, perUser: perUser, tokens: tokens)
-        let (shannon, lempelZiv, compression) = try part.withItems { items in
+        // zlib takes as long as all the others together: it has a thread of its own.
+        let (own, compression) = try Beside.both(checkStop) {
             (
-                Comparators.shannonBits(items, itemCount: corpus.itemCount),
-                try Comparators.lempelZiv(items, checkStop: checkStop),
+                pooled: try PooledApEn.measure(upTo: longestContext, part, checkStop: checkStop),
+                perUser: try Self.perUser(
+                    part, numbers: numbers, m: m, r: r, maxLength: maxLength, checkStop: checkStop),
+                shannon: part.withItems { Comparators.shannonBits($0, itemCount: corpus.itemCount) },
+                lempelZiv: try part.withItems { try Comparators.lempelZiv($0, checkStop: checkStop) }
+            )
+        } and: { checkStop in
+            try part.withItems { items in
                 try Comparators.compressionRatio(
                     items, number: { item in written.map { UInt32($0[Int(item)]) } ?? UInt32(item) + 1 },
                     checkStop: checkStop)
-            )
+            }
         }
+        let (pooled, perUser, lempelZiv) = (own.pooled, own.perUser, own.lempelZiv)
+        let tokens = part.tokens(maxLength: maxLength)
+        var notes = EntropyNotes.of(part, pooled: pooled, perUser: perUser, tokens: tokens)
         if lempelZiv.used < part.interactionCount {
             notes.append(
                 "Lempel-Ziv rests on the first \(lempelZiv.used) interactions: the data repeats itself too much for more"
             )
         }
         return EntropyReport(
-            pooledApEn: pooled, perUserApEn: perUser, shannonBits: shannon, lempelZiv: lempelZiv.value,
+            pooledApEn: pooled, perUserApEn: perUser, shannonBits: own.shannon, lempelZiv: lempelZiv.value,
             compressionRatio: compression, tokens: tokens, effectiveTokens: effectiveTokens(tokens, pooled[1].value),
             notes: notes)
     }
