@@ -188,6 +188,8 @@ let package = Package(
             name: "PlawTransportTests",
             dependencies: [
                 "PlawClient", "PlawProtocol", "PlawTesting", "PlawTransport", "StrictJSON", "Systemd", logging,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             swiftSettings: strict),
 

@@ -68,10 +68,15 @@ final class ConnectionWatch: Sendable {
 
     func passOn() { passedOn.add(1, ordering: .relaxed) }
 
-    /// What was passed on needs no answer, or has it.
-    func settled() { passedOn.subtract(1, ordering: .releasing) }
+    /// What was passed on needs no answer, or has been given to the writer. That hands answers over on the event loop, and what is
+    /// answered there must not come before them: this counts behind them.
+    func settled() { channel.eventLoop.execute { self.passedOn.subtract(1, ordering: .releasing) } }
 
+    /// Whether every frame that was passed on is settled. On the event loop: its answer stands before all that is written from now on.
     var isQuiet: Bool { passedOn.load(ordering: .acquiring) == 0 }
+
+    /// Whether an answer is on its way to the peer.
+    var isAnswering: Bool { !isQuiet || state.withLock { $0.unread > 0 } }
 
     func began() { state.withLock { $0.working += 1 } }
 
