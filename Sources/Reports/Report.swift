@@ -36,6 +36,9 @@ package struct Report: Sendable {
     package var observations: [Observation]
     /// Newest first.
     package var laws: [Law]
+    /// How many there are of both, where these are not all.
+    package var observationCount: Int
+    package var lawCount: Int
     package var recommendation: Recommendation?
     /// Why nothing is recommended.
     package var refusal: String?
@@ -53,6 +56,7 @@ package struct Report: Sendable {
         self.createdAt = createdAt
         self.observations = observations
         self.laws = laws
+        (observationCount, lawCount) = (observations.count, laws.count)
         self.recommendation = recommendation
         self.refusal = refusal
         self.grid = grid
@@ -63,11 +67,20 @@ package struct Report: Sendable {
     /// One self-contained page, well-formed as XML too.
     package var html: String {
         let sections =
-            [heading, answer, frontSection, facts, entropy, movements] + laws.map(section) + [table(of: observations)]
+            [heading, answer, frontSection, facts, entropy, movements] + laws.map(section) + lawsLeft
+            + [table(of: observations)]
         return HTML.page(title: "\(dataset.name): performance law report", style: style, sections).text
     }
 
     // MARK: - Sections
+
+    /// Laws that a page still shows well.
+    package static let mostLaws = 24
+
+    private var lawsLeft: [HTML] {
+        let left = lawCount - laws.count
+        return left > 0 ? [note("\(Format.count(left)) more laws are left out; plaw law shows all")] : []
+    }
 
     private var heading: HTML {
         .element(
@@ -348,7 +361,7 @@ package struct Report: Sendable {
     }
 
     /// Rows of a table that a page still shows well.
-    private static let mostRows = 500
+    package static let mostRows = 500
 
     private func table(of observations: [Observation]) -> HTML {
         guard !observations.isEmpty else { return section("Observations", [note("none")]) }
@@ -365,7 +378,7 @@ package struct Report: Sendable {
                 o.tokens > 0 && o.apen > 0 ? Format.count(o.effectiveTokens) : "unknown",
             ] + metrics.map { name in o.metrics[name].map { Format.quality($0.value) } ?? "" }
         }
-        let left = observations.count - rows.count
+        let left = observationCount - rows.count
         return section(
             "Observations",
             [
