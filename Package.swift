@@ -164,7 +164,8 @@ let package = Package(
         .testTarget(
             name: "PlawServiceTests",
             dependencies: [
-                "Domain", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Store", "Systemd", "Trials",
+                "Domain", "Fuzzing", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Store", "Systemd",
+                "Trials",
                 "plaw",
                 "plawd", "plaw-trial",
             ], swiftSettings: strict),
