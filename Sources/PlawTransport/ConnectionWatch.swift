@@ -13,6 +13,8 @@ final class ConnectionWatch: Sendable {
     private struct State {
         var seen = ContinuousClock.now
         var unfinishedSince: ContinuousClock.Instant?
+        /// Since when nothing is read of what the peer may have sent.
+        var unreadySince: ContinuousClock.Instant?
         /// Requests in work or waiting, and what the peer follows.
         var working = 0
         var following = 0
@@ -63,6 +65,18 @@ final class ConnectionWatch: Sendable {
         state.withLock { state in
             state.unfinishedSince = nil
             state.seen = .now
+        }
+    }
+
+    /// Requests of the peer are in work, and no more are read until some are answered.
+    func readsNothing() { state.withLock { if $0.unreadySince == nil { $0.unreadySince = .now } } }
+
+    /// It is read again: the time before counts against nobody.
+    func reads() {
+        state.withLock { state in
+            guard let since = state.unreadySince else { return }
+            state.unreadySince = nil
+            state.unfinishedSince? += since.duration(to: .now)
         }
     }
 
@@ -135,7 +149,10 @@ final class ConnectionWatch: Sendable {
                 since.duration(to: now) > .seconds(seconds)
             }
             if state.unread > 0, isOver(state.unreadSince, limits.unreadSeconds) { return .unread }
-            if let since = state.unfinishedSince { return isOver(since, limits.unfinishedSeconds) ? .unfinished : nil }
+            if let since = state.unfinishedSince {
+                let taken = since.duration(to: state.unreadySince ?? now)
+                return taken > .seconds(limits.unfinishedSeconds) ? .unfinished : nil
+            }
             guard state.working == 0, state.following == 0, state.unread == 0 else { return nil }
             return isOver(state.seen, limits.idleSeconds) ? .idle : nil
         }

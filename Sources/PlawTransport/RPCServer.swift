@@ -150,7 +150,7 @@ package final class RPCServer: Sendable {
             Self.credentials(of: channel).flatMapThrowing { peer in
                 let (access, reason) = authorize(peer)
                 let watch = ConnectionWatch(channel: channel, peer: peer, access: access, reason: reason)
-                let gate = ReadGate()
+                let gate = ReadGate(watch)
                 let flow = FrameFlow(budget: budget, watch: watch, gate: gate)
                 let isReader = watch.standing.rank == .reader
                 let limit =

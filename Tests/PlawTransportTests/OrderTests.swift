@@ -105,6 +105,33 @@ import Testing
         }
     }
 
+    @Test("a frame that the server leaves half read, since it has enough to do, is not the peer's to finish")
+    func unreadFrames() async throws {
+        var limits = ServerLimits()
+        limits.unfinishedSeconds = 0.3
+        try await withServer(limits: limits) { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            let padding = String(repeating: "x", count: 700)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    for id in 1...300 {
+                        try await peer.send(
+                            #"{"jsonrpc":"2.0","id":\#(id),"method":"test.echo","params":{"text":"\#(padding)","milliseconds":\#(id <= 64 ? 1500 : 0)}}"#
+                        )
+                    }
+                }
+                group.addTask {
+                    for _ in 1...300 {
+                        let answer = try await peer.receive()
+                        #expect(answer?["result"] == .string(padding))
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test("notifications follow the answer, in order")
     func notifications() async throws {
         try await withServer { socket, _ in
