@@ -165,7 +165,8 @@ let package = Package(
         .testTarget(
             name: "PlawServiceTests",
             dependencies: [
-                "Domain", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Store", "Systemd", "Trials",
+                "Domain", "Fuzzing", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Store", "Systemd",
+                "Trials",
                 "plaw",
                 "plawd", "plaw-trial",
             ], swiftSettings: strict),
@@ -189,6 +190,8 @@ let package = Package(
             name: "PlawTransportTests",
             dependencies: [
                 "PlawClient", "PlawProtocol", "PlawTesting", "PlawTransport", "StrictJSON", "Systemd", logging,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             swiftSettings: strict),
 

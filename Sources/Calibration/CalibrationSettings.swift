@@ -29,6 +29,11 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     /// Whether trials are chosen one at a time: nobody asked for levels.
     package var isSequential: Bool { layers == nil && dims == nil }
 
+    /// Trials of one calibration: more teach a law nothing, and answers name each.
+    package static let mostTrials = 1_000
+    /// Levels of an axis where the planner chooses them.
+    private static let usualLevels = 5
+
     /// Longest sequence unless told.
     package static let standardLength = LawKey.usualLength
 
@@ -113,6 +118,10 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
                 throw RPCError(.invalidParams, "current: \(problem)", ["field": .string("current")])
             }
         }
+        let cells = (layers?.count ?? Self.usualLevels) * (dims?.count ?? Self.usualLevels)
+        try check(
+            dims == nil ? "layers" : "dims", cells <= Self.mostTrials,
+            "\(cells) configurations of layers and dims together", "at most \(Self.mostTrials)")
         for value in layers ?? [] { try check("layers", (1...128).contains(value), value, "1 to 128") }
         for value in dims ?? [] {
             try check("dims", (1...4_096).contains(value), value, "1 to 4096")

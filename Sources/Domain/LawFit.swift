@@ -301,7 +301,7 @@ package struct FamilyFit: Codable, Sendable, Hashable {
     package var axes: [String: AxisShape]
     package var crossValidation: CrossValidation
     package var process: Process
-    /// What its own formula gives at each point of the law, in their order; nil in laws of a former version.
+    /// What its own formula gives at each point of the law, in their order; nil where there are more than 5,000, and in laws of a former version.
     package var fitted: [Double]?
 
     package init(

@@ -79,7 +79,8 @@ struct FormatSniffer {
             format: format, compression: first.compressed ? "gzip" : "none",
             hasHeader: layout.hasHeader && layout.json == nil, columns: named,
             timeUnit: layout.time?.unit.rawValue ?? "file order",
-            unused: unused.isEmpty ? nil : Array(unused.prefix(100)))
+            // Shown, and looked up by nobody.
+            unused: unused.isEmpty ? nil : unused.prefix(100).map { String($0.prefix(200)) })
     }
 
     // MARK: - Delimiters

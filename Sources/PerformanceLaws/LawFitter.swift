@@ -1,13 +1,6 @@
 package import Domain
 internal import Glibc
 
-/// Why no law can be fitted.
-package struct LawError: Error, Sendable, Hashable, CustomStringConvertible {
-    package var description: String
-    /// Stable word: `mixed-keys`, `too-few`, `no-metric`.
-    package var reason: String
-}
-
 /// Fits every law family to observations of one key, scores them on what they were not fitted to, and weights them.
 ///
 ///     let law = try LawFitter(metric: Metric(.ndcg, 10)).fit(observations)
@@ -33,6 +26,10 @@ package struct LawFitter {
 
     /// Fewest observations a law is fitted to.
     package static let fewest = 3
+    /// Most of them: a law names each, and must fit into an answer.
+    package static let most = 50_000
+    /// Of more only the leading family tells what its formula gives at each.
+    static let mostFitted = 5_000
     /// A family of at least this weight stands out.
     static let standsOut = 0.6
     /// Smallest standard error taken for true: a metric that happened to be 0 has none and would decide the fit.
@@ -55,7 +52,7 @@ package struct LawFitter {
     ///     what they were heading for as well.
     ///   - checkStop: called after every some milliseconds of work; what it throws ends it.
     ///
-    /// Errors: `LawError` for observations of different keys (naming the first difference) or too few of them.
+    /// Errors: `LawError` for observations of different keys (naming the first difference), or too few or too many of them.
     package func fit(
         _ observations: [Observation], gains: UserGains? = nil, prior: LawPrior? = nil,
         checkStop: () throws -> Void = {}
@@ -76,23 +73,16 @@ package struct LawFitter {
                     "found \(usable.count) converged observations of \(metric), expected at least \(fewest)",
                 reason: "too-few")
         }
+        guard usable.count <= Self.most else {
+            throw LawError(
+                description: "found \(usable.count) converged observations of \(metric) with one key, expected at most "
+                    + "\(Self.most); import fewer into another dataset (plaw import NAME FILE --create), such as the means of "
+                    + "repeated trainings", reason: "too-many")
+        }
         return try Fitting(
             fitter: self, observations: usable, cut: cut, left: observations.count - usable.count - cut.count,
             gains: gains, prior: prior
         ).law(checkStop)
-    }
-
-    static func difference(_ a: LawKey, _ b: LawKey) -> String {
-        let fields: [(String, String, String)] = [
-            ("datasetVersion", a.datasetVersion, b.datasetVersion), ("filter", a.filter, b.filter),
-            ("split", a.split, b.split),
-            ("mask", a.mask.rawValue, b.mask.rawValue), ("candidates", a.candidates, b.candidates),
-            ("backbone", a.backbone.rawValue, b.backbone.rawValue), ("loss", a.loss.rawValue, b.loss.rawValue),
-            ("negatives", "\(a.negatives)", "\(b.negatives)"), ("maxLength", "\(a.maxLength)", "\(b.maxLength)"),
-            ("policy", a.policy, b.policy), ("codeVersion", a.codeVersion, b.codeVersion),
-            ("undeclared", a.undeclared.joined(separator: " "), b.undeclared.joined(separator: " ")),
-        ]
-        return fields.first { $0.1 != $0.2 }.map { "\($0.0) is \($0.1) and \($0.2)" } ?? "their keys differ"
     }
 }
 
@@ -266,7 +256,7 @@ private struct Fitting {
             guard let model = models[place], let score = scores.scores[place] else { continue }
             let formula = formula(family)
             var fit = try formula.fit(metric: fitter.metric, model: model, score: score, rows: rows, checkStop)
-            fit.fitted = values(formula)
+            if observations.count <= LawFitter.mostFitted { fit.fitted = values(formula) }
             fits.append(fit)
         }
         let lead = zip(families, scores.weights).max { $0.1 < $1.1 }?.0 ?? .constant

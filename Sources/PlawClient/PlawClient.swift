@@ -45,7 +45,7 @@ extension JSONNode {
 /// Calls the daemon's methods over its socket.
 ///
 ///     try await PlawClient.withConnection(path: SocketPath.resolve(explicit: nil)) { client in
-///         let datasets = try await client.call(DatasetList.self, NoParams()).datasets
+///         let datasets = try await client.call(DatasetList.self, DatasetListParams()).datasets
 ///     }
 package final class PlawClient: Sendable {
     /// Where a request stands. Its place is made before it is sent, since the answer may come before its caller waits.

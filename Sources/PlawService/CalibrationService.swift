@@ -65,6 +65,8 @@ actor CalibrationService {
     private func prepare(
         _ params: CalibrationParams
     ) async throws -> Prepared {
+        // The dataset is looked at with it before the settings are checked as a whole.
+        try RPCError.check("maxLength", params.maxLength, 1...4_096)
         let dataset = try await store.dataset(params.name)
         guard let mask = dataset.info.mask, !dataset.corpusFile.isEmpty else {
             throw DatasetService.noInteractions(params.name, "there is nothing to train on")

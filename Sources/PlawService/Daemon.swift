@@ -218,8 +218,8 @@ package final class Daemon: Sendable {
         router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }
         router.on(DatasetInspect.self) { params, _ in try await answering { try await datasets.inspect(params) } }
         router.on(DatasetSequences.self) { params, _ in try await answering { try await datasets.sequences(params) } }
-        router.on(DatasetList.self, prepared: prepared, about: { _ in nil }) { _, _ in
-            try await answering { try await datasets.list() }
+        router.on(DatasetList.self, prepared: prepared, about: { _ in nil }) { params, _ in
+            try await answering { try await datasets.list(params) }
         }
         router.on(DatasetGet.self, prepared: prepared, about: \.name) { params, _ in
             try await answering { try await datasets.get(params.name) }
@@ -255,11 +255,16 @@ package final class Daemon: Sendable {
     private func addJobs(to router: inout Router) {
         let (store, supervisor) = (store, supervisor)
         router.on(JobList.self) { params, _ in
-            try RPCError.check("limit", params.limit, 1...10_000)
-            let jobs = try await answering { try await store.jobs(dataset: params.name, limit: params.limit ?? 50) }
+            try RPCError.check("limit", params.limit, 1...JobListParams.largestPage)
+            try RPCError.check("before", params.before, 1 ... .max)
+            let (jobs, next) = try await answering {
+                try await store.jobs(
+                    dataset: params.name, before: params.before, limit: params.limit ?? 50,
+                    mostBytes: FrameLimits.responseBytes / 2)
+            }
             var told: [Job] = []
             for job in jobs { told.append(await supervisor.told(job)) }
-            return JobListResult(jobs: told)
+            return JobListResult(jobs: told, next: next)
         }
         router.on(JobGet.self) { params, _ in try await answering { try await supervisor.snapshot(params.id) } }
         router.on(JobWait.self) { params, _ in
@@ -295,12 +300,11 @@ package final class Daemon: Sendable {
 
     private func addLaws(to router: inout Router, _ prepared: PreparedAnswers) {
         let (laws, store, space) = (services.laws, store, space)
-        router.on(LawFitMethod.self) { params, _ in
+        router.onText(LawFitMethod.self) { params, _ in
             try await answering {
                 let bytes = LawForecast.bytes(
                     observations: try await store.observationCount(of: params.name), metrics: params.metrics?.count)
-                return LawListResult(
-                    laws: try await space.writing(bytes, for: "the fit") { try await laws.fit(params) })
+                return try await space.writing(bytes, for: "the fit") { try await laws.fitText(params) }
             }
         }
         router.onText(LawList.self, prepared: prepared, about: \.name) { params, _ in

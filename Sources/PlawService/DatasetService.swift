@@ -90,7 +90,7 @@ actor DatasetService {
     func register(_ params: DatasetRegisterParams) async throws -> DatasetRegisterResult {
         try Self.check(name: params.name)
         try RPCError.check("maxLength", params.maxLength, 1...4096)
-        try RPCError.check("options.kCore", params.options?.kCore, 1 ... .max)
+        try RPCError.check("options.kCore", params.options?.kCore, 1...1_000_000_000)
         let maxLength = params.maxLength ?? 50
         // Taken before the first wait, so that of two registrations at once one is refused.
         guard !inWork.contains(params.name) else { throw Self.taken(params.name) }
@@ -235,8 +235,13 @@ actor DatasetService {
         })
     }
 
-    func list() async throws -> DatasetListResult {
-        DatasetListResult(datasets: try await store.datasetSummaries())
+    func list(_ params: DatasetListParams) async throws -> DatasetListResult {
+        try RPCError.check("limit", params.limit, 1...DatasetListParams.largestPage)
+        let limit = params.limit ?? DatasetListParams.largestPage
+        // One more than asked for tells whether there are more.
+        let found = try await store.datasetSummaries(after: params.after ?? "", limit: limit + 1)
+        let page = Array(found.prefix(limit))
+        return DatasetListResult(datasets: page, next: found.count > limit ? page.last?.name : nil)
     }
 
     func get(_ name: String) async throws -> DatasetInfo { try await store.dataset(name).info }

@@ -1,4 +1,5 @@
 internal import Advisor
+internal import Calibration
 internal import Domain
 internal import PlawProtocol
 internal import Store
@@ -18,7 +19,7 @@ struct CalibrationForecast {
     var bytes: Int {
         let seconds = trials.reduce(0) { $0 + $1.seconds }
         let mean = trials.isEmpty ? 60 : seconds / Double(trials.count)
-        let more = min(10_000, openSeconds / max(1, mean))
+        let more = min(Double(CalibrationSettings.mostTrials), openSeconds / max(1, mean))
         // A line of progress at most twice a second.
         let progress = Int(towardZero: 2 * 300 * min(1e7, seconds + openSeconds))
         let largest = trials.map { CostModel.parameters($0.configuration, items: items) }.max() ?? 0
@@ -60,6 +61,6 @@ enum LawForecast {
     private static let usualMetrics = 9
 
     static func bytes(observations: Int, metrics: Int? = nil) -> Int {
-        (metrics ?? usualMetrics) * (bytesOfLaw + observations * bytesOfPoint)
+        min(metrics ?? usualMetrics, LawService.mostMetrics) * (bytesOfLaw + observations * bytesOfPoint)
     }
 }

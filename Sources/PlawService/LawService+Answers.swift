@@ -1,6 +1,7 @@
 internal import Advisor
 internal import Domain
 internal import PlawProtocol
+internal import PlawTransport
 internal import Store
 internal import Trials
 
@@ -46,8 +47,8 @@ extension LawService {
     private static let quickCandidates = 100_000
 
     func predict(_ params: LawPredictParams) async throws -> LawPredictResult {
-        try RPCError.check("layers", params.layers, 1 ... .max)
-        try RPCError.check("dim", params.dim, 1 ... .max)
+        try RPCError.check("layers", params.layers, 1...128)
+        try RPCError.check("dim", params.dim, 1...4_096)
         try RPCError.check("heads", params.heads, 1...4_096)
         let prepared = try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
@@ -78,7 +79,14 @@ extension LawService {
         try prepared.checkLikeness(metric, params.name)
         let points = try await answering { try advisor.pareto(currency, metric: metric) }
         return AdvisorParetoResult(
-            dataset: params.name, currency: name, points: points.map(prepared.costs.known))
+            dataset: params.name, currency: name, points: Self.thinned(points).map(prepared.costs.known))
+    }
+
+    /// As many candidates as an answer holds, evenly chosen among more, with the first and the last.
+    private static func thinned(_ points: [Candidate]) -> [Candidate] {
+        // A candidate's names and numbers, and for each metric an expectation and an interval.
+        let most = FrameLimits.responseBytes / 2 / (1_000 + 160 * (points.first?.predicted.count ?? 0))
+        return points.count <= most ? points : (0..<most).map { points[$0 * (points.count - 1) / (most - 1)] }
     }
 
     func potential(_ params: AdvisorPotentialParams) async throws -> AdvisorPotentialResult {

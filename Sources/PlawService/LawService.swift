@@ -30,6 +30,8 @@ actor LawService {
 
     /// Metrics that are fitted unless others are asked for.
     static let metrics = [Metric(.hr, 10), Metric(.ndcg, 10)]
+    /// Metrics of one key that may have laws: every answer names the expectation of each.
+    static let mostMetrics = 100
 
     init(store: Store, layout: StateLayout, corpora: Corpora, logger: Logger) {
         self.corpora = corpora
@@ -67,12 +69,19 @@ actor LawService {
                 "\"\(params.name)\" has no observations to fit; run `plaw calibrate \(params.name)` or `plaw import \(params.name) FILE`",
                 ["dataset": .string(params.name)])
         }
+        let heads = try await store.lawHeads(of: params.name)
         var laws: [Law] = []
         var refusal: (any Error)?
         func group(_ key: LawKey) -> [String] { [key.loss.rawValue, key.backbone.rawValue] + key.undeclared }
         for key in keys where !laws.contains(where: { group($0.key) == group(key) }) {
             let comparable = Self.comparable(observations, key)
             let metrics = params.metrics ?? Self.metrics(of: comparable)
+            let all = Set(metrics).union(heads.filter { $0.key == key }.map(\.metric)).count
+            guard all <= Self.mostMetrics else {
+                throw RPCError.parameter(
+                    "metrics", found: "\(all) metrics, with those that have laws",
+                    expected: "at most \(Self.mostMetrics)")
+            }
             do {
                 let trialsFolder = layout.trials
                 let ordered = Self.ordered(comparable)
@@ -143,15 +152,27 @@ actor LawService {
         let names = Set((complete.isEmpty ? observations : complete).flatMap(\.metrics.keys))
         let usual = metrics.filter { names.contains($0.description) }
         if !usual.isEmpty || names.isEmpty { return usual.isEmpty ? metrics : usual }
-        return names.compactMap { Metric($0) }.sorted { ($0.k, $0.kind.rawValue) < ($1.k, $1.kind.rawValue) }
+        return Array(
+            names.compactMap { Metric($0) }.sorted { ($0.k, $0.kind.rawValue) < ($1.k, $1.kind.rawValue) }
+                .prefix(mostMetrics))
+    }
+
+    /// Fits laws; the answer to `law.fit` as JSON: as many of them as a frame holds, the newest.
+    func fitText(_ params: LawFitParams) async throws -> Data {
+        let fitted = try await fit(params)
+        return try await listText(LawListParams(name: params.name), ids: fitted.map(\.id))
     }
 
     /// The answer to `law.list` as JSON.
     func list(_ params: LawListParams) async throws -> Data {
-        try RPCError.check("limit", params.limit, 1 ... .max)
+        try RPCError.check("limit", params.limit, 1...LawListParams.largestPage)
         try RPCError.check("before", params.before, 1 ... .max)
+        return try await listText(params, ids: params.law.map { [$0] })
+    }
+
+    private func listText(_ params: LawListParams, ids: [Int64]?) async throws -> Data {
         let page = try await store.lawTexts(
-            of: params.name, params.metric, params.loss, params.family, backbone: params.backbone, id: params.law,
+            of: params.name, params.metric, params.loss, params.family, backbone: params.backbone, ids: ids,
             before: params.before, limit: params.limit ?? .max, mostBytes: FrameLimits.responseBytes / 2)
         let bytes = page.laws.reduce(100) { $0 + $1.count + 1 } + page.fits.reduce(0) { $0 + $1.count + 1 }
         var text = Data(capacity: bytes)

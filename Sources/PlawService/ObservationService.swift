@@ -3,6 +3,7 @@ internal import Domain
 internal import Logging
 internal import Observations
 internal import PlawProtocol
+internal import PlawTransport
 internal import Store
 
 #if canImport(FoundationEssentials)
@@ -41,11 +42,10 @@ actor ObservationService {
         try RPCError.check("limit", params.limit, 1...ObservationListParams.largestPage)
         try RPCError.check("after", params.after, 0 ... .max)
         let limit = params.limit ?? ObservationListParams.largestPage
-        // One more than asked for tells whether there are more.
-        let found = try await store.observationTexts(of: params.name, after: params.after ?? 0, limit: limit + 1)
-        let page = found.prefix(limit)
-        let next = found.count > limit ? page.last.map { "\"next\":\($0.id)," } ?? "" : ""
-        return "{\(next)\"observations\":[\(page.map(\.text).joined(separator: ","))]}"
+        let page = try await store.observationTexts(
+            of: params.name, after: params.after ?? 0, limit: limit, mostBytes: FrameLimits.responseBytes / 2)
+        let next = page.next.map { "\"next\":\($0)," } ?? ""
+        return "{\(next)\"observations\":[\(page.texts.joined(separator: ","))]}"
     }
 
     func take(_ params: ObservationImportParams) async throws -> ObservationImportResult {

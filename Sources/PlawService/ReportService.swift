@@ -11,14 +11,16 @@ struct ReportService: Sendable {
 
     func render(_ params: ReportRenderParams) async throws -> ReportRenderResult {
         let dataset = try await store.dataset(params.name).info
-        let observations = try await store.observations(of: params.name)
-        let served = try await store.laws(of: params.name)
         var jobs: [Job] = []
         for job in try await store.jobs(dataset: params.name, limit: Self.mostJobs) {
             jobs.append(try await store.job(job.id))
         }
+        let served = try await store.laws(of: params.name, limit: Report.mostLaws)
         var report = Report(
-            dataset: dataset, createdAt: timestamp(), observations: observations, jobs: jobs, laws: served)
+            dataset: dataset, createdAt: timestamp(),
+            observations: try await store.observations(of: params.name, limit: Report.mostRows), jobs: jobs, laws: served)
+        report.observationCount = try await store.observationCount(of: params.name)
+        report.lawCount = try await store.lawHeads(of: params.name).count
         if dataset.entropy != nil {
             report.movement = try await datasets.entropy(DatasetEntropyParams(name: params.name)).movement
         }
@@ -26,7 +28,7 @@ struct ReportService: Sendable {
             let answer = try await laws.recommend(
                 AdvisorRecommendParams(name: params.name, metric: params.metric, loss: params.loss))
             report.recommendation = answer
-            report.grid = try await grid(params, answer, served)
+            report.grid = try await grid(params, answer)
             report.front = try await front(params)
         } catch let error as RPCError where Self.isRefusal(error) {
             report.refusal = error.message
@@ -45,10 +47,11 @@ struct ReportService: Sendable {
 
     /// What the laws expect of the observed levels and the recommended one.
     private func grid(
-        _ params: ReportRenderParams, _ answer: Recommendation, _ served: [Law]
+        _ params: ReportRenderParams, _ answer: Recommendation
     ) async throws -> Report.Grid? {
         let metric = answer.metric
-        guard let law = served.first(where: { $0.id == answer.laws[metric.description] }) else { return nil }
+        guard let id = answer.laws[metric.description] else { return nil }
+        let law = try await store.law(id)
         let layers = Report.Grid.levels(law.fit.points.map(\.layers), chosen: answer.configuration.layers)
         let dims = Report.Grid.levels(law.fit.points.map(\.dim), chosen: answer.configuration.dim)
         var values: [[Double]] = []

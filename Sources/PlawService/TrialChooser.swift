@@ -81,13 +81,14 @@ struct TrialChooser: Sendable {
                     untested: now.untested.map { settings.configuration(layers: $0.layers, dim: $0.dim) },
                     halvingSeconds: isLast ? design.secondsToHalve(law: law, measured: measured) : nil)
             }
+            let isFull = request.trials.count >= CalibrationSettings.mostTrials
             switch step {
-            case .train(let trial, _):
+            case .train(let trial, _) where !isFull:
                 return .train(
                     NewTrial(pricing.planned(trial), settings: settings, dataset: dataset),
                     outlook(isLast: false))
             case .wait: return .wait
-            case .enough, .spent: return .end(outlook(isLast: true))
+            case .train, .enough, .spent: return .end(outlook(isLast: true))
             }
         }
     }

@@ -15,8 +15,9 @@ package enum Paths {
         return parts.joined(separator: "/")
     }()
 
-    /// Folder of the built programs: the one the tests run from.
+    /// Folder of the built programs: the one that `PLAW_PROGRAMS` names, else the one the tests run from.
     package static let programs: String = {
+        if let named = ProcessInfo.processInfo.environment["PLAW_PROGRAMS"] { return named }
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
     }()

@@ -10,9 +10,11 @@ internal import Foundation
 
 /// A connection that knows nothing but bytes and frames, to say to a server what a well-behaved client would not.
 ///
-/// It waits by sleeping, so that it never holds a thread the server under test runs on; ten seconds of silence are an error.
+/// It waits by sleeping, so that it never holds a thread the server under test runs on; ten seconds of silence are an error unless told.
 package struct RawConnection: Sendable {
     private let descriptor: Int32
+    /// Seconds of silence that are an error.
+    package var mostSilence = 10.0
 
     package struct Failure: Error, CustomStringConvertible {
         package var description: String
@@ -75,7 +77,7 @@ package struct RawConnection: Sendable {
 
     /// Repeats a call that would block. Errors: what it says else, and ten seconds of silence.
     private func untilReady(_ action: String, _ call: () -> Int) async throws -> Int {
-        let end = ContinuousClock.now + .seconds(10 * patience)
+        let end = ContinuousClock.now + .seconds(mostSilence * patience)
         while true {
             let count = call()
             if count >= 0 { return count }

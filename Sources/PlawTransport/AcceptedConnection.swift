@@ -98,15 +98,19 @@ final class FirstFrame: ChannelInboundHandler {
 }
 
 /// Holds reading back until it is opened, so that nothing arrives before there is somebody to take it, and while there is no
-/// memory for what would arrive.
+/// memory for what would arrive. Tells the watch when nothing is read: what the peer has sent then is not late.
 // Used on its channel's event loop alone.
-final class ReadGate: ChannelOutboundHandler {
+final class ReadGate: ChannelDuplexHandler {
+    typealias InboundIn = Any
     typealias OutboundIn = Any
 
+    private let watch: ConnectionWatch
     private var isOpen = false
     private var isHeld = false
     private var isAsked = false
     private var context: ChannelHandlerContext?
+
+    init(_ watch: ConnectionWatch) { self.watch = watch }
 
     var eventLoop: (any EventLoop)? { context?.eventLoop }
 
@@ -116,6 +120,11 @@ final class ReadGate: ChannelOutboundHandler {
     func read(context: ChannelHandlerContext) {
         isAsked = true
         readOn()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        watch.readsNothing()
+        context.fireChannelRead(data)
     }
 
     func open() {
@@ -133,6 +142,7 @@ final class ReadGate: ChannelOutboundHandler {
     private func readOn() {
         guard isOpen, !isHeld, isAsked, let context else { return }
         isAsked = false
+        watch.reads()
         context.read()
     }
 }

@@ -233,38 +233,52 @@ struct Connection: Sendable {
     private func send(_ responses: consuming [Response], asArray: Bool = false) async throws {
         let followers = responses.flatMap(\.followers)
         // Of what waits for a slow peer there is one copy.
-        let frame = try joined(consume responses, asArray: asArray)
+        let frame = joined(consume responses, asArray: asArray)
         try await write(frame)
         for body in followers { follow.yield(body) }
     }
 
-    private func joined(_ responses: consuming [Response], asArray: Bool) throws -> Outgoing {
+    private func joined(_ responses: consuming [Response], asArray: Bool) -> Outgoing {
         if !asArray, let response = responses.first { return response.frame }
+        // Those that are left out where they are too long together are the longest: what a request changed is told in few bytes.
+        var bytes = responses.reduce(1) { $0 + $1.frame.message.count + 1 }
+        for place in responses.indices.sorted(by: {
+            responses[$0].frame.message.count > responses[$1].frame.message.count
+        })
+        where bytes > FrameLimits.responseBytes {
+            let length = responses[place].frame.message.count
+            let error = RPCError(
+                .tooLarge,
+                "the answers of the batch have \(bytes) bytes, more than \(FrameLimits.responseBytes), and this one, of "
+                    + "\(length), is left out; its request was worked on: send it alone to see the answer")
+            guard let short = Response(error, id: responses[place].id) else { continue }
+            bytes += short.frame.message.count - length
+            responses[place] = short
+        }
         var message = Data("[".utf8)
         for (index, response) in responses.enumerated() {
             if index > 0 { message.append(UInt8(ascii: ",")) }
             message.append(contentsOf: response.frame.message)
         }
         message.append(UInt8(ascii: "]"))
-        if message.count <= FrameLimits.responseBytes { return Outgoing(message) }
-        let error = RPCError(
-            .tooLarge, "the answers of the batch have \(message.count) bytes, more than \(FrameLimits.responseBytes)")
-        return Outgoing(try encodeMessage(ErrorResponse(error: error)))
+        return Outgoing(message)
     }
 
     /// The response to a request, and what begins when it is sent.
     private struct Response {
         var frame: Outgoing
+        var id: RequestID?
         var followers: [Followers.Body] = []
 
-        init(_ frame: Outgoing, followers: [Followers.Body] = []) {
+        init(_ frame: Outgoing, id: RequestID?, followers: [Followers.Body] = []) {
             self.frame = frame
+            self.id = id
             self.followers = followers
         }
 
         init?(_ error: RPCError, id: RequestID? = nil) {
             guard let data = try? encodeMessage(ErrorResponse(id: id, error: error)) else { return nil }
-            self.init(Outgoing(data))
+            self.init(Outgoing(data), id: id)
         }
     }
 
@@ -306,7 +320,7 @@ struct Connection: Sendable {
                     .tooLarge, "the answer has \(bytes) bytes, more than \(FrameLimits.responseBytes)")
                 return Response(error, id: id)
             }
-            return Response(answer, followers: context.followers.take())
+            return Response(answer, id: id, followers: context.followers.take())
         } catch {
             server.countError(method)
             let refusal = refusal(error, method)

@@ -13,6 +13,8 @@ final class ConnectionWatch: Sendable {
     private struct State {
         var seen = ContinuousClock.now
         var unfinishedSince: ContinuousClock.Instant?
+        /// Since when nothing is read of what the peer may have sent.
+        var unreadySince: ContinuousClock.Instant?
         /// Requests in work or waiting, and what the peer follows.
         var working = 0
         var following = 0
@@ -66,12 +68,29 @@ final class ConnectionWatch: Sendable {
         }
     }
 
+    /// Requests of the peer are in work, and no more are read until some are answered.
+    func readsNothing() { state.withLock { if $0.unreadySince == nil { $0.unreadySince = .now } } }
+
+    /// It is read again: the time before counts against nobody.
+    func reads() {
+        state.withLock { state in
+            guard let since = state.unreadySince else { return }
+            state.unreadySince = nil
+            state.unfinishedSince? += since.duration(to: .now)
+        }
+    }
+
     func passOn() { passedOn.add(1, ordering: .relaxed) }
 
-    /// What was passed on needs no answer, or has it.
-    func settled() { passedOn.subtract(1, ordering: .releasing) }
+    /// What was passed on needs no answer, or has been given to the writer. That hands answers over on the event loop, and what is
+    /// answered there must not come before them: this counts behind them.
+    func settled() { channel.eventLoop.execute { self.passedOn.subtract(1, ordering: .releasing) } }
 
+    /// Whether every frame that was passed on is settled. On the event loop: its answer stands before all that is written from now on.
     var isQuiet: Bool { passedOn.load(ordering: .acquiring) == 0 }
+
+    /// Whether an answer is on its way to the peer.
+    var isAnswering: Bool { !isQuiet || state.withLock { $0.unread > 0 } }
 
     func began() { state.withLock { $0.working += 1 } }
 
@@ -130,7 +149,10 @@ final class ConnectionWatch: Sendable {
                 since.duration(to: now) > .seconds(seconds)
             }
             if state.unread > 0, isOver(state.unreadSince, limits.unreadSeconds) { return .unread }
-            if let since = state.unfinishedSince { return isOver(since, limits.unfinishedSeconds) ? .unfinished : nil }
+            if let since = state.unfinishedSince {
+                let taken = since.duration(to: state.unreadySince ?? now)
+                return taken > .seconds(limits.unfinishedSeconds) ? .unfinished : nil
+            }
             guard state.working == 0, state.following == 0, state.unread == 0 else { return nil }
             return isOver(state.seen, limits.idleSeconds) ? .idle : nil
         }

@@ -70,8 +70,17 @@ package final class RPCServer: Sendable {
     package func shutdown() { state.shutdown() }
 
     private func drain(seconds: Double) async {
+        await wait(seconds: seconds) { state.inFlight > 0 }
+        // What was done is not known to be done before its answer has arrived. A peer that does not read keeps nobody for long.
+        await wait(seconds: min(seconds, Self.handingOverSeconds)) { state.isAnswering }
+    }
+
+    /// How long answers that are ready may take to their peers when the server stops.
+    private static let handingOverSeconds = 0.5
+
+    private func wait(seconds: Double, while isBusy: () -> Bool) async {
         let end = ContinuousClock.now + .seconds(seconds)
-        while state.inFlight > 0, ContinuousClock.now < end {
+        while isBusy(), ContinuousClock.now < end {
             do { try await Task.sleep(for: .milliseconds(10)) } catch { return }
         }
     }
@@ -141,7 +150,7 @@ package final class RPCServer: Sendable {
             Self.credentials(of: channel).flatMapThrowing { peer in
                 let (access, reason) = authorize(peer)
                 let watch = ConnectionWatch(channel: channel, peer: peer, access: access, reason: reason)
-                let gate = ReadGate()
+                let gate = ReadGate(watch)
                 let flow = FrameFlow(budget: budget, watch: watch, gate: gate)
                 let isReader = watch.standing.rank == .reader
                 let limit =

@@ -50,6 +50,8 @@ package final class ServerState: Sendable {
     func large(_ standing: Standing) -> LargeMessages { large[standing.rank == .reader ? 0 : 1] }
 
     package var inFlight: Int { counts.withLock { $0.inFlight.taken } }
+    /// Whether an answer is on its way to any peer.
+    var isAnswering: Bool { counts.withLock { Array($0.watches.values) }.contains(where: \.isAnswering) }
     package var isStopping: Bool { counts.withLock { $0.isStopping } }
 
     /// Counters by name, as `metrics.get` shows them.

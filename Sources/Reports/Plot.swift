@@ -44,12 +44,17 @@ package struct PlotSeries: Sendable {
     }
 }
 
+/// Points of a series that a plot shows; of more as many are evenly chosen.
+private let mostPoints = 400
+
 /// Series as an inline SVG with axes, ticks and a legend. Points that an axis cannot show are left out: those that are not finite,
 /// and those not above 0 on a logarithmic one.
 package func plot(_ series: [PlotSeries], x: PlotAxis, y: PlotAxis, zeroLine: Bool = false) -> HTML {
     let shown = series.map { one in
         var one = one
-        one.points = one.points.filter { x.canShow($0.x) && y.canShow($0.y) }
+        let all = one.points.filter { x.canShow($0.x) && y.canShow($0.y) }
+        one.points =
+            all.count <= mostPoints ? all : (0..<mostPoints).map { all[$0 * (all.count - 1) / (mostPoints - 1)] }
         return one
     }
     let points = shown.flatMap(\.points)

@@ -33,7 +33,7 @@ extension Report {
     }
 
     /// Rows of a table that a page still shows well.
-    private static let mostRows = 500
+    package static let mostRows = 500
 
     func table(of observations: [Observation]) -> HTML {
         guard !observations.isEmpty else { return section("Observations", [note("none")]) }
@@ -50,7 +50,7 @@ extension Report {
                 o.tokens > 0 && o.apen > 0 ? Format.dataSize(o.effectiveTokens) : "unknown",
             ] + metrics.map { name in o.metrics[name].map { Format.quality($0.value) } ?? "" }
         }
-        let left = observations.count - rows.count
+        let left = observationCount - rows.count
         return section(
             "Observations",
             [

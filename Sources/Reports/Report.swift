@@ -41,6 +41,9 @@ package struct Report: Sendable {
     package var jobs: [Job]
     /// Newest first.
     package var laws: [Law]
+    /// How many there are of both, where these are not all.
+    package var observationCount: Int
+    package var lawCount: Int
     package var recommendation: Recommendation?
     /// Why nothing is recommended.
     package var refusal: String?
@@ -59,6 +62,7 @@ package struct Report: Sendable {
         self.observations = observations
         self.jobs = jobs
         self.laws = laws
+        (observationCount, lawCount) = (observations.count, laws.count)
         self.recommendation = recommendation
         self.refusal = refusal
         self.grid = grid
@@ -69,13 +73,20 @@ package struct Report: Sendable {
     /// One self-contained page, well-formed as XML too.
     package var html: String {
         let sections =
-            [heading, answer, frontSection, facts, entropy, movements] + laws.map(section) + [
-                trainings, table(of: observations),
-            ]
+            [heading, answer, frontSection, facts, entropy, movements] + laws.map(section) + lawsLeft
+            + [trainings, table(of: observations)]
         return HTML.page(title: "\(dataset.name): performance law report", style: style, sections).text
     }
 
     // MARK: - Sections
+
+    /// Laws that a page still shows well.
+    package static let mostLaws = 24
+
+    private var lawsLeft: [HTML] {
+        let left = lawCount - laws.count
+        return left > 0 ? [note("\(Format.count(left)) more laws are left out; plaw law shows all")] : []
+    }
 
     private var heading: HTML {
         .element(

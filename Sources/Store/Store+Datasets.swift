@@ -48,8 +48,10 @@ extension Store {
         }
     }
 
-    /// One line per dataset, by name.
-    package func datasetSummaries() async throws(StoreError) -> [DatasetSummary] {
+    /// One line per dataset, by name; of names behind `after`, at most `limit`.
+    package func datasetSummaries(
+        after: String = "", limit: Int? = nil
+    ) async throws(StoreError) -> [DatasetSummary] {
         try await read("list datasets") { db in
             try Row.fetchAll(
                 db,
@@ -57,8 +59,8 @@ extension Store {
                     SELECT info,
                         (SELECT COUNT(*) FROM observation WHERE datasetId = dataset.id) AS observations,
                         (SELECT COUNT(*) FROM law WHERE datasetId = dataset.id AND current) AS laws
-                    FROM dataset ORDER BY name
-                    """
+                    FROM dataset WHERE name > ? ORDER BY name LIMIT ?
+                    """, arguments: [after, limit ?? -1]
             ).map { row in
                 let info = try decodeJSON(DatasetInfo.self, row["info"])
                 return DatasetSummary(

@@ -164,23 +164,45 @@ extension Store {
             guard
                 let row = try Row.fetchOne(db, sql: Self.jobSQL + " WHERE job.id = ?", arguments: [id])
             else { throw Self.unknownJob(id) }
-            return try Self.job(row, trials: trials ? Self.trials(db, of: id) : nil)
+            return try Self.job(row, trials: trials ? Self.shown(Self.trials(db, of: id)) : nil)
         }
     }
 
-    /// Jobs without their trials, newest first. Errors: `unknownDataset`.
-    package func jobs(dataset: String?, limit: Int) async throws(StoreError) -> [Job] {
+    /// Jobs without their trials, newest first, with smaller numbers than `before`: at most `limit`, and as many as take `mostBytes` as
+    /// JSON, but one at least; `next` is the `before` of those that follow. Errors: `unknownDataset`.
+    package func jobs(
+        dataset: String?, before: Int64? = nil, limit: Int, mostBytes: Int = .max
+    ) async throws(StoreError) -> (jobs: [Job], next: Int64?) {
         try await read("list jobs") { db in
-            var condition = ""
-            var arguments: StatementArguments = []
+            var sql = Self.jobSQL + " WHERE job.id < ?"
+            var arguments: StatementArguments = [before ?? .max]
             if let dataset {
-                condition = " WHERE datasetId = ?"
+                sql += " AND datasetId = ?"
                 arguments += [try Self.datasetID(db, dataset)]
             }
-            arguments += [limit]
-            let sql = Self.jobSQL + condition + " ORDER BY job.id DESC LIMIT ?"
-            return try Row.fetchAll(db, sql: sql, arguments: arguments).map { try Self.job($0, trials: nil) }
+            let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY job.id DESC", arguments: arguments)
+            var (jobs, bytes): ([Job], Int) = ([], 0)
+            while let row = try rows.next() {
+                let job = try Self.job(row, trials: nil)
+                bytes += try encodeJSON(job).utf8.count + 1
+                if jobs.count == limit || (bytes > mostBytes && !jobs.isEmpty) { return (jobs, jobs.last?.id) }
+                jobs.append(job)
+            }
+            return (jobs, nil)
         }
+    }
+
+    /// What answers of a job may hold of its workers' last lines, which take six times as much where they are no text.
+    private static let mostLogBytes = 1 << 20
+
+    /// The trials without the lines of older ones where they would be more than an answer holds.
+    private static func shown(_ trials: [StoredTrial]) -> [StoredTrial] {
+        var (trials, left) = (trials, mostLogBytes)
+        for place in trials.indices.reversed() {
+            left -= trials[place].log?.utf8.count ?? 0
+            if left < 0 { trials[place].log = nil }
+        }
+        return trials
     }
 
     /// The trials of a job in the order of its plan.

@@ -36,8 +36,8 @@ extension Store {
         }
     }
 
-    /// The laws being served, newest first; of one dataset when named. Errors: `unknownDataset`.
-    package func laws(of dataset: String?) async throws(StoreError) -> [Law] {
+    /// The laws being served, newest first; of one dataset when named, at most `limit`. Errors: `unknownDataset`.
+    package func laws(of dataset: String?, limit: Int? = nil) async throws(StoreError) -> [Law] {
         try await read("read laws") { db in
             var sql = Self.lawSQL + " WHERE current"
             var arguments: StatementArguments = []
@@ -45,7 +45,8 @@ extension Store {
                 sql += " AND datasetId = ?"
                 arguments += [try Self.datasetID(db, dataset)]
             }
-            return try Row.fetchAll(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments).map(Self.law)
+            arguments += [limit ?? -1]
+            return try Row.fetchAll(db, sql: sql + " ORDER BY law.id DESC LIMIT ?", arguments: arguments).map(Self.law)
         }
     }
 
@@ -106,12 +107,12 @@ extension Store {
     // MARK: - As text
 
     /// Laws being served, newest first, as JSON: stored texts put together, not decoded, without placeholders in their keys. Of one
-    /// dataset, metric, loss, backbone and number where named, with smaller numbers than `before`, at most `limit`, and as many as
+    /// dataset, metric, loss, backbone and numbers where named, with smaller numbers than `before`, at most `limit`, and as many as
     /// `mostBytes` hold, but one at least; `next` is the `before` of those that follow. `fits` are those of a family, or all, law by
     /// law. Errors: `unknownDataset`.
     package func lawTexts(
         of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, backbone: Backbone? = nil,
-        id: Int64? = nil, before: Int64?, limit: Int, mostBytes: Int
+        ids: [Int64]? = nil, before: Int64?, limit: Int, mostBytes: Int
     ) async throws(StoreError) -> (laws: [LawText], fits: [Data], next: Int64?) {
         try await read("read laws") { db in
             var sql = """
@@ -139,7 +140,10 @@ extension Store {
                 add("json_extract(key, '$.backbone') =", backbone.rawValue)
                 addDeclared("backbone")
             }
-            if let id { add("law.id =", id) }
+            if let ids {
+                sql += " AND law.id IN (\(databaseQuestionMarks(count: ids.count)))"
+                arguments += StatementArguments(ids)
+            }
             if let before { add("law.id <", before) }
             let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
             var (laws, fits, bytes, last): ([LawText], [Data], Int, Int64) = ([], [], 0, 0)

@@ -37,18 +37,27 @@ extension Store {
         }
     }
 
-    /// The same as JSON: what is stored, with its number, and without placeholders for what nobody declared.
+    /// The same as JSON: what is stored, with its number, and without placeholders for what nobody declared. As many as `mostBytes` hold,
+    /// but one at least; `next` is the `after` of those that follow.
     package func observationTexts(
-        of dataset: String, after: Int64 = 0, limit: Int
-    ) async throws(StoreError) -> [(id: Int64, text: String)] {
+        of dataset: String, after: Int64 = 0, limit: Int, mostBytes: Int = .max
+    ) async throws(StoreError) -> (texts: [String], next: Int64?) {
         try await read("read the observations of \(dataset)") { db in
-            try Row.fetchAll(
+            let rows = try Row.fetchCursor(
                 db,
                 sql: """
                     SELECT id, json_set(body, '$.id', id) AS text FROM observation
-                    WHERE datasetId = ? AND id > ? ORDER BY id LIMIT ?
-                    """, arguments: [try Self.datasetID(db, dataset), after, limit]
-            ).map { ($0["id"], try sentJSON(Observation.self, $0["text"])) }
+                    WHERE datasetId = ? AND id > ? ORDER BY id
+                    """, arguments: [try Self.datasetID(db, dataset), after])
+            var (texts, bytes, last): ([String], Int, Int64) = ([], 0, after)
+            while let row = try rows.next() {
+                let text = try sentJSON(Observation.self, row["text"])
+                bytes += text.utf8.count + 1
+                if texts.count == limit || (bytes > mostBytes && !texts.isEmpty) { return (texts, last) }
+                texts.append(text)
+                last = row["id"]
+            }
+            return (texts, nil)
         }
     }
 

@@ -91,7 +91,7 @@ import Trials
                 // Nothing that was cancelled came back.
                 _ = await waitUntil(seconds: 0.3) { false }
                 #expect(executor.notes.inFlight == 0)
-                let states = try await store.jobs(dataset: nil, limit: 100).map(\.state)
+                let states = try await store.jobs(dataset: nil, limit: 100).jobs.map(\.state)
                 #expect(states.allSatisfy { $0 == .cancelled })
             }
         }

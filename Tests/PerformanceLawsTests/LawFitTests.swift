@@ -249,4 +249,30 @@ struct LawFitTests {
         #expect(fit.names.contains("slopeN") && !fit.names.contains("lnOptimumN"))
         #expect(fit.optimum.layers == nil && fit.parameters["a1"] == nil)
     }
+
+    @Test(
+        "laws of many observations leave out what the other families give at each; those of more than an answer names are refused"
+    )
+    func many() throws {
+        func observations(_ count: Int) -> [Observation] {
+            (0..<count).map { number -> Observation in
+                let layers = 1 + number % 3
+                let dim = 16 << (number / 3 % 3)
+                return observation(
+                    Int64(number + 1), layers, dim, 100_000, 0.1 + 0.01 * Double(layers), seed: UInt64(number))
+            }
+        }
+        let fitter = LawFitter(metric: metric, draws: 0, families: [.constant, .logLinear])
+        for (count, isTold) in [(5_000, true), (5_001, false)] {
+            let law = try fitter.fit(observations(count))
+            let told = law.fits.map { $0.fitted?.count }
+            let errors = law.points.map { abs($0.observed - $0.fitted - $0.residual) }
+            #expect(law.points.count == count)
+            #expect(Set(told) == [isTold ? count : nil])
+            #expect(errors.max() ?? 1 < 1e-12)
+        }
+        let tooMany = observations(LawFitter.most + 1)
+        let refused = #expect(throws: LawError.self) { _ = try fitter.fit(tooMany) }
+        #expect(refused?.reason == "too-many" && refused?.description.contains("50000") == true)
+    }
 }

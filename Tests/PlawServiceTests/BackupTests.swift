@@ -102,7 +102,10 @@ import Testing
             try await Self.restore(file, in: folder)
             _ = try await withDaemon(in: folder) { daemon async throws in
                 #expect(try await Self.answers(daemon.socket) == before)
-                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.map(\.name) == ["demo"])
+                #expect(
+                    try await call(daemon.socket, DatasetList.self, DatasetListParams()).datasets.map(\.name) == [
+                        "demo"
+                    ])
             }
         }
     }

@@ -171,7 +171,7 @@ import Testing
         #expect(try await store.integrityCheck() == "ok")
         let trials = Set(try await store.trialIDs().map(String.init))
         try store.close()
-        let datasets = try await call(daemon.socket, DatasetList.self, NoParams()).datasets
+        let datasets = try await call(daemon.socket, DatasetList.self, DatasetListParams()).datasets
         for (name, interactions) in known.datasets {
             #expect(datasets.contains { $0.name == name && $0.interactions == interactions }, "\(name)")
         }

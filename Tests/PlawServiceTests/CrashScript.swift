@@ -132,7 +132,7 @@ final class CrashScript: Sendable {
     private func dataset(_ socket: String, _ name: String) async throws {
         if state.withLock({ $0.steps.contains(.register) }) { return }
         enter(.upload)
-        let list = try await call(socket, DatasetList.self, NoParams()).datasets
+        let list = try await call(socket, DatasetList.self, DatasetListParams()).datasets
         if let known = list.first(where: { $0.name == name }) {
             state.withLock { $0.acknowledged.datasets[name] = known.interactions }
         } else {
@@ -158,7 +158,7 @@ final class CrashScript: Sendable {
     private func importing(_ socket: String, _ name: String) async throws {
         if state.withLock({ $0.steps.contains(.importing) }) { return }
         enter(.importing)
-        let list = try await call(socket, DatasetList.self, NoParams()).datasets
+        let list = try await call(socket, DatasetList.self, DatasetListParams()).datasets
         var count = 0
         if list.contains(where: { $0.name == name }) {
             count = try await call(socket, ObservationList.self, ObservationListParams(name: name)).observations.count
@@ -208,7 +208,7 @@ final class CrashScript: Sendable {
         if state.withLock({ $0.steps.contains(.shelve) }) { return }
         state.withLock { _ = $0.acknowledged.removed.remove("shelf") }
         enter(.shelve)
-        let list = try await call(socket, DatasetList.self, NoParams()).datasets
+        let list = try await call(socket, DatasetList.self, DatasetListParams()).datasets
         if !list.contains(where: { $0.name == "shelf" }) { _ = try await register(socket, "shelf", bytes: small) }
         var known = try await call(socket, JobList.self, JobListParams(name: "shelf")).jobs.first
         if known == nil {
@@ -236,7 +236,7 @@ final class CrashScript: Sendable {
         }
         enter(.remove)
         for name in names {
-            let list = try await call(socket, DatasetList.self, NoParams()).datasets
+            let list = try await call(socket, DatasetList.self, DatasetListParams()).datasets
             if list.contains(where: { $0.name == name }) {
                 _ = try await call(socket, DatasetRemove.self, DatasetName(name: name))
             }

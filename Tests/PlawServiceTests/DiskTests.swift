@@ -82,7 +82,7 @@ import Trials
                         try await call(daemon.socket, DatasetGet.self, DatasetName(name: "books")).interactions ?? 0
                             > 0)
                     Self.free(daemon.state)
-                    for dataset in try await call(daemon.socket, DatasetList.self, NoParams()).datasets
+                    for dataset in try await call(daemon.socket, DatasetList.self, DatasetListParams()).datasets
                     where dataset.name != "books" {
                         _ = try await call(daemon.socket, DatasetRemove.self, DatasetName(name: dataset.name))
                     }
@@ -108,7 +108,7 @@ import Trials
                 for name in ["one", "two", "three"] {
                     _ = try await call(daemon.socket, DatasetRemove.self, DatasetName(name: name))
                 }
-                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.isEmpty)
+                #expect(try await call(daemon.socket, DatasetList.self, DatasetListParams()).datasets.isEmpty)
                 Self.free(daemon.state)
                 _ = try await register(daemon.socket, "five", bytes: file)
             }
@@ -214,7 +214,8 @@ import Trials
                 let text = ObservationImportParams(name: "c", text: "layers,dim,ndcg@10\n" + rows, create: true)
                 let imported = await Self.refusal { _ = try await call(daemon.socket, ObservationImport.self, text) }
                 #expect(imported?.reason == "no-space", "\(imported as Any)")
-                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.map(\.name) == ["a"])
+                #expect(
+                    try await call(daemon.socket, DatasetList.self, DatasetListParams()).datasets.map(\.name) == ["a"])
                 #expect(try Self.used(daemon.state) <= quota)
             }
         }

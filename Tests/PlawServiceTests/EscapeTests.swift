@@ -55,9 +55,9 @@ import Testing
                     ]))
                 #expect(answer["dataset"]?["fileName"] == .string("../../escaped"))
                 let new = try Self.files(folder).subtracting(before)
-                #expect(
-                    new.allSatisfy { $0.hasPrefix("state/corpora/good.") || $0.hasPrefix("state/plawd.sqlite") },
-                    "\(new)")
+                // The room that is kept for removals comes when the daemon finds time for it.
+                let own = ["state/corpora/good.", "state/plawd.sqlite", "state/plawd.spare"]
+                #expect(new.allSatisfy { file in own.contains { file.hasPrefix($0) } }, "\(new)")
                 #expect(!FileManager.default.fileExists(atPath: "/tmp/escaped"))
             }
         }

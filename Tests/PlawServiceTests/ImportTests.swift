@@ -88,7 +88,7 @@ import FoundationXML
                 let info = try await call(socket, DatasetGet.self, DatasetName(name: "grid"))
                 // From the parameters alone.
                 #expect(info.items == 12_101 && info.users == nil && info.entropy == nil)
-                let summary = try await call(socket, DatasetList.self, NoParams()).datasets
+                let summary = try await call(socket, DatasetList.self, DatasetListParams()).datasets
                 #expect(summary.map(\.observations) == [16] && summary.map(\.laws) == [2])
 
                 let answer = try await call(
@@ -265,7 +265,7 @@ import FoundationXML
                 #expect(unknown?.reason == "dataset-unknown" && unknown?.message.contains("--create") == true)
                 let broken = await refusal(Self.grid() + "sasrec,cce,1,16\n", create: true)
                 #expect(broken?.data?["line"] == .integer(18) && broken?.data?["file"] == .string("a.csv"))
-                #expect(try await call(socket, DatasetList.self, NoParams()).datasets.isEmpty)
+                #expect(try await call(socket, DatasetList.self, DatasetListParams()).datasets.isEmpty)
 
                 _ = try await Self.take(socket, "grid", Self.grid(), create: true)
                 let changed =

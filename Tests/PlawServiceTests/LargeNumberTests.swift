@@ -40,7 +40,7 @@ import Testing
                         daemon.socket, "wide", "layers,dim,ndcg@10,\(column)\n1,16,0.1,1\n2,16,0.1,\(value)\n")
                 }
                 #expect(refused?.message.contains("line 3") == true && refused?.message.contains(column) == true)
-                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.isEmpty)
+                #expect(try await call(daemon.socket, DatasetList.self, DatasetListParams()).datasets.isEmpty)
             }
         }
     }
@@ -63,7 +63,7 @@ import Testing
                 _ = try await Self.take(
                     daemon.socket, "one", "layers,dim,tokens,apen,ndcg@10\n1,16,1000000,1e-300,0.1\n")
                 try await Self.askAll(daemon.socket, "one")
-                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.count == 2)
+                #expect(try await call(daemon.socket, DatasetList.self, DatasetListParams()).datasets.count == 2)
             }
         }
     }

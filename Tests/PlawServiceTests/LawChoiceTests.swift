@@ -49,7 +49,7 @@ import Testing
 
     @discardableResult
     private static func take(_ socket: String, _ name: String, _ rows: [Row]) async throws -> ObservationImportResult {
-        let known = try await call(socket, DatasetList.self, NoParams()).datasets.contains { $0.name == name }
+        let known = try await call(socket, DatasetList.self, DatasetListParams()).datasets.contains { $0.name == name }
         return try await call(
             socket, ObservationImport.self,
             ObservationImportParams(name: name, text: csv(rows), fileName: "a.csv", create: !known))

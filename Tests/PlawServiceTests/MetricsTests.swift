@@ -66,7 +66,7 @@ import Testing
         try await withTemporaryFolder { folder in
             _ = try await withDaemon(in: folder) { daemon async throws in
                 let before = ContinuousClock.now
-                for _ in 1...7 { _ = try await call(daemon.socket, DatasetList.self, NoParams()) }
+                for _ in 1...7 { _ = try await call(daemon.socket, DatasetList.self, DatasetListParams()) }
                 for _ in 1...3 {
                     await #expect(throws: RPCError.self) {
                         try await raw(daemon.socket, "dataset.get", .object(["name": .string("none")]))

@@ -28,7 +28,7 @@ import Testing
                 try await Self.prepared(1, client)
                 let question = AdvisorRecommendParams(name: "demo", maxParams: 20_000)
                 let first = try await client.call(AdvisorRecommend.self, question)
-                let listed = try await client.call(DatasetList.self, NoParams())
+                let listed = try await client.call(DatasetList.self, DatasetListParams())
                 let before = try await Self.counters(client)
                 #expect(before.prepared == 1)
                 let file = try await syntheticFile(users: 60, items: 40)
@@ -40,7 +40,9 @@ import Testing
                 #expect(after.kept == before.kept + 1)
                 #expect(after.prepared == 1)
                 // The list rests on all datasets.
-                #expect(try await client.call(DatasetList.self, NoParams()).datasets.count == listed.datasets.count + 1)
+                #expect(
+                    try await client.call(DatasetList.self, DatasetListParams()).datasets.count == listed.datasets.count
+                        + 1)
                 // Of its own: the new laws are named, and their advisor is prepared before the next question.
                 let fitted = try await client.call(
                     LawFitMethod.self, LawFitParams(name: "demo", estimator: "least-squares"))

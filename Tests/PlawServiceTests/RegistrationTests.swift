@@ -23,7 +23,7 @@ import Testing
                 }
                 #expect(error?.reason == "invalid-input", "\(name): \(String(describing: error))")
                 #expect(error?.message.contains("my-file.bin") == true, "\(error?.message ?? "")")
-                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.isEmpty)
+                #expect(try await call(daemon.socket, DatasetList.self, DatasetListParams()).datasets.isEmpty)
                 for folder in ["corpora", "uploads"] {
                     #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/" + folder) == [])
                 }

@@ -102,7 +102,10 @@ import Testing
                 atPath: state + "/backups/\(id.replacing("0b5e", with: "0b60"))",
                 withDestinationPath: folder + "/elsewhere")
             _ = try await withDaemon(in: folder) { daemon async throws in
-                #expect(try await call(daemon.socket, DatasetList.self, NoParams()).datasets.map(\.name) == ["demo"])
+                #expect(
+                    try await call(daemon.socket, DatasetList.self, DatasetListParams()).datasets.map(\.name) == [
+                        "demo"
+                    ])
                 #expect(daemon.logged.split(separator: "\n").count { $0.contains("left alone") } == 1)
             }
             let after = try Self.content(state)

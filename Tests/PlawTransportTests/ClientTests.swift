@@ -57,7 +57,7 @@ import Testing
             Thread.detachNewThread { Self.serve(listener, answer) }
             let error = await #expect(throws: ClientError.self) {
                 try await PlawClient.withConnection(path: path) { client in
-                    try await client.call(DatasetList.self, NoParams())
+                    try await client.call(DatasetList.self, DatasetListParams())
                 }
             }
             #expect(error?.description.contains(words) == true, "\(error as Any)")

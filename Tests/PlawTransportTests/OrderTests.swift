@@ -83,6 +83,55 @@ import Testing
         }
     }
 
+    @Test(
+        "of answers of a batch that are too long together the longest are left out, each by its id; what changed is told"
+    )
+    func longBatch() async throws {
+        try await withServer { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            func long(_ id: Int, _ count: Int) -> String {
+                #"{"jsonrpc":"2.0","id":\#(id),"method":"test.echo","params":{"text":"0123456789","repeated":\#(count)}}"#
+            }
+            let change = #"{"jsonrpc":"2.0","id":2,"method":"test.change"}"#
+            try await peer.send("[\(long(1, 900_000)),\(change),\(long(3, 600_000)),\(long(4, 500_000))]")
+            guard case .array(let answers)? = try await peer.receive() else { throw CancellationError() }
+            #expect(answers.map { $0["id"] } == [.integer(1), .integer(2), .integer(3), .integer(4)])
+            #expect(answers[0]["error"]?["code"] == .integer(-32010))
+            #expect(answers[0]["error"]?["message"]?.stringValue?.contains("alone") == true)
+            #expect(answers[1]["result"] == .bool(true))
+            #expect(answers[2]["result"]?.stringValue?.utf8.count == 6_000_000)
+            #expect(answers[3]["result"]?.stringValue?.utf8.count == 5_000_000)
+        }
+    }
+
+    @Test("a frame that the server leaves half read, since it has enough to do, is not the peer's to finish")
+    func unreadFrames() async throws {
+        var limits = ServerLimits()
+        limits.unfinishedSeconds = 0.3
+        try await withServer(limits: limits) { socket, _ in
+            let peer = try RawConnection(path: socket)
+            defer { peer.close() }
+            let padding = String(repeating: "x", count: 700)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    for id in 1...300 {
+                        try await peer.send(
+                            #"{"jsonrpc":"2.0","id":\#(id),"method":"test.echo","params":{"text":"\#(padding)","milliseconds":\#(id <= 64 ? 1500 : 0)}}"#
+                        )
+                    }
+                }
+                group.addTask {
+                    for _ in 1...300 {
+                        let answer = try await peer.receive()
+                        #expect(answer?["result"] == .string(padding))
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test("notifications follow the answer, in order")
     func notifications() async throws {
         try await withServer { socket, _ in

@@ -27,6 +27,27 @@ import Testing
         #expect(access(path, F_OK) != 0)
     }
 
+    @Test(
+        "an answer that its peer has not read yet arrives whole when the server stops; one that is never read holds nobody"
+    )
+    func handingOver() async throws {
+        try await withServer { socket, server in
+            let ask = #"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":"0123456789","repeated":800000}}"#
+            let (peer, never) = (try RawConnection(path: socket), try RawConnection(path: socket))
+            defer {
+                peer.close()
+                never.close()
+            }
+            try await peer.send(ask)
+            try await never.send(ask)
+            // Both are answered, into the buffers of the server.
+            _ = await waitUntil { (server.state.counters["unread_bytes"] ?? 0) > 12e6 }
+            server.shutdown()
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(try await peer.receive()?["result"]?.stringValue?.utf8.count == 8_000_000)
+        }
+    }
+
     private func bind(_ path: String) async throws {
         let server = RPCServer(listening: .path(path, mode: 0o600), router: Router(), logger: Logger(label: "test"))
         try await server.run { server.shutdown() }

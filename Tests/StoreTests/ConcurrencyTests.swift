@@ -45,7 +45,7 @@ private final class Countdown: Sendable {
                             let found = try await store.observations(of: "books")
                             #expect(found.count >= observations)
                             observations = found.count
-                            for job in try await store.jobs(dataset: "books", limit: 100) {
+                            for job in try await store.jobs(dataset: "books", limit: 100).jobs {
                                 let whole = try await store.job(job.id)
                                 #expect(whole.sequence >= job.sequence)
                                 #expect(whole.trials?.count == 5)
@@ -67,10 +67,10 @@ private final class Countdown: Sendable {
             let observations = try await again.observations(of: "books")
             #expect(observations.count == 100)
             #expect(Set(observations.compactMap(\.trial)).count == 100)
-            #expect(try await Set(again.jobs(dataset: nil, limit: 100).map(\.id)) == jobs)
+            #expect(try await Set(again.jobs(dataset: nil, limit: 100).jobs.map(\.id)) == jobs)
             #expect(try await again.laws(of: nil).count == 40)
             // Each job was changed by 2 updates of its own and 2 of each of its 5 trials.
-            #expect(try await again.jobs(dataset: nil, limit: 100).allSatisfy { $0.sequence == 12 })
+            #expect(try await again.jobs(dataset: nil, limit: 100).jobs.allSatisfy { $0.sequence == 12 })
             #expect(try await again.unfinishedJobs().isEmpty)
             #expect(try await again.integrityCheck() == "ok")
             try again.close()

@@ -71,7 +71,7 @@ import Testing
                 { _ = try await store.removeDataset("none") },
                 { _ = try await store.observations(of: "none") },
                 { _ = try await store.laws(of: "none") },
-                { _ = try await store.jobs(dataset: "none", limit: 1) },
+                { _ = try await store.jobs(dataset: "none", limit: 1).jobs },
                 { _ = try await store.unfinishedJobs(of: "none") },
                 { _ = try await store.probes(Int.self, dataset: "none", setting: "") },
                 { try await store.insertProbes(dataset: "none", setting: "", [(layers: 1, dim: 1, body: 1)]) },

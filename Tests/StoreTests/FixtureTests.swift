@@ -56,7 +56,7 @@ import Trials
             #expect(broken == 0)
             let books = try await store.dataset("books").info
             #expect(books.interactions ?? 0 > 0 && books.entropy != nil)
-            let jobs = try await store.jobs(dataset: nil, limit: 10)
+            let jobs = try await store.jobs(dataset: nil, limit: 10).jobs
             #expect(jobs.map(\.state) == [.finished])
             let trials = try await store.trials(of: jobs[0].id)
             #expect(trials.map(\.state) == [.finished, .finished, .finished, .diverged])
@@ -68,15 +68,19 @@ import Trials
             // What is answered without decoding is what decoding would say, whichever version stored it.
             for name in ["books", "elsewhere"] {
                 let known = try await store.observations(of: name)
-                let texts = try await store.observationTexts(of: name, limit: 10)
-                #expect(texts.map(\.id) == known.map(\.id))
+                let texts = try await store.observationTexts(of: name, limit: 10).texts
+                #expect(texts.count == known.count)
                 for (text, observation) in zip(texts, known) {
-                    let found = try JSONDecoder().decode(JSONValue.self, from: Data(text.text.utf8))
+                    let found = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
                     let wanted = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(observation))
                     #expect(found == wanted)
                 }
-                let page = try await store.observationTexts(of: name, after: known[0].id, limit: 1)
-                #expect(page.map(\.id) == [known[1].id])
+                for (limit, bytes) in [(1, Int.max), (10, 1)] {
+                    let page = try await store.observationTexts(
+                        of: name, after: known[0].id, limit: limit, mostBytes: bytes)
+                    #expect(page.texts == [texts[1]])
+                    #expect(page.next == (known.count > 2 ? known[1].id : nil))
+                }
             }
             let timings = try await store.timings(of: "books", .sasrec, .cce)
             #expect(timings.count == 3)
@@ -139,7 +143,7 @@ import Trials
                         let copy = try Store(path: path)
                         #expect(try await copy.integrityCheck() == "ok")
                         // Each job is stored with its trials.
-                        for job in try await copy.jobs(dataset: nil, limit: 100) { #expect(job.trialCount == 2) }
+                        for job in try await copy.jobs(dataset: nil, limit: 100).jobs { #expect(job.trialCount == 2) }
                         try copy.close()
                     }
                 }
@@ -159,7 +163,7 @@ import Trials
                 try db.execute(sql: "UPDATE job SET createdAt = '2099-01-01T00:00:00Z' WHERE id = 1")
             }
             let (third, _) = try await store.sampleJob()
-            #expect(try await store.jobs(dataset: nil, limit: 10).map(\.id) == [third, 2, 1])
+            #expect(try await store.jobs(dataset: nil, limit: 10).jobs.map(\.id) == [third, 2, 1])
             #expect(try await store.unfinishedJobs() == [1, 2, third])
         }
     }

@@ -52,7 +52,7 @@ import Trials
                 try await store.insertJob(
                     dataset: "books", budgetSeconds: 1, workers: 1, message: nil, trials: trials)
             }
-            #expect(try await store.jobs(dataset: nil, limit: 10).isEmpty)
+            #expect(try await store.jobs(dataset: nil, limit: 10).jobs.isEmpty)
             #expect(try await store.trialIDs().isEmpty)
         }
     }
@@ -117,11 +117,13 @@ import Trials
             #expect(try await store.unfinishedJobs() == [ids[1], ids[2], ids[4]])
             #expect(try await store.unfinishedJobs(of: "books") == [ids[2], ids[4]])
             #expect(try await store.unfinishedJobs(of: "movies") == [ids[1]])
-            #expect(try await store.jobs(dataset: nil, limit: 100).map(\.id) == ids.reversed())
-            #expect(try await store.jobs(dataset: "books", limit: 100).map(\.id) == [ids[4], ids[2], ids[0]])
-            #expect(try await store.jobs(dataset: nil, limit: 2).map(\.id) == [ids[4], ids[3]])
+            #expect(try await store.jobs(dataset: nil, limit: 100).jobs.map(\.id) == ids.reversed())
+            #expect(try await store.jobs(dataset: "books", limit: 100).jobs.map(\.id) == [ids[4], ids[2], ids[0]])
+            #expect(try await store.jobs(dataset: nil, limit: 2).jobs.map(\.id) == [ids[4], ids[3]])
             #expect(
-                try await store.jobs(dataset: nil, limit: 100).allSatisfy { $0.trials == nil && $0.trialCount == 2 })
+                try await store.jobs(dataset: nil, limit: 100).jobs.allSatisfy {
+                    $0.trials == nil && $0.trialCount == 2
+                })
         }
     }
 

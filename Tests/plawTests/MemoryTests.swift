@@ -4,7 +4,7 @@ import PlawTesting
 import Testing
 
 /// The predicted peak memory of a training against what trainings take.
-@Suite struct MemoryTests {
+@Suite(.disabled(if: isSanitized, "a sanitizer takes memory of its own")) struct MemoryTests {
     private struct Case: Sendable, CustomTestStringConvertible {
         var data: String
         var shape: String

@@ -1,10 +1,28 @@
-/// `dataset.list`: the registered datasets, by name.
+/// `dataset.list`: the registered datasets, by name, page by page.
 package enum DatasetList: RPCMethod {
-    package typealias Params = NoParams
+    package typealias Params = DatasetListParams
     package typealias Result = DatasetListResult
     package static let name = "dataset.list"
     package static let access = Access.read
     package static let ordering = Ordering.concurrent
+}
+
+/// Which datasets.
+package struct DatasetListParams: RPCParams, Hashable {
+    package enum CodingKeys: String, CodingKey, CaseIterable { case after, limit }
+    package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
+
+    package static let largestPage = 10_000
+
+    /// Only names behind this one: the `next` of the answer before.
+    package var after: String?
+    /// 10000 unless told.
+    package var limit: Int?
+
+    package init(after: String? = nil, limit: Int? = nil) {
+        self.after = after
+        self.limit = limit
+    }
 }
 
 /// A dataset in one line.
@@ -38,8 +56,11 @@ package struct DatasetSummary: Codable, Sendable, Hashable {
 /// The registered datasets.
 package struct DatasetListResult: Codable, Sendable, Hashable {
     package var datasets: [DatasetSummary]
+    /// Name to go on after; absent when these were the last.
+    package var next: String?
 
-    package init(datasets: [DatasetSummary]) {
+    package init(datasets: [DatasetSummary], next: String? = nil) {
         self.datasets = datasets
+        self.next = next
     }
 }

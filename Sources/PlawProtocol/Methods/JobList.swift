@@ -13,17 +13,22 @@ package enum JobList: RPCMethod {
 /// Which jobs.
 package struct JobListParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, limit
+        case name, before, limit
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
+    package static let largestPage = 10_000
+
     /// Only this dataset's.
     package var name: String?
+    /// Only those with smaller numbers: the `next` of the answer before.
+    package var before: Int64?
     /// 50 unless told.
     package var limit: Int?
 
-    package init(name: String? = nil, limit: Int? = nil) {
+    package init(name: String? = nil, before: Int64? = nil, limit: Int? = nil) {
         self.name = name
+        self.before = before
         self.limit = limit
     }
 }
@@ -31,9 +36,12 @@ package struct JobListParams: RPCParams, Hashable {
 /// Jobs, newest first.
 package struct JobListResult: Codable, Sendable, Hashable {
     package var jobs: [Job]
+    /// Number to go on before; absent when these were the last.
+    package var next: Int64?
 
-    package init(jobs: [Job]) {
+    package init(jobs: [Job], next: Int64? = nil) {
         self.jobs = jobs
+        self.next = next
     }
 }
 
@@ -95,7 +103,7 @@ package struct TrialState: Codable, Sendable, Hashable {
     package var message: String?
     /// How often it was begun again after its worker was killed or ran out of memory; absent where it never was.
     package var retries: Int?
-    /// The last lines of its worker, where one ended badly.
+    /// The last lines of its worker, where one ended badly; of many trials those of the last alone.
     package var log: String?
 
     package init(

@@ -16,6 +16,8 @@ package struct LawListParams: RPCParams, Hashable {
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
+    package static let largestPage = 10_000
+
     package var name: String?
     /// Only laws of this metric, of this loss.
     package var metric: Metric?

@@ -14,7 +14,7 @@ package struct ObservationListParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable { case name, after, limit }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
-    /// Most observations of an answer: they fit into a frame whatever they hold.
+    /// Most observations of an answer, which has fewer where they are long.
     package static let largestPage = 2_000
 
     package var name: String

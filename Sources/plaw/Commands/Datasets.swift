@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import PlawClient
 import PlawProtocol
 
 /// `plaw datasets`: the registered datasets.
@@ -9,7 +10,16 @@ struct Datasets: AsyncParsableCommand {
     @OptionGroup var common: Common
 
     func run() async throws {
-        try await common.show(DatasetList.self, NoParams()) { list in
+        let datasets = try await common.connected { client in
+            var (datasets, params): ([DatasetSummary], DatasetListParams) = ([], DatasetListParams())
+            repeat {
+                let page = try await client.call(DatasetList.self, params)
+                datasets += page.datasets
+                params.after = page.next
+            } while params.after != nil
+            return datasets
+        }
+        try common.show(DatasetListResult(datasets: datasets)) { list in
             guard !list.datasets.isEmpty else {
                 Terminal.note("no dataset is registered; begin with: plaw register NAME FILE")
                 return

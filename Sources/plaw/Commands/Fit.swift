@@ -18,6 +18,7 @@ struct Fit: AsyncParsableCommand {
             name: name, loss: loss, metrics: metric.isEmpty ? nil : metric, estimator: estimator, p: p?.value)
         try await common.show(LawFitMethod.self, params) { fitted in
             for law in fitted.laws { LawDisplay(law).printSummary() }
+            if fitted.next != nil { Terminal.note("more laws were fitted; all are shown by: plaw law \(name)") }
         }
     }
 }

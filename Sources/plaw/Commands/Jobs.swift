@@ -8,10 +8,11 @@ struct Jobs: AsyncParsableCommand {
 
     @Argument(help: "Only this dataset's.") var name: String?
     @Option(help: "Limit on the jobs listed. Default: 50.") var limit: Int?
+    @Option(help: "Only jobs with smaller numbers than this one.") var before: Int64?
     @OptionGroup var common: Common
 
     func run() async throws {
-        try await common.show(JobList.self, JobListParams(name: name, limit: limit)) { list in
+        try await common.show(JobList.self, JobListParams(name: name, before: before, limit: limit)) { list in
             guard !list.jobs.isEmpty else {
                 Terminal.note("no job yet; begin with: plaw calibrate NAME --budget 10m")
                 return
@@ -25,6 +26,7 @@ struct Jobs: AsyncParsableCommand {
                     job.message ?? "")
             }
             table.print()
+            if let next = list.next { Terminal.note("older jobs are shown with: --before \(next)") }
         }
     }
 }
