@@ -74,7 +74,7 @@ let package = Package(
         .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
         .testTarget(
             name: "PerformanceLawsTests", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: strict),
-        .target(name: "Observations", dependencies: ["Domain"], swiftSettings: fast),
+        .target(name: "Observations", dependencies: ["Domain", "Text"], swiftSettings: fast),
         .testTarget(name: "ObservationsTests", dependencies: ["Domain", "Observations"], swiftSettings: strict),
         .target(name: "Trials", dependencies: ["Domain", "Files"], swiftSettings: fast),
         .target(name: "PlawProtocol", dependencies: ["Domain", "StrictJSON", "Trials"], swiftSettings: strict),
@@ -226,8 +226,8 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "law-study",
-            dependencies: ["Domain", "Observations", "PerformanceLaws", "Trials", argumentParser], swiftSettings: strict
-        ),
+            dependencies: ["Advisor", "Domain", "Observations", "PerformanceLaws", "Trials", argumentParser],
+            swiftSettings: strict),
         .executableTarget(
             name: "entropy-bench",
             dependencies: ["Domain", "Interactions", "SequenceEntropy", argumentParser], swiftSettings: strict),

@@ -22,11 +22,19 @@ package final class Advisor: Sendable {
     /// Whether its branches are of several keys.
     let isMixed: Bool
 
-    package init(dataset: String, hasInteractions: Bool = true, branches: [Branch]) {
+    /// What every answer says beside its own warnings.
+    let notes: [Warning]
+
+    package convenience init(dataset: String, hasInteractions: Bool = true, branches: [Branch]) {
+        self.init(dataset: dataset, hasInteractions: hasInteractions, branches: branches, notes: [])
+    }
+
+    init(dataset: String, hasInteractions: Bool, branches: [Branch], notes: [Warning]) {
+        self.notes = notes
         self.dataset = dataset
         self.hasInteractions = hasInteractions
         // A policy may leave no dimension that the trained heads divide.
-        self.branches = branches.flatMap(\.byPlaces).filter { !$0.dims.isEmpty }
+        self.branches = branches.flatMap(\.byPlaces).filter { !$0.dims.isEmpty && !$0.layers.isEmpty }
         search = SearchTable(self.branches)
         metrics = Set(self.branches.flatMap(\.laws.keys))
         isMixed = Set(self.branches.map(\.key)).count > 1
@@ -102,7 +110,7 @@ package final class Advisor: Sendable {
         else { throw noLaw("any metric") }
         var c = branch.configuration(layers: layers, dim: dim)
         if let heads { c.heads = heads }
-        if let problem = c.problem { throw AdvisorError(kind: .outsideDomain, description: problem) }
+        if let problem = branch.problem(c) { throw AdvisorError(kind: .outsideDomain, description: problem) }
         let grade = max(branch.grade(c), branch.dataGrade(law))
         guard grade != .refused || isForced else {
             throw AdvisorError(
@@ -138,7 +146,8 @@ package final class Advisor: Sendable {
                     var c = branch.configuration(layers: part.layers[row], dim: part.dims[column])
                     c.heads = heads[column]
                     let place = row * part.dims.count + column
-                    priced.append((part.first + place, costs.cost(c)[currency], Double(plane.means[place])))
+                    let cost = costs.cost(c)[currency]
+                    if cost < .infinity { priced.append((part.first + place, cost, Double(plane.means[place]))) }
                 }
             }
         }
@@ -202,7 +211,7 @@ package final class Advisor: Sendable {
         let (number, row, column) = search.place(shape)
         let part = search.parts[number]
         var c = branches[number].configuration(layers: part.layers[row], dim: part.dims[column])
-        c.heads = part.blocks[block].heads
+        if !branches[number].isForeign { c.heads = part.blocks[block].heads }
         return c
     }
 

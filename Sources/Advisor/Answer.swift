@@ -46,7 +46,7 @@ extension Advisor {
         guard found.grade != .refused || isForced else {
             throw AdvisorError(kind: .outsideDomain, description: Self.tooFar(found.far))
         }
-        var warnings = found.law + found.far
+        var warnings = notes + found.law + found.far
         if highest != sure {
             let c = question.configuration(highest)
             warnings.append(

@@ -265,12 +265,15 @@ struct Question {
         var found = best
         let (home, row, column) = advisor.search.place(best)
         var fewest = advisor.search.parts[home].parameters(row, column)
+        // Nothing is known to be cheaper than what nobody priced.
+        guard fewest < .infinity else { return best }
         for (number, part) in advisor.search.parts.enumerated() {
             guard let plane = planes[number] else { continue }
             for row in part.layers.indices where Double(plane.tops[row]) >= least {
                 let first = part.first + row * part.dims.count
-                // Parameters grow with the dimension: the first of a row is its cheapest.
+                // Parameters grow with the dimension: the first of a row is its cheapest, of those that have a price.
                 let cheapest = part.inside[row].first { column in
+                    part.parameters(row, column) < .infinity &&
                     part.roundness[column] > 0 && Double(plane.means[first - part.first + column]) >= least
                         && isOpen(first + column, part)
                 }

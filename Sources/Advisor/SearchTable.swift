@@ -42,11 +42,13 @@ package struct SearchTable: Sendable {
             self.first = first
             effectiveTokens = branch.costs.facts.effectiveTokens
             let observed = branch.heads
-            let heads = observed + Self.usualHeads.filter { !observed.contains($0) }
+            let heads = observed + (branch.isForeign ? [] : Self.usualHeads.filter { !observed.contains($0) })
             let units = heads.map(branch.dimStep(heads:))
             let (usual, layers) = (branch.dims, branch.layers)
-            let dims = Array((usual.first ?? 1)...max(usual.first ?? 1, usual.last ?? 1))
-                .filter { dim in units.contains { dim % $0 == 0 } }
+            let isAsked = branch.candidates?.dims != nil
+            let isSparse = isAsked || (branch.isForeign && usual.last ?? 0 > 4_096)
+            let all = isSparse ? usual : Array((usual.first ?? 1)...max(usual.first ?? 1, usual.last ?? 1))
+            let dims = all.filter { dim in units.contains { dim % $0 == 0 } }
             self.layers = layers
             self.dims = dims
             let columns = dims.indices
@@ -61,11 +63,11 @@ package struct SearchTable: Sendable {
                 }
             }
             let roundness = dims.map { dim in
-                grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
+                isAsked ? 16 : grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
             }
             self.roundness = roundness
             roundMask = mask(columns.filter { roundness[$0] > 0 })
-            let ruled = dims.map(branch.ruledHeads)
+            let ruled = dims.map { branch.isForeign ? nil : branch.ruledHeads($0) }
             blocks = zip(heads, units).map { heads, unit in
                 var base = branch.base
                 base.heads = heads

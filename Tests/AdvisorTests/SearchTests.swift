@@ -225,7 +225,7 @@ import Trials
     }
 
     /// A law of a wide calibration: 2 to 32 layers, 16 to 1280 dimensions.
-    private static func wide(_ backbone: Backbone) throws -> Branch {
+    private static func wide(_ backbone: Model) throws -> Branch {
         let observations = [2, 8, 32].flatMap { layers in
             [16, 128, 1_280].map { dim -> Observation in
                 var o = AdvisorTests.observations[0]
@@ -243,7 +243,7 @@ import Trials
 
     @Test("a million candidates take less than 64 MB, and answers over them stay answers")
     func million() throws {
-        let advisor = Advisor(dataset: "d", branches: try Backbone.allCases.map(Self.wide))
+        let advisor = Advisor(dataset: "d", branches: try Model.trainable.map(Self.wide))
         #expect(advisor.search.count > 1_000_000)
         #expect(advisor.search.bytes < advisor.search.count * 64)
         let budget = Budget(

@@ -7,7 +7,7 @@ import Testing
     private static func read(
         _ text: String, columns: [String: String] = [:], context: TableContext = TableContext(dataset: "d")
     ) throws -> ObservationTable {
-        try ObservationTable(bytes: Array(text.utf8), file: "a.csv", columns: columns, context: context)
+        try ObservationTable(bytes: Array(text.utf8), file: "a.csv", options: TableOptions(constants: columns), context: context)
     }
 
     private static func observations(_ text: String, columns: [String: String] = [:]) throws -> [Observation] {

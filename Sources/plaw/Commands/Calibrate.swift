@@ -23,15 +23,15 @@ struct Calibrate: AsyncParsableCommand {
     var loss: Loss?
     @Option(
         help: ArgumentHelp(
-            "Backbone: \(Backbone.allCases.map(\.rawValue).joined(separator: ", ")).", discussion: "Default: sasrec."))
-    var backbone: Backbone?
+            "Backbone: \(Model.trained).", discussion: "Default: sasrec."))
+    var backbone: Model?
     @Option(
         help: ArgumentHelp(
             "Recipe of the trainings: standard, or published as arXiv 2301.00979.", discussion: "Default: standard."))
     var recipe: Recipe?
     @Option(help: "Levels of layers to train: 1,2,4. Default: trials are chosen one at a time; beside --dims, a grid.")
-    var layers: Levels?
-    @Option(help: "Levels of the dimension to train: 16,32,64. Default: as --layers.") var dims: Levels?
+    var layers: Choices?
+    @Option(help: "Levels of the dimension to train: 16,32,64. Default: as --layers.") var dims: Choices?
     @Option(help: "Attention heads. Default: 2.") var heads: Int?
     @Option(help: "Longest sequence the model sees. Default: 50.") var maxLength: Int?
     @Option(help: "Seed of every trial. Default: 1.") var seed: Int?
