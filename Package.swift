@@ -75,7 +75,9 @@ let package = Package(
         .testTarget(
             name: "PerformanceLawsTests", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: strict),
         .target(name: "Observations", dependencies: ["Domain", "Text"], swiftSettings: fast),
-        .testTarget(name: "ObservationsTests", dependencies: ["Domain", "Observations"], swiftSettings: strict),
+        .testTarget(
+            name: "ObservationsTests", dependencies: ["Domain", "Observations"], exclude: ["Fixtures"],
+            swiftSettings: strict),
         .target(name: "Trials", dependencies: ["Domain", "Files"], swiftSettings: fast),
         .target(name: "PlawProtocol", dependencies: ["Domain", "StrictJSON", "Trials"], swiftSettings: strict),
 

@@ -175,13 +175,15 @@ package final class Advisor: Sendable {
     /// The best trained shape where the chosen one is expected to have less, or was not trained and hardly beats it.
     func tried(_ best: Int, _ trained: Int?, _ question: Question) -> Int {
         guard let trained, trained != best else { return best }
-        // A rounder dimension, or the best inside, may be one that was trained and measured less.
-        if question.value(trained) > question.value(best) { return trained }
-        guard !question.isTrained(best),
-            let law = question.law(best),
+        let gain = question.value(best) - question.standing(trained)
+        // A rounder dimension, the best inside, or what the law makes of its neighbours may be one that was trained and measured less.
+        if gain < 0 || (question.isTrained(best) && question.measured(trained) != nil) { return trained }
+        guard !question.isTrained(best), let law = question.law(best),
             let change = change(from: trained, to: best, question)
         else { return best }
-        return law.prefers(change) ? best : trained
+        guard question.measured(trained) != nil else { return law.prefers(change) ? best : trained }
+        // Where few trainings tell how much one varies, the deviation is hardly known itself: Student's.
+        return law.prefers((gain, change.deviation * law.reach / 1.645)) ? best : trained
     }
 
     /// The standard shape where the chosen one hardly beats it, by laws that know what other datasets let expect: of many shapes that are
@@ -294,6 +296,9 @@ package final class Advisor: Sendable {
         let value = question.value(best)
         // Something untrained has as much, but for chance.
         let isTie = best != sure && !question.isTrained(sure)
+        // Another that was trained is expected to have more, and measured less.
+        let isMeasured =
+            best != sure && question.isTrained(sure) && best == answer.bestTrained && question.measured(best) != nil
         let isStandard = best != sure && best == question.standard && question.law(best)?.fit.prior != nil
         func amount(_ regret: Double) -> String {
             "\(Format.short(regret)) (\(Format.short(regret / max(value, 1e-12) * 100)) %)"
@@ -302,9 +307,12 @@ package final class Advisor: Sendable {
             isStandard
                 ? "the standard shape: the \(Format.short(question.value(sure) - value)) more expected of \(shape(sure)) are hardly "
                     + "more than chance"
-                : "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
-                    + (isTie ? "of what was trained, " : "") + "of \(question.feasible) configurations"
-                    + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
+                : isMeasured
+                    ? "the highest \(name) measured, of \(question.feasible) configurations"
+                        + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
+                    : "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
+                        + (isTie ? "of what was trained, " : "") + "of \(question.feasible) configurations"
+                        + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
         ]
         if let bestTrained = answer.bestTrained {
             if isStandard {
@@ -313,6 +321,10 @@ package final class Advisor: Sendable {
                 reasons.append(
                     "it was trained; \(shape(sure)) was not, and the \(Format.short(question.value(sure) - value)) more expected of "
                         + "it are hardly more than chance")
+            } else if isMeasured {
+                reasons.append(
+                    "it was trained; the law expects \(Format.short(question.value(sure) - value)) more of \(shape(sure)), which "
+                        + "measured less")
             } else if bestTrained == best {
                 reasons.append(
                     "it was trained: nothing untrained \(within.isEmpty ? "" : within + " ")is expected to do better")

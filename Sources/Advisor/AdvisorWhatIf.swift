@@ -51,7 +51,8 @@ extension Advisor {
             let c = before.choice.candidate.configuration
             throw AdvisorError(
                 kind: .noLaw,
-                description: "the latency of \(c.layers) x \(c.dim) (layers x dim), the best now, is not known: the import "
+                description:
+                    "the latency of \(c.layers) x \(c.dim) (layers x dim), the best now, is not known: the import "
                     + "states none for it")
         }
         let (changed, left) = try self.changed(change, metric: name)

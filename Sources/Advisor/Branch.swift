@@ -101,6 +101,17 @@ package struct Branch: Sendable {
         }
     }
 
+    /// What each trained shape measured of a metric with the data that answers are about: the mean of its trainings.
+    func measured(_ metric: String) -> [Shape: Double] {
+        let data = costs.facts.effectiveTokens
+        let values = observations.reduce(into: [Shape: [Double]]()) { found, o in
+            // Counts are rounded to whole positions.
+            guard abs(log(o.effectiveTokens / data)) < 1e-3, let value = o.metrics[metric]?.value else { return }
+            found[Shape(layers: o.configuration.layers, dim: o.configuration.dim), default: []].append(value)
+        }
+        return values.mapValues { $0.reduce(0, +) / Double($0.count) }
+    }
+
     /// Whether anything was trained on all users.
     var hasAllUsers: Bool { observations.contains { $0.userFraction >= 1 } }
 

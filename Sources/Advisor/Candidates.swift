@@ -31,17 +31,20 @@ extension Advisor {
             guard let asked, let low = all.min(), let high = all.max() else { continue }
             let out = asked.subtracting(has).sorted()
             guard !out.isEmpty else { continue }
-            let words = "\(name): found \(out.prefix(8).map(String.init).joined(separator: ", "))"
+            let words =
+                "\(name): found \(out.prefix(8).map(String.init).joined(separator: ", "))"
                 + "\(out.count > 8 ? ", ..." : ""), expected \(low) to \(high), half the smallest to twice the largest that "
                 + "was trained"
             guard !has.isEmpty else { throw AdvisorError(kind: .outsideDomain, description: words) }
             left.append(words)
         }
         let notes = left.map { Warning(code: "candidates-left-out", message: "not considered: " + $0) }
-        let advisor = Advisor(dataset: dataset, hasInteractions: hasInteractions, branches: own, notes: self.notes + notes)
+        let advisor = Advisor(
+            dataset: dataset, hasInteractions: hasInteractions, branches: own, notes: self.notes + notes)
         guard advisor.search.count > 0 else {
             throw AdvisorError(
-                kind: .outsideDomain, description: "dims: found none that 1, 2, 4, 8 or the trained number of heads divides")
+                kind: .outsideDomain,
+                description: "dims: found none that 1, 2, 4, 8 or the trained number of heads divides")
         }
         return advisor
     }

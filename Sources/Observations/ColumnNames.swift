@@ -39,7 +39,9 @@ enum ColumnNames {
         "params_", "params.", "params/", "param_", "user_attrs_", "config.", "config/", "hparams.", "hparams/",
         "hyperparameters.", "hyperparameters/", "args.", "args/", "model.", "model/", "train_config.", "cfg.",
     ]
-    private static let resultPrefixes = ["metrics.", "metrics/", "summary.", "summary/", "user_attrs_", "final_", "final/"]
+    private static let resultPrefixes = [
+        "metrics.", "metrics/", "summary.", "summary/", "user_attrs_", "final_", "final/",
+    ]
     private static let testPrefixes = [
         "best_test_result.", "test_result.", "best_test_", "best_test/", "test_", "test/", "test.", "test-", "test ",
         "eval_test_", "test:",
@@ -124,7 +126,8 @@ enum ColumnNames {
             "id", "name", "notes", "user", "tags", "created", "sweep", "group", "job type", "updated", "end time",
             "hostname", "github", "commit message", "start time", "agent", "description",
             // MLflow
-            "run_id", "run_name", "run id", "experiment_id", "experiment_name", "artifact_uri", "start_time", "end_time",
+            "run_id", "run_name", "run id", "experiment_id", "experiment_name", "artifact_uri", "start_time",
+            "end_time",
             "lifecycle_stage", "source name", "source type", "version",
         ]
         return names.contains(lower) || lower.hasPrefix("system_attrs_") || lower.hasPrefix("tags.")

@@ -45,13 +45,17 @@ package enum Column: String, CaseIterable, Sendable {
             ]
         case .dim:
             [
-                "dims", "hidden_size", "hidden_units", "hidden_dim", "hidden_dims", "hidden_dimension", "embedding_size",
+                "dims", "hidden_size", "hidden_units", "hidden_dim", "hidden_dims", "hidden_dimension",
+                "embedding_size",
                 "embedding_dim", "embedding_dims", "embedding_dimension", "embed_dim", "embed_size", "emb_dim",
                 "emb_size", "d_model", "dmodel", "n_embd", "n_embed", "model_dim", "latent_dim", "item_embedding_dim",
                 "factors", "n_factors", "num_factors", "latent_factors",
             ]
         case .heads:
-            ["n_heads", "num_heads", "n_head", "nhead", "nheads", "num_attention_heads", "attention_heads", "attn_heads"]
+            [
+                "n_heads", "num_heads", "n_head", "nhead", "nheads", "num_attention_heads", "attention_heads",
+                "attn_heads",
+            ]
         case .maxLength:
             [
                 "max_len", "maxlen", "max_seq_len", "max_seq_length", "max_seqlen", "max_sequence_length",
@@ -63,7 +67,8 @@ package enum Column: String, CaseIterable, Sendable {
         case .userFraction: ["user_share", "share_of_users"]
         case .negatives:
             [
-                "n_negatives", "num_negatives", "num_neg", "n_neg", "neg_samples", "num_neg_samples", "negative_samples",
+                "n_negatives", "num_negatives", "num_neg", "n_neg", "neg_samples", "num_neg_samples",
+                "negative_samples",
                 "num_negative_samples", "negs_per_pos", "train_neg_sample_num",
             ]
         case .codeVersion: ["commit", "git_commit", "git_sha", "commit_sha"]

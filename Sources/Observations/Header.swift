@@ -36,7 +36,7 @@ struct Header {
     /// The text of a column in a row; nil where it is absent, empty or says that there is nothing.
     func text(_ column: Column, _ row: CSVReader.Row) -> String? {
         let text = columns[column].map { row.fields[$0] } ?? constants[column] ?? ""
-        return Nothing.isSaid(text) ? nil : text
+        return Nothing.isSaid(text, in: column) ? nil : text
     }
 }
 
@@ -109,7 +109,9 @@ struct ColumnSorter {
                     + "leaves it out", options: flags)
         }
         for (error, _) in found.metrics
-        where error.isError && !found.metrics.contains(where: { $0.column == .init(metric: error.metric, isError: false) }) {
+        where error.isError
+            && !found.metrics.contains(where: { $0.column == .init(metric: error.metric, isError: false) })
+        {
             throw refusal("found no column \(error.metric) beside it, expected one", column: error.name)
         }
         for (place, name) in head.fields.enumerated() {
@@ -196,7 +198,8 @@ struct ColumnSorter {
             return .unused
         }
         // What no row has a value of is nothing to ask about.
-        return meaning == nil && !rows.isEmpty && rows.allSatisfy({ Nothing.isSaid($0.field(place)) }) ? .unused : meaning
+        return meaning == nil && !rows.isEmpty && rows.allSatisfy({ Nothing.isSaid($0.field(place)) })
+            ? .unused : meaning
     }
 
     /// The first distinct values of a column, at most three.
@@ -211,7 +214,8 @@ struct ColumnSorter {
 
     private func shown(_ place: Int) -> String {
         let samples = samples(place).map { String($0.prefix(14)) }
-        return "\"\(head.fields[place].prefix(40))\" (\(samples.joined(separator: ", "))\(samples.count == 3 ? ", ..." : ""))"
+        return
+            "\"\(head.fields[place].prefix(40))\" (\(samples.joined(separator: ", "))\(samples.count == 3 ? ", ..." : ""))"
     }
 
     /// The one column of several that is meant; nil where they differ and nobody said which.
@@ -272,8 +276,12 @@ struct ColumnSorter {
         for place in unknown {
             let name = head.fields[place]
             let values = samples(place)
-            let isShare = values.count > 1 && values.allSatisfy { Double($0).map { $0 >= 0 && $0 <= 1 } ?? false }
-            if lacksMetric, isShare {
+            let isObjective = ["value", "score", "objective", "metric", "ndcg", "hit", "recall", "mrr"].contains {
+                name.lowercased().contains($0)
+            }
+            let isShare = !values.isEmpty && values.allSatisfy { Double($0).map { $0 >= 0 && $0 <= 1 } ?? false }
+            if lacksMetric, isObjective, isShare {
+                // Which metric the objective of a search was only its owner knows: this is the usual one.
                 flags.append("--map " + "\(name)=ndcg@10".shellWord)
                 lacksMetric = false
             } else if values.count > 1 {

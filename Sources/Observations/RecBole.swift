@@ -8,8 +8,10 @@ enum RecBole {
 
     /// The trials as rows of a table; nil for a file that is none of both. Errors: `TableError` for blocks without a result.
     static func table(_ bytes: [UInt8], file: String) throws -> (head: CSVReader.Row, rows: [CSVReader.Row])? {
-        let start = bytes.prefix(1 << 20)
-        guard start.contains(UInt8(ascii: ":")), let text = String(validating: bytes, as: UTF8.self) else { return nil }
+        // A search says so in its first block, a log at its end: large tables are not looked through.
+        guard mayBe(bytes.prefix(1 << 18)) || mayBe(bytes.suffix(1 << 18)),
+            let text = String(validating: bytes, as: UTF8.self)
+        else { return nil }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { plain($0) }
         let isSearch = lines.contains { $0.lowercased() == "test result:" || $0.lowercased() == "valid result:" }
         let isLog = lines.contains { $0.contains("test result") && $0.contains("OrderedDict(") || isResult($0) }
@@ -29,6 +31,10 @@ enum RecBole {
             throw TableError(file: file, "found \(rows.count) trials of \(names.count) fields, expected fewer")
         }
         return (CSVReader.Row(line: 1, fields: names), rows)
+    }
+
+    private static func mayBe(_ bytes: ArraySlice<UInt8>) -> Bool {
+        String(decoding: bytes, as: UTF8.self).lowercased().contains("test result")
     }
 
     /// A line without the colours of a terminal and spaces around it.
@@ -73,7 +79,8 @@ enum RecBole {
 
     /// `a : 1    b : 2`, or `a:1, b:2`.
     private static func pairs(_ line: String, between colon: String) -> Fields {
-        let parts = colon == ":" ? line.split(separator: ",").map(String.init) : line.split(separator: "    ").map(String.init)
+        let parts =
+            colon == ":" ? line.split(separator: ",").map(String.init) : line.split(separator: "    ").map(String.init)
         return parts.compactMap { part in
             let pair = part.split(separator: ":", maxSplits: 1).map { plain(Substring($0)) }
             guard pair.count == 2, !pair[0].isEmpty else { return nil }

@@ -55,7 +55,9 @@ struct RowReader {
             metrics[column.metric.description] = Measurement(value: value, standardError: standardError ?? 0)
         }
         for (column, place) in header.metrics
-        where column.isError && metrics[column.metric.description] == nil && !Nothing.isNoMetric(cells.row.fields[place]) {
+        where column.isError && metrics[column.metric.description] == nil
+            && !Nothing.isNoMetric(cells.row.fields[place])
+        {
             throw cells.refusal(
                 column.name, "found a standard error without a value of \(column.metric), expected both")
         }
@@ -109,6 +111,8 @@ struct RowReader {
             words.append("\(Self.word(ColumnNames.bare(name)))=\(Self.word(try cells.free(place, name)))")
         }
         if header.isValidation { words.append("measured=validation") }
+        // What these say is a policy that was declared.
+        if !words.isEmpty { undeclared.removeAll { $0 == .policy } }
         return LawKey(
             datasetVersion: try cells.free(.datasetVersion) ?? "", filter: try cells.free(.filter) ?? "",
             split: try cells.free(.split) ?? "", mask: try cells.choice(.mask) ?? .none,
@@ -174,7 +178,8 @@ struct Cells {
         guard let text = header.text(.seconds, row) else { return nil }
         let parts = text.split(separator: " ")
         let clock = (parts.last ?? "").split(separator: ":").map { Self.number(String($0)) }
-        let days = parts.count == 3 && parts[1].hasPrefix("day") ? Self.number(String(parts[0])) : parts.count == 1 ? 0 : nil
+        let days =
+            parts.count == 3 && parts[1].hasPrefix("day") ? Self.number(String(parts[0])) : parts.count == 1 ? 0 : nil
         if clock.count == 3, let days, let h = clock[0], let m = clock[1], let s = clock[2], min(days, h, m, s) >= 0 {
             return days * 86_400 + h * 3_600 + m * 60 + s
         }

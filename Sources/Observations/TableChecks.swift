@@ -35,7 +35,8 @@ struct TableChecks {
         let named = counts.prefix(8).map { "\"\($0.word.prefix(40))\" (\($0.count))" }.joined(separator: ", ")
         let words = counts.prefix(8).map(\.word).joined(separator: ",")
         throw refusal(
-            rows.first { !Nothing.isSaid($0.fields[place]) && Ending($0.fields[place], finished: finished) == nil }?.line,
+            rows.first { !Nothing.isSaid($0.fields[place]) && Ending($0.fields[place], finished: finished) == nil }?
+                .line,
             header.names[place],
             "found \(named)\(counts.count > 8 ? ", ..." : "") in \(rows.count) rows, expected words that say how a "
                 + "training ended, such as converged, finished, failed, running; --status-ok names those of trainings that "
@@ -103,7 +104,8 @@ struct TableChecks {
             warnings.append(
                 Warning(
                     code: "recall-as-hr",
-                    message: "\(header.recalls.joined(separator: ", ")) read as hit rates, which recall is where every user "
+                    message:
+                        "\(header.recalls.joined(separator: ", ")) read as hit rates, which recall is where every user "
                         + "has one target, as with leave-one-out; else import again with --ignore"))
         }
         if header.isValidation {

@@ -39,6 +39,13 @@ enum Nothing {
     private static let words: Set<String> = ["nan", "na", "n/a", "<na>", "none", "null", "-", "nat"]
     private static let endless: Set<String> = ["inf", "+inf", "-inf", "infinity", "-infinity", "+infinity"]
 
+    /// In a column of words `none` is a word of its own, as a mask or a filter.
+    static func isSaid(_ text: String, in column: Column) -> Bool {
+        let isOfWords = [.mask, .filter, .policy, .candidates, .split, .source, .codeVersion, .datasetVersion].contains(
+            column)
+        return isOfWords ? text.isEmpty || text.lowercased() == "nan" : isSaid(text)
+    }
+
     static func isSaid(_ text: String) -> Bool { text.isEmpty || words.contains(text.lowercased()) }
 
     /// Of a metric: also what a training that diverged leaves.

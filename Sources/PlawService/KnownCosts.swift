@@ -117,7 +117,8 @@ struct KnownCosts: Sendable {
         guard !words.isEmpty else { return nil }
         return Warning(
             code: "cost-imported",
-            message: "\(words.joined(separator: ", ")) trained configurations are what the import states; of all others "
+            message:
+                "\(words.joined(separator: ", ")) trained configurations are what the import states; of all others "
                 + "they are unknown, and a limit on them leaves those out")
     }
 
@@ -129,7 +130,9 @@ struct KnownCosts: Sendable {
         var found: Int?
         for o in observations {
             guard let parameters = o.parameters else { continue }
-            guard o.key.undeclared.allSatisfy({ $0 != "backbone" && $0 != "max_length" }), o.isOfCore else { return nil }
+            guard o.key.undeclared.allSatisfy({ $0 != "backbone" && $0 != "max_length" }), o.isOfCore else {
+                return nil
+            }
             let embeddings = parameters - CostModel.parameters(o.configuration, items: 0)
             guard embeddings > 0, embeddings % o.configuration.dim == 0 else { return nil }
             let items = embeddings / o.configuration.dim
@@ -173,7 +176,8 @@ extension RecordedCosts {
         let isForeign =
             key.backbone.core == nil || observations.contains { !$0.isOfCore }
             || (states && key.undeclared.contains("backbone"))
-            || (states && items.map { items in
+            || (states
+                && items.map { items in
                     observations.contains { o in
                         o.parameters.map { $0 != CostModel.parameters(o.configuration, items: items) } ?? false
                     }

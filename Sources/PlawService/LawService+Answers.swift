@@ -120,7 +120,8 @@ extension LawService {
             maxLength: params.maxLength)
         let candidates = try Candidates.asked(params.layers, params.dims)
         let found = try await answering {
-            try prepared.advisor(of: candidates).whatIf(change, budget: budget, metric: metric, isForced: params.force ?? false)
+            try prepared.advisor(of: candidates).whatIf(
+                change, budget: budget, metric: metric, isForced: params.force ?? false)
         }
         return AdvisorWhatIfResult(
             dataset: params.name, metric: metric, before: prepared.costs.known(found.before),

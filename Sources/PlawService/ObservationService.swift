@@ -100,8 +100,10 @@ actor ObservationService {
         return try await answer(
             ObservationImportResult(
                 dataset: params.name, created: creates, rows: table.rows.count + table.skipped, imported: added.count,
-                duplicates: duplicates, failed: added.count(where: \.isFailed), skipped: table.skipped, read: table.read,
-                unused: Array(table.unused.prefix(ObservationImportResult.mostUnused)), keys: Self.keys(added), laws: [],
+                duplicates: duplicates, failed: added.count(where: \.isFailed), skipped: table.skipped,
+                read: table.read,
+                unused: Array(table.unused.prefix(ObservationImportResult.mostUnused)), keys: Self.keys(added),
+                laws: [],
                 warnings: table.warnings),
             added, of: info ?? created)
     }
@@ -193,7 +195,9 @@ actor ObservationService {
     ) async throws -> ObservationImportResult {
         var result = result
         let keys = result.keys.sorted { $0.converged > $1.converged }
-        for imported in keys.prefix(Self.mostKeys) where imported.converged > 0 {
+        // Of failed trainings alone there is nothing to fit, and nothing to say.
+        let measured = Set(added.lazy.filter { !$0.metrics.isEmpty }.map(\.key))
+        for imported in keys.prefix(Self.mostKeys) where measured.contains(imported.key) {
             try Task.checkCancellation()
             result.warnings += Self.undeclared(imported)
             guard imported.converged <= Self.mostFitted else {

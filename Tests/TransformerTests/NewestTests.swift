@@ -16,7 +16,8 @@ struct NewestTests {
         table.initialise(parameters, seed: 5)
         // Large enough that attention is uneven and what a block adds is felt.
         for i in 0..<table.count { parameters.p[i] *= 8 }
-        return configuration.model.init(configuration, items: 50, parameters: parameters, dropout: 0.5, kernels: kernels)
+        return configuration.model.init(
+            configuration, items: 50, parameters: parameters, dropout: 0.5, kernels: kernels)
     }
 
     /// Sequences of lengths on both sides of what kernels treat apart, one longer than the model sees.

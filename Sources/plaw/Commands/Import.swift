@@ -63,7 +63,8 @@ struct Import: AsyncParsableCommand {
         let source = try file == "-" ? LocalFile.standardInput : LocalFile(file)
         defer { source.close() }
         func members(_ values: [ColumnValue]) -> [String: String]? {
-            values.isEmpty ? nil : Dictionary(values.map { ($0.column, $0.value) }, uniquingKeysWith: { first, _ in first })
+            values.isEmpty
+                ? nil : Dictionary(values.map { ($0.column, $0.value) }, uniquingKeysWith: { first, _ in first })
         }
         let words = statusOk.map { $0.split(separator: ",").map(String.init) }
         let (columns, map) = (members(constants), members(maps))
@@ -112,7 +113,9 @@ struct Import: AsyncParsableCommand {
         if result.duplicates > 0 { lines.append("\(rows(result.duplicates)) said again what was known") }
         if result.failed > 0 { lines.append("\(rows(result.failed)) of failed trainings kept, not fitted") }
         if result.skipped > 0 {
-            lines.append("\(rows(result.skipped)) left out: cut short without a metric, or failed before layers and dim were said")
+            lines.append(
+                "\(rows(result.skipped)) left out: cut short without a metric, or failed before layers and dim were said"
+            )
         }
         if !result.read.isEmpty {
             let read = result.read.sorted { $0.key < $1.key }.map { "\($0.key) as \($0.value)" }

@@ -31,7 +31,8 @@ enum CandidateDisplay {
             words(
                 cost.trainingFlops,
                 isOwn
-                    ? "to convergence; \(Format.known(cost.trainingFlopsPerToken, Format.flops)) a token" : "as imported")
+                    ? "to convergence; \(Format.known(cost.trainingFlopsPerToken, Format.flops)) a token"
+                    : "as imported")
         )
         table.add(
             "  training time", Format.known(cost.trainingSeconds, Format.seconds),
