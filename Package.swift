@@ -75,8 +75,10 @@ let package = Package(
         .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
         .testTarget(
             name: "PerformanceLawsTests", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: strict),
-        .target(name: "Observations", dependencies: ["Domain"], swiftSettings: fast),
-        .testTarget(name: "ObservationsTests", dependencies: ["Domain", "Observations"], swiftSettings: strict),
+        .target(name: "Observations", dependencies: ["Domain", "Text"], swiftSettings: fast),
+        .testTarget(
+            name: "ObservationsTests", dependencies: ["Domain", "Observations"], exclude: ["Fixtures"],
+            swiftSettings: strict),
         .target(name: "Trials", dependencies: ["Domain", "Files"], swiftSettings: fast),
         .target(name: "PlawProtocol", dependencies: ["Domain", "StrictJSON", "Trials"], swiftSettings: strict),
 
@@ -233,8 +235,8 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "law-study",
-            dependencies: ["Domain", "Observations", "PerformanceLaws", "Trials", argumentParser], swiftSettings: strict
-        ),
+            dependencies: ["Advisor", "Domain", "Observations", "PerformanceLaws", "Trials", argumentParser],
+            swiftSettings: strict),
         .executableTarget(
             name: "entropy-bench",
             dependencies: ["Domain", "Interactions", "SequenceEntropy", argumentParser], swiftSettings: strict),

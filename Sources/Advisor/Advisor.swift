@@ -22,11 +22,19 @@ package final class Advisor: Sendable {
     /// Whether its branches are of several keys.
     let isMixed: Bool
 
-    package init(dataset: String, hasInteractions: Bool = true, branches: [Branch]) {
+    /// What every answer says beside its own warnings.
+    let notes: [Warning]
+
+    package convenience init(dataset: String, hasInteractions: Bool = true, branches: [Branch]) {
+        self.init(dataset: dataset, hasInteractions: hasInteractions, branches: branches, notes: [])
+    }
+
+    init(dataset: String, hasInteractions: Bool, branches: [Branch], notes: [Warning]) {
+        self.notes = notes
         self.dataset = dataset
         self.hasInteractions = hasInteractions
         // A policy may leave no dimension that the trained heads divide.
-        self.branches = branches.flatMap(\.byPlaces).filter { !$0.dims.isEmpty }
+        self.branches = branches.flatMap(\.byPlaces).filter { !$0.dims.isEmpty && !$0.layers.isEmpty }
         search = SearchTable(self.branches)
         metrics = Set(self.branches.flatMap(\.laws.keys))
         isMixed = Set(self.branches.map(\.key)).count > 1
@@ -102,7 +110,7 @@ package final class Advisor: Sendable {
         else { throw noLaw("any metric") }
         var c = branch.configuration(layers: layers, dim: dim)
         if let heads { c.heads = heads }
-        if let problem = c.problem { throw AdvisorError(kind: .outsideDomain, description: problem) }
+        if let problem = branch.problem(c) { throw AdvisorError(kind: .outsideDomain, description: problem) }
         let grade = max(branch.grade(c), branch.dataGrade(law))
         guard grade != .refused || isForced else {
             throw AdvisorError(
@@ -139,7 +147,8 @@ package final class Advisor: Sendable {
                     var c = branch.configuration(layers: part.layers[row], dim: part.dims[column])
                     c.heads = heads[column]
                     let place = row * part.dims.count + column
-                    priced.append((part.first + place, costs.cost(c)[currency], Double(plane.means[place])))
+                    let cost = costs.cost(c)[currency]
+                    if cost < .infinity { priced.append((part.first + place, cost, Double(plane.means[place]))) }
                 }
             }
         }
@@ -167,13 +176,15 @@ package final class Advisor: Sendable {
     /// The best trained shape where the chosen one is expected to have less, or was not trained and hardly beats it.
     func tried(_ best: Int, _ trained: Int?, _ question: Question) -> Int {
         guard let trained, trained != best else { return best }
-        // A rounder dimension, or the best inside, may be one that was trained and measured less.
-        if question.value(trained) > question.value(best) { return trained }
-        guard !question.isTrained(best),
-            let law = question.law(best),
+        let gain = question.value(best) - question.standing(trained)
+        // A rounder dimension, the best inside, or what the law makes of its neighbours may be one that was trained and measured less.
+        if gain < 0 || (question.isTrained(best) && question.measured(trained) != nil) { return trained }
+        guard !question.isTrained(best), let law = question.law(best),
             let change = change(from: trained, to: best, question)
         else { return best }
-        return law.prefers(change) ? best : trained
+        guard question.measured(trained) != nil else { return law.prefers(change) ? best : trained }
+        // Where few trainings tell how much one varies, the deviation is hardly known itself: Student's.
+        return law.prefers((gain, change.deviation * law.reach / 1.645)) ? best : trained
     }
 
     /// The standard shape where the chosen one hardly beats it, by laws that know what other datasets let expect: of many shapes that are
@@ -203,7 +214,7 @@ package final class Advisor: Sendable {
         let (number, row, column) = search.place(shape)
         let part = search.parts[number]
         var c = branches[number].configuration(layers: part.layers[row], dim: part.dims[column])
-        c.heads = part.blocks[block].heads
+        if !branches[number].isForeign { c.heads = part.blocks[block].heads }
         return c
     }
 
@@ -286,6 +297,9 @@ package final class Advisor: Sendable {
         let value = question.value(best)
         // Something untrained has as much, but for chance.
         let isTie = best != sure && !question.isTrained(sure)
+        // Another that was trained is expected to have more, and measured less.
+        let isMeasured =
+            best != sure && question.isTrained(sure) && best == answer.bestTrained && question.measured(best) != nil
         let isStandard = best != sure && best == question.standard && question.law(best)?.fit.prior != nil
         func amount(_ regret: Double) -> String {
             Format.short(regret) + (value > 0 ? " (\(Format.relative(regret / value)))" : "")
@@ -297,9 +311,12 @@ package final class Advisor: Sendable {
             isStandard
                 ? "the standard shape: \(shape(sure)) is expected to have "
                     + (isMore ? "\(Format.short(more)) more, hardly more than chance" : "as much")
-                : "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
-                    + (isTie ? "of what was trained, " : "") + "of \(question.feasible) configurations"
-                    + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
+                : isMeasured
+                    ? "the highest \(name) measured, of \(question.feasible) configurations"
+                        + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
+                    : "the highest expected \(name) \(within.isEmpty ? "" : within + ", ")"
+                        + (isTie ? "of what was trained, " : "") + "of \(question.feasible) configurations"
+                        + (question.feasible < question.total ? " within the budget, of \(question.total) in all" : "")
         ]
         if let bestTrained = answer.bestTrained {
             if isStandard {
@@ -308,6 +325,11 @@ package final class Advisor: Sendable {
                 reasons.append(
                     "it was trained; \(shape(sure)) was not, and is expected to have "
                         + (isMore ? "\(Format.short(more)) more, hardly more than chance" : "as much"))
+            } else if isMeasured {
+                reasons.append(
+                    isMore
+                        ? "it was trained; the law expects \(Format.short(more)) more of \(shape(sure)), which measured less"
+                        : "it was trained; the law expects as much of \(shape(sure)), which measured less")
             } else if bestTrained == best {
                 reasons.append(
                     "it was trained: nothing untrained \(within.isEmpty ? "" : within + " ")is expected to do better")

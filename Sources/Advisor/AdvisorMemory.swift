@@ -50,7 +50,7 @@ package final class Memo<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     package init(most: Int) { self.most = most }
 
     package var count: Int { known.withLock { $0.count } }
-    var values: [Value] { known.withLock { Array($0.values) } }
+    package var values: [Value] { known.withLock { Array($0.values) } }
 
     func holds(_ key: Key) -> Bool { known.withLock { $0[key] != nil } }
 

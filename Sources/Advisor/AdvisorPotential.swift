@@ -15,7 +15,7 @@ extension Advisor {
     ///
     /// Errors: `AdvisorError`.
     package func potential(
-        layers: Int? = nil, dim: Int? = nil, backbone: Backbone? = nil, metric: Metric = Metric(.ndcg, 10)
+        layers: Int? = nil, dim: Int? = nil, backbone: Model? = nil, metric: Metric = Metric(.ndcg, 10)
     ) throws -> (now: Candidate, levers: [Lever], warnings: [Warning]) {
         let name = metric.description
         let (number, law, now) = try current(layers: layers, dim: dim, backbone: backbone, metric: name)
@@ -175,7 +175,7 @@ extension Advisor {
 
     /// What was asked about, else the best that was trained, else the best predicted; of all branches or of one backbone.
     private func current(
-        layers: Int?, dim: Int?, backbone: Backbone?, metric name: String
+        layers: Int?, dim: Int?, backbone: Model?, metric name: String
     ) throws -> (number: Int, law: LawPredictor, now: Candidate) {
         try check(name)
         let own = branches.indices.filter {
@@ -195,8 +195,8 @@ extension Advisor {
                 throw AdvisorError(kind: .outsideDomain, description: "layers, dim: found one of them, expected both")
             }
             let shapes = own.map { ($0, branches[$0].configuration(layers: layers, dim: dim)) }
-            let possible = shapes.filter { $0.1.problem == nil }
-            if possible.isEmpty, let problem = shapes.first?.1.problem {
+            let possible = shapes.filter { branches[$0.0].problem($0.1) == nil }
+            if possible.isEmpty, let problem = shapes.first.flatMap({ branches[$0.0].problem($0.1) }) {
                 throw AdvisorError(kind: .outsideDomain, description: problem)
             }
             for (number, c) in possible where branches[number].grade(c) != .refused {
@@ -242,7 +242,7 @@ extension Advisor {
         for value in values where trained.contains(value) || Double(value) >= last * 13 / 12 {
             var other = c
             other[keyPath: path] = value
-            guard other.problem == nil, branch.grade(other) <= .warn else { continue }
+            guard branch.problem(other) == nil, branch.grade(other) <= .warn else { continue }
             kept.append(other)
             last = Double(value)
         }

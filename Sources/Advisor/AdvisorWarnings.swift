@@ -97,8 +97,8 @@ extension Advisor {
 
     /// The command that trains more of what a branch rests on, or one shape of it; nil where there is nothing to train on.
     func training(_ branch: Branch, _ options: String = "--budget 30m") -> String? {
-        guard hasInteractions else { return nil }
         let key = branch.key
+        guard hasInteractions, key.backbone.core != nil else { return nil }
         return "plaw calibrate \(dataset)" + (key.backbone == .sasrec ? "" : " --backbone \(key.backbone.rawValue)")
             + (key.loss == .cce ? "" : " --loss \(key.loss.rawValue)")
             + (key.maxLength == LawKey.usualLength ? "" : " --max-length \(key.maxLength)") + " " + options

@@ -47,6 +47,14 @@ extension Advisor {
     ) throws -> Comparison {
         let name = metric.description
         let before = try answer(budget, metric: name, isForced: isForced)
+        if change.latencyX != nil, before.choice.candidate.cost.latencySeconds == .infinity {
+            let c = before.choice.candidate.configuration
+            throw AdvisorError(
+                kind: .noLaw,
+                description:
+                    "the latency of \(c.layers) x \(c.dim) (layers x dim), the best now, is not known: the import "
+                    + "states none for it")
+        }
         let (changed, left) = try self.changed(change, metric: name)
         var limits = budget
         if let factor = change.latencyX, factor != 1 {
@@ -155,7 +163,8 @@ extension Advisor {
         }
         // The same branches answer the same, from the same table.
         if kept.count == now.count, zip(kept, now).allSatisfy({ $0.costs == $1.costs }) { return (self, []) }
-        return (Advisor(dataset: dataset, hasInteractions: hasInteractions, branches: kept), warnings)
+        let advisor = Advisor(dataset: dataset, hasInteractions: hasInteractions, branches: kept, notes: notes)
+        return (advisor, warnings)
     }
 }
 

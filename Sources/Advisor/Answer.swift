@@ -46,7 +46,7 @@ extension Advisor {
         guard found.grade != .refused || isForced else {
             throw AdvisorError(kind: .outsideDomain, description: Self.tooFar(found.far))
         }
-        var warnings = found.law + found.far
+        var warnings = notes + found.law + found.far
         let more = question.value(highest) - question.value(sure)
         if highest != sure, isNotable(more, law) {
             let c = question.configuration(highest)

@@ -20,6 +20,8 @@ package struct Branch: Sendable {
     private(set) var trained: [Shape: Int]
     /// What its laws took from other datasets; the shapes that those had count as known.
     let prior: LawFit.PriorUse?
+    /// What alone is considered; nil for all of the search space.
+    package var candidates: Candidates?
     /// By trained dimension, where the key says that heads follow from it; else empty.
     private let headsByDim: [Int: Int]
 
@@ -99,6 +101,17 @@ package struct Branch: Sendable {
         }
     }
 
+    /// What each trained shape measured of a metric with the data that answers are about: the mean of its trainings.
+    func measured(_ metric: String) -> [Shape: Double] {
+        let data = costs.facts.effectiveTokens
+        let values = observations.reduce(into: [Shape: [Double]]()) { found, o in
+            // Counts are rounded to whole positions.
+            guard abs(log(o.effectiveTokens / data)) < 1e-3, let value = o.metrics[metric]?.value else { return }
+            found[Shape(layers: o.configuration.layers, dim: o.configuration.dim), default: []].append(value)
+        }
+        return values.mapValues { $0.reduce(0, +) / Double($0.count) }
+    }
+
     /// Whether anything was trained on all users.
     var hasAllUsers: Bool { observations.contains { $0.userFraction >= 1 } }
 
@@ -112,20 +125,42 @@ package struct Branch: Sendable {
 
     /// Half the smallest up to twice the largest observed number of layers.
     var layers: [Int] {
+        let all = searchedLayers
+        return candidates?.layers.map { asked in all.filter(asked.contains) } ?? all
+    }
+
+    private var searchedLayers: [Int] {
         let range = ranges.layers
-        return Array(max(1, range[0] / 2)...max(1, min(128, range[1] * 2)))
+        let (low, high) = (max(1, range[0] / 2), max(1, min(128, range[1] * 2), range[1]))
+        guard high > 256 else { return Array(low...high) }
+        let steps = stride(from: low, through: high, by: Self.step(high))
+        return Set(steps).union(observations.map(\.configuration.layers)).sorted()
     }
 
     /// Even steps that suit the size and the observed dimensions, multiples of what the heads need, from half the smallest to
     /// twice the largest observed dimension.
     var dims: [Int] {
-        let unit = headsByDim.isEmpty ? base.dimStep : heads.map(dimStep(heads:)).min() ?? base.dimStep
+        let unit = isForeign ? 1 : headsByDim.isEmpty ? base.dimStep : heads.map(dimStep(heads:)).min() ?? base.dimStep
         let range = ranges.dims
-        let (low, high) = (max(unit, range[0] / 2), max(unit, min(4_096, range[1] * 2)))
-        let step = high <= 64 ? 2 : high <= 256 ? 4 : 8
+        let (low, high) = (max(unit, range[0] / 2), max(unit, min(4_096, range[1] * 2), range[1]))
+        let step = high <= 64 ? 2 : high <= 256 ? 4 : high <= 4_096 ? 8 : Self.step(high)
+        if let asked = candidates?.dims { return asked.filter { (low...high).contains($0) }.sorted() }
         var dims = Set(observations.map(\.configuration.dim))
         for dim in stride(from: (low + step - 1) / step * step, through: high, by: step) { dims.insert(dim) }
         return dims.filter { $0 % unit == 0 && $0 >= low }.sorted()
+    }
+
+    /// Steps of an axis that no trainer here reaches: at most 512 of them.
+    private static func step(_ high: Int) -> Int { 1 << (Int.bitWidth - 1 - (high / 256).leadingZeroBitCount) }
+
+    /// Whether its model is none that the core trains: what has to divide what is the business of its trainer.
+    var isForeign: Bool { costs.recorded != nil }
+
+    /// Why a configuration of it makes no sense, naming the field; nil where it does.
+    func problem(_ c: Configuration) -> String? {
+        guard isForeign else { return c.problem }
+        if c.layers < 1 { return "layers: found \(c.layers), expected 1 or more" }
+        return c.dim < 1 ? "dim: found \(c.dim), expected 1 or more" : nil
     }
 
     func configuration(layers: Int, dim: Int) -> Configuration {
@@ -137,6 +172,7 @@ package struct Branch: Sendable {
 
     /// What a dimension must be a multiple of with a number of heads.
     func dimStep(heads: Int) -> Int {
+        if isForeign { return 1 }
         var base = base
         base.heads = heads
         return base.dimStep
@@ -156,6 +192,8 @@ package struct Branch: Sendable {
 
     /// Numbers of heads that the observations had, that of the base first.
     var heads: [Int] {
+        // Whatever they are, they change no cost and no prediction of a foreign model: one number stands for all.
+        if isForeign { return [base.heads] }
         let observed = Set(observations.map(\.configuration.heads)).subtracting([base.heads])
         return [base.heads] + observed.sorted()
     }

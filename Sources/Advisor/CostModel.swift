@@ -44,24 +44,28 @@ package struct CostModel: Sendable, Hashable {
     package var negatives: Int
     /// Latency by a benchmark of its own; where there is none, that of the speeds' probes.
     package var latency: LatencyModel?
+    /// What imports state of a model that the core does not train; no formula is asked then.
+    package var recorded: RecordedCosts?
 
     package init(
-        facts: DatasetFacts, speed: SpeedModel, epochs: EpochModel, negatives: Int, latency: LatencyModel? = nil
+        facts: DatasetFacts, speed: SpeedModel, epochs: EpochModel, negatives: Int, latency: LatencyModel? = nil,
+        recorded: RecordedCosts? = nil
     ) {
         self.facts = facts
         self.speed = speed
         self.epochs = epochs
         self.negatives = negatives
         self.latency = latency
+        self.recorded = recorded
     }
 
-    /// Trainable parameters, tied output; F the feed-forward width:
+    /// Trainable parameters of a backbone of the core, tied output; F the feed-forward width:
     /// sasrec and gpt V d + L d + 2 d + N (4 d² + 2 d F + 9 d + F), F = 4 d; llama V d + d + N (4 d² + 3 d F + 2 d);
     /// hstu V d + 2 d + N (5 d² + 9 d + L + 129).
     package static func parameters(_ c: Configuration, items: Int) -> Int {
         let d = c.dim
         let (outside, block) =
-            switch c.backbone {
+            switch c.core {
             case .sasrec, .gpt: (c.maxLength * d + 2 * d, 9 * d + c.feedForward)
             case .llama: (d, 2 * d)
             case .hstu: (2 * d, 9 * d + c.maxLength + Configuration.timeBuckets)
@@ -72,7 +76,7 @@ package struct CostModel: Sendable, Hashable {
     /// Multiply-adds of a block's linear layers for one position, and their weights: attention has 4 d², a
     /// feed-forward layer 2 d F, with a gate 3 d F; hstu 5 d² in all.
     private static func blockProducts(_ c: Configuration) -> Int {
-        switch c.backbone {
+        switch c.core {
         case .sasrec, .gpt: 4 * c.dim * c.dim + 2 * c.dim * c.feedForward
         case .llama: 4 * c.dim * c.dim + 3 * c.dim * c.feedForward
         case .hstu: 5 * c.dim * c.dim
@@ -121,6 +125,7 @@ package struct CostModel: Sendable, Hashable {
     func length(_ c: Configuration) -> Int { min(c.maxLength, facts.longestHistory ?? c.maxLength) }
 
     package func cost(_ c: Configuration) -> Cost {
+        if let recorded { return recorded.cost(c) }
         let token = Self.trainingFlopsPerToken(c, facts: facts, negatives: negatives)
         let estimate = speed.estimate(c, facts: facts)
         let epoch =

@@ -26,6 +26,21 @@ package final class CostTable: Sendable {
     /// - Parameter base: with the backbone, heads, length, loss and feed-forward factor of all.
     package init(_ base: Configuration, _ costs: CostModel, layers: [Int], dims: [Int]) {
         (self.base, self.costs, self.layers, self.dims) = (base, costs, layers, dims)
+        if let recorded = costs.recorded {
+            let known = layers.flatMap { layers in
+                dims.map { dim in
+                    var c = base
+                    (c.layers, c.dim) = (layers, dim)
+                    return recorded.cost(c)
+                }
+            }
+            parameters = known.map(\.parameters)
+            trainingFlops = known.map(\.trainingFlops)
+            latencySeconds = known.map(\.latencySeconds)
+            memoryBytes = known.map(\.memoryBytes)
+            trainingSeconds = known.map(\.trainingSeconds)
+            return
+        }
         let lines = Lines(base, costs, dims: dims)
         let rows = layers.map(lines.row)
         func filled(_ body: (Lines.Row, UnsafeMutablePointer<Double>) -> Void) -> [Double] {

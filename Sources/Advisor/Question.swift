@@ -175,16 +175,28 @@ struct Question {
 
     func configuration(_ shape: Int) -> Configuration { advisor.configuration(shape, block: block(shape)) }
 
-    /// The best trained shape that keeps the limits.
+    /// The best trained shape that keeps the limits: the one that measured most.
     var bestTrained: Int? {
-        var (top, best) = (-Float.infinity, Int?.none)
-        for (part, plane) in zip(advisor.search.parts, planes) {
-            guard let plane else { continue }
-            for shape in part.trained where plane.means[shape - part.first] > top && isOpen(shape, part) {
-                (top, best) = (plane.means[shape - part.first], shape)
+        var (top, best) = (-Double.infinity, Int?.none)
+        for (part, plane) in zip(advisor.search.parts, planes) where plane != nil {
+            for shape in part.trained where isOpen(shape, part) {
+                let value = standing(shape)
+                if value > top { (top, best) = (value, shape) }
             }
         }
         return best
+    }
+
+    /// What a trained shape is worth as an answer: what it measured, since that model is there. A law that knows from other datasets how
+    /// shapes compare is believed instead, of the few trainings that it comes with.
+    func standing(_ shape: Int) -> Double {
+        measured(shape) ?? value(shape)
+    }
+
+    /// What a trained shape is judged by; nil where it is judged by its law.
+    func measured(_ shape: Int) -> Double? {
+        guard law(shape)?.fit.prior == nil else { return nil }
+        return advisor.search.parts[advisor.search.place(shape).part].measured[metric]?[shape]
     }
 
     /// The standard shape where it keeps the limits, in the first branch that has it: what an answer has to beat where nothing was
@@ -265,13 +277,16 @@ struct Question {
         var found = best
         let (home, row, column) = advisor.search.place(best)
         var fewest = advisor.search.parts[home].parameters(row, column)
+        // Nothing is known to be cheaper than what nobody priced.
+        guard fewest < .infinity else { return best }
         for (number, part) in advisor.search.parts.enumerated() {
             guard let plane = planes[number] else { continue }
             for row in part.layers.indices where Double(plane.tops[row]) >= least {
                 let first = part.first + row * part.dims.count
-                // Parameters grow with the dimension: the first of a row is its cheapest.
+                // Parameters grow with the dimension: the first of a row is its cheapest, of those that have a price.
                 let cheapest = part.inside[row].first { column in
-                    part.roundness[column] > 0 && Double(plane.means[first - part.first + column]) >= least
+                    part.parameters(row, column) < .infinity && part.roundness[column] > 0
+                        && Double(plane.means[first - part.first + column]) >= least
                         && isOpen(first + column, part)
                 }
                 guard let cheapest else { continue }
@@ -367,34 +382,6 @@ struct Question {
                 // What is left is no better than what was.
                 rows[i].best = nil
             }
-        }
-    }
-}
-
-/// Sets of columns, 64 to a word.
-enum Bits {
-    static func words(_ count: Int) -> Int { (count + 63) / 64 }
-
-    static func set(_ range: Range<Int>, in words: inout [UInt64], from first: Int) {
-        guard !range.isEmpty else { return }
-        let (low, high) = (range.lowerBound >> 6, (range.upperBound - 1) >> 6)
-        let left = UInt64.max << UInt64(range.lowerBound & 63)
-        let right = UInt64.max >> UInt64(63 - (range.upperBound - 1) & 63)
-        if low == high {
-            words[first + low] |= left & right
-        } else {
-            words[first + low] |= left
-            for word in low + 1..<high { words[first + word] = .max }
-            words[first + high] |= right
-        }
-    }
-
-    @inline(__always)
-    static func each(_ word: UInt64, _ place: Int, _ body: (Int) -> Void) {
-        var left = word
-        while left != 0 {
-            body(place << 6 + left.trailingZeroBitCount)
-            left &= left - 1
         }
     }
 }

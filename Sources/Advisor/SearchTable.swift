@@ -25,8 +25,9 @@ package struct SearchTable: Sendable {
         let planes: [String: PredictedPlane]
         /// Of the data that its laws are asked about.
         let effectiveTokens: Double
-        /// Numbers of trained shapes.
+        /// Numbers of trained shapes, and what each measured of each metric: the mean of its trainings.
         let trained: [Int]
+        let measured: [String: [Int: Double]]
         /// Sets of dimensions are bits in words, so many for each number of layers, and where those of the part begin.
         let words: Int
         let firstWord: Int
@@ -42,11 +43,13 @@ package struct SearchTable: Sendable {
             self.first = first
             effectiveTokens = branch.costs.facts.effectiveTokens
             let observed = branch.heads
-            let heads = observed + Self.usualHeads.filter { !observed.contains($0) }
+            let heads = observed + (branch.isForeign ? [] : Self.usualHeads.filter { !observed.contains($0) })
             let units = heads.map(branch.dimStep(heads:))
             let (usual, layers) = (branch.dims, branch.layers)
-            let dims = Array((usual.first ?? 1)...max(usual.first ?? 1, usual.last ?? 1))
-                .filter { dim in units.contains { dim % $0 == 0 } }
+            let isAsked = branch.candidates?.dims != nil
+            let isSparse = isAsked || (branch.isForeign && usual.last ?? 0 > 4_096)
+            let all = isSparse ? usual : Array((usual.first ?? 1)...max(usual.first ?? 1, usual.last ?? 1))
+            let dims = all.filter { dim in units.contains { dim % $0 == 0 } }
             self.layers = layers
             self.dims = dims
             let columns = dims.indices
@@ -61,11 +64,12 @@ package struct SearchTable: Sendable {
                 }
             }
             let roundness = dims.map { dim in
-                grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
+                isAsked
+                    ? 16 : grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
             }
             self.roundness = roundness
             roundMask = mask(columns.filter { roundness[$0] > 0 })
-            let ruled = dims.map(branch.ruledHeads)
+            let ruled = dims.map { branch.isForeign ? nil : branch.ruledHeads($0) }
             blocks = zip(heads, units).map { heads, unit in
                 var base = branch.base
                 base.heads = heads
@@ -95,12 +99,22 @@ package struct SearchTable: Sendable {
                     $0, layers: layers, dims: dims, effectiveTokens: branch.costs.facts.effectiveTokens,
                     trained: shapes, round: columns.filter { roundness[$0] > 0 })
             }
-            trained = shapes.compactMap { shape in
+            func number(_ shape: Branch.Shape) -> Int? {
                 guard let row = layers.firstIndex(of: shape.layers), let column = dims.firstIndex(of: shape.dim) else {
                     return nil
                 }
                 return first + row * dims.count + column
-            }.sorted()
+            }
+            trained = shapes.compactMap(number).sorted()
+            measured = Dictionary(
+                uniqueKeysWithValues: branch.laws.keys.map { metric in
+                    (
+                        metric,
+                        branch.measured(metric).reduce(into: [:]) { found, place in
+                            if let number = number(place.key) { found[number] = place.value }
+                        }
+                    )
+                })
         }
 
         var shapes: Int { layers.count * dims.count }

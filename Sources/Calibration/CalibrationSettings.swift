@@ -6,7 +6,7 @@ package import Trials
 package struct CalibrationSettings: Codable, Sendable, Hashable {
     package var dataset: String
     package var budgetSeconds: Double
-    package var backbone: Backbone
+    package var backbone: Model
     package var loss: Loss
     package var maxLength: Int
     package var heads: Int
@@ -49,6 +49,12 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         dataset = params.name
         budgetSeconds = params.budgetSeconds ?? 600
         backbone = params.backbone ?? .sasrec
+        guard backbone.core != nil else {
+            throw RPCError.parameter(
+                "backbone", foundText: backbone.rawValue,
+                expected: "one that plawd trains itself: \(Model.trained); trainings of other models come with "
+                    + "`plaw import \(params.name) FILE`")
+        }
         loss = params.loss ?? .cce
         maxLength = params.maxLength ?? Self.standardLength
         heads = params.heads ?? 2
@@ -155,7 +161,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     }
 
     package static func speedSetting(
-        backbone: Backbone, loss: Loss, maxLength: Int, heads: Int, batchUsers: Int, negatives: Int
+        backbone: Model, loss: Loss, maxLength: Int, heads: Int, batchUsers: Int, negatives: Int
     ) -> String {
         "\(backbone.rawValue) \(loss.rawValue) L\(maxLength) h\(heads) b\(batchUsers) n\(negatives)"
     }

@@ -69,13 +69,13 @@ package struct WorkerCounts: Sendable, Hashable {
 
 /// Which shapes to measure the latency of; no corpus is needed.
 package struct LatencyRequest: Sendable {
-    package var backbone: Backbone
+    package var backbone: Model
     package var heads: Int
     package var shapes: [LatencyShape]
 
     /// Shapes from which those of a catalogue and a length are priced, wide ones only as far as a catalogue fits 256 MB; two smaller
     /// catalogues and two other lengths tell the parts of the time apart.
-    package init(backbone: Backbone, heads: Int, dimStep: Int, items: Int, length: Int) {
+    package init(backbone: Model, heads: Int, dimStep: Int, items: Int, length: Int) {
         self.backbone = backbone
         self.heads = heads
         func shape(_ layers: Int, _ dim: Int, _ items: Int, _ length: Int) -> LatencyShape {

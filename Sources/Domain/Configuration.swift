@@ -53,7 +53,7 @@ package struct Configuration: Codable, Sendable, Hashable {
     /// of having tried.
     package static let standardShape = (layers: 2, dim: 64)
 
-    package var backbone: Backbone
+    package var backbone: Model
     /// Number of transformer blocks N.
     package var layers: Int
     /// Embedding dimension d; a multiple of `heads`.
@@ -69,7 +69,7 @@ package struct Configuration: Codable, Sendable, Hashable {
     package var undeclared: [String] = []
 
     package init(
-        backbone: Backbone = .sasrec, layers: Int, dim: Int, heads: Int = 2, maxLength: Int = 50, loss: Loss = .cce,
+        backbone: Model = .sasrec, layers: Int, dim: Int, heads: Int = 2, maxLength: Int = 50, loss: Loss = .cce,
         feedForwardFactor: Double? = nil
     ) {
         self.backbone = backbone
@@ -93,7 +93,7 @@ package struct Configuration: Codable, Sendable, Hashable {
             undeclared.append(column)
             return placeholder
         }
-        backbone = try declared(.backbone, "backbone", .sasrec)
+        backbone = try declared(.backbone, "backbone", Model.sasrec)
         layers = try c.decode(Int.self, forKey: .layers)
         dim = try c.decode(Int.self, forKey: .dim)
         heads = try declared(.heads, "heads", 1)
@@ -131,6 +131,9 @@ package struct Configuration: Codable, Sendable, Hashable {
 
     /// Why this configuration cannot be trained, naming the field, or nil when it can.
     package var problem: String? {
+        guard backbone.core != nil else {
+            return "backbone: found \"\(backbone)\", expected one that plawd trains itself: \(Model.trained)"
+        }
         if let column = undeclared.first { return "\(column): found nothing, expected it" }
         if layers < 1 || layers > 128 { return "layers: found \(layers), expected 1...128" }
         if dim < 1 || dim > 4096 { return "dim: found \(dim), expected 1...4096" }
@@ -152,18 +155,31 @@ package struct Configuration: Codable, Sendable, Hashable {
         return nil
     }
 
-    /// What the dimension must be a multiple of.
-    package var dimStep: Int { backbone == .llama ? 2 * heads : heads }
+    /// The backbone of the core that trains it and whose formulas hold. `problem` keeps configurations of other models away from whoever asks.
+    package var core: Backbone {
+        guard let core = backbone.core else { preconditionFailure("no backbone of the core is named \(backbone)") }
+        return core
+    }
 
-    /// Inner width of the feed-forward layers: 4 d, for llama 8 d / 3 rounded up, unless a factor says else; hstu has none.
+    /// What the dimension must be a multiple of; 1 for a model that is not of the core.
+    package var dimStep: Int {
+        switch backbone.core {
+        case .llama: 2 * heads
+        case .sasrec, .gpt, .hstu: heads
+        case nil: 1
+        }
+    }
+
+    /// Inner width of the feed-forward layers: 4 d, for llama 8 d / 3 rounded up, unless a factor says else; hstu has none, and of
+    /// a model that is not of the core none is known.
     package var feedForward: Int {
-        if let feedForwardFactor, backbone != .hstu {
+        if let feedForwardFactor, backbone.core != nil, backbone != .hstu {
             return max(1, Int(up: feedForwardFactor * Double(dim)))
         }
-        return switch backbone {
+        return switch backbone.core {
         case .sasrec, .gpt: 4 * dim
         case .llama: (8 * dim + 2) / 3
-        case .hstu: 0
+        case .hstu, nil: 0
         }
     }
 

@@ -1,12 +1,25 @@
 extension LawKey {
     /// A value as text; `undeclared` where nobody said it.
     package func said(_ column: String, _ value: String) -> String {
-        undeclared.contains(column) ? "undeclared" : value
+        if column == "loss", let foreignLoss { return foreignLoss }
+        return undeclared.contains(column) ? "undeclared" : value
     }
+
+    /// Before the name of a loss that the core does not have, in a policy.
+    package static let lossWord = "loss="
+
+    /// The loss of an import that the core does not have, in the words of whoever trained with it.
+    package var foreignLoss: String? {
+        policyWords.first { $0.hasPrefix(Self.lossWord) }.map { String($0.dropFirst(Self.lossWord.count)) }
+    }
+
+    /// What is left open, in words: a loss of another name is said.
+    package var open: [String] { undeclared.filter { $0 != "loss" || foreignLoss == nil } }
 
     /// Backbone and loss: `sasrec cce`, `sasrec (undeclared loss)`.
     package var model: String {
-        switch (undeclared.contains("backbone"), undeclared.contains("loss")) {
+        if let foreignLoss, undeclared.contains("loss") { return "\(backboneName) \(foreignLoss)" }
+        return switch (undeclared.contains("backbone"), undeclared.contains("loss")) {
         case (false, false): "\(backbone.rawValue) \(loss.rawValue)"
         case (false, true): "\(backbone.rawValue) (undeclared loss)"
         case (true, false): "\(loss.rawValue) (undeclared backbone)"

@@ -10,7 +10,7 @@ package struct LawKey: Codable, Sendable, Hashable {
     package var split: String
     package var mask: CandidateMask
     package var candidates: String
-    package var backbone: Backbone
+    package var backbone: Model
     package var loss: Loss
     package var negatives: Int
     package var maxLength: Int
@@ -24,7 +24,7 @@ package struct LawKey: Codable, Sendable, Hashable {
 
     package init(
         datasetVersion: String, filter: String = "none", split: String, mask: CandidateMask, candidates: String,
-        backbone: Backbone, loss: Loss, negatives: Int, maxLength: Int, policy: String, codeVersion: String,
+        backbone: Model, loss: Loss, negatives: Int, maxLength: Int, policy: String, codeVersion: String,
         undeclared: [String] = []
     ) {
         self.datasetVersion = datasetVersion
@@ -68,7 +68,7 @@ package struct LawKey: Codable, Sendable, Hashable {
         split = try member(.split, "")
         mask = try member(.mask, .none)
         candidates = try member(.candidates, "")
-        backbone = try member(.backbone, .sasrec)
+        backbone = try member(.backbone, Model.sasrec)
         loss = try member(.loss, .cce)
         negatives = try member(.negatives, 0)
         maxLength = try member(.maxLength, 50)
@@ -146,6 +146,10 @@ package struct Observation: Codable, Sendable, Hashable {
     package var status: String?
     package var bestEpoch: Int?
     package var parameters: Int?
+    /// What else an import said that the training cost: FLOPs of the whole training, its peak of memory, and the latency of a request.
+    package var trainingFlops: Double?
+    package var memoryBytes: Double?
+    package var latencySeconds: Double?
     package var source: String?
     /// Where a training that was cut short was heading; nil for one that ended by itself.
     package var forecast: Forecast?
@@ -167,7 +171,8 @@ package struct Observation: Codable, Sendable, Hashable {
         id: Int64, dataset: String, key: LawKey, configuration: Configuration, tokens: Int, apen: Double,
         userFraction: Double, seed: UInt64, users: Int, metrics: [String: Measurement], epochs: Int, seconds: Double,
         converged: Bool, job: Int64?, trial: Int64?, status: String? = nil, bestEpoch: Int? = nil,
-        parameters: Int? = nil, source: String? = nil, forecast: Forecast? = nil
+        parameters: Int? = nil, trainingFlops: Double? = nil, memoryBytes: Double? = nil, latencySeconds: Double? = nil,
+        source: String? = nil, forecast: Forecast? = nil
     ) {
         self.id = id
         self.dataset = dataset
@@ -187,6 +192,9 @@ package struct Observation: Codable, Sendable, Hashable {
         self.status = status
         self.bestEpoch = bestEpoch
         self.parameters = parameters
+        self.trainingFlops = trainingFlops
+        self.memoryBytes = memoryBytes
+        self.latencySeconds = latencySeconds
         self.source = source
         self.forecast = forecast
     }
@@ -206,7 +214,8 @@ package struct Observation: Codable, Sendable, Hashable {
 
     private enum CodingKeys: CodingKey {
         case id, dataset, key, configuration, tokens, apen, userFraction, seed, users, metrics, epochs, seconds
-        case converged, job, trial, status, bestEpoch, parameters, source, forecast
+        case converged, job, trial, status, bestEpoch, parameters, trainingFlops, memoryBytes, latencySeconds, source
+        case forecast
     }
 
     package init(from decoder: any Decoder) throws {
@@ -229,6 +238,9 @@ package struct Observation: Codable, Sendable, Hashable {
         status = try c.decodeIfPresent(String.self, forKey: .status)
         bestEpoch = try c.decodeIfPresent(Int.self, forKey: .bestEpoch)
         parameters = try c.decodeIfPresent(Int.self, forKey: .parameters)
+        trainingFlops = try c.decodeIfPresent(Double.self, forKey: .trainingFlops)
+        memoryBytes = try c.decodeIfPresent(Double.self, forKey: .memoryBytes)
+        latencySeconds = try c.decodeIfPresent(Double.self, forKey: .latencySeconds)
         source = try c.decodeIfPresent(String.self, forKey: .source)
         forecast = try c.decodeIfPresent(Forecast.self, forKey: .forecast)
     }
@@ -257,6 +269,9 @@ package struct Observation: Codable, Sendable, Hashable {
         try c.encodeIfPresent(status, forKey: .status)
         try c.encodeIfPresent(bestEpoch, forKey: .bestEpoch)
         try c.encodeIfPresent(parameters, forKey: .parameters)
+        try c.encodeIfPresent(trainingFlops, forKey: .trainingFlops)
+        try c.encodeIfPresent(memoryBytes, forKey: .memoryBytes)
+        try c.encodeIfPresent(latencySeconds, forKey: .latencySeconds)
         try c.encodeIfPresent(source, forKey: .source)
         try c.encodeIfPresent(forecast, forKey: .forecast)
     }

@@ -17,7 +17,7 @@ package struct Warning: Codable, Sendable, Hashable {
         "trivial-metric", "unseen-targets", "few-users", "other-datasets", "other-observations", "no-full-training",
         "still-rising", "outside-range", "outside-hull", "optimum-at-edge", "more-beyond", "undeclared",
         "noise-unknown", "few-observations", "no-better-than-nearest", "poor-fit", "no-law", "no-standard-error",
-        "other-version", "many-keys", "other-heads", "other-law", "memory-as-now", "cost-unknown",
+        "other-version", "many-keys", "other-heads", "other-law", "memory-as-now", "cost-unknown", "cost-imported",
     ]
 
     /// Codes of warnings that say how an answer came about, and change nothing of it.

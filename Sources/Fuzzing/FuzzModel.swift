@@ -17,7 +17,7 @@ enum FuzzModel {
 
     static func model() -> any SequenceModel {
         let parameters = FloatBuffer(ParameterTable(configuration, items: items).count)
-        return configuration.backbone.model.init(
+        return configuration.model.init(
             configuration, items: items, parameters: parameters, dropout: 0, kernels: .best)
     }
 

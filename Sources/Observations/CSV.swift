@@ -5,12 +5,17 @@ package struct TableError: Error, Sendable, Hashable, CustomStringConvertible {
     package var line: Int?
     package var column: String?
     package var message: String
+    /// Options of the command that would settle it, ready to paste.
+    package var options: [String]
 
-    package init(file: String, line: Int? = nil, column: String? = nil, _ message: String) {
+    package init(
+        file: String, line: Int? = nil, column: String? = nil, _ message: String, options: [String] = []
+    ) {
         self.file = file
         self.line = line
         self.column = column
         self.message = message
+        self.options = options
     }
 
     package var description: String {
@@ -19,7 +24,7 @@ package struct TableError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// Comma-separated values by RFC 4180: quoted fields hold commas, doubled quotes and ends of line; lines end with LF or CRLF; a
+/// Values by RFC 4180, separated by commas, or by tabs or semicolons where the first line has no comma: quoted fields hold commas, doubled quotes and ends of line; lines end with LF or CRLF; a
 /// byte order mark before the first is left out, and so are empty lines.
 struct CSVReader {
     struct Row {
@@ -35,6 +40,7 @@ struct CSVReader {
     private let bytes: [UInt8]
     private var place = 0
     private var line = 1
+    private var separator = UInt8(ascii: ",")
 
     /// Errors: `TableError` when the bytes are no UTF-8, or hold a NUL.
     init(_ bytes: [UInt8], file: String) throws {
@@ -46,6 +52,10 @@ struct CSVReader {
         }
         if bytes.starts(with: [0x1F, 0x8B]) || bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) {
             throw TableError(file: file, "found a compressed file, expected text")
+        }
+        let first = bytes.prefix { $0 != 10 }
+        if !first.contains(separator) {
+            separator = [9, UInt8(ascii: ";")].first(where: first.contains) ?? separator
         }
         if let nul = bytes.firstIndex(of: 0) {
             throw TableError(
@@ -73,7 +83,7 @@ struct CSVReader {
             guard place < bytes.count else { return row }
             let end = bytes[place]
             place += 1
-            if end == UInt8(ascii: ",") { continue }
+            if end == separator { continue }
             if end == UInt8(ascii: "\r") {
                 // The check in `field` has seen the LF behind it.
                 place += 1
@@ -89,7 +99,7 @@ struct CSVReader {
         let start = place
         while place < bytes.count {
             let byte = bytes[place]
-            if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "\n") { break }
+            if byte == separator || byte == UInt8(ascii: "\n") { break }
             if byte == UInt8(ascii: "\r") {
                 if place + 1 < bytes.count, bytes[place + 1] == UInt8(ascii: "\n") { break }
                 throw TableError(
@@ -123,7 +133,7 @@ struct CSVReader {
                 continue
             }
             let isEnd =
-                place == bytes.count || bytes[place] == UInt8(ascii: ",") || bytes[place] == UInt8(ascii: "\n")
+                place == bytes.count || bytes[place] == separator || bytes[place] == UInt8(ascii: "\n")
                 || bytes[place...].starts(with: [13, 10])
             guard isEnd else {
                 throw TableError(

@@ -10,7 +10,10 @@ package enum Column: String, CaseIterable, Sendable {
     case codeVersion = "code_version"
     case datasetVersion = "dataset_version"
     case feedForwardFactor = "feed_forward_factor"
-    case parameters, epochs
+    case parameters, flops
+    case memoryBytes = "memory_bytes"
+    case latencySeconds = "latency_seconds"
+    case epochs
     case bestEpoch = "best_epoch"
     case seconds, status, source
 
@@ -24,6 +27,83 @@ package enum Column: String, CaseIterable, Sendable {
     static let always: Set<Column> = [
         .backbone, .loss, .layers, .dim, .heads, .maxLength, .tokens, .apen, .seed, .split, .mask, .users,
     ]
+
+    static let known = allCases.map(\.rawValue).joined(separator: ", ")
+
+    /// Names that libraries give the same thing, as `ColumnNames.plain` writes them. None says something else anywhere in Optuna, Weights &
+    /// Biases, MLflow, RecBole or the transformers' configurations.
+    var synonyms: [String] {
+        switch self {
+        case .backbone: ["model", "model_name", "model_type", "model_class", "architecture", "arch"]
+        case .loss: ["loss_type", "loss_fn", "loss_function", "loss_name", "criterion"]
+        case .layers:
+            [
+                "n_layers", "num_layers", "n_layer", "num_layer", "layer_num", "layers_num", "nlayers", "num_blocks",
+                "n_blocks", "n_block", "num_block", "blocks", "num_hidden_layers", "n_hidden_layers", "depth",
+                "num_encoder_layers", "encoder_layers", "num_decoder_layers", "num_transformer_layers",
+                "n_transformer_layers", "transformer_layers", "num_transformer_blocks", "number_of_layers",
+            ]
+        case .dim:
+            [
+                "dims", "hidden_size", "hidden_units", "hidden_dim", "hidden_dims", "hidden_dimension",
+                "embedding_size",
+                "embedding_dim", "embedding_dims", "embedding_dimension", "embed_dim", "embed_size", "emb_dim",
+                "emb_size", "d_model", "dmodel", "n_embd", "n_embed", "model_dim", "latent_dim", "item_embedding_dim",
+                "factors", "n_factors", "num_factors", "latent_factors",
+            ]
+        case .heads:
+            [
+                "n_heads", "num_heads", "n_head", "nhead", "nheads", "num_attention_heads", "attention_heads",
+                "attn_heads",
+            ]
+        case .maxLength:
+            [
+                "max_len", "maxlen", "max_seq_len", "max_seq_length", "max_seqlen", "max_sequence_length",
+                "max_item_list_length", "max_position_embeddings", "n_positions", "block_size", "seq_len", "seq_length",
+                "sequence_length", "history_length", "max_history_length", "context_length",
+            ]
+        case .seed: ["random_seed", "random_state", "rng_seed"]
+        case .users: ["test_users", "eval_users", "evaluated_users", "n_test_users", "num_test_users"]
+        case .userFraction: ["user_share", "share_of_users"]
+        case .negatives:
+            [
+                "n_negatives", "num_negatives", "num_neg", "n_neg", "neg_samples", "num_neg_samples",
+                "negative_samples",
+                "num_negative_samples", "negs_per_pos", "train_neg_sample_num",
+            ]
+        case .codeVersion: ["commit", "git_commit", "git_sha", "commit_sha"]
+        case .datasetVersion: ["data_version"]
+        case .parameters:
+            [
+                "n_parameters", "num_parameters", "n_params", "num_params", "params", "param_count", "parameter_count",
+                "total_params", "total_parameters", "trainable_params", "trainable_parameters", "model_parameters",
+                "model_params",
+            ]
+        case .flops: ["training_flops", "train_flops", "total_flops"]
+        case .memoryBytes: ["peak_memory_bytes", "max_memory_bytes", "training_memory_bytes"]
+        case .latencySeconds: ["latency_s", "inference_seconds", "latency_sec"]
+        case .epochs: ["epoch", "epochs_trained", "trained_epochs", "last_epoch"]
+        case .seconds:
+            ["training_seconds", "train_seconds", "training_time_s", "train_time_s", "duration", "runtime"]
+        case .status: ["state"]
+        default: []
+        }
+    }
+
+    private static let byName: [String: Column] = {
+        var names: [String: Column] = [:]
+        for column in allCases {
+            names[column.rawValue] = column
+            for name in column.synonyms { names[name] = column }
+        }
+        return names
+    }()
+
+    /// The column that a plain name means; nil where it means none.
+    init?(plain name: String) {
+        guard let column = Self.byName[name] else { return nil }
+        self = column
+    }
 }
 
 /// A column of metrics: `hr@10`, or its standard error, `hr@10_se`.
@@ -44,87 +124,4 @@ struct MetricColumn: Hashable {
     }
 
     var name: String { isError ? "\(metric)_se" : "\(metric)" }
-}
-
-/// What a table says of its rows beside their values: the place of each column, and values for all rows.
-struct Header {
-    let file: String
-    private(set) var columns: [Column: Int] = [:]
-    private(set) var metrics: [(column: MetricColumn, place: Int)] = []
-    let count: Int
-    /// Values of columns that the file does not have.
-    let constants: [Column: String]
-
-    /// Errors: `TableError` for names that are unknown, twice there or missing.
-    init(_ row: CSVReader.Row, file: String, constants: [String: String]) throws {
-        self.file = file
-        count = row.fields.count
-        var seen: Set<String> = []
-        for (place, field) in row.fields.enumerated() {
-            let name = field.lowercased()
-            guard seen.insert(name).inserted else {
-                throw TableError(file: file, line: row.line, column: name, "found it twice, expected every column once")
-            }
-            if let column = Column(rawValue: name) {
-                columns[column] = place
-            } else if let metric = MetricColumn(name) {
-                metrics.append((metric, place))
-            } else {
-                throw TableError(file: file, line: row.line, Self.unknown(field, place))
-            }
-        }
-        for required in [Column.layers, .dim] where columns[required] == nil {
-            throw TableError(
-                file: file, line: row.line,
-                "found no column \(required.rawValue), expected layers, dim and a metric such as ndcg@10 in the header")
-        }
-        guard metrics.contains(where: { !$0.column.isError }) else {
-            throw TableError(
-                file: file, line: row.line,
-                "found no column of a metric, expected at least one such as hr@10 or ndcg@10")
-        }
-        for (error, _) in metrics
-        where error.isError && !metrics.contains(where: { $0.column.metric == error.metric && !$0.column.isError }) {
-            throw TableError(
-                file: file, line: row.line, column: error.name,
-                "found no column \(error.metric) beside it, expected one")
-        }
-        self.constants = try Self.constants(constants, columns, file: file)
-    }
-
-    private static func constants(
-        _ values: [String: String], _ columns: [Column: Int], file: String
-    ) throws -> [Column: String] {
-        var constants: [Column: String] = [:]
-        for (name, value) in values {
-            guard let column = Column(rawValue: name) else {
-                throw TableError(file: file, "found a value for a column \"\(name)\", expected one of \(known)")
-            }
-            guard columns[column] == nil else {
-                throw TableError(
-                    file: file, column: name,
-                    "found it in the file and a value for all rows beside it, expected one of both")
-            }
-            constants[column] = value
-        }
-        return constants
-    }
-
-    private static let known = Column.allCases.map(\.rawValue).joined(separator: ", ")
-
-    private static func unknown(_ field: String, _ place: Int) -> String {
-        if field.contains(";") || field.contains("\t") {
-            return "found \"\(field.prefix(80))\" as one column, expected commas between the columns"
-        }
-        let shown =
-            field.isEmpty
-            ? "a column without a name (number \(place + 1))" : "an unknown column \"\(field.prefix(80))\""
-        return "found \(shown), expected one of \(known), or metrics hr@K, ndcg@K, mrr@K with <metric>_se"
-    }
-
-    /// The text of a column in a row; nil where it is absent or empty.
-    func text(_ column: Column, _ row: CSVReader.Row) -> String? {
-        let text = columns[column].map { row.fields[$0] } ?? constants[column] ?? ""
-        return text.isEmpty ? nil : text
-    }
 }

@@ -34,48 +34,77 @@ package struct ObservationTable: Sendable {
     }
 
     package var rows: [Row] = []
-    /// Rows without metrics of trainings that ended without any.
+    /// Rows that say nothing to keep: trainings cut short without a metric, or that failed before their layers and dimension were said.
     package var skipped = 0
+    /// Columns of the file by other names than plawd's, with what they were read as, and those that were left out.
+    package let read: [String: String]
+    package let unused: [String]
+    /// What whoever imports the table should know of it.
+    package private(set) var warnings: [Warning] = []
 
-    /// Most rows of a table, and most bytes.
+    /// Most rows of a table, most bytes, and most fields.
     package static let mostRows = 200_000
     package static let mostBytes = 128 << 20
+    static let mostFields = 10_000_000
 
-    /// Reads a table. Errors: `TableError`, naming the file, the line and the column.
-    ///
-    /// - Parameter columns: values for every row of columns that the file does not have.
+    /// Reads a table, or what RecBole writes of a search or a run. Errors: `TableError`, naming the file, the line and the column.
     package init(
-        bytes: [UInt8], file: String, columns: [String: String] = [:], context: TableContext,
+        bytes: [UInt8], file: String, options: TableOptions = TableOptions(), context: TableContext,
         shouldStop: () -> Bool = { false }
     ) throws {
-        var reader = try CSVReader(bytes, file: file)
-        guard let first = try reader.next() else {
-            throw TableError(file: file, "found nothing, expected a header and rows of observations")
-        }
-        let header = try Header(first, file: file, constants: columns)
-        let rowReader = RowReader(header: header, context: context)
-        var found = 0
-        while let row = try reader.next() {
-            if found % 1_024 == 0, shouldStop() { throw CancellationError() }
-            found += 1
-            guard found <= Self.mostRows else {
-                throw TableError(file: file, line: row.line, "found more than \(Self.mostRows) rows, expected fewer")
-            }
-            guard row.fields.count == header.count else {
-                throw TableError(
-                    file: file, line: row.line,
-                    "found \(row.fields.count) fields, expected \(header.count) as in the header")
-            }
+        let (head, found) = try Self.fields(bytes, file: file, shouldStop)
+        let header = try Header(head, found, file: file, options: options)
+        (read, unused) = (header.read, header.unused)
+        let checks = TableChecks(header: header, rows: found)
+        let finished = Set(options.finished.map { $0.lowercased() })
+        try checks.statuses(finished)
+        try checks.percent()
+        let rowReader = RowReader(header: header, context: context, finished: finished)
+        for (number, row) in found.enumerated() {
+            if number % 1_024 == 0, shouldStop() { throw CancellationError() }
             if let observation = try rowReader.observation(row) {
                 rows.append(Row(line: row.line, observation: observation))
             } else {
                 skipped += 1
             }
         }
-        guard found > 0 else {
+        try checks.order(rows)
+        warnings = checks.warnings(rows)
+        completePolicies()
+    }
+
+    /// Trainings of the table that failed, which are kept and not fitted.
+    package var failures: Int { rows.count { $0.observation.isFailed } }
+
+    /// The header and all rows, which have as many fields. Errors: `TableError`.
+    private static func fields(
+        _ bytes: [UInt8], file: String, _ shouldStop: () -> Bool
+    ) throws -> (head: CSVReader.Row, rows: [CSVReader.Row]) {
+        if let written = try RecBole.table(bytes, file: file) { return written }
+        var reader = try CSVReader(bytes, file: file)
+        guard let head = try reader.next() else {
+            throw TableError(file: file, "found nothing, expected a header and rows of observations")
+        }
+        var rows: [CSVReader.Row] = []
+        while let row = try reader.next() {
+            if rows.count % 1_024 == 0, shouldStop() { throw CancellationError() }
+            guard rows.count < mostRows else {
+                throw TableError(file: file, line: row.line, "found more than \(mostRows) rows, expected fewer")
+            }
+            guard row.fields.count == head.fields.count else {
+                throw TableError(
+                    file: file, line: row.line,
+                    "found \(row.fields.count) fields, expected \(head.fields.count) as in the header")
+            }
+            guard (rows.count + 1) * head.fields.count <= mostFields else {
+                throw TableError(file: file, line: row.line, "found more than \(mostFields) fields, expected fewer")
+            }
+            rows.append(row)
+        }
+        guard !rows.isEmpty else {
             throw TableError(file: file, "found a header without rows, expected observations below it")
         }
-        completePolicies()
+        return (head, rows)
     }
 
     /// Writes heads and feed-forward factors into the policies, where shapes are compared at equal ones, as in trainings of the daemon's
@@ -141,6 +170,7 @@ package struct ObservationTable: Sendable {
     /// The words of trainings that need no status of their own.
     static let converged = "converged"
     static let unfinished = "stoppedByBudget"
+    static let failed = "failed"
 
     /// What stands in a column; nil where nothing does.
     private static func text(_ column: Column, _ o: Observation) -> String? {
@@ -169,6 +199,9 @@ package struct ObservationTable: Sendable {
         case .datasetVersion: o.key.datasetVersion
         case .feedForwardFactor: c.feedForwardFactor.map { "\($0)" }
         case .parameters: o.parameters.map { "\($0)" }
+        case .flops: o.trainingFlops.map { "\($0)" }
+        case .memoryBytes: o.memoryBytes.map { "\($0)" }
+        case .latencySeconds: o.latencySeconds.map { "\($0)" }
         case .epochs: some(o.epochs)
         case .bestEpoch: o.bestEpoch.map { "\($0)" }
         case .seconds: o.seconds > 0 ? "\(o.seconds)" : nil
@@ -176,4 +209,9 @@ package struct ObservationTable: Sendable {
         case .source: o.source
         }
     }
+}
+
+extension Observation {
+    /// Whether an import calls it a training that failed.
+    package var isFailed: Bool { status.flatMap { Ending($0, finished: []) } == .failed }
 }

@@ -4,34 +4,42 @@ internal import Domain
 struct RowReader {
     let header: Header
     let context: TableContext
+    /// Words of the status of trainings that ended well, beside those that are known; lower case.
+    let finished: Set<String>
 
     /// Of users, tokens and parameters: what is made of them still is a number.
     private static let most = 1_000_000_000_000_000
+    /// Of what trainers elsewhere choose: an answer's search space stays small (`Branch.layers`, `Branch.dims`).
+    private static let mostLayers = 10_000
+    private static let mostDim = 1_000_000
 
-    /// The observation of a row; nil where a training that did not end well left no metrics. Errors: `TableError`.
+    /// The observation of a row; nil where a training that did not end well measured nothing that could be kept: it was cut short without
+    /// a metric, or failed before it said its layers and dimension. Errors: `TableError`.
     func observation(_ row: CSVReader.Row) throws -> Observation? {
         let cells = Cells(header: header, row: row)
         let status = try cells.word(.status)
+        var ending = status.flatMap { Ending($0, finished: finished) } ?? .finished
         let users = try cells.integer(.users, in: 0...Self.most) ?? 0
         let metrics = try metrics(cells, users: users)
-        if metrics.isEmpty {
-            if let status, ["diverged", "failed"].contains(status) { return nil }
-            throw cells.refusal(nil, "found no metric in this row, expected at least one, or status diverged or failed")
-        }
+        let saysNoNumber = header.metrics.contains { !$0.column.isError && cells.saysNoNumber($0.place) }
+        if ending == .finished, metrics.isEmpty || saysNoNumber { ending = .failed }
+        if metrics.isEmpty, ending == .unfinished || !cells.hasShape { return nil }
         let fraction = try cells.number(.userFraction, "more than 0, at most 1") { $0 > 0 && $0 <= 1 } ?? 1
         let configuration = try configuration(cells)
         let size = try dataSize(cells, configuration, fraction)
+        let isKnownFailure = status.map { Ending($0, finished: finished) == .failed } ?? false
+        let named = ending == .failed && !isKnownFailure ? ObservationTable.failed : status
         return Observation(
             id: 0, dataset: context.dataset, key: try key(cells, configuration, hasSize: size),
             configuration: configuration, tokens: size.tokens ?? 0, apen: size.apen ?? 0, userFraction: fraction,
             seed: UInt64(try cells.integer(.seed, in: 0...Int.max) ?? 0), users: users, metrics: metrics,
-            epochs: try cells.integer(.epochs, in: 0...1_000_000_000) ?? 0,
-            seconds: try cells.number(.seconds, "0 to 1e10") { $0 >= 0 && $0 <= 1e10 } ?? 0,
-            converged: status == nil || status == ObservationTable.converged, job: nil, trial: nil,
-            status: status == ObservationTable.converged || status == ObservationTable.unfinished ? nil : status,
+            epochs: try cells.integer(.epochs, in: 0...1_000_000_000) ?? 0, seconds: try cells.seconds() ?? 0,
+            converged: ending == .finished, job: nil, trial: nil,
+            status: ending == .finished || named == ObservationTable.unfinished ? nil : named,
             bestEpoch: try cells.integer(.bestEpoch, in: 0...1_000_000_000),
             parameters: try cells.integer(.parameters, in: 1...Self.most),
-            source: try cells.free(.source) ?? context.source)
+            trainingFlops: try cells.cost(.flops), memoryBytes: try cells.cost(.memoryBytes),
+            latencySeconds: try cells.cost(.latencySeconds), source: try cells.free(.source) ?? context.source)
     }
 
     /// The metrics of a row. A standard error that is not said follows from the users for hit rates, which are means of hits.
@@ -47,7 +55,9 @@ struct RowReader {
             metrics[column.metric.description] = Measurement(value: value, standardError: standardError ?? 0)
         }
         for (column, place) in header.metrics
-        where column.isError && metrics[column.metric.description] == nil && !cells.row.fields[place].isEmpty {
+        where column.isError && metrics[column.metric.description] == nil
+            && !Nothing.isNoMetric(cells.row.fields[place])
+        {
             throw cells.refusal(
                 column.name, "found a standard error without a value of \(column.metric), expected both")
         }
@@ -55,24 +65,19 @@ struct RowReader {
     }
 
     private func configuration(_ cells: Cells) throws -> Configuration {
-        guard let layers = try cells.integer(.layers, in: 1...128) else {
-            throw cells.refusal("layers", "found nothing, expected 1 to 128")
+        guard let layers = try cells.integer(.layers, in: 1...Self.mostLayers) else {
+            throw cells.refusal("layers", "found nothing, expected 1 to \(Self.mostLayers)")
         }
-        guard let dim = try cells.integer(.dim, in: 1...4_096) else {
-            throw cells.refusal("dim", "found nothing, expected 1 to 4096")
+        guard let dim = try cells.integer(.dim, in: 1...Self.mostDim) else {
+            throw cells.refusal("dim", "found nothing, expected 1 to \(Self.mostDim)")
         }
-        let configuration = Configuration(
-            backbone: try cells.choice(.backbone) ?? .sasrec, layers: layers, dim: dim,
-            heads: try cells.integer(.heads, in: 1...4_096) ?? 1,
-            maxLength: try cells.integer(.maxLength, in: 1...4_096) ?? 50, loss: try cells.choice(.loss) ?? .cce,
-            feedForwardFactor: try cells.number(.feedForwardFactor, "more than 0, at most 64") { $0 > 0 && $0 <= 64 })
-        if let problem = configuration.problem {
-            // The member's name stands before the colon and is not always that of its column.
-            let parts = problem.split(separator: ":", maxSplits: 1)
-            let column = parts.first == "feedForwardFactor" ? "feed_forward_factor" : parts.first.map(String.init)
-            throw cells.refusal(column, String(parts.last?.dropFirst() ?? ""))
-        }
-        return configuration
+        return Configuration(
+            backbone: try cells.model() ?? .sasrec, layers: layers, dim: dim,
+            heads: try cells.integer(.heads, in: 1...Self.mostDim) ?? 1,
+            maxLength: try cells.integer(.maxLength, in: 1...Self.mostDim) ?? 50, loss: try cells.loss()?.known ?? .cce,
+            feedForwardFactor: try cells.number(.feedForwardFactor, "more than 0, at most 10000") {
+                $0 > 0 && $0 <= 10_000
+            })
     }
 
     /// Tokens and entropy of a row; of the dataset where the row trained on all of it and says neither.
@@ -89,21 +94,36 @@ struct RowReader {
     private func key(
         _ cells: Cells, _ c: Configuration, hasSize size: (tokens: Int?, apen: Double?)
     ) throws -> LawKey {
-        let negatives = try cells.integer(.negatives, in: 0...1_000_000)
-        let declaresLoss = header.text(.loss, cells.row) != nil
+        let negatives = try cells.integer(.negatives, in: 0...1_000_000_000)
+        let loss = try cells.loss()
         var undeclared = Column.declared.filter { header.text($0, cells.row) == nil }
         // Losses that score the catalogue take no negatives; tokens and entropy may have come from the dataset.
-        if declaresLoss, c.loss.scoresCatalogue { undeclared.removeAll { $0 == .negatives } }
+        if loss?.known?.scoresCatalogue == true { undeclared.removeAll { $0 == .negatives } }
         if size.tokens != nil { undeclared.removeAll { $0 == .tokens } }
         if size.apen != nil { undeclared.removeAll { $0 == .apen } }
+        var words = try cells.free(.policy).map { [$0] } ?? []
+        // A loss that the core does not have keeps trainings apart by its name.
+        if let loss, loss.known == nil {
+            words.append("\(LawKey.lossWord)\(Self.word(loss.text))")
+            undeclared = Column.declared.filter { $0 == .loss || undeclared.contains($0) }
+        }
+        for (name, place) in header.varied where !Nothing.isSaid(cells.row.fields[place]) {
+            words.append("\(Self.word(ColumnNames.bare(name)))=\(Self.word(try cells.free(place, name)))")
+        }
+        if header.isValidation { words.append("measured=validation") }
+        // What these say is a policy that was declared.
+        if !words.isEmpty { undeclared.removeAll { $0 == .policy } }
         return LawKey(
             datasetVersion: try cells.free(.datasetVersion) ?? "", filter: try cells.free(.filter) ?? "",
             split: try cells.free(.split) ?? "", mask: try cells.choice(.mask) ?? .none,
             candidates: try cells.free(.candidates) ?? "", backbone: c.backbone, loss: c.loss,
-            negatives: declaresLoss && c.loss.scoresCatalogue ? 0 : negatives ?? 0, maxLength: c.maxLength,
-            policy: try cells.free(.policy) ?? "", codeVersion: try cells.free(.codeVersion) ?? "",
+            negatives: loss?.known?.scoresCatalogue == true ? 0 : negatives ?? 0, maxLength: c.maxLength,
+            policy: words.joined(separator: " "), codeVersion: try cells.free(.codeVersion) ?? "",
             undeclared: undeclared.map(\.rawValue))
     }
+
+    /// A text as part of one word of a policy.
+    private static func word(_ text: String) -> String { text.replacing(" ", with: "-") }
 }
 
 /// The fields of one row, read by column.
@@ -121,10 +141,49 @@ struct Cells {
 
     func integer(_ column: Column, in range: ClosedRange<Int>) throws -> Int? {
         guard let text = header.text(column, row) else { return nil }
-        if let value = Int(text), range.contains(value) { return value }
+        if let value = Self.whole(text), range.contains(value) { return value }
         let end =
             range.upperBound == .max ? "\(range.lowerBound) or more" : "\(range.lowerBound) to \(range.upperBound)"
         throw refusal(column, found: text, expected: "a whole number, " + end)
+    }
+
+    /// Also `2.0` and `1e6`: columns in which something is missing are numbers with a point to pandas.
+    private static func whole(_ text: String) -> Int? {
+        Int(text) ?? number(text).flatMap { abs($0) < 9e15 ? Int(exactly: $0) : nil }
+    }
+
+    /// Whether layers and dim are both there.
+    var hasShape: Bool { header.text(.layers, row) != nil && header.text(.dim, row) != nil }
+
+    /// Whether a cell of a metric says that there is no number, as a training that diverged leaves it; an empty one says nothing.
+    func saysNoNumber(_ place: Int) -> Bool { !row.fields[place].isEmpty && Nothing.isNoMetric(row.fields[place]) }
+
+    func model() throws -> Model? {
+        guard let text = header.text(.backbone, row) else { return nil }
+        if let model = Model(text) { return model }
+        throw refusal(.backbone, found: text, expected: Model.expected)
+    }
+
+    /// A loss by the core's name or RecBole's, or by a name of somebody's own.
+    func loss() throws -> (text: String, known: Loss?)? {
+        try free(.loss).map { ($0.lowercased(), Loss(rawValue: $0.lowercased())) }
+    }
+
+    func cost(_ column: Column) throws -> Double? {
+        try number(column, "more than 0, at most 1e30") { $0 > 0 && $0 <= 1e30 }
+    }
+
+    /// Seconds as a number, or as a duration that pandas writes: `0 days 00:01:30.5`.
+    func seconds() throws -> Double? {
+        guard let text = header.text(.seconds, row) else { return nil }
+        let parts = text.split(separator: " ")
+        let clock = (parts.last ?? "").split(separator: ":").map { Self.number(String($0)) }
+        let days =
+            parts.count == 3 && parts[1].hasPrefix("day") ? Self.number(String(parts[0])) : parts.count == 1 ? 0 : nil
+        if clock.count == 3, let days, let h = clock[0], let m = clock[1], let s = clock[2], min(days, h, m, s) >= 0 {
+            return days * 86_400 + h * 3_600 + m * 60 + s
+        }
+        return try number(.seconds, "0 to 1e10, or a duration such as 0 days 00:01:30") { $0 >= 0 && $0 <= 1e10 }
     }
 
     func number(_ column: Column, _ range: String, _ isGood: (Double) -> Bool) throws -> Double? {
@@ -136,7 +195,7 @@ struct Cells {
     /// A metric or its standard error, 0 to 1.
     func share(_ place: Int, _ column: String) throws -> Double? {
         let text = row.fields[place]
-        if text.isEmpty { return nil }
+        if Nothing.isNoMetric(text) { return nil }
         let value = Self.number(text)
         if let value, value >= 0, value <= 1 { return value }
         let hint = value.map { $0 > 1 && $0 <= 100 } == true ? " (a share, not per cent)" : ""
@@ -144,7 +203,7 @@ struct Cells {
     }
 
     /// Decimal numbers only: neither hexadecimal ones nor words such as nan.
-    private static func number(_ text: String) -> Double? {
+    static func number(_ text: String) -> Double? {
         guard text.utf8.allSatisfy({ (48...57).contains($0) || [43, 45, 46, 69, 101].contains($0) }) else { return nil }
         return Double(text).flatMap { $0.isFinite ? $0 : nil }
     }
@@ -159,8 +218,14 @@ struct Cells {
     /// Free text of at most 500 bytes on one line.
     func free(_ column: Column) throws -> String? {
         guard let text = header.text(column, row) else { return nil }
+        return try free(text, column.rawValue)
+    }
+
+    func free(_ place: Int, _ column: String) throws -> String { try free(row.fields[place], column) }
+
+    private func free(_ text: String, _ column: String) throws -> String {
         if text.utf8.count <= 500, text.utf8.allSatisfy({ $0 >= 32 && $0 != 127 }) { return text }
-        throw refusal(column, found: text, expected: "at most 500 bytes of text on one line")
+        throw refusal(column, "found \"\(text.prefix(80))\", expected at most 500 bytes of text on one line")
     }
 
     /// One word, as a training's status.

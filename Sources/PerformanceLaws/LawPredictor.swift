@@ -137,7 +137,7 @@ package final class LawPredictor: Sendable {
     /// Whether an untrained answer is given rather than the best trained one: it has to have more in 60 of 100. Else a tie goes to
     /// what was measured and lies ready.
     ///
-    /// - Parameter change: from the best trained to the untrained answer.
+    /// - Parameter change: from the best trained to the untrained answer; from what the best trained measured where that counts.
     package func prefers(_ change: (mean: Double, deviation: Double)) -> Bool {
         change.mean > 0.25 * change.deviation
     }

@@ -285,7 +285,7 @@ extension SpeedModel {
     init(
         _ probes: [ThroughputProbe], _ store: Store, dataset: String, setting: String, averages: Bool
     ) async throws {
-        guard let first = setting.split(separator: " ").first, let backbone = Backbone(rawValue: String(first)) else {
+        guard let first = setting.split(separator: " ").first, let backbone = Model(String(first)) else {
             self.init(probes, averages: averages)
             return
         }

@@ -201,7 +201,7 @@ actor DatasetService {
 
     /// Reads files as `register` would, and keeps nothing of them but the upload.
     func inspect(_ params: DatasetInspectParams) async throws -> DatasetInspectResult {
-        try RPCError.check("options.kCore", params.options?.kCore, 1 ... .max)
+        try RPCError.check("options.kCore", params.options?.kCore, 1...1_000_000_000)
         try RPCError.check("events", params.events, 0...1_000)
         let source = try await SourceFiles(
             uploadId: params.uploadId, path: params.path, paths: params.paths, fileName: params.fileName,

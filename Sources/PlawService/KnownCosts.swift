@@ -13,13 +13,26 @@ struct KnownCosts: Sendable {
     private let hasCorpus: Bool
 
     private static let noSpeed = "no speed was measured on this machine"
+    private let recorded: RecordedCosts?
 
     /// - Parameters:
     ///   - hasSpeed: whether speeds were measured here.
     ///   - items: nil where nobody said them.
-    init(key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool) {
+    ///   - recorded: what an import states of a model that plawd does not train; nothing else is known of its costs.
+    init(
+        key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool, recorded: RecordedCosts?
+    ) {
         undeclared = key.undeclaredOfConfiguration
         self.hasCorpus = hasCorpus
+        self.recorded = recorded
+        if let recorded {
+            for currency in Currency.allCases where recorded.known(currency).stated == 0 {
+                unknown[currency] =
+                    "plawd does not train this \(key.backboneName), and the import has no column "
+                    + currency.column
+            }
+            return
+        }
         let missing = key.undeclared.filter { ["backbone", "max_length"].contains($0) }
         if !missing.isEmpty {
             unknown[.parameters] = "the observations do not declare " + missing.joined(separator: ", ")
@@ -67,11 +80,11 @@ struct KnownCosts: Sendable {
     func known(_ cost: Cost) -> Cost {
         var cost = cost
         for currency in unknown.keys { cost[currency] = .infinity }
-        if unknown[.parameters] != nil {
+        if recorded == nil, unknown[.parameters] != nil {
             (cost.embeddingParameters, cost.bodyParameters) = (.infinity, .infinity)
             (cost.inferenceFlops, cost.inferenceFlopsPerToken) = (.infinity, .infinity)
         }
-        if unknown[.trainingFlops] != nil { cost.trainingFlopsPerToken = .infinity }
+        if recorded == nil, unknown[.trainingFlops] != nil { cost.trainingFlopsPerToken = .infinity }
         if unknown[.latencySeconds] != nil { cost.latencyP95Seconds = nil }
         return cost
     }
@@ -98,7 +111,22 @@ struct KnownCosts: Sendable {
             Warning(
                 code: "cost-unknown", message: "\($0.words.joined(separator: ", ")): unknown, \($0.reason)",
                 command: hasCorpus && $0.reason == Self.noSpeed ? "plaw calibrate \(dataset) --budget 1m" : nil)
+        } + (stated.map { [$0] } ?? [])
+    }
+
+    /// What imports state is known of trained configurations alone.
+    private var stated: Warning? {
+        guard let recorded else { return nil }
+        let words = Currency.allCases.compactMap { currency -> String? in
+            let known = recorded.known(currency)
+            return known.stated > 0 ? "\(currency.words) of \(known.stated) of \(known.all)" : nil
         }
+        guard !words.isEmpty else { return nil }
+        return Warning(
+            code: "cost-imported",
+            message:
+                "\(words.joined(separator: ", ")) trained configurations are what the import states; of all others "
+                + "they are unknown, and a limit on them leaves those out")
     }
 
     /// The items of a dataset, from the parameters that were counted elsewhere: nil unless all observations agree on one
@@ -109,7 +137,9 @@ struct KnownCosts: Sendable {
         var found: Int?
         for o in observations {
             guard let parameters = o.parameters else { continue }
-            if !o.key.undeclared.allSatisfy({ $0 != "backbone" && $0 != "max_length" }) { return nil }
+            guard o.key.undeclared.allSatisfy({ $0 != "backbone" && $0 != "max_length" }), o.isOfCore else {
+                return nil
+            }
             let embeddings = parameters - CostModel.parameters(o.configuration, items: 0)
             guard embeddings > 0, embeddings % o.configuration.dim == 0 else { return nil }
             let items = embeddings / o.configuration.dim
@@ -117,5 +147,48 @@ struct KnownCosts: Sendable {
             found = items
         }
         return found
+    }
+}
+
+extension Currency {
+    /// The column of an import that states it.
+    var column: String {
+        switch self {
+        case .parameters: "parameters"
+        case .trainingFlops: "flops"
+        case .latencySeconds: "latency_seconds"
+        case .memoryBytes: "memory_bytes"
+        case .trainingSeconds: "seconds"
+        }
+    }
+}
+
+extension Observation {
+    /// Whether the core could train its configuration, whatever was left unsaid of it.
+    var isOfCore: Bool {
+        var c = configuration
+        c.undeclared = []
+        return c.problem == nil
+    }
+}
+
+extension RecordedCosts {
+    /// What imports state, where the core's formulas do not hold: its observations were all made elsewhere, and are of a model that the core
+    /// does not train, or has another number of parameters than they state. Nil where the formulas hold.
+    ///
+    /// - Parameter items: of the dataset; nil where nobody said them.
+    static func foreign(_ key: LawKey, _ observations: [Observation], items: Int?) -> RecordedCosts? {
+        guard !observations.isEmpty, observations.allSatisfy({ $0.trial == nil && $0.job == nil }) else { return nil }
+        let states = observations.contains { $0.parameters != nil }
+        let isForeign =
+            key.backbone.core == nil || observations.contains { !$0.isOfCore }
+            || (states && key.undeclared.contains("backbone"))
+            || (states
+                && items.map { items in
+                    observations.contains { o in
+                        o.parameters.map { $0 != CostModel.parameters(o.configuration, items: items) } ?? false
+                    }
+                } ?? true)
+        return isForeign ? RecordedCosts(observations) : nil
     }
 }

@@ -35,7 +35,7 @@ struct LawChoice {
     /// - Parameters:
     ///   - version: of the dataset as it is registered; empty where it is made of observations alone.
     ///   - only: the key that alone is to answer.
-    init(_ heads: [LawHead], loss: Loss? = nil, backbone: Backbone? = nil, only: LawKey? = nil, version: String) {
+    init(_ heads: [LawHead], loss: Loss? = nil, backbone: Model? = nil, only: LawKey? = nil, version: String) {
         // No two options stand equal: each has a newest law of its own.
         let options = Dictionary(grouping: heads, by: \.key)
             .filter { Self.says($0.key, loss: loss, backbone: backbone) }
@@ -62,7 +62,7 @@ struct LawChoice {
         served.removeAll { $0.key == key }
     }
 
-    static func says(_ key: LawKey, loss: Loss?, backbone: Backbone?) -> Bool {
+    static func says(_ key: LawKey, loss: Loss?, backbone: Model?) -> Bool {
         (loss == nil || (key.loss == loss && !key.undeclared.contains("loss")))
             && (backbone == nil || (key.backbone == backbone && !key.undeclared.contains("backbone")))
     }

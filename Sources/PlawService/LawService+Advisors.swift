@@ -11,7 +11,7 @@ internal import Trials
 struct AdvisorKey: Hashable, Sendable {
     var dataset: String
     var loss: Loss?
-    var backbone: Backbone?
+    var backbone: Model?
     /// The law whose key alone answers.
     var law: Int64?
 }
@@ -37,10 +37,12 @@ extension LawService {
         /// What is maximised unless a question says otherwise: that of the law that was named.
         var metric: Metric
         let texts = RecommendationText()
+        /// Advisors of the shapes that alone were considered lately.
+        let restricted = Memo<Candidates, Advisor>(most: 8)
 
         /// About what it takes of memory: the table, and what it was made of, decoded.
         var bytes: Int {
-            bases.reduce(advisor.bytes + texts.bytes) { sum, basis in
+            bases.reduce(restricted.values.reduce(advisor.bytes + texts.bytes) { $0 + $1.bytes }) { sum, basis in
                 let points = basis.laws.values.reduce(0) { $0 + $1.fit.points.count + $1.fit.places.count }
                 return sum + 2_000 * basis.observations.count + 500 * points
             }
@@ -51,7 +53,7 @@ extension LawService {
 
     /// The advisor that answers, prepared anew where anything it rests on has changed.
     func advisor(
-        _ name: String, loss: Loss?, backbone: Backbone?, law: Int64? = nil
+        _ name: String, loss: Loss?, backbone: Model?, law: Int64? = nil
     ) async throws -> Prepared {
         let key = AdvisorKey(dataset: name, loss: loss, backbone: backbone, law: law)
         while true {
@@ -123,7 +125,7 @@ extension LawService {
                 continue
             }
             costs = costs ?? known
-            if !key.undeclared.isEmpty {
+            if !key.open.isEmpty {
                 warnings.append(ObservationService.warning(key, observations: observations.count))
             }
             var laws: [String: Law] = [:]
@@ -172,6 +174,7 @@ extension LawService {
     /// What other datasets let expect of one with interactions and without any law; nil where there is one, or one is named.
     private func expected(_ key: AdvisorKey, _ dataset: StoredDataset) async throws -> Prepared? {
         guard !dataset.corpusFile.isEmpty, let mask = dataset.info.mask, key.law == nil, key.loss ?? .cce == .cce,
+            (key.backbone ?? .sasrec).core != nil,
             try await store.lawHeads(of: key.dataset).isEmpty
         else { return nil }
         let trained = try await offload.run(cancellable: { [corpora] isCancelled in
@@ -232,9 +235,11 @@ extension LawService {
         let probes = try await store.speeds(dataset.info.name, settings.text)
         let hasCorpus = !dataset.corpusFile.isEmpty
         let facts = try await facts(dataset, key, observations)
+        let items = hasCorpus ? facts.items : dataset.info.items
+        let recorded = RecordedCosts.foreign(key, observations, items: items)
         let known = KnownCosts(
             key: key, observations: observations, hasSpeed: !probes.isEmpty,
-            items: hasCorpus ? facts.items : dataset.info.items, hasCorpus: hasCorpus)
+            items: items, hasCorpus: hasCorpus, recorded: recorded)
         // What other datasets trained after this one's last observation does not count, so that no trial of theirs changes an answer.
         let epochs = try await EpochModel(
             store, key: key, limit: SpeedSetting.mostEpochs(key), upTo: last)
@@ -245,7 +250,7 @@ extension LawService {
                 probes, store, dataset: dataset.info.name, setting: settings.text, averages: SpeedSetting.averages(key))
         let model = CostModel(
             facts: facts, speed: speed, epochs: epochs, negatives: key.negatives,
-            latency: LatencyModel(try await store.latencies(key.backbone, heads: heads)))
+            latency: LatencyModel(try await store.latencies(key.backbone, heads: heads)), recorded: recorded)
         return (known, model)
     }
 

@@ -28,6 +28,7 @@ extension LawService {
     private func advisor(_ params: AdvisorRecommendParams) async throws -> Prepared {
         // What is wrong with a budget is said before what is missing.
         _ = try params.limits.budget
+        _ = try Candidates.asked(params.layers, params.dims)
         return try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
     }
@@ -37,7 +38,7 @@ extension LawService {
     nonisolated func quickText(_ params: AdvisorRecommendParams) -> [UInt8]? {
         let key = AdvisorKey(dataset: params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         guard let prepared = ready.find(key, version: store.version(of: params.name)),
-            prepared.advisor.search.count <= Self.quickCandidates,
+            prepared.advisor.search.count <= Self.quickCandidates, params.layers == nil, params.dims == nil,
             prepared.advisor.isPrepared(params.metric ?? prepared.metric)
         else { return nil }
         return try? prepared.text(params)
@@ -75,9 +76,10 @@ extension LawService {
         let prepared = try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         try prepared.costs.check(currency, dataset: params.name)
-        let (advisor, metric) = (prepared.advisor, params.metric ?? prepared.metric)
+        let metric = params.metric ?? prepared.metric
+        let candidates = try Candidates.asked(params.layers, params.dims)
         try prepared.checkLikeness(metric, params.name)
-        let points = try await answering { try advisor.pareto(currency, metric: metric) }
+        let points = try await answering { try prepared.advisor(of: candidates).pareto(currency, metric: metric) }
         return AdvisorParetoResult(
             dataset: params.name, currency: name, points: Self.thinned(points).map(prepared.costs.known))
     }
@@ -127,10 +129,11 @@ extension LawService {
         let change = Advisor.Change(
             usersX: params.usersX ?? 1, interactionsX: params.interactionsX ?? 1, latencyX: params.latencyX,
             maxLength: params.maxLength)
-        let advisor = prepared.advisor
         try prepared.checkLikeness(metric, params.name)
+        let candidates = try Candidates.asked(params.layers, params.dims)
         let found = try await answering {
-            try advisor.whatIf(change, budget: budget, metric: metric, isForced: params.force ?? false)
+            try prepared.advisor(of: candidates).whatIf(
+                change, budget: budget, metric: metric, isForced: params.force ?? false)
         }
         return AdvisorWhatIfResult(
             dataset: params.name, metric: metric, before: prepared.costs.known(found.before),
@@ -192,8 +195,9 @@ extension LawService.Prepared {
         let budget = try params.limits.budget
         try checkLikeness(params.metric ?? metric, params.name)
         try costs.check(budget, dataset: params.name)
+        let candidates = try Candidates.asked(params.layers, params.dims)
         var found = try LawService.asking {
-            try advisor.find(budget, metric: params.metric ?? metric, isForced: params.force ?? false)
+            try advisor(of: candidates).find(budget, metric: params.metric ?? metric, isForced: params.force ?? false)
         }
         // How cheap an equal is cannot be said where parameters are not known.
         if costs.unknown[.parameters] != nil { found.warnings.removeAll { $0.code == "cheaper-equivalent" } }
@@ -213,5 +217,34 @@ extension LawService.Prepared {
     }
 
     /// The answer as JSON.
-    func text(_ params: AdvisorRecommendParams) throws -> [UInt8] { try texts.text(find(params), costs) }
+    func text(_ params: AdvisorRecommendParams) throws -> [UInt8] {
+        // The texts of candidates are known by the advisor's numbers of these, and every restriction has an advisor of its own.
+        let isAll = params.layers == nil && params.dims == nil
+        return try (isAll ? texts : RecommendationText()).text(find(params), costs)
+    }
+
+    /// The advisor of the shapes that alone are considered. Errors: `AdvisorError`.
+    func advisor(of candidates: Candidates?) throws -> Advisor {
+        guard let candidates else { return advisor }
+        return try restricted(candidates) { try advisor.restricted(to: candidates) }
+    }
+}
+
+extension Candidates {
+    /// Most values of a list.
+    private static let most = 4_096
+
+    /// Errors: `invalidParams` for a list that is empty, too long, or holds what is no number of layers or dimension.
+    static func asked(_ layers: [Int]?, _ dims: [Int]?) throws(RPCError) -> Candidates? {
+        for (field, values) in [("layers", layers), ("dims", dims)] {
+            guard let values else { continue }
+            guard (1...most).contains(values.count) else {
+                throw RPCError.parameter(field, found: "\(values.count) values", expected: "1 to \(most)")
+            }
+            for (place, value) in values.enumerated() {
+                try RPCError.check("\(field)[\(place)]", value, 1 ... .max)
+            }
+        }
+        return Candidates(layers: layers, dims: dims)
+    }
 }

@@ -229,7 +229,7 @@ actor LawService {
 
     /// Why no law can be asked: what was looked for, what there is, and how to get one.
     static func noLaw(
-        _ name: String, _ heads: [LawHead], metric: Metric? = nil, loss: Loss? = nil, backbone: Backbone? = nil,
+        _ name: String, _ heads: [LawHead], metric: Metric? = nil, loss: Loss? = nil, backbone: Model? = nil,
         hasInteractions: Bool
     ) -> RPCError {
         let what = [

@@ -64,22 +64,26 @@ actor ObservationService {
         let bytes = try await content(params)
         let file = params.fileName ?? "text"
         let table: ObservationTable
+        let options = TableOptions(
+            constants: params.columns ?? [:], map: params.map ?? [:], ignore: params.ignore ?? [],
+            finished: params.statusOk ?? [])
         do {
             let context = TableContext(
                 dataset: params.name, source: params.source, tokens: info?.entropy?.tokens,
                 apen: info?.entropy?.dataApEn, maxLength: info?.entropy?.perUserApEn.maxLength)
             table = try await offload.run(cancellable: { isCancelled in
                 try ObservationTable(
-                    bytes: bytes, file: file, columns: params.columns ?? [:], context: context, shouldStop: isCancelled)
+                    bytes: bytes, file: file, options: options, context: context, shouldStop: isCancelled)
             })
         } catch let error as TableError {
             if let upload = params.uploadId { await uploads.discard(upload) }
             throw Self.refusal(error)
         }
-        guard !table.rows.isEmpty else {
+        guard table.rows.contains(where: { !$0.observation.metrics.isEmpty }) else {
+            if let upload = params.uploadId { await uploads.discard(upload) }
             throw RPCError(
                 .invalidInput,
-                "\(file): found no training with a metric, expected at least one (\(table.skipped) without any)",
+                "\(file): found no training with a metric, expected at least one (\(table.skipped + table.failures) without any)",
                 ["cause": .string("no-observations"), "file": .string(file)])
         }
         let created = creates ? Self.dataset(params, table) : nil
@@ -96,7 +100,11 @@ actor ObservationService {
         return try await answer(
             ObservationImportResult(
                 dataset: params.name, created: creates, rows: table.rows.count + table.skipped, imported: added.count,
-                duplicates: duplicates, skipped: table.skipped, keys: Self.keys(added), laws: [], warnings: []),
+                duplicates: duplicates, failed: added.count(where: \.isFailed), skipped: table.skipped,
+                read: table.read,
+                unused: Array(table.unused.prefix(ObservationImportResult.mostUnused)), keys: Self.keys(added),
+                laws: [],
+                warnings: table.warnings),
             added, of: info ?? created)
     }
 
@@ -159,6 +167,7 @@ actor ObservationService {
         var fields: [String: JSONValue] = ["cause": .string("table"), "file": .string(error.file)]
         if let line = error.line { fields["line"] = .integer(Int64(line)) }
         if let column = error.column { fields["column"] = .string(column) }
+        if !error.options.isEmpty { fields["options"] = .array(error.options.map(JSONValue.string)) }
         return RPCError(.invalidInput, error.description, fields)
     }
 
@@ -189,7 +198,9 @@ actor ObservationService {
     ) async throws -> ObservationImportResult {
         var result = result
         let keys = result.keys.sorted { $0.converged > $1.converged }
-        for imported in keys.prefix(Self.mostKeys) {
+        // Of failed trainings alone there is nothing to fit, and nothing to say.
+        let measured = Set(added.lazy.filter { !$0.metrics.isEmpty }.map(\.key))
+        for imported in keys.prefix(Self.mostKeys) where measured.contains(imported.key) {
             try Task.checkCancellation()
             result.warnings += Self.undeclared(imported)
             guard imported.converged <= Self.mostFitted else {
@@ -267,7 +278,7 @@ actor ObservationService {
 
     private static func undeclared(_ imported: ImportedKey) -> [Warning] {
         let key = imported.key
-        return key.undeclared.isEmpty ? [] : [Self.warning(key, observations: imported.observations)]
+        return key.open.isEmpty ? [] : [Self.warning(key, observations: imported.observations)]
     }
 
     /// What an answer that rests on such a key says of it.
@@ -278,7 +289,7 @@ actor ObservationService {
             ? "; their data size D' is known only in units of that of all users" : ""
         return Warning(
             code: "undeclared",
-            message: "undeclared: \(key.undeclared.joined(separator: ", ")). That \(which) of \(key.model) "
+            message: "undeclared: \(key.open.joined(separator: ", ")). That \(which) of \(key.model) "
                 + "agree in these is assumed; they are fitted among themselves only\(data)")
     }
 }

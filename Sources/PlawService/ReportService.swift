@@ -12,13 +12,14 @@ struct ReportService: Sendable {
     func render(_ params: ReportRenderParams) async throws -> ReportRenderResult {
         let dataset = try await store.dataset(params.name).info
         var jobs: [Job] = []
-        for job in try await store.jobs(dataset: params.name, limit: Self.mostJobs) {
+        for job in try await store.jobs(dataset: params.name, limit: Self.mostJobs).jobs {
             jobs.append(try await store.job(job.id))
         }
         let served = try await store.laws(of: params.name, limit: Report.mostLaws)
         var report = Report(
             dataset: dataset, createdAt: timestamp(),
-            observations: try await store.observations(of: params.name, limit: Report.mostRows), jobs: jobs, laws: served)
+            observations: try await store.observations(of: params.name, limit: Report.mostRows), jobs: jobs,
+            laws: served)
         report.observationCount = try await store.observationCount(of: params.name)
         report.lawCount = try await store.lawHeads(of: params.name).count
         if dataset.entropy != nil {

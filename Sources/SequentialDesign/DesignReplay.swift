@@ -288,12 +288,20 @@ package struct DesignReplay: Sendable {
             if !predictor.believes(predictor.difference(place(safe.shape), place(chosen.shape))) { chosen = safe }
         }
         // And what was not trained only where it is likely to have more than the best that was.
+        if law.prior == nil, let trained, let best = predictions.first(where: { $0.shape == trained }) {
+            // A law of its own leaves the answer to what measured most, unless it likely gives more to another.
+            let change = predictor.difference(place(trained), place(chosen.shape))
+            let gain = chosen.1.mean - (seen[trained] ?? 0)
+            if seen[chosen.shape] != nil || !predictor.prefers((gain, change.deviation * predictor.reach / 1.645)) {
+                chosen = best
+            }
+        }
         var tried = predictions.filter { seen[$0.shape] != nil }
         if tried.isEmpty, law.prior != nil {
             let standard = Configuration.standardShape
             tried = predictions.filter { $0.shape == Shape(layers: standard.layers, dim: standard.dim) }
         }
-        if seen[chosen.shape] == nil, let best = tried.max(by: { $0.1.mean < $1.1.mean }),
+        if law.prior != nil, seen[chosen.shape] == nil, let best = tried.max(by: { $0.1.mean < $1.1.mean }),
             !predictor.prefers(predictor.difference(place(best.shape), place(chosen.shape)))
         {
             chosen = best

@@ -111,7 +111,7 @@ extension Store {
     /// `mostBytes` hold, but one at least; `next` is the `before` of those that follow. `fits` are those of a family, or all, law by
     /// law. Errors: `unknownDataset`.
     package func lawTexts(
-        of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, backbone: Backbone? = nil,
+        of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, backbone: Model? = nil,
         ids: [Int64]? = nil, before: Int64?, limit: Int, mostBytes: Int
     ) async throws(StoreError) -> (laws: [LawText], fits: [Data], next: Int64?) {
         try await read("read laws") { db in

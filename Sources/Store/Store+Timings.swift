@@ -23,7 +23,7 @@ extension Store {
     }
 
     /// Latencies of a backbone measured on this machine, whatever the catalogue.
-    package func latencies(_ backbone: Backbone, heads: Int) async throws(StoreError) -> [LatencyProbe] {
+    package func latencies(_ backbone: Model, heads: Int) async throws(StoreError) -> [LatencyProbe] {
         try await read("read latencies") { db in
             try String.fetchAll(
                 db,
@@ -37,7 +37,7 @@ extension Store {
 
     /// How long trials of a backbone and loss took here, oldest first; of one dataset when named. Errors: `unknownDataset`.
     package func timings(
-        of dataset: String?, _ backbone: Backbone, _ loss: Loss
+        of dataset: String?, _ backbone: Model, _ loss: Loss
     ) async throws(StoreError) -> [TrialTiming] {
         try await read("read timings") { db in
             var sql = "SELECT body FROM timing WHERE backbone = ? AND loss = ?"
@@ -73,7 +73,7 @@ extension Store {
     ///
     /// - Parameter last: number of the last observation that counts; all where nil.
     package func trainedEpochs(
-        _ backbone: Backbone, _ loss: Loss, upTo last: Int64? = nil
+        _ backbone: Model, _ loss: Loss, upTo last: Int64? = nil
     ) async throws(StoreError) -> [TrainedEpochs] {
         // Before the rows are read: what is removed meanwhile makes the next one read all anew.
         let removals = removals.load(ordering: .sequentiallyConsistent)

@@ -4,7 +4,7 @@ package import Domain
 ///
 /// A request is: the newest hidden state of one user's history, the scores of all items, the best ten without those in the history.
 package struct LatencyProbe: Codable, Sendable, Hashable {
-    package var backbone: Backbone
+    package var backbone: Model
     package var layers: Int
     package var dim: Int
     package var heads: Int
@@ -20,7 +20,7 @@ package struct LatencyProbe: Codable, Sendable, Hashable {
     package var p95Seconds: Double
 
     package init(
-        backbone: Backbone, layers: Int, dim: Int, heads: Int, items: Int, length: Int, requests: Int,
+        backbone: Model, layers: Int, dim: Int, heads: Int, items: Int, length: Int, requests: Int,
         bodySeconds: Double, headSeconds: Double, p50Seconds: Double, p95Seconds: Double
     ) {
         self.backbone = backbone

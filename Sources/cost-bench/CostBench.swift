@@ -64,7 +64,7 @@ struct Table: ParsableCommand {
                     Self.latency(backbone, $0.0, $0.1)
                 })
             return (
-                Configuration(backbone: backbone, layers: 1, dim: 2),
+                Configuration(backbone: Model(backbone), layers: 1, dim: 2),
                 CostModel(
                     facts: facts, speed: SpeedModel(probes, trials: trials), epochs: epochs, negatives: 1,
                     latency: latency)
@@ -92,7 +92,7 @@ struct Table: ParsableCommand {
     private static func latency(_ backbone: Backbone, _ layers: Int, _ dim: Int) -> LatencyProbe {
         let (body, head) = (1e-6 * Double(layers * dim), 2e-8 * 12_101 * Double(dim) / 16)
         return LatencyProbe(
-            backbone: backbone, layers: layers, dim: dim, heads: 2, items: 12_101, length: 50, requests: 50,
+            backbone: Model(backbone), layers: layers, dim: dim, heads: 2, items: 12_101, length: 50, requests: 50,
             bodySeconds: body, headSeconds: head, p50Seconds: body + head, p95Seconds: 1.2 * (body + head))
     }
 }

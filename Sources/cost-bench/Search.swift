@@ -87,7 +87,7 @@ struct Search: ParsableCommand {
                 return Int((value * (1 + steps)).rounded())
             }
         }
-        let rank = Double(Backbone.allCases.firstIndex(of: base.backbone) ?? 0)
+        let rank = Double(base.backbone.core.flatMap(Backbone.allCases.firstIndex(of:)) ?? 0)
         return axis(2, layers).flatMap { n in
             axis(16, dim).map { d in
                 var c = base

@@ -9,7 +9,8 @@ struct LawStudy: ParsableCommand {
         commandName: "law-study", abstract: "Hold laws against grids that were trained in full.",
         discussion: """
             The CSV and the file of hits are what Benchmarks/grid writes. The truth of a cell is the mean of its seeds.
-            """, subcommands: [HalfStudy.self, LargestStudy.self, NineStudy.self], defaultSubcommand: HalfStudy.self)
+            """, subcommands: [HalfStudy.self, LargestStudy.self, NineStudy.self, PanelStudy.self],
+        defaultSubcommand: HalfStudy.self)
 }
 
 /// Which grid is studied.

@@ -39,9 +39,12 @@ struct NineStudy: ParsableCommand {
                     let best = cells.max { expected($0) < expected($1) }
                     let tried = nine.max { expected($0) < expected($1) }
                     if let best, let tried {
-                        // As the advisor answers.
-                        let change = predictor.difference(place(tried), place(best))
-                        note("law, weighted", predictor.prefers(change) ? best : tried)
+                        // As the advisor answers: what measured most, unless an untrained one likely measures more.
+                        let measured = nine.max { $0.seen < $1.seen } ?? tried
+                        let isTrained = nine.contains { $0.layers == best.layers && $0.dim == best.dim }
+                        let deviation = predictor.difference(place(measured), place(best)).deviation
+                        let gain = (expected(best) - measured.seen, deviation * predictor.reach / 1.645)
+                        note("law, weighted", !isTrained && predictor.prefers(gain) ? best : measured)
                     }
                     note("law, weighted, untrained or not", best)
                     note("law, weighted, of the trained ones", tried)

@@ -113,7 +113,7 @@ struct ModelOptions: ParsableArguments {
 
     func configuration(layers: Int, dim: Int) throws -> Configuration {
         let configuration = Configuration(
-            backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss,
+            backbone: Model(backbone), layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss,
             feedForwardFactor: feedForward)
         if let problem = configuration.problem { throw ValidationError(problem) }
         return configuration

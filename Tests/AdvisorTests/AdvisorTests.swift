@@ -48,7 +48,7 @@ struct AdvisorTests {
     }
 
     static func branch(
-        _ observations: [Observation] = observations, backbone: Backbone = .sasrec, shift: Double = 0
+        _ observations: [Observation] = observations, backbone: Model = .sasrec, shift: Double = 0
     ) throws -> Branch {
         let own = observations.map { o -> Observation in
             var o = o
@@ -240,8 +240,8 @@ struct AdvisorTests {
         #expect(CostModel.parameters(Configuration(layers: 1, dim: 2, maxLength: 5), items: 3) == 20 + 74)
     }
 
-    @Test("parameters are those of the model that is trained, for every backbone", arguments: Backbone.allCases)
-    func trainedParameters(backbone: Backbone) {
+    @Test("parameters are those of the model that is trained, for every backbone", arguments: Model.trainable)
+    func trainedParameters(backbone: Model) {
         for (layers, dim, heads, maxLength, items) in [(1, 4, 2, 5, 3), (2, 64, 2, 50, 12_101), (5, 36, 3, 17, 100)] {
             let c = Configuration(
                 backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength)
@@ -255,8 +255,8 @@ struct AdvisorTests {
 
     @Test(
         "the products of a token are two for each weight of a linear layer, three times over",
-        arguments: Backbone.allCases)
-    func trainedProducts(backbone: Backbone) {
+        arguments: Model.trainable)
+    func trainedProducts(backbone: Model) {
         let c = Configuration(backbone: backbone, layers: 3, dim: 20)
         let weights = ParameterTable(c, items: 10).entries.filter(\.isMatrix).reduce(0) { $0 + $1.count }
         let facts = DatasetFacts(items: 1_000, evaluatedUsers: 1, tokens: 1, apen: 1, meanContext: 0)

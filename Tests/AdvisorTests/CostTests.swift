@@ -10,7 +10,7 @@ import Trials
 /// Parameters, FLOPs and latencies against the models of the core.
 @Suite struct CostTests {
     /// Every backbone with heads, L and feed-forward factors that differ.
-    static let shapes: [Configuration] = Backbone.allCases.flatMap { backbone in
+    static let shapes: [Configuration] = Model.trainable.flatMap { backbone in
         [(1, 8, 1, 3), (2, 24, 3, 17), (3, 64, 4, 50), (5, 40, 2, 128)].flatMap { layers, dim, heads, length in
             let factors: [Double?] = backbone == .hstu ? [nil] : [nil, 1, 2.7, 4]
             return factors.map { factor in
@@ -26,7 +26,7 @@ import Trials
     private static func model(_ c: Configuration, items: Int, kernels: Kernels = .best) -> any SequenceModel {
         let parameters = FloatBuffer(ParameterTable(c, items: items).count)
         for i in 0..<parameters.count { parameters.p[i] = Float((i * 7_919) % 1_009) / 5_000 - 0.1 }
-        return c.backbone.model.init(c, items: items, parameters: parameters, dropout: 0, kernels: kernels)
+        return c.model.init(c, items: items, parameters: parameters, dropout: 0, kernels: kernels)
     }
 
     /// A history with times, so that hstu uses its time buckets.

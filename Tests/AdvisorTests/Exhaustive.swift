@@ -17,6 +17,7 @@ struct Exhaustive {
         var isObserved: Bool
         var isInside: Bool
         var trained: Int
+        var measured: Double
     }
 
     let advisor: Advisor
@@ -46,7 +47,7 @@ struct Exhaustive {
                                 isInside: branch.hull.distance(layers: layers, dim: dim) == 0,
                                 trained: branch.observations.count {
                                     $0.configuration.layers == layers && $0.configuration.dim == dim
-                                }))
+                                }, measured: branch.measured(metric)[.init(layers: layers, dim: dim)] ?? 0))
                     }
                 }
             }

@@ -185,7 +185,7 @@ import Trials
 
     // MARK: - Tables
 
-    static func costs(_ backbone: Backbone, latency: Bool) -> CostModel {
+    static func costs(_ backbone: Model, latency: Bool) -> CostModel {
         var facts = CostTests.facts
         facts.batchPairs = 5e4
         facts.longestHistory = 40
@@ -209,7 +209,7 @@ import Trials
     func table(latency: Bool) {
         let (layers, dims) = ([1, 2, 3, 7, 64, 128], [8, 12, 16, 50, 64, 100, 128, 1_024, 4_096])
         func near(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-9 * abs(b) }
-        for backbone in Backbone.allCases {
+        for backbone in Model.trainable {
             let costs = Self.costs(backbone, latency: latency)
             for (length, heads) in [(20, 1), (20, 4), (50, 2)] {
                 let base = Configuration(backbone: backbone, layers: 1, dim: 2, heads: heads, maxLength: length)
@@ -234,8 +234,8 @@ import Trials
         }
     }
 
-    @Test("memory of other numbers of heads is that of the formula", arguments: [Backbone.sasrec, .gpt, .llama, .hstu])
-    func headMemory(backbone: Backbone) throws {
+    @Test("memory of other numbers of heads is that of the formula", arguments: [Model.sasrec, .gpt, .llama, .hstu])
+    func headMemory(backbone: Model) throws {
         let folder = FileManager.default.temporaryDirectory.path + "/plaw-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -61,7 +61,10 @@ import Trials
             let inside = try #require(twin.best(open.filter(\.isInside)))
             let named = answer.grade == .inside ? inside : best
             let slack = 0.05 * twin.resolution(named) + tolerance
-            #expect(value > named.value - slack && value < named.value + slack)
+            // The best as measured stands for what the law expects as much of, or of something trained that measured less.
+            let isMeasured = answer.configuration == answer.bestTrained?.configuration
+            #expect(isMeasured || value > named.value - slack)
+            #expect(value < named.value + slack)
             let law = try #require(advisor.branches[named.branch].laws["ndcg@10"])
             if !best.isInside, answer.grade != .inside { #expect(law.fit.predictsLargest == true) }
             // The cheapest within one training's deviation, among the round ones inside.
@@ -77,12 +80,12 @@ import Trials
             #expect(
                 question.distinct(from: [], count: 6).map(question.configuration).map(\.dim).count
                     == twin.distinct(open, from: [], count: 6).count)
-            let bestTrained = open.filter { $0.trained > 0 }.max { $0.value < $1.value }
+            let bestTrained = open.filter { $0.trained > 0 }.max { $0.measured < $1.measured }
             #expect(answer.bestTrained?.configuration == bestTrained?.configuration)
         }
     }
 
-    @Test("the answer is never expected to be worse than the best that was trained", arguments: 1..<60)
+    @Test("the answer measured most of what was trained, or is expected to measure more", arguments: 1..<60)
     func neverWorse(seed: Int) throws {
         // Nearly flat: a rounder dimension is often named instead of the best.
         var noise = PredictionTests.Noise(UInt64(seed))
@@ -99,12 +102,16 @@ import Trials
         var answers = 0
         for share in stride(from: 0.002, through: 1, by: 0.017) {
             let budget = Budget(maxParameters: prices[Int(Double(prices.count - 1) * share)])
-            let trained = twin.open(budget).filter { $0.trained > 0 }.map(\.value).max()
+            let trained = twin.open(budget).filter { $0.trained > 0 }.map(\.measured).max()
             // What was trained is an answer where it fits.
             guard let trained else { continue }
             let answer = try advisor.recommend(budget)
             answers += 1
-            let value = try #require(answer.predicted["ndcg@10"])
+            let c = answer.configuration
+            let own = twin.entries.first {
+                $0.configuration.layers == c.layers && $0.configuration.dim == c.dim && $0.trained > 0
+            }
+            let value = try own?.measured ?? #require(answer.predicted["ndcg@10"])
             #expect(value >= trained - 2e-6, "\(answer.configuration) within \(budget)")
         }
         #expect(answers > 10)
@@ -225,7 +232,7 @@ import Trials
     }
 
     /// A law of a wide calibration: 2 to 32 layers, 16 to 1280 dimensions.
-    private static func wide(_ backbone: Backbone) throws -> Branch {
+    private static func wide(_ backbone: Model) throws -> Branch {
         let observations = [2, 8, 32].flatMap { layers in
             [16, 128, 1_280].map { dim -> Observation in
                 var o = AdvisorTests.observations[0]
@@ -243,7 +250,7 @@ import Trials
 
     @Test("a million candidates take less than 64 MB, and answers over them stay answers")
     func million() throws {
-        let advisor = Advisor(dataset: "d", branches: try Backbone.allCases.map(Self.wide))
+        let advisor = Advisor(dataset: "d", branches: try Model.trainable.map(Self.wide))
         #expect(advisor.search.count > 1_000_000)
         #expect(advisor.search.bytes < advisor.search.count * 64)
         let budget = Budget(

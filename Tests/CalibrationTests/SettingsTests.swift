@@ -124,7 +124,7 @@ import Trials
             (params.learningRate, params.dropout, params.warmup) = (pick(numbers), pick(numbers), pick(numbers))
             (params.weightDecay, params.clipNorm, params.tolerance) = (pick(numbers), pick(numbers), pick(numbers))
             (params.maxParams, params.maxTrainSeconds) = (pick(numbers), pick(numbers))
-            params.backbone = pick(Backbone.allCases)
+            params.backbone = pick(Model.trainable)
             params.loss = pick(Loss.allCases)
             // Most members are left alone, or next to nothing would be accepted.
             if random.next() % 4 > 0 {

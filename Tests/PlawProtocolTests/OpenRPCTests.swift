@@ -67,7 +67,7 @@ import Testing
             let schema = description.schemas[name]
             return (member.map { schema?["properties"]?[$0] } ?? schema)?["enum"]?.words ?? []
         }
-        #expect(words("Backbone") == Backbone.allCases.map(\.rawValue))
+        #expect(words("Backbone") == Model.trainable.map(\.rawValue))
         #expect(words("Loss") == Loss.allCases.map(\.rawValue))
         #expect(words("RateSchedule") == RateSchedule.allCases.map(\.rawValue))
         #expect(words("Recipe") == Recipe.allCases.map(\.rawValue))

@@ -56,7 +56,7 @@ import Testing
     }
 
     private static func recommend(
-        _ socket: String, _ name: String, metric: Metric? = nil, backbone: Backbone? = nil, law: Int64? = nil
+        _ socket: String, _ name: String, metric: Metric? = nil, backbone: Model? = nil, law: Int64? = nil
     ) async throws -> Recommendation {
         try await call(
             socket, AdvisorRecommend.self,

@@ -93,7 +93,7 @@ import Trials
     func epochs() async throws {
         try await withStore { store in
             func check(_ label: String) async throws {
-                for (backbone, loss) in [(Backbone.sasrec, Loss.cce), (.gpt, .cce), (.sasrec, .bce)] {
+                for (backbone, loss) in [(Model.sasrec, Loss.cce), (.gpt, .cce), (.sasrec, .bce)] {
                     let kept = try await store.trainedEpochs(backbone, loss)
                     var expected: [(key: LawKey, trainings: [String])] = []
                     var all: [Observation] = []

@@ -20,14 +20,14 @@ struct BackboneFixture: Decodable {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appendingPathComponent("Fixtures").path
 
-    static func load(_ backbone: Backbone) throws -> BackboneFixture {
+    static func load(_ backbone: Model) throws -> BackboneFixture {
         let path = folder + "/\(backbone.rawValue)-expected.json"
         return try JSONDecoder().decode(BackboneFixture.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
     }
 
-    static func weights(_ backbone: Backbone) -> String { folder + "/\(backbone.rawValue).safetensors" }
+    static func weights(_ backbone: Model) -> String { folder + "/\(backbone.rawValue).safetensors" }
 
-    static func configuration(_ backbone: Backbone) -> Configuration {
+    static func configuration(_ backbone: Model) -> Configuration {
         Configuration(backbone: backbone, layers: 2, dim: 12, heads: 2, maxLength: 8, loss: .cce)
     }
 
@@ -46,7 +46,7 @@ struct BackboneFixture: Decodable {
     }
 
     /// Ready to train from the weights that PyTorch wrote.
-    static func step(_ backbone: Backbone, _ kernels: Kernels) throws -> TrainingStep {
+    static func step(_ backbone: Model, _ kernels: Kernels) throws -> TrainingStep {
         let step = TrainingStep(
             configuration(backbone), items: items,
             options: TrainingOptions(learningRate: 1e-2, weightDecay: 0.05, beta1: 0.9, beta2: 0.98, dropout: 0),
@@ -77,8 +77,8 @@ struct BackboneFixture: Decodable {
 struct BackboneFixtureTests {
     let kernels = Kernels.Variant.allCases.compactMap(Kernels.variant)
 
-    @Test("weights that PyTorch wrote give its hidden states, with and without times", arguments: Backbone.allCases)
-    func hidden(backbone: Backbone) throws {
+    @Test("weights that PyTorch wrote give its hidden states, with and without times", arguments: Model.trainable)
+    func hidden(backbone: Model) throws {
         let fixture = try BackboneFixture.load(backbone)
         for kernels in kernels {
             let model = try BackboneFixture.step(backbone, kernels).model
@@ -91,8 +91,8 @@ struct BackboneFixtureTests {
         }
     }
 
-    @Test("the loss and the gradient of every parameter equal PyTorch's to 1e-4", arguments: Backbone.allCases)
-    func gradients(backbone: Backbone) throws {
+    @Test("the loss and the gradient of every parameter equal PyTorch's to 1e-4", arguments: Model.trainable)
+    func gradients(backbone: Model) throws {
         let fixture = try BackboneFixture.load(backbone)
         let expected = try BackboneFixture.tensors(
             BackboneFixture.folder + "/\(backbone.rawValue)-gradients.safetensors")
@@ -116,8 +116,8 @@ struct BackboneFixtureTests {
         }
     }
 
-    @Test("the loss of 20 AdamW steps follows PyTorch's", arguments: Backbone.allCases)
-    func descent(backbone: Backbone) throws {
+    @Test("the loss of 20 AdamW steps follows PyTorch's", arguments: Model.trainable)
+    func descent(backbone: Model) throws {
         let fixture = try BackboneFixture.load(backbone)
         for kernels in kernels {
             let step = try BackboneFixture.step(backbone, kernels)
@@ -132,17 +132,17 @@ struct BackboneFixtureTests {
 
 /// Weights as files: what comes out goes in again, here and in PyTorch, and nothing else does.
 struct WeightsFileTests {
-    private func model(_ backbone: Backbone, layers: Int = 2, items: Int = 23) -> any SequenceModel {
+    private func model(_ backbone: Model, layers: Int = 2, items: Int = 23) -> any SequenceModel {
         var configuration = BackboneFixture.configuration(backbone)
         configuration.layers = layers
         let table = ParameterTable(configuration, items: items)
         let parameters = FloatBuffer(table.count)
         table.initialise(parameters, seed: 3)
-        return backbone.model.init(configuration, items: items, parameters: parameters, dropout: 0, kernels: .best)
+        return configuration.model.init(configuration, items: items, parameters: parameters, dropout: 0, kernels: .best)
     }
 
-    @Test("a file of PyTorch's, read and written again, has the same bytes", arguments: Backbone.allCases)
-    func roundTrip(backbone: Backbone) throws {
+    @Test("a file of PyTorch's, read and written again, has the same bytes", arguments: Model.trainable)
+    func roundTrip(backbone: Model) throws {
         try withTemporaryFolder { folder in
             let model = model(backbone)
             try WeightsFile.read(BackboneFixture.weights(backbone), into: model)
@@ -172,8 +172,8 @@ struct WeightsFileTests {
     @Test(
         "a file written here gives the same hidden states in PyTorch",
         .enabled(if: python != nil, "PLAW_PYTHON names no Python with torch, nor has python3 it"),
-        arguments: Backbone.allCases)
-    func toTorch(backbone: Backbone) throws {
+        arguments: Model.trainable)
+    func toTorch(backbone: Model) throws {
         let python = try #require(Self.python)
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("scripts/torch_backbones.py").path
@@ -201,7 +201,7 @@ struct WeightsFileTests {
     }
 
     /// A weights file with its header changed.
-    private func changed(_ backbone: Backbone, _ change: (inout String, inout Data) -> Void) throws -> Data {
+    private func changed(_ backbone: Model, _ change: (inout String, inout Data) -> Void) throws -> Data {
         let file = try Data(contentsOf: URL(fileURLWithPath: BackboneFixture.weights(backbone)))
         let length = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
         var header = String(decoding: file[8..<8 + length], as: UTF8.self)

@@ -27,18 +27,18 @@ struct GradientTests {
 
     @Test(
         "so it is in every backbone, with and without times and dropout",
-        arguments: [Backbone.gpt, .llama, .hstu], [false, true])
-    func backboneSlopes(backbone: Backbone, plain: Bool) throws {
+        arguments: [Model.gpt, .llama, .hstu], [false, true])
+    func backboneSlopes(backbone: Model, plain: Bool) throws {
         try check(backbone, .cce, plain ? 0 : 0.3, plain ? .plain : .mup, timed: !plain)
     }
 
-    @Test("and with another width of the feed-forward layers", arguments: [Backbone.sasrec, .gpt, .llama])
-    func feedForwardSlopes(backbone: Backbone) throws {
+    @Test("and with another width of the feed-forward layers", arguments: [Model.sasrec, .gpt, .llama])
+    func feedForwardSlopes(backbone: Model) throws {
         try check(backbone, .cce, 0.3, .plain, timed: false, feedForwardFactor: 1.3)
     }
 
     private func check(
-        _ backbone: Backbone, _ loss: Loss, _ dropout: Double, _ rule: WidthRule, timed: Bool,
+        _ backbone: Model, _ loss: Loss, _ dropout: Double, _ rule: WidthRule, timed: Bool,
         feedForwardFactor: Double? = nil
     ) throws {
         let items = 13
@@ -86,14 +86,14 @@ struct GradientTests {
         #expect(abs(norm - 0.5) < 1e-4)
     }
 
-    @Test("results do not depend on what else is in the batch: padding is never computed", arguments: Backbone.allCases)
-    func jagged(backbone: Backbone) {
+    @Test("results do not depend on what else is in the batch: padding is never computed", arguments: Model.trainable)
+    func jagged(backbone: Model) {
         let configuration = Configuration(backbone: backbone, layers: 2, dim: 8, heads: 2, maxLength: 6, loss: .cce)
         let table = ParameterTable(configuration, items: 9)
         let parameters = FloatBuffer(table.count)
         table.initialise(parameters, seed: 5)
         for i in 0..<table.count { parameters.p[i] *= 20 }
-        let model = backbone.model.init(
+        let model = configuration.model.init(
             configuration, items: 9, parameters: parameters, dropout: 0, kernels: .best)
         var alone = JaggedBatch()
         let sequence: [Int32] = [1, 2, 3]
@@ -107,14 +107,14 @@ struct GradientTests {
         for i in 0..<24 { #expect(abs(hidden[6 * 8 + i] - expected[i]) < 1e-5 * max(1, abs(expected[i]))) }
     }
 
-    @Test("no hidden state depends on later items, and hstu's depends on times", arguments: Backbone.allCases)
-    func causal(backbone: Backbone) {
+    @Test("no hidden state depends on later items, and hstu's depends on times", arguments: Model.trainable)
+    func causal(backbone: Model) {
         let configuration = Configuration(backbone: backbone, layers: 2, dim: 8, heads: 2, maxLength: 6, loss: .cce)
         let table = ParameterTable(configuration, items: 9)
         let parameters = FloatBuffer(table.count)
         table.initialise(parameters, seed: 5)
         for i in 0..<table.count { parameters.p[i] *= 20 }
-        let model = backbone.model.init(
+        let model = configuration.model.init(
             configuration, items: 9, parameters: parameters, dropout: 0, kernels: .best)
         func states(_ items: [Int32], _ times: [Int64]) -> [Float] {
             var batch = JaggedBatch()

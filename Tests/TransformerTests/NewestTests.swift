@@ -8,7 +8,7 @@ import Testing
 struct NewestTests {
     private static let (dim, maxLength) = (24, 40)
 
-    private func model(_ backbone: Backbone, layers: Int, _ kernels: Kernels = .best) -> any SequenceModel {
+    private func model(_ backbone: Model, layers: Int, _ kernels: Kernels = .best) -> any SequenceModel {
         let configuration = Configuration(
             backbone: backbone, layers: layers, dim: Self.dim, heads: 2, maxLength: Self.maxLength)
         let table = ParameterTable(configuration, items: 50)
@@ -16,7 +16,8 @@ struct NewestTests {
         table.initialise(parameters, seed: 5)
         // Large enough that attention is uneven and what a block adds is felt.
         for i in 0..<table.count { parameters.p[i] *= 8 }
-        return backbone.model.init(configuration, items: 50, parameters: parameters, dropout: 0.5, kernels: kernels)
+        return configuration.model.init(
+            configuration, items: 50, parameters: parameters, dropout: 0.5, kernels: kernels)
     }
 
     /// Sequences of lengths on both sides of what kernels treat apart, one longer than the model sees.
@@ -36,11 +37,11 @@ struct NewestTests {
 
     @Test(
         "rankings of many positions take room in one block, and what training keeps stays in the others",
-        arguments: Backbone.allCases)
-    func room(backbone: Backbone) {
+        arguments: Model.trainable)
+    func room(backbone: Model) {
         let configuration = Configuration(
             backbone: backbone, layers: 12, dim: Self.dim, heads: 2, maxLength: Self.maxLength)
-        let shape = backbone.model.workspace(configuration)
+        let shape = configuration.model.workspace(configuration)
         let large = batch(timed: true, [Int](repeating: 40, count: 50))
         let small = batch(timed: true, [5, 9, 3])
         var workspace = Workspace(shape)
@@ -65,8 +66,8 @@ struct NewestTests {
     }
 
     @Test(
-        "the newest positions alone equal those of the full pass", arguments: Backbone.allCases, [1, 2, 3])
-    func equalsFullPass(backbone: Backbone, layers: Int) {
+        "the newest positions alone equal those of the full pass", arguments: Model.trainable, [1, 2, 3])
+    func equalsFullPass(backbone: Model, layers: Int) {
         for timed in [false, true] {
             let model = model(backbone, layers: layers)
             let batch = batch(timed: timed)
@@ -83,8 +84,8 @@ struct NewestTests {
         }
     }
 
-    @Test("a sequence's state is the same alone, in a batch, and with threads", arguments: Backbone.allCases)
-    func alone(backbone: Backbone) {
+    @Test("a sequence's state is the same alone, in a batch, and with threads", arguments: Model.trainable)
+    func alone(backbone: Model) {
         let d = Self.dim
         let lengths = [3, 40, 17, 1, 22, 9, 12, 30, 5, 8, 6, 2]
         let together = batch(timed: true, lengths)
@@ -108,8 +109,8 @@ struct NewestTests {
         }
     }
 
-    @Test("an evaluation between steps leaves training as it was", arguments: Backbone.allCases)
-    func between(backbone: Backbone) {
+    @Test("an evaluation between steps leaves training as it was", arguments: Model.trainable)
+    func between(backbone: Model) {
         func gradient(evaluating: Bool) -> [Float] {
             let model = model(backbone, layers: 2)
             let batch = batch(timed: true)

@@ -54,8 +54,8 @@ import Trials
 
     @Test(
         "projections onto the residual begin smaller in deep models, and biases of norms apart from 0",
-        arguments: Backbone.allCases)
-    func beginning(backbone: Backbone) {
+        arguments: Model.trainable)
+    func beginning(backbone: Model) {
         let configuration = Configuration(backbone: backbone, layers: 8, dim: 32)
         let table = ParameterTable(configuration, items: 50)
         func deviations(_ initialisation: Initialisation) -> [String: Double] {
@@ -80,8 +80,8 @@ import Trials
         }
     }
 
-    @Test("deep and narrow models train, whose rows dropout empties", arguments: Backbone.allCases, [4, 8])
-    func deepAndNarrow(backbone: Backbone, dim: Int) throws {
+    @Test("deep and narrow models train, whose rows dropout empties", arguments: Model.trainable, [4, 8])
+    func deepAndNarrow(backbone: Model, dim: Int) throws {
         try withTemporaryFolder { folder in
             let corpus = try synthetic(users: 800, in: folder)
             var spec = spec(corpus, layers: 12, dim: dim, epochs: 2, batch: 800)

@@ -5,15 +5,15 @@ import Transformer
 import Trials
 
 @Suite struct TopItemsTests {
-    @Test("the best items are those of a sort of all scores, without the excluded", arguments: Backbone.allCases)
-    func best(backbone: Backbone) throws {
+    @Test("the best items are those of a sort of all scores, without the excluded", arguments: Model.trainable)
+    func best(backbone: Model) throws {
         let items = 203
         let c = Configuration(backbone: backbone, layers: 2, dim: 12, heads: 2, maxLength: 9)
         let parameters = FloatBuffer(ParameterTable(c, items: items).count)
         ParameterTable(c, items: items).initialise(parameters, seed: 3)
         // Two items that score the same.
         (parameters.p + 40 * c.dim).update(from: parameters.p + 90 * c.dim, count: c.dim)
-        let model = backbone.model.init(c, items: items, parameters: parameters, dropout: 0, kernels: .best)
+        let model = c.model.init(c, items: items, parameters: parameters, dropout: 0, kernels: .best)
         let ranking = TopItems(model)
         for length in [1, 4, 9, 30] {
             let history = (0..<length).map { Int32(($0 * 17) % items) }
@@ -49,8 +49,8 @@ import Trials
         }
     }
 
-    @Test("a measured request has a body and a head, and its quantiles are ordered", arguments: Backbone.allCases)
-    func measurement(backbone: Backbone) throws {
+    @Test("a measured request has a body and a head, and its quantiles are ordered", arguments: Model.trainable)
+    func measurement(backbone: Model) throws {
         let c = Configuration(backbone: backbone, layers: 2, dim: 16, heads: 2, maxLength: 10)
         let probe = try LatencyMeasurement.measure(c, items: 500, length: 20, seconds: 0.005)
         #expect(probe.requests >= 21)

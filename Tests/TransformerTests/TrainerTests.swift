@@ -157,8 +157,8 @@ struct TrainerTests {
 
     @Test(
         "a learning rate that explodes ends as diverged within some steps, naming the step",
-        arguments: Backbone.allCases, [10, 1e8, 1e9, 1e30])
-    func divergence(backbone: Backbone, learningRate: Double) throws {
+        arguments: Model.trainable, [10, 1e8, 1e9, 1e30])
+    func divergence(backbone: Model, learningRate: Double) throws {
         try withTemporaryFolder { folder in
             let corpus = try synthetic(in: folder)
             for loss in [Loss.cce, .bce] {
@@ -188,8 +188,8 @@ struct TrainerTests {
         }
     }
 
-    @Test("every backbone learns, and goes on bit for bit where it was stopped", arguments: Backbone.allCases)
-    func backbones(backbone: Backbone) throws {
+    @Test("every backbone learns, and goes on bit for bit where it was stopped", arguments: Model.trainable)
+    func backbones(backbone: Model) throws {
         try withTemporaryFolder { folder in
             // With times: every user's interactions follow at growing distances.
             let source = SyntheticInteractions(users: 600, items: 100, meanLength: 9, clusters: 6).text()
@@ -222,8 +222,8 @@ struct TrainerTests {
 
     @Test(
         "every number of threads gives the same bits, also where another number goes on",
-        arguments: [(Backbone.sasrec, Loss.cce), (.gpt, .bce), (.llama, .sampledSoftmax), (.hstu, .cce)])
-    func threads(backbone: Backbone, loss: Loss) throws {
+        arguments: [(Model.sasrec, Loss.cce), (.gpt, .bce), (.llama, .sampledSoftmax), (.hstu, .cce)])
+    func threads(backbone: Model, loss: Loss) throws {
         try withTemporaryFolder { folder in
             let corpus = try synthetic(in: folder)
             var spec = spec(corpus, layers: 2, dim: 32, loss: loss, epochs: 3, batch: 128)

@@ -49,8 +49,8 @@ import Testing
 
     @Test("levels and columns are read, and refused when one part is wrong")
     func lists() {
-        #expect(Levels(argument: "1,2,4")?.values == [1, 2, 4])
-        for bad in ["", "1,", "1,x", "0,1", "-1"] { #expect(Levels(argument: bad) == nil) }
+        #expect(Choices(argument: "1,2,4")?.values == [1, 2, 4])
+        for bad in ["", "1,", "1,x", "0,1", "-1"] { #expect(Choices(argument: bad) == nil) }
         #expect(Columns(argument: "user=uid,item=2")?.values == ["user": "uid", "item": "2"])
         for bad in ["", "user", "user=", "who=1", "user=1,user=2"] { #expect(Columns(argument: bad) == nil) }
     }

@@ -12,7 +12,7 @@ package enum AdvisorPareto: RPCMethod {
 /// Which front.
 package struct AdvisorParetoParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, currency, metric, loss, backbone, law
+        case name, currency, metric, loss, backbone, law, layers, dims
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -21,14 +21,19 @@ package struct AdvisorParetoParams: RPCParams, Hashable {
     package var currency: String?
     package var metric: Metric?
     package var loss: Loss?
-    package var backbone: Backbone?
+    package var backbone: Model?
     /// The number of a law whose key alone is asked; the best supported keys unless told.
     package var law: Int64?
+    /// Numbers of layers and dimensions that alone are considered; all of the search space unless told.
+    package var layers: [Int]?
+    package var dims: [Int]?
 
     package init(
-        name: String, currency: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Backbone? = nil,
-        law: Int64? = nil
+        name: String, currency: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Model? = nil,
+        law: Int64? = nil, layers: [Int]? = nil, dims: [Int]? = nil
     ) {
+        self.layers = layers
+        self.dims = dims
         self.name = name
         self.currency = currency
         self.metric = metric

@@ -22,14 +22,14 @@ package struct AdvisorPotentialParams: RPCParams, Hashable {
     package var dim: Int?
     package var metric: Metric?
     package var loss: Loss?
-    /// Backbone in use; the one that is best unless told.
-    package var backbone: Backbone?
+    /// Backbone or model in use; the one that is best unless told.
+    package var backbone: Model?
     /// The number of a law whose key alone is asked; the best supported keys unless told.
     package var law: Int64?
 
     package init(
         name: String, layers: Int? = nil, dim: Int? = nil, metric: Metric? = nil, loss: Loss? = nil,
-        backbone: Backbone? = nil, law: Int64? = nil
+        backbone: Model? = nil, law: Int64? = nil
     ) {
         self.backbone = backbone
         self.name = name

@@ -13,7 +13,7 @@ package enum AdvisorRecommend: RPCMethod {
 package struct AdvisorRecommendParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case name, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, backbone,
-            force, law
+            force, law, layers, dims
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -31,17 +31,23 @@ package struct AdvisorRecommendParams: RPCParams, Hashable {
     package var metric: Metric?
     package var loss: Loss?
     /// Only models of this backbone; those of all fitted ones unless told.
-    package var backbone: Backbone?
+    package var backbone: Model?
     /// Answers also more than 2 e-folds outside the observations.
     package var force: Bool?
     /// The number of a law whose key alone is asked; the best supported keys unless told.
     package var law: Int64?
+    /// Numbers of layers and dimensions that alone are considered; all of the search space unless told.
+    package var layers: [Int]?
+    package var dims: [Int]?
 
     package init(
         name: String, maxParams: Double? = nil, maxFlops: Double? = nil, maxMemoryBytes: Double? = nil,
         maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil, metric: Metric? = nil, loss: Loss? = nil,
-        backbone: Backbone? = nil, force: Bool? = nil, law: Int64? = nil
+        backbone: Model? = nil, force: Bool? = nil, law: Int64? = nil,
+        layers: [Int]? = nil, dims: [Int]? = nil
     ) {
+        self.layers = layers
+        self.dims = dims
         self.force = force
         self.name = name
         self.maxParams = maxParams

@@ -14,6 +14,7 @@ package struct AdvisorWhatIfParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case name, usersX, interactionsX, latencyX, maxLength
         case maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, force, law
+        case layers, dims
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -36,12 +37,17 @@ package struct AdvisorWhatIfParams: RPCParams, Hashable {
     package var force: Bool?
     /// The number of a law whose key alone is asked; the best supported keys unless told.
     package var law: Int64?
+    /// Numbers of layers and dimensions that alone are considered; all of the search space unless told.
+    package var layers: [Int]?
+    package var dims: [Int]?
 
     package init(
         name: String, usersX: Double? = nil, interactionsX: Double? = nil, latencyX: Double? = nil,
         maxLength: Int? = nil, limits: BudgetLimits = BudgetLimits(), metric: Metric? = nil, loss: Loss? = nil,
-        force: Bool? = nil, law: Int64? = nil
+        force: Bool? = nil, law: Int64? = nil, layers: [Int]? = nil, dims: [Int]? = nil
     ) {
+        self.layers = layers
+        self.dims = dims
         self.force = force
         self.name = name
         self.usersX = usersX

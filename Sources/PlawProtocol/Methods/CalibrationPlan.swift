@@ -27,7 +27,7 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var budgetSeconds: Double?
     /// standard unless told; what it says of a training may be overridden below.
     package var recipe: Recipe?
-    package var backbone: Backbone?
+    package var backbone: Model?
     /// cce unless told; for large catalogues sampled-softmax where the budget pays no design with cce.
     package var loss: Loss?
     /// 50 unless told.
@@ -79,7 +79,7 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var current: ShapeParam?
 
     package init(
-        name: String, budgetSeconds: Double? = nil, recipe: Recipe? = nil, backbone: Backbone? = nil, loss: Loss? = nil,
+        name: String, budgetSeconds: Double? = nil, recipe: Recipe? = nil, backbone: Model? = nil, loss: Loss? = nil,
         maxLength: Int? = nil, heads: Int? = nil, layers: [Int]? = nil, dims: [Int]? = nil, seed: Int? = nil,
         workers: Int? = nil,
         stopMetric: Metric? = nil, patience: Int? = nil, maxEpochs: Int? = nil, learningRate: Double? = nil,

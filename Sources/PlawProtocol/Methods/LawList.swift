@@ -23,7 +23,7 @@ package struct LawListParams: RPCParams, Hashable {
     package var metric: Metric?
     package var loss: Loss?
     /// Only laws of this backbone.
-    package var backbone: Backbone?
+    package var backbone: Model?
     /// Only this family among `fits`.
     package var family: LawFamily?
     /// Only the law with this number.
@@ -34,7 +34,7 @@ package struct LawListParams: RPCParams, Hashable {
     package var limit: Int?
 
     package init(
-        name: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Backbone? = nil,
+        name: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Model? = nil,
         family: LawFamily? = nil, law: Int64? = nil, before: Int64? = nil, limit: Int? = nil
     ) {
         self.backbone = backbone

@@ -21,14 +21,14 @@ package struct LawPredictParams: RPCParams, Hashable {
     package var dim: Int
     package var heads: Int?
     package var loss: Loss?
-    package var backbone: Backbone?
+    package var backbone: Model?
     /// Answers also more than 2 e-folds outside the observations.
     package var force: Bool?
     /// The number of a law whose key alone is asked; the best supported keys unless told.
     package var law: Int64?
 
     package init(
-        name: String, layers: Int, dim: Int, heads: Int? = nil, loss: Loss? = nil, backbone: Backbone? = nil,
+        name: String, layers: Int, dim: Int, heads: Int? = nil, loss: Loss? = nil, backbone: Model? = nil,
         force: Bool? = nil, law: Int64? = nil
     ) {
         self.name = name

@@ -13,7 +13,7 @@ package enum ObservationImport: RPCMethod {
 /// What to import, into which dataset.
 package struct ObservationImportParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, text, uploadId, fileName, create, source, columns, users, items, interactions
+        case name, text, uploadId, fileName, create, source, columns, map, ignore, statusOk, users, items, interactions
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -30,6 +30,13 @@ package struct ObservationImportParams: RPCParams, Hashable {
     package var source: String?
     /// A value for every row of columns that the file does not have: `{"mask": "full"}`.
     package var columns: [String: String]?
+    /// plawd's name of a column, by the name it has in the file: `{"value": "ndcg@10"}`. Several may be `policy`: trainings with different
+    /// values of these are not compared.
+    package var map: [String: String]?
+    /// Columns of the file to leave out.
+    package var ignore: [String]?
+    /// Words of the column status of trainings that ended well, beside those that are known.
+    package var statusOk: [String]?
     /// Counts of the dataset's interactions, with `create` alone.
     package var users: Int?
     package var items: Int?
@@ -37,7 +44,8 @@ package struct ObservationImportParams: RPCParams, Hashable {
 
     package init(
         name: String, text: String? = nil, uploadId: String? = nil, fileName: String? = nil, create: Bool? = nil,
-        source: String? = nil, columns: [String: String]? = nil, users: Int? = nil, items: Int? = nil,
+        source: String? = nil, columns: [String: String]? = nil, map: [String: String]? = nil,
+        ignore: [String]? = nil, statusOk: [String]? = nil, users: Int? = nil, items: Int? = nil,
         interactions: Int? = nil
     ) {
         self.name = name
@@ -47,6 +55,9 @@ package struct ObservationImportParams: RPCParams, Hashable {
         self.create = create
         self.source = source
         self.columns = columns
+        self.map = map
+        self.ignore = ignore
+        self.statusOk = statusOk
         self.users = users
         self.items = items
         self.interactions = interactions
@@ -77,23 +88,33 @@ package struct ObservationImportResult: Codable, Sendable, Hashable {
     package var imported: Int
     /// Rows that said again what was known: same key, configuration, seed, share of users, and values.
     package var duplicates: Int
-    /// Rows without metrics of trainings that diverged or failed.
+    /// Trainings among the imported ones that failed, by their status or for want of a metric: kept, and not fitted.
+    package var failed: Int
+    /// Rows with nothing to keep: cut short without a metric, or failed before they said their layers and dimension.
     package var skipped: Int
+    /// Columns of the file by other names than plawd's, with what they were read as.
+    package var read: [String: String]
+    /// Columns of the file that were left out.
+    package var unused: [String]
+    package static let mostUnused = 200
     package var keys: [ImportedKey]
     /// Laws fitted with them.
     package var laws: [Int64]
     package var warnings: [Warning]
 
     package init(
-        dataset: String, created: Bool, rows: Int, imported: Int, duplicates: Int, skipped: Int, keys: [ImportedKey],
-        laws: [Int64], warnings: [Warning]
+        dataset: String, created: Bool, rows: Int, imported: Int, duplicates: Int, failed: Int, skipped: Int,
+        read: [String: String], unused: [String], keys: [ImportedKey], laws: [Int64], warnings: [Warning]
     ) {
         self.dataset = dataset
         self.created = created
         self.rows = rows
         self.imported = imported
         self.duplicates = duplicates
+        self.failed = failed
         self.skipped = skipped
+        self.read = read
+        self.unused = unused
         self.keys = keys
         self.laws = laws
         self.warnings = warnings

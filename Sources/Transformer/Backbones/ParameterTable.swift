@@ -43,7 +43,7 @@ package struct ParameterTable: Sendable {
         if c.backbone == .sasrec { addNorm("inputNorm", c.dim) }
         for layer in 0..<c.layers {
             let block = "blocks.\(layer)."
-            switch c.backbone {
+            switch c.core {
             case .sasrec, .gpt:
                 addLinear(block + "queryKeyValue", c.dim, 3 * c.dim)
                 addLinear(block + "output", c.dim, c.dim, kind: .residual)

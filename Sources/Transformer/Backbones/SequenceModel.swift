@@ -39,3 +39,8 @@ extension Backbone {
         }
     }
 }
+
+extension Configuration {
+    /// The core's model of this configuration.
+    package var model: any SequenceModel.Type { core.model }
+}

@@ -23,7 +23,7 @@ package enum LatencyMeasurement {
                 start += count
             }
         }
-        let model = c.backbone.model.init(c, items: items, parameters: parameters, dropout: 0, kernels: .best)
+        let model = c.model.init(c, items: items, parameters: parameters, dropout: 0, kernels: .best)
         let ranking = TopItems(model)
         let histories = (0..<16).map { _ in (0..<length).map { _ in Int32(random.below(items)) } }
         // Of times only hstu takes notice, and they cost it something.

@@ -30,7 +30,7 @@ package enum MemoryUse {
         let parameters = ParameterTable(configuration, items: items).count
         let lengths = data.trainingUsers.map { min(data.trainingItems($0).count - 1, data.maxLength) }
         let contexts = data.evaluatedUsers.map { min(data.corpus.length(of: Int($0)) - 1, data.maxLength) }
-        let shape = configuration.backbone.model.workspace(configuration)
+        let shape = configuration.model.workspace(configuration)
         let positions = largest(lengths, users: options.batchUsers)
         let training = shape.bytes(
             positions: positions, attention: largest(lengths.map { $0 * $0 }, users: options.batchUsers),

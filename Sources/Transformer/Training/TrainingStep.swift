@@ -19,7 +19,7 @@ package final class TrainingStep {
         stepsPerEpoch: Int = 0, kernels: Kernels = .best
     ) {
         let table = ParameterTable(configuration, items: items)
-        model = configuration.backbone.model.init(
+        model = configuration.model.init(
             configuration, items: items, parameters: FloatBuffer(table.count),
             dropout: options.dropout * Width(options.widthRule, dim: configuration.dim).dropout,
             kernels: kernels)

@@ -18,13 +18,12 @@ struct Calibrate: AsyncParsableCommand {
     @Option(help: "Time to train for: 90s, 10m, 2h. Default: 10m.") var budget: Seconds?
     @Option(help: "Loss. Default: cce; from 20,000 items on cce or sampled-softmax, as the budget allows.")
     var loss: Loss?
-    @Option(help: "Backbone. Default: sasrec.")
-    var backbone: Backbone?
+    @Option(help: "Backbone: \(Model.trained). Default: sasrec.") var backbone: Model?
     @Option(help: "Recipe of the trainings: standard, or published as arXiv 2301.00979. Default: standard.")
     var recipe: Recipe?
     @Option(help: "Levels of layers to train: 1,2,4. Default: trials are chosen one at a time; beside --dims, a grid.")
-    var layers: Levels?
-    @Option(help: "Levels of the dimension to train: 16,32,64. Default: as --layers.") var dims: Levels?
+    var layers: Choices?
+    @Option(help: "Levels of the dimension to train: 16,32,64. Default: as --layers.") var dims: Choices?
     @Option(help: "Attention heads. Default: 2.") var heads: Int?
     @Option(help: "Longest sequence the model sees. Default: 50.") var maxLength: Int?
     @Option(help: "Seed of every trial. Default: 1.") var seed: Int?

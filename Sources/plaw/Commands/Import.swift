@@ -2,6 +2,7 @@ import ArgumentParser
 import Domain
 import PlawClient
 import PlawProtocol
+import Text
 
 /// `plaw import`: takes observations of trainings made elsewhere, and fits their laws.
 struct Import: AsyncParsableCommand {
@@ -10,11 +11,15 @@ struct Import: AsyncParsableCommand {
         discussion: """
             The header names the columns: layers, dim and at least one metric such as hr@10 or ndcg@10, and as many of \
             backbone, loss, heads, max_length, tokens, apen, seed, split, mask, users, user_fraction, negatives, \
-            candidates, filter, policy, code_version, dataset_version, feed_forward_factor, parameters, epochs, \
-            best_epoch, seconds, status, source as are known. Observations that leave open what makes them comparable \
-            are fitted among themselves, with a warning. All rows are taken, or none.
+            candidates, filter, policy, code_version, dataset_version, feed_forward_factor, parameters, flops, \
+            memory_bytes, latency_seconds, epochs, best_epoch, seconds, status, source as are known. Files that Optuna, \
+            Weights & Biases, MLflow and RecBole write are read by their own names. The backbone may be any model. \
+            Observations that leave open what makes them comparable are fitted among themselves, with a warning. All rows \
+            are taken, or none.
 
-            Example: plaw import mine grid.csv --create --set mask=full --set split=leave-two-out
+            Examples:
+              plaw import mine grid.csv --create --set mask=full --set split=leave-two-out
+              plaw import mine optuna.csv --create --set backbone=gru4rec --map value=ndcg@10 --map params_lr=policy
             """)
 
     @Argument(help: "Name of the dataset.") var name: String
@@ -26,6 +31,17 @@ struct Import: AsyncParsableCommand {
         help: ArgumentHelp(
             "A value for all rows of a column that the file lacks: mask=full.", valueName: "column=value"))
     var constants: [ColumnValue] = []
+    @Option(
+        name: .customLong("map"),
+        help: ArgumentHelp(
+            "What a column of the file is: hidden_size=dim, value=ndcg@10. Trainings with different values of a column that is "
+                + "policy (lr=policy) are not compared.", valueName: "theirs=ours"))
+    var maps: [ColumnValue] = []
+    @Option(help: ArgumentHelp("A column of the file to leave out.", valueName: "column")) var ignore: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "Words of the column status of trainings that ended well: best,kept.", valueName: "words"))
+    var statusOk: String?
     @Option(help: "With --create: users of the dataset.") var users: Int?
     @Option(help: "With --create: items, for the count of parameters; else they follow from a column parameters.")
     var items: Int?
@@ -34,9 +50,10 @@ struct Import: AsyncParsableCommand {
     @OptionGroup var common: Common
 
     func validate() throws {
-        let names = constants.map(\.column)
-        if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
-            throw ValidationError("--set: found \(twice) twice, expected each column once")
+        for (option, names) in [("--set", constants.map(\.column)), ("--map", maps.map(\.column))] {
+            if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
+                throw ValidationError("\(option): found \(twice) twice, expected each column once")
+            }
         }
         if !create, users != nil || items != nil || interactions != nil {
             throw ValidationError("--users, --items, --interactions: expected with --create only")
@@ -46,16 +63,27 @@ struct Import: AsyncParsableCommand {
     func run() async throws {
         let source = try file == "-" ? LocalFile.standardInput : LocalFile(file)
         defer { source.close() }
-        let columns = Dictionary(constants.map { ($0.column, $0.value) }, uniquingKeysWith: { first, _ in first })
-        let result = try await common.connected { client in
-            let upload = try await source.send(to: client)
-            return try await client.call(
-                ObservationImport.self,
-                ObservationImportParams(
-                    name: name, uploadId: upload,
-                    fileName: file == "-" ? "standard input" : String(file.split(separator: "/").last ?? ""),
-                    create: create ? true : nil, source: self.source, columns: columns.isEmpty ? nil : columns,
-                    users: users, items: items, interactions: interactions))
+        func members(_ values: [ColumnValue]) -> [String: String]? {
+            values.isEmpty
+                ? nil : Dictionary(values.map { ($0.column, $0.value) }, uniquingKeysWith: { first, _ in first })
+        }
+        let words = statusOk.map { $0.split(separator: ",").map(String.init) }
+        let (columns, map) = (members(constants), members(maps))
+        let result: ObservationImportResult
+        do {
+            result = try await common.connected { client in
+                let upload = try await source.send(to: client)
+                return try await client.call(
+                    ObservationImport.self,
+                    ObservationImportParams(
+                        name: name, uploadId: upload,
+                        fileName: file == "-" ? "standard input" : String(file.split(separator: "/").last ?? ""),
+                        create: create ? true : nil, source: self.source, columns: columns, map: map,
+                        ignore: ignore.isEmpty ? nil : ignore, statusOk: words, users: users, items: items,
+                        interactions: interactions))
+            }
+        } catch let error as RPCError {
+            throw Self.settled(error)
         }
         try common.show(result) { result in
             Self.lines(result).forEach(Terminal.print)
@@ -66,6 +94,16 @@ struct Import: AsyncParsableCommand {
         }
     }
 
+    /// A refusal with the command that would settle it, where the daemon knows the options.
+    private static func settled(_ error: RPCError) -> RPCError {
+        guard case .array(let options)? = error.data?["options"] else { return error }
+        var error = error
+        let words = ["plaw"] + CommandLine.arguments.dropFirst().map(\.shellWord)
+        let found = options.compactMap { if case .string(let text) = $0 { text } else { nil } }
+        error.message += ". To settle it: " + (words + found).joined(separator: " ")
+        return error
+    }
+
     /// What was imported, as text.
     static func lines(_ result: ObservationImportResult) -> [String] {
         func rows(_ count: Int) -> String { "\(Format.count(count)) \(count == 1 ? "row" : "rows")" }
@@ -74,7 +112,17 @@ struct Import: AsyncParsableCommand {
                 + "\(rows(result.rows)) imported"
         ]
         if result.duplicates > 0 { lines.append("\(rows(result.duplicates)) said again what was known") }
-        if result.skipped > 0 { lines.append("\(rows(result.skipped)) without metrics left out: diverged or failed") }
+        if result.failed > 0 { lines.append("\(rows(result.failed)) of failed trainings kept, not fitted") }
+        if result.skipped > 0 {
+            lines.append(
+                "\(rows(result.skipped)) left out: cut short without a metric, or failed before layers and dim were said"
+            )
+        }
+        if !result.read.isEmpty {
+            let read = result.read.sorted { $0.key < $1.key }.map { "\($0.key) as \($0.value)" }
+            lines.append("read \(read.joined(separator: ", "))")
+        }
+        if !result.unused.isEmpty { lines.append("columns not used: \(result.unused.joined(separator: ", "))") }
         if !result.keys.isEmpty {
             let keys = result.keys.map(\.key)
             // What the other columns do not show of two keys that would look alike.
@@ -92,7 +140,7 @@ struct Import: AsyncParsableCommand {
                         key.said("max_length", "\(key.maxLength)"), key.said("split", key.split),
                         key.said("mask", key.mask.rawValue), Format.count(imported.observations),
                         Format.count(imported.converged),
-                    ] + (differ ? [difference] : []) + [key.undeclared.joined(separator: ", ")])
+                    ] + (differ ? [difference] : []) + [key.open.joined(separator: ", ")])
             }
             lines += table.lines
         }

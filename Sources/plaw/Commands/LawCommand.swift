@@ -11,7 +11,7 @@ struct LawCommand: AsyncParsableCommand {
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "Only the law of this metric.") var metric: Metric?
     @Option(help: "Only the laws of this loss.") var loss: Loss?
-    @Option(help: "Only the laws of this backbone.") var backbone: Backbone?
+    @Option(help: "Only the laws of this backbone, or of this model of an import.") var backbone: Model?
     @Option(help: "Only the law with this number.") var law: Int64?
     @Option(help: "Only this family: \(LawFamily.allCases.map(\.rawValue).joined(separator: ", ")).") var family:
         LawFamily?

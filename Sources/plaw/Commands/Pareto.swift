@@ -12,14 +12,17 @@ struct Pareto: AsyncParsableCommand {
     var currency: String?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
-    @Option(help: "Only models of this backbone.") var backbone: Backbone?
+    @Option(help: "Only this backbone, or this model of an import.") var backbone: Model?
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
+    @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.") var layers: Choices?
+    @Option(help: "Only these dimensions: 64,128, 16..256:16.") var dims: Choices?
     @OptionGroup var common: Common
 
     func run() async throws {
         let params = AdvisorParetoParams(
             name: name, currency: currency, metric: metric, loss: loss,
-            backbone: backbone, law: law)
+            backbone: backbone, law: law,
+            layers: layers?.values, dims: dims?.values)
         try await common.show(AdvisorPareto.self, params) { CandidateDisplay.printTable($0.points, indent: "") }
     }
 }

@@ -1,26 +1,64 @@
 import ArgumentParser
 import Domain
+import PlawClient
 import PlawProtocol
 
-/// `plaw predict`: what the laws expect of one configuration.
+/// `plaw predict`: what the laws expect of one configuration, or of several.
 struct Predict: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Predict the quality and cost of one configuration.")
+    static let configuration = CommandConfiguration(
+        abstract: "Predict the quality and cost of one configuration, or of all combinations of several.")
+
+    /// Most configurations of one command.
+    static let most = 1_000
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Number of transformer blocks.") var layers: Int
-    @Option(help: "Embedding dimension.") var dim: Int
+    @Option(help: "Numbers of transformer blocks: 2, 2,4,8, 2..8.") var layers: Choices
+    @Option(name: [.customLong("dims"), .customLong("dim")], help: "Embedding dimensions: 64, 64,128, 16..256:16.")
+    var dims: Choices
     @Option(help: "Attention heads; those of the calibration unless given.") var heads: Int?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
-    @Option(help: "Only models of this backbone.") var backbone: Backbone?
+    @Option(help: "Only this backbone, or this model of an import.") var backbone: Model?
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 
-    func run() async throws {
-        let params = LawPredictParams(
+    func validate() throws {
+        let count = layers.values.count * dims.values.count
+        guard count <= Self.most else {
+            throw ValidationError("--layers, --dims: found \(count) configurations, expected at most \(Self.most)")
+        }
+    }
+
+    private func params(_ layers: Int, _ dim: Int) -> LawPredictParams {
+        LawPredictParams(
             name: name, layers: layers, dim: dim, heads: heads, loss: loss, backbone: backbone,
             force: force ? true : nil, law: law)
+    }
+
+    func run() async throws {
+        let shapes = layers.values.flatMap { layers in dims.values.map { params(layers, $0) } }
+        guard shapes.count > 1 else { return try await runOne(shapes[0]) }
+        let answers = try await common.connected { client in
+            var answers: [LawPredictResult] = []
+            for shape in shapes { answers.append(try await client.call(LawPredict.self, shape)) }
+            return answers
+        }
+        try common.show(answers) { answers in
+            CandidateDisplay.printTable(
+                answers.map {
+                    Candidate(
+                        configuration: $0.configuration, predicted: $0.predicted, interval: $0.interval, cost: $0.cost)
+                }, indent: "")
+            let far = answers.filter { $0.grade != .inside }.map { Format.words($0.configuration) }
+            if !far.isEmpty { Terminal.print("outside the observations: \(far.joined(separator: "; "))") }
+            // What a configuration's place among the observations gives cause to say is in its grade.
+            let shared = answers[0].warnings.filter { w in answers.allSatisfy { $0.warnings.contains(w) } }
+            CandidateDisplay.printWarnings(shared)
+        }
+    }
+
+    private func runOne(_ params: LawPredictParams) async throws {
         try await common.show(LawPredict.self, params) { answer in
             CandidateDisplay.printAnswer(answer.configuration, answer.predicted, answer.interval, answer.cost)
             if answer.grade != .inside { Terminal.print("extrapolation: \(answer.grade.rawValue)") }

@@ -15,9 +15,11 @@ struct Recommend: AsyncParsableCommand {
     @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
     @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
-    @Option(help: "Only models of this backbone.") var backbone: Backbone?
+    @Option(help: "Only this backbone, or this model of an import.") var backbone: Model?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
+    @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.") var layers: Choices?
+    @Option(help: "Only these dimensions: 64,128, 16..256:16.") var dims: Choices?
     @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 
@@ -25,7 +27,8 @@ struct Recommend: AsyncParsableCommand {
         let params = AdvisorRecommendParams(
             name: name, maxParams: maxParams?.value, maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value,
             maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value, metric: metric, loss: loss,
-            backbone: backbone, force: force ? true : nil, law: law)
+            backbone: backbone, force: force ? true : nil, law: law,
+            layers: layers?.values, dims: dims?.values)
         try await common.show(AdvisorRecommend.self, params) { answer in
             CandidateDisplay.printAnswer(
                 answer.configuration, answer.predicted, answer.interval, answer.cost)

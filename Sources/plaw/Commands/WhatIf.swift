@@ -22,6 +22,8 @@ struct WhatIf: AsyncParsableCommand {
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
+    @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.") var layers: Choices?
+    @Option(help: "Only these dimensions: 64,128, 16..256:16.") var dims: Choices?
     @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 
@@ -38,7 +40,8 @@ struct WhatIf: AsyncParsableCommand {
         let params = AdvisorWhatIfParams(
             name: name, usersX: usersX?.value, interactionsX: interactionsX?.value, latencyX: latencyX?.value,
             maxLength: maxLength,
-            limits: limits, metric: metric, loss: loss, force: force ? true : nil, law: law)
+            limits: limits, metric: metric, loss: loss, force: force ? true : nil, law: law,
+            layers: layers?.values, dims: dims?.values)
         try await common.show(AdvisorWhatIf.self, params) { answer in
             func show(_ name: String, _ candidate: Candidate, _ grade: ExtrapolationGrade, _ tokens: Int?) {
                 let data = tokens.map { ": \(Format.count(Double($0))) tokens" } ?? ""

@@ -78,6 +78,7 @@ enum Arguments {
             "--max-params": count, "--max-flops": count, "--max-memory": bytes, "--max-latency": seconds,
             "--max-train-time": seconds, "--budget": seconds,
             "--tolerance": "a share above 0, at most 1, such as 1% or 0.01",
+            "--dims": Choices.expected, "--dim": Choices.expected,
             "--metric": Metric.expected, "--stop-metric": Metric.expected,
         ].merging(numbers.map { ($0, number) }) { $1 }
     }()

@@ -6,6 +6,8 @@ enum CandidateDisplay {
         _ configuration: Configuration, _ predicted: [String: Double], _ intervals: [String: Interval], _ cost: Cost
     ) {
         let c = configuration
+        // What imports state of a model is the whole alone, measured wherever it was trained.
+        let isOwn = cost.parameters == .infinity || cost.bodyParameters < .infinity
         Terminal.print(
             "\(Format.words(c))  (\(c.words))")
         func words(_ value: Double, _ text: String) -> String { value.isFinite ? text : "" }
@@ -21,22 +23,25 @@ enum CandidateDisplay {
         table.add(
             "  parameters", Format.known(cost.parameters, Format.count),
             words(
-                cost.embeddingParameters,
+                isOwn ? cost.embeddingParameters : .infinity,
                 "items \(Format.known(cost.embeddingParameters, Format.count)), body \(Format.known(cost.bodyParameters, Format.count))"
             ))
         table.add(
             "  training", Format.known(cost.trainingFlops, Format.flops),
             words(
-                cost.trainingFlops, "to convergence; \(Format.known(cost.trainingFlopsPerToken, Format.flops)) a token")
+                cost.trainingFlops,
+                isOwn
+                    ? "to convergence; \(Format.known(cost.trainingFlopsPerToken, Format.flops)) a token"
+                    : "as imported")
         )
         table.add(
             "  training time", Format.known(cost.trainingSeconds, Format.seconds),
-            words(cost.trainingSeconds, "on one core"))
+            words(cost.trainingSeconds, isOwn ? "on one core" : "as imported"))
         table.add("  training memory", Format.known(cost.memoryBytes, Format.bytes))
         let p95 = cost.latencyP95Seconds.map { "; 95 % within \(Format.seconds($0))" } ?? ""
         table.add(
             "  latency", Format.known(cost.latencySeconds, Format.seconds),
-            words(cost.latencySeconds, "to rank all items for one user on one core\(p95)"))
+            words(cost.latencySeconds, isOwn ? "to rank all items for one user on one core\(p95)" : "as imported"))
         table.add("  a request", Format.known(cost.inferenceFlops, Format.flops))
         table.print()
     }

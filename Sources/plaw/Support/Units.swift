@@ -69,14 +69,26 @@ struct Number: ExpressibleByArgument, Sendable {
     }
 }
 
-/// `1,2,4`: whole numbers, each 1 or more.
-struct Levels: ExpressibleByArgument, Sendable {
-    var values: [Int]
+/// `2,4,8`, `2..8`, `16..256:16`, and several of these: whole numbers, each 1 or more, in order and once.
+struct Choices: ExpressibleByArgument, Sendable {
+    let values: [Int]
+
+    static let expected = "numbers and ranges such as 2,4,8 or 2..8 or 16..256:16, at most \(most) values"
+    static let most = 4_096
 
     init?(argument: String) {
-        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-        values = parts.compactMap { Int($0) }
-        guard values.count == parts.count, !values.isEmpty, values.allSatisfy({ $0 > 0 }) else { return nil }
+        var found: Set<Int> = []
+        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            let pair = part.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            let ends = pair[0].split(separator: "..", omittingEmptySubsequences: false).map { Int($0) }
+            let step = pair.count == 2 ? Int(pair[1]) : 1
+            guard let step, step > 0, let first = ends[0], let last = ends[ends.count - 1], ends.count <= 2, first > 0,
+                first <= last, pair.count == 1 || ends.count == 2, (last - first) / step < Self.most
+            else { return nil }
+            found.formUnion(stride(from: first, through: last, by: step))
+        }
+        guard (1...Self.most).contains(found.count) else { return nil }
+        values = found.sorted()
     }
 }
 
@@ -114,7 +126,10 @@ extension Loss: ExpressibleByArgument {}
 extension RateSchedule: ExpressibleByArgument {}
 extension Recipe: ExpressibleByArgument {}
 extension WidthRule: ExpressibleByArgument {}
-extension Backbone: ExpressibleByArgument {}
+extension Model: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}
+
 extension CalibrationGrid: ExpressibleByArgument {}
 extension CandidateMask: ExpressibleByArgument {}
 extension ReadOptions.Deduplication: ExpressibleByArgument {}
