@@ -182,7 +182,7 @@ import Testing
                 #expect(
                     refused?.data?["options"]
                         == .array([.string("--map lr=policy"), .string("--map value=ndcg@10")]))
-                #expect(try await call(socket, DatasetList.self, NoParams()).datasets.isEmpty)
+                #expect(try await call(socket, DatasetList.self, DatasetListParams()).datasets.isEmpty)
                 let failed = await #expect(throws: RPCError.self) {
                     _ = try await Self.take(socket, "grid", "layers,dim,ndcg@10\n1,16,nan\n2,16,nan\n")
                 }

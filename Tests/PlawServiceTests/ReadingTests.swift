@@ -113,7 +113,7 @@ import Testing
                         ])
                     #expect(seen.statistics.dropped.map(\.reason) == ["missing item"])
                     #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/corpora").isEmpty)
-                    #expect(try await client.call(DatasetList.self, NoParams()).datasets.isEmpty)
+                    #expect(try await client.call(DatasetList.self, DatasetListParams()).datasets.isEmpty)
                     let registered = try await client.call(
                         DatasetRegister.self,
                         DatasetRegisterParams(

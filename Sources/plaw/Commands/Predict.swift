@@ -51,10 +51,10 @@ struct Predict: AsyncParsableCommand {
                         configuration: $0.configuration, predicted: $0.predicted, interval: $0.interval, cost: $0.cost)
                 }, indent: "")
             let far = answers.filter { $0.grade != .inside }.map { Format.words($0.configuration) }
-            if !far.isEmpty { Terminal.print("outside the observations: \(far.joined(separator: "; "))") }
+            if !far.isEmpty { Terminal.prose("outside the observations: \(far.joined(separator: "; "))") }
             // What a configuration's place among the observations gives cause to say is in its grade.
             let shared = answers[0].warnings.filter { w in answers.allSatisfy { $0.warnings.contains(w) } }
-            CandidateDisplay.printWarnings(shared)
+            CandidateDisplay.printWarnings(shared, verbosity)
         }
     }
 
