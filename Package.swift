@@ -200,7 +200,7 @@ let package = Package(
         .target(
             name: "Fuzzing",
             dependencies: [
-                "Domain", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport", "Transformer",
+                "Domain", "Files", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport", "Transformer",
                 "Trials",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),

@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 /// The same damaged inputs every time: seeds of a target with bytes changed, moved, doubled and cut.
@@ -28,7 +29,7 @@ package struct SeededInputs {
             var bytes = seeds[Int(damage.next() % UInt64(seeds.count))]
             for _ in 0...damage.next() % 4 { damage.damage(&bytes) }
             if let file {
-                guard ftruncate(file, 0) == 0, pwrite(file, bytes, bytes.count, 0) == bytes.count else {
+                guard ftruncate(file, 0) == 0, bytes.withUnsafeBytes({ writeAll(file, $0, at: 0) }) else {
                     fatalError("the last input cannot be kept")
                 }
                 alarm(Self.mostSeconds)

@@ -12,9 +12,9 @@ struct FirstLines {
     static let mostBytes = 1 << 20
 
     /// Errors: `InteractionError` (`unreadable`, `empty`, `binary`, `gzip`, `ambiguous`).
-    init(path: String) throws {
+    init(path: String, growing: GrowingFile? = nil) throws {
         self.path = path
-        let source = try LineSource(path: path)
+        let source = try LineSource(path: path, growing: growing)
         compressed = source.compressed
         var lines: [[UInt8]] = []
         var markLength = 0

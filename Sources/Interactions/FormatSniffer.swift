@@ -20,9 +20,12 @@ struct FormatSniffer {
         }
     }
 
-    init(path: String, options: ReadOptions) throws {
+    private let growing: GrowingFile?
+
+    init(path: String, options: ReadOptions, growing: GrowingFile? = nil) throws {
         self.options = options
-        first = try FirstLines(path: path)
+        self.growing = growing
+        first = try FirstLines(path: path, growing: growing)
     }
 
     /// The layout and its description. Errors: `ambiguous`, `columns`.
@@ -45,7 +48,7 @@ struct FormatSniffer {
             )
         }
         if layout.isDayOpen, let time = layout.timeColumn {
-            guard let order = try DayScan(paths: [path] + others, layout: layout).order else {
+            guard let order = try DayScan(paths: [path] + others, layout: layout, growing: growing).order else {
                 throw RoleFinder.openDays(path, table.names[time], table.samples(time).joined(separator: ", "))
             }
             layout.time?.order = order

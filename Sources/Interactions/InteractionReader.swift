@@ -16,6 +16,7 @@ package struct InteractionReader {
     package let columns: [SampledColumn]
     private let parts: [Part]
     private let options: ReadOptions
+    private let growing: GrowingFile?
 
     /// One of the files.
     struct Part {
@@ -34,14 +35,19 @@ package struct InteractionReader {
     /// - Parameters:
     ///   - paths: one file or more, of one layout; their rows follow each other in this order.
     ///   - names: what the user calls them; their paths unless given.
+    ///   - growing: the only file, where it is still being written: its end is waited for.
     /// - Throws: `InteractionError` (`unreadable`, `empty`, `binary`, `ambiguous`, `columns`, `gzip`).
-    package init(paths: [String], names: [String]? = nil, options: ReadOptions) throws {
+    package init(
+        paths: [String], names: [String]? = nil, options: ReadOptions, growing: GrowingFile? = nil
+    ) throws {
         precondition(!paths.isEmpty && paths.count == names?.count ?? paths.count, "one name for each of the files")
         self.options = options
-        let first = try FormatSniffer(path: paths[0], options: options).decide(before: paths.dropFirst())
+        self.growing = growing
+        let first = try FormatSniffer(path: paths[0], options: options, growing: growing).decide(
+            before: paths.dropFirst())
         decision = first.decision
         columns = first.columns
-        let isPlain = first.decision.compression == "none"
+        let isPlain = first.decision.compression == "none" && growing == nil
         let layouts =
             try [first.layout]
             + paths.dropFirst().map { try FormatSniffer(path: $0, options: options).follow(first, paths[0]) }
@@ -123,7 +129,7 @@ package struct InteractionReader {
     ) throws {
         let layout = part.layout
         var reader = RowReader(layout: layout)
-        let source = try RecordSource(path: part.path, layout: layout)
+        let source = try RecordSource(path: part.path, layout: layout, growing: growing)
         var isHeaderAhead = layout.hasHeader && layout.json == nil
         var header: [UInt8] = []
         var goesOn = true

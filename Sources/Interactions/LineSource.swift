@@ -8,6 +8,9 @@ final class LineSource {
     /// True where the file begins with gzip's magic number.
     let compressed: Bool
     private let descriptor: Int32
+    /// Nil for a file that is whole.
+    private let growing: GrowingFile?
+    private var bytesRead = 0
     private var buffer: [UInt8]
     private var start = 0
     private var end = 0
@@ -25,8 +28,9 @@ final class LineSource {
     private static let piece = 256 << 10
 
     /// Opens a file. Errors: `unreadable` for a missing, forbidden or irregular file.
-    init(path: String) throws {
+    init(path: String, growing: GrowingFile? = nil) throws {
         self.path = path
+        self.growing = growing
         // A pipe without a writer must not hold whoever opens it.
         descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
         guard descriptor >= 0 else {
@@ -38,6 +42,11 @@ final class LineSource {
             close(descriptor)
             throw InteractionError(
                 file: path, reason: "unreadable", "found something that is not a regular file, expected a file")
+        }
+        // Whether it is compressed is seen by its first bytes.
+        do { _ = try growing?.waitForMore(than: 1, path: path) } catch {
+            close(descriptor)
+            throw error
         }
         var magic: [UInt8] = [0, 0]
         compressed =
@@ -129,7 +138,7 @@ final class LineSource {
     }
 
     private func read(into target: UnsafeMutableRawBufferPointer) throws -> Int {
-        try inflater?.read(from: descriptor, into: target, path: path) ?? readPlain(into: target)
+        try inflater?.read(into: target, path: path, readMore) ?? readMore(into: target)
     }
 
     private func readUTF16(into target: UnsafeMutableRawBufferPointer) throws -> Int {
@@ -144,11 +153,24 @@ final class LineSource {
         }
     }
 
-    private func readPlain(into target: UnsafeMutableRawBufferPointer) throws -> Int {
-        let count = readSome(descriptor, into: target)
-        if count >= 0 { return count }
-        throw InteractionError(
-            file: path, reason: "unreadable", "cannot be read: \(String(cString: strerror(errno)))")
+    /// The next bytes of the file; 0 at its end.
+    private func readMore(into target: UnsafeMutableRawBufferPointer) throws -> Int {
+        while true {
+            let count = readSome(descriptor, into: target)
+            if count > 0 {
+                bytesRead += count
+                return count
+            }
+            guard count == 0 else {
+                throw InteractionError(
+                    file: path, reason: "unreadable", "cannot be read: \(String(cString: strerror(errno)))")
+            }
+            // The last bytes may have come between the reading and the end.
+            guard let growing, try growing.waitForMore(than: bytesRead, path: path) || fileBytes(path) > bytesRead
+            else {
+                return 0
+            }
+        }
     }
 }
 
@@ -163,7 +185,9 @@ private final class Inflater {
 
     deinit { if ready { inflateEnd(&stream) } }
 
-    func read(from descriptor: Int32, into target: UnsafeMutableRawBufferPointer, path: String) throws -> Int {
+    func read(
+        into target: UnsafeMutableRawBufferPointer, path: String, _ more: (UnsafeMutableRawBufferPointer) throws -> Int
+    ) throws -> Int {
         func refuse(_ message: String) -> InteractionError { InteractionError(file: path, reason: "gzip", message) }
         if !ready {
             guard plaw_inflate_init_gzip(&stream) == Z_OK else { throw refuse("zlib cannot be initialised") }
@@ -171,9 +195,8 @@ private final class Inflater {
         }
         while true {
             if position == available {
-                available = input.withUnsafeMutableBytes { readSome(descriptor, into: $0) }
+                available = try input.withUnsafeMutableBytes { try more($0) }
                 position = 0
-                if available < 0 { throw refuse("cannot be read: \(String(cString: strerror(errno)))") }
                 if available == 0 {
                     guard finishedMember else { throw refuse("the gzip data ends too early: the file is truncated") }
                     return 0

@@ -20,8 +20,8 @@ final class RecordSource {
     /// Longest record that is joined of lines.
     static let longest = 1 << 20
 
-    init(path: String, layout: Layout) throws {
-        source = try LineSource(path: path)
+    init(path: String, layout: Layout, growing: GrowingFile? = nil) throws {
+        source = try LineSource(path: path, growing: growing)
         if case .byte(let byte) = layout.delimiter, layout.json == nil { quoted = byte } else { quoted = nil }
         fieldCount = layout.fieldCount
         markLength = layout.markLength

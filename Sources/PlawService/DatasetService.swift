@@ -80,6 +80,12 @@ actor DatasetService {
             }
             return DatasetUploadResult(uploadId: id, received: try await uploads.giveUp(id))
         }
+        if params.last == true {
+            guard params.offset == nil, params.data == nil else {
+                throw RPCError.parameter("last", found: "offset or data beside it", expected: "uploadId alone")
+            }
+            return try await uploads.complete(id)
+        }
         guard let offset = params.offset, let data = params.data else {
             throw RPCError.missing(
                 params.offset == nil ? "offset" : "data", expected: "both offset and data beside uploadId")
@@ -97,9 +103,16 @@ actor DatasetService {
         inWork.insert(params.name)
         defer { inWork.remove(params.name) }
         guard try await !store.datasetExists(params.name) else { throw Self.taken(params.name) }
-        let source = try await SourceFiles(
+        var source = try await SourceFiles(
             uploadId: params.uploadId, path: params.path, paths: params.paths, fileName: params.fileName,
             fileNames: params.fileNames, in: uploads)
+        if params.uploading == true {
+            guard let id = params.uploadId, params.dryRun != true else {
+                throw RPCError.parameter(
+                    "uploading", found: "it without uploadId, or beside dryRun", expected: "it beside uploadId")
+            }
+            source.growing = try await uploads.growing(id)
+        }
         do {
             let result = try await refusing(source, params.name) {
                 try await read(params, source: source, maxLength: maxLength)
@@ -134,7 +147,8 @@ actor DatasetService {
         let expected = try await space.expected()
         return try await offload.run(cancellable: { [memory, space] isCancelled in
             try memory.sharing { mayTake in
-                let reader = try InteractionReader(paths: source.paths, names: source.names, options: options)
+                let reader = try InteractionReader(
+                    paths: source.paths, names: source.names, options: options, growing: source.growing)
                 var room: DiskSpace.Reservation?
                 let statistics = try reader.buildCorpus(
                     at: path, forTraining: true, shouldStop: isCancelled, mayTake: mayTake

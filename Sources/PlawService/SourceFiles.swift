@@ -7,6 +7,8 @@ internal import Text
 struct SourceFiles: Sendable {
     let paths: [String]
     let names: [String]
+    /// The only file, where it is still being sent.
+    var growing: GrowingFile?
 
     /// Files that the daemon reads from paths at once, as many as an upload may have.
     static let most = Uploads.maximumFiles

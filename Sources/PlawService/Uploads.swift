@@ -1,4 +1,5 @@
 internal import Files
+internal import Interactions
 internal import Glibc
 internal import PlawProtocol
 internal import PlawTransport
@@ -26,6 +27,8 @@ actor Uploads {
     private struct Upload {
         /// Bytes of each file received so far.
         var received = [0]
+        /// The first file, for who reads it as it comes.
+        let growing = GrowingFile()
         let standing: Standing
         let connection: UInt64
         let begun = ContinuousClock.now
@@ -99,6 +102,7 @@ actor Uploads {
         if file == uploads[id]?.received.count { uploads[id]?.received.append(0) }
         uploads[id]?.received[file] += bytes.count
         uploads[id]?.touched = .now
+        if file == 0 { uploads[id]?.growing.grew(to: offset + bytes.count) }
         return DatasetUploadResult(uploadId: id, received: offset + bytes.count)
     }
 
@@ -121,6 +125,22 @@ actor Uploads {
         return upload.received.prefix(file).reduce(0, +)
     }
 
+    /// All has been sent. Errors: `uploadUnknown`.
+    func complete(_ id: String) throws -> DatasetUploadResult {
+        guard let upload = uploads[id] else { throw unknown(id) }
+        upload.growing.complete()
+        return DatasetUploadResult(uploadId: id, received: upload.received.last ?? 0)
+    }
+
+    /// The file of an upload that is being sent. Errors: `uploadUnknown`, `invalidParams` for one of several files.
+    func growing(_ id: String) throws -> GrowingFile {
+        guard let upload = uploads[id] else { throw unknown(id) }
+        guard upload.received.count == 1 else {
+            throw RPCError.parameter("uploading", found: "it for several files", expected: "it for one file")
+        }
+        return upload.growing
+    }
+
     /// The files of an upload. Errors: `uploadUnknown`.
     func files(_ id: String) throws -> [String] {
         guard let upload = uploads[id] else { throw unknown(id) }
@@ -137,6 +157,7 @@ actor Uploads {
 
     func discard(_ id: String) {
         guard let upload = uploads.removeValue(forKey: id) else { return }
+        upload.growing.abandon()
         shares.giveBack(1, upload.standing)
         for file in upload.received.indices { unlink(path(id, file)) }
     }

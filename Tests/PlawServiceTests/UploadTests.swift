@@ -1,4 +1,7 @@
+import Domain
 import Foundation
+import Interactions
+import PlawClient
 import PlawProtocol
 import PlawTesting
 import PlawTransport
@@ -53,6 +56,100 @@ import Testing
             #expect(ended == .uploadUnknown)
             #expect(begun.duration(to: .now) > .seconds(6))
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        }
+    }
+
+    @Test(
+        "a file that is read while it is sent makes the dataset that it makes when it is whole",
+        arguments: [false, true])
+    func uploading(isCompressed: Bool) async throws {
+        var text = "user_id,item_id,timestamp\n"
+        var random = SplitMix64(seed: 5)
+        for row in 0..<6_000 {
+            text += "u\(row / 12),i\(Int(random.next() % 300)),\(1_600_000_000 + Int(random.next() % 1_000_000))\n"
+        }
+        try await withTemporaryFolder { folder in
+            let file = folder + "/whole.csv"
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            if isCompressed { _ = try await runProgram("gzip", [file], environment: [:]) }
+            let bytes = try Data(contentsOf: URL(filePath: isCompressed ? file + ".gz" : file))
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                try await PlawClient.withConnection(path: daemon.socket) { sender in
+                    try await PlawClient.withConnection(path: daemon.socket) { reader in
+                        func send(_ id: String, upTo end: Int) async throws {
+                            for start in stride(from: 0, to: end, by: 4_096) {
+                                let piece = bytes[start..<min(start + 4_096, end)].base64EncodedString()
+                                _ = try await sender.call(
+                                    DatasetUpload.self, DatasetUploadParams(uploadId: id, offset: start, data: piece))
+                                try await Task.sleep(for: .milliseconds(5))
+                            }
+                        }
+                        func begin() async throws -> String {
+                            try await sender.call(DatasetUpload.self, DatasetUploadParams()).uploadId
+                        }
+                        func register(_ name: String, _ id: String, columns: [String: String]? = nil) async throws
+                            -> DatasetInfo?
+                        {
+                            try await reader.call(
+                                DatasetRegister.self,
+                                DatasetRegisterParams(
+                                    name: name, uploadId: id, uploading: true, fileName: "whole.csv",
+                                    options: ReadOptions(columns: columns))
+                            ).dataset
+                        }
+                        let whole = try await begin()
+                        try await send(whole, upTo: bytes.count)
+                        let expected = try await reader.call(
+                            DatasetRegister.self, DatasetRegisterParams(name: "whole", uploadId: whole)
+                        ).dataset
+                        // Begun before the first byte is there.
+                        let growing = try await begin()
+                        async let registered = register("growing", growing)
+                        try await send(growing, upTo: bytes.count)
+                        _ = try await sender.call(
+                            DatasetUpload.self, DatasetUploadParams(uploadId: growing, last: true))
+                        let found = try await registered
+                        #expect(found?.version == expected?.version && found?.interactions == 6_000)
+                        #expect(found?.entropy == expected?.entropy)
+                        // One that is given up half-way leaves nothing behind.
+                        let abandoned = try await begin()
+                        async let refused = register("abandoned", abandoned)
+                        try await send(abandoned, upTo: bytes.count / 2)
+                        _ = try await sender.call(
+                            DatasetUpload.self, DatasetUploadParams(uploadId: abandoned, discard: true))
+                        let error = await #expect(throws: RPCError.self) { _ = try await refused }
+                        #expect(error?.message.contains("given up before its end") == true, "\(error?.message ?? "")")
+                        // What is refused is not sent to its end.
+                        let wrong = try await begin()
+                        async let unread = register("wrong", wrong, columns: ["user": "nobody"])
+                        await #expect(throws: RPCError.self) {
+                            try await send(wrong, upTo: bytes.count)
+                            try await Task.sleep(for: .seconds(1))
+                            try await send(wrong, upTo: 0)
+                            _ = try await sender.call(
+                                DatasetUpload.self, DatasetUploadParams(uploadId: wrong, last: true))
+                        }
+                        let reason = await #expect(throws: RPCError.self) { _ = try await unread }
+                        #expect(reason?.message.contains("nobody") == true)
+                        let names = try await reader.call(DatasetList.self, DatasetListParams()).datasets.map(\.name)
+                        #expect(names == ["growing", "whole"])
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("a file of which nothing more comes is given up by who reads it")
+    func stalled() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder + "/stalled.csv"
+            try "user_id,item_id\nu1,i1\nu1,i2\n".write(toFile: file, atomically: true, encoding: .utf8)
+            let growing = GrowingFile(patience: .milliseconds(200))
+            growing.grew(to: 27)
+            let error = #expect(throws: InteractionError.self) {
+                _ = try InteractionReader(paths: [file], options: ReadOptions(), growing: growing)
+            }
+            #expect(error?.reason == "unreadable" && error?.description.contains("nothing more of it came") == true)
         }
     }
 

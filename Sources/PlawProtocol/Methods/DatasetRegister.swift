@@ -13,7 +13,7 @@ package enum DatasetRegister: RPCMethod {
 /// What to register.
 package struct DatasetRegisterParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, uploadId, path, paths, fileName, fileNames, options, mask, maxLength, dryRun
+        case name, uploadId, uploading, path, paths, fileName, fileNames, options, mask, maxLength, dryRun
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -25,6 +25,8 @@ package struct DatasetRegisterParams: RPCParams, Hashable {
     package var name: String
     /// A finished upload, or
     package var uploadId: String?
+    /// True where the upload is not finished: what comes is read as it comes, and the registration ends after its `last`.
+    package var uploading: Bool?
     /// a path the daemon reads itself, or
     package var path: String?
     /// several, whose rows make one dataset.
@@ -42,12 +44,14 @@ package struct DatasetRegisterParams: RPCParams, Hashable {
     package var dryRun: Bool?
 
     package init(
-        name: String, uploadId: String? = nil, path: String? = nil, paths: [String]? = nil, fileName: String? = nil,
+        name: String, uploadId: String? = nil, uploading: Bool? = nil, path: String? = nil, paths: [String]? = nil,
+        fileName: String? = nil,
         fileNames: [String]? = nil,
         options: ReadOptions? = nil, mask: CandidateMask? = nil, maxLength: Int? = nil, dryRun: Bool? = nil
     ) {
         self.name = name
         self.uploadId = uploadId
+        self.uploading = uploading
         self.path = path
         self.paths = paths
         self.fileNames = fileNames

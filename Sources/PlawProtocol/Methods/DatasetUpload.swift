@@ -10,7 +10,7 @@ package enum DatasetUpload: RPCMethod {
 /// One piece of a file.
 package struct DatasetUploadParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case uploadId, file, offset, data, name, discard
+        case uploadId, file, offset, data, name, discard, last
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -27,11 +27,14 @@ package struct DatasetUploadParams: RPCParams, Hashable {
     package var name: String?
     /// True gives the upload up.
     package var discard: Bool?
+    /// True says that all has been sent, to a registration that reads what comes.
+    package var last: Bool?
 
     package init(
         uploadId: String? = nil, file: Int? = nil, offset: Int? = nil, data: String? = nil, name: String? = nil,
-        discard: Bool? = nil
+        discard: Bool? = nil, last: Bool? = nil
     ) {
+        self.last = last
         self.file = file
         self.name = name
         self.discard = discard

@@ -56,7 +56,9 @@ struct Register: AsyncParsableCommand {
         try await common.connected { client in
             var params = DatasetRegisterParams(
                 name: name, fileNames: names, options: reading.options, mask: mask, maxLength: maxLength)
-            if let inputs {
+            if let inputs, inputs.isLarge {
+                return try await sendAndRead(inputs, client, params)
+            } else if let inputs {
                 params.uploadId = try await inputs.send(to: client, for: name)
             } else {
                 params.paths = files.map(ReadingOptions.absolute)
@@ -67,6 +69,38 @@ struct Register: AsyncParsableCommand {
             params.dryRun = nil
             return try await client.call(DatasetRegister.self, params)
         }
+    }
+
+    /// Registers a file while it is being sent.
+    private func sendAndRead(
+        _ inputs: Inputs, _ client: PlawClient, _ params: DatasetRegisterParams
+    ) async throws -> DatasetRegisterResult {
+        var params = params
+        params.uploadId = try await inputs.begin(to: client, for: name)
+        params.uploading = true
+        let upload = params.uploadId
+        async let registered = register(params)
+        do {
+            try await inputs.send(to: client, upload ?? "")
+            _ = try await client.call(DatasetUpload.self, DatasetUploadParams(uploadId: upload, last: true))
+        } catch let error as CommandFailure {
+            // What cannot be read here is the reason, not that the daemon waits for it.
+            _ = try? await client.call(DatasetUpload.self, DatasetUploadParams(uploadId: upload, discard: true))
+            _ = try? await registered
+            throw error
+        } catch {
+            // A registration that was refused says why; pieces are not taken any more then.
+            _ = try await registered
+            throw error
+        }
+        let result = try await registered
+        Terminal.note(Self.describe(result.decision))
+        return result
+    }
+
+    /// On a connection of its own: on one, requests that change something wait for each other.
+    private func register(_ params: DatasetRegisterParams) async throws -> DatasetRegisterResult {
+        try await common.connected { try await $0.call(DatasetRegister.self, params) }
     }
 
     /// What the reader decided, in a line.

@@ -51,6 +51,9 @@ struct Input: Sendable {
 
     func close() { file.close() }
 
+    /// Bytes of the file as it lies here; 0 where nobody can tell.
+    var size: Int { file.size }
+
     /// Sends the content as a file of an upload.
     func send(to client: PlawClient, _ upload: String, file number: Int) async throws {
         let size = if case .bytes = content { file.size } else { 0 }
@@ -99,10 +102,23 @@ struct Inputs: Sendable {
     ///
     /// - Parameter name: what a dataset made of them is to be called; one that cannot be had is refused before the first byte.
     func send(to client: PlawClient, for name: String? = nil) async throws -> String {
-        let id = try await client.call(DatasetUpload.self, DatasetUploadParams(name: name)).uploadId
-        for (number, input) in inputs.enumerated() { try await input.send(to: client, id, file: number) }
+        let id = try await begin(to: client, for: name)
+        try await send(to: client, id)
         return id
     }
+
+    /// Begins an upload; its name.
+    func begin(to client: PlawClient, for name: String?) async throws -> String {
+        try await client.call(DatasetUpload.self, DatasetUploadParams(name: name)).uploadId
+    }
+
+    /// Sends all files of an upload.
+    func send(to client: PlawClient, _ id: String) async throws {
+        for (number, input) in inputs.enumerated() { try await input.send(to: client, id, file: number) }
+    }
+
+    /// Whether it is one file that is worth reading while it is sent.
+    var isLarge: Bool { inputs.count == 1 && inputs[0].size > 32 << 20 }
 
     func close() { inputs.forEach { $0.close() } }
 }

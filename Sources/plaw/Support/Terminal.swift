@@ -8,9 +8,9 @@ enum Terminal {
     /// Prints sentences, broken where the terminal ends; the lines that follow stand under the text of the first.
     static func prose(_ text: String, indent: Int = 0) {
         let lead = String(repeating: " ", count: indent)
-        guard let outputWidth else { return print(lead + text) }
+        guard let outputWidth else { return Terminal.print(lead + text) }
         for (number, line) in Wrap.lines(text, width: outputWidth - indent - 2).enumerated() {
-            print(lead + (number > 0 ? "  " : "") + line)
+            Terminal.print(lead + (number > 0 ? "  " : "") + line)
         }
     }
 
