@@ -99,6 +99,9 @@ import Testing
             // A request that asks for nothing unusual is answered as before.
             _ = try await call(daemon.socket, DatasetGet.self, DatasetName(name: "demo"))
             #expect(!daemon.logged.contains("Fatal error"))
+            let counters = try await call(daemon.socket, MetricsGet.self, NoParams()).counters
+            let internalErrors = counters.filter { $0.key.contains("internal-error") && $0.value > 0 }
+            #expect(internalErrors.isEmpty)
             if Self.last != nil { print("daemon: \(sent) requests") }
         }
     }
