@@ -26,10 +26,12 @@ struct KnownCosts: Sendable {
         self.hasCorpus = hasCorpus
         self.recorded = recorded
         if let recorded {
-            for currency in Currency.allCases where recorded.known(currency).stated == 0 {
+            let missing = Currency.allCases.filter { recorded.known($0).stated == 0 }
+            let columns = missing.map(\.column).joined(separator: ", ")
+            for currency in missing {
                 unknown[currency] =
-                    "plawd does not train this \(key.backboneName), and the import has no column "
-                    + currency.column
+                    "plawd does not train this \(key.backboneName), and the import has no "
+                    + "\(missing.count == 1 ? "column" : "columns") \(columns)"
             }
             return
         }
