@@ -25,7 +25,8 @@ struct RoleFinder {
         for (role, column) in [("user", layout.userColumn), ("item", layout.itemColumn)] where chosen[role] == nil {
             try refuseTimes(role, column, layout)
         }
-        if !table.hasHeader, chosen["user"] == nil || chosen["item"] == nil { try refuseGuess(chosen, layout) }
+        let isTold = chosen["user"] != nil && (chosen["item"] ?? chosen["items"]) != nil
+        if !table.hasHeader, !isTold { try refuseGuess(chosen, layout) }
         if options.order == .file {
             guard chosen["time"] == nil else {
                 throw InteractionError(

@@ -298,7 +298,9 @@ extension ColumnSorter {
     /// Whether a column has a few values, each of enough trainings for a law, as settings have and measurements have not. Few rows do
     /// not tell.
     fileprivate func keepsApart(_ place: Int) -> Bool {
-        let counts = rows.map { $0.field(place) }.filter(Nothing.isSaid).reduce(into: [:]) { $0[$1, default: 0] += 1 }
+        let counts = rows.map { $0.field(place) }.filter { !Nothing.isSaid($0) }.reduce(into: [:]) {
+            $0[$1, default: 0] += 1
+        }
         return counts.count > 1 && (rows.count < 6 || counts.values.allSatisfy { $0 >= 3 })
     }
 }

@@ -57,7 +57,7 @@ actor ObservationService {
         if !creates, !exists {
             throw RPCError(
                 .datasetUnknown,
-                "no dataset is named \"\(params.name)\"; `create` makes it of these observations alone",
+                "no dataset is named \"\(params.name)\"; --create makes it of these observations alone",
                 ["dataset": .string(params.name), "options": .array([.string("--create")])])
         }
         let info = exists ? try await store.dataset(params.name).info : nil
