@@ -119,7 +119,8 @@ package final class Advisor: Sendable {
                     ? Self.tooFar(aroundData(branch, law))
                     : "layers \(layers), dim \(dim) lies \(Format.short(branch.hull.distance(layers: layers, dim: dim))) e-folds "
                         + "outside the observations (layers \(law.layersRange[0]) to \(law.layersRange[1]), dim "
-                        + "\(law.dimRange[0]) to \(law.dimRange[1])); a law says nothing beyond 2")
+                        + "\(law.dimRange[0]) to \(law.dimRange[1])); a law says nothing beyond 2 e-folds unless forced (--force)"
+            )
         }
         return (
             branch.candidate(c), grade,
@@ -350,10 +351,13 @@ package final class Advisor: Sendable {
             .max { $0.gain < $1.gain }
             if let binding, question.value(binding.shape) > most {
                 let binds = "\(binding.currency.words) \(binding.currency.isPlural ? "are" : "is") the limit that binds"
+                // What would be answered without it, which need not be what is expected to have most.
+                let free = without(binding.currency, answer) ?? (binding.shape, question.value(binding.shape))
                 reasons.append(
-                    isNotable(binding.gain, answer.law)
-                        ? "\(binds): without it \(shape(binding.shape)) would be expected to have \(Format.short(binding.gain)) more"
-                        : "the limits cost nothing worth naming: without them \(shape(binding.shape)) is expected to have as much"
+                    isNotable(free.value - value, answer.law)
+                        ? "\(binds): without it \(shape(free.shape)) would be the answer, expected to have "
+                            + "\(Format.short(free.value - value)) more"
+                        : "the limits cost nothing worth naming: without them \(shape(free.shape)) is expected to have as much"
                 )
             } else if let free = unlimited(name), free > most {
                 reasons.append("several limits bind together: giving up any one of them gains nothing")
@@ -370,6 +374,14 @@ package final class Advisor: Sendable {
                     + "the laws know little")
         }
         return reasons
+    }
+
+    /// The answer to the same question without one limit, and what is expected of it.
+    private func without(_ currency: Currency, _ answer: Answer) -> (shape: Int, value: Double)? {
+        var budget = answer.budget
+        budget[currency] = nil
+        guard let free = try? self.answer(budget, metric: answer.question.metric, isForced: false) else { return nil }
+        return (free.best, free.question.value(free.best))
     }
 
     static func distance(_ value: Int, _ range: [Int]) -> Double {

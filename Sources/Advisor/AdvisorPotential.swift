@@ -155,6 +155,7 @@ extension Advisor {
     /// What lies outside the observations along the levers, with whose it is.
     private func outside(_ levers: [(way: Way, lever: Lever)]) -> [Warning] {
         var found: [(names: [String], warning: Warning)] = []
+        // The levers that lead to the same place beyond are named together, and all of them in one warning of a code.
         for (way, lever) in levers {
             let c = lever.configuration
             let far = around(c, way.law.fit, way.branch.grade(c), way.branch) + aroundData(way.branch, way.law.fit)
@@ -166,14 +167,21 @@ extension Advisor {
                 }
             }
         }
-        return found.map {
-            Warning(
-                code: $0.warning.code, message: "\($0.names.joined(separator: "; ")): \($0.warning.message)",
-                command: $0.warning.command)
+        var warnings: [Warning] = []
+        for (names, warning) in found {
+            let message = "\(names.joined(separator: "; ")): \(warning.message)"
+            if let place = warnings.firstIndex(where: { $0.code == warning.code }) {
+                warnings[place].message += ". " + message
+                warnings[place].command = warning.command ?? warnings[place].command
+            } else {
+                warnings.append(Warning(code: warning.code, message: message, command: warning.command))
+            }
         }
+        return warnings
     }
 
-    /// What was asked about, else the best that was trained, else the best predicted; of all branches or of one backbone.
+    /// What was asked about, else the best that was trained, else what is recommended, else the best predicted; of all branches or of one
+    /// backbone.
     private func current(
         layers: Int?, dim: Int?, backbone: Model?, metric name: String
     ) throws -> (number: Int, law: LawPredictor, now: Candidate) {
@@ -209,6 +217,11 @@ extension Advisor {
             }
         } else {
             let isTrained = own.contains { !search.parts[$0].trained.isEmpty }
+            // Before the first training, what would be trained first.
+            if !isTrained, let answer = try? answer(Budget(), metric: name, isForced: false) {
+                let number = search.place(answer.best).part
+                if own.contains(number) { offer(.infinity, number, answer.question.configuration(answer.best)) }
+            }
             for number in own {
                 let part = search.parts[number]
                 guard let plane = part.planes[name] else { continue }

@@ -16,6 +16,14 @@ extension Advisor {
                         + "trustworthy",
                     command: training(branch)))
         }
+        let values = Set(law.points.map(\.observed))
+        if law.places.count >= Self.fewestConstant, values.count == 1, let value = values.first {
+            warnings.append(
+                Warning(
+                    code: "constant-metric",
+                    message: "\(law.metric) is \(Format.short(value)) in all \(law.points.count) trainings of "
+                        + "\(law.places.count) configurations: a constant says nothing about layers and dim"))
+        }
         let rising = branch.observations.count { $0.status == Observation.stoppedRising }
         if rising > 0 {
             warnings.append(
@@ -72,6 +80,8 @@ extension Advisor {
     /// Configurations that make a law trustworthy, and those without which it says nothing of its own.
     private static let fewest = 9
     private static let fewestAlone = 6
+    /// From as many configurations on it is no chance that all measure the same.
+    private static let fewestConstant = 3
 
     /// A level that is known no better than this was told by other datasets, not by a training of this one.
     private static let levelOfOthers = 0.4

@@ -5,6 +5,7 @@ internal import PerformanceLaws
 /// What is answered to a question: every method that names a best configuration takes it from here.
 struct Answer {
     let question: Question
+    let budget: Budget
     /// The shape with the highest expectation.
     let highest: Int
     /// The one with the highest expectation of those that are sure: another where the highest lies outside the observations.
@@ -67,7 +68,7 @@ extension Advisor {
                         + "the law does not know what they change"))
         }
         return Answer(
-            question: question, highest: highest, sure: sure, best: best, bestTrained: bestTrained,
+            question: question, budget: budget, highest: highest, sure: sure, best: best, bestTrained: bestTrained,
             law: law, choice: choice, grade: found.grade, warnings: warnings)
     }
 
@@ -87,7 +88,7 @@ extension Advisor {
     /// Why nothing is answered so far outside, from the warnings about it.
     static func tooFar(_ warnings: [Warning]) -> String {
         warnings.filter { $0.code.hasPrefix("outside") }.map(\.message).joined(separator: "; ")
-            + "; a law says nothing beyond 2 e-folds unless forced"
+            + "; a law says nothing beyond 2 e-folds unless forced (--force)"
     }
 
     /// Warnings about a data size beyond what was observed.

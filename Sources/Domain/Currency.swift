@@ -61,12 +61,23 @@ extension Cost {
 extension Budget {
     /// The limit in a currency; nil where there is none.
     package subscript(_ currency: Currency) -> Double? {
-        switch currency {
-        case .parameters: maxParameters
-        case .trainingFlops: maxTrainingFlops
-        case .latencySeconds: maxLatencySeconds
-        case .memoryBytes: maxMemoryBytes
-        case .trainingSeconds: maxTrainingSeconds
+        get {
+            switch currency {
+            case .parameters: maxParameters
+            case .trainingFlops: maxTrainingFlops
+            case .latencySeconds: maxLatencySeconds
+            case .memoryBytes: maxMemoryBytes
+            case .trainingSeconds: maxTrainingSeconds
+            }
+        }
+        set {
+            switch currency {
+            case .parameters: maxParameters = newValue
+            case .trainingFlops: maxTrainingFlops = newValue
+            case .latencySeconds: maxLatencySeconds = newValue
+            case .memoryBytes: maxMemoryBytes = newValue
+            case .trainingSeconds: maxTrainingSeconds = newValue
+            }
         }
     }
 

@@ -14,7 +14,8 @@ package struct Warning: Codable, Sendable, Hashable {
 
     /// Codes of warnings that change what to do, the one that changes most of it first.
     package static let consequential = [
-        "trivial-metric", "unseen-targets", "few-users", "other-datasets", "other-observations", "no-full-training",
+        "trivial-metric", "constant-metric", "unseen-targets", "few-users", "other-datasets", "candidates-left-out",
+        "validation-metrics", "recall-as-hr", "other-observations", "no-full-training",
         "still-rising", "outside-range", "outside-hull", "optimum-at-edge", "more-beyond", "undeclared",
         "noise-unknown", "few-observations", "no-better-than-nearest", "poor-fit", "no-law", "no-standard-error",
         "other-version", "many-keys", "other-heads", "other-law", "memory-as-now", "cost-unknown", "cost-imported",

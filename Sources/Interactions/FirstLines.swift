@@ -125,7 +125,7 @@ struct FirstLines {
         if begins("[") {
             return
                 "found a JSON array, expected JSON lines, one object a line; to convert it: python3 -c 'import json, sys; "
-                + "[print(json.dumps(x)) for x in json.load(sys.stdin)]' < \(file) > data.jsonl && "
+                + "list(map(print, map(json.dumps, json.load(sys.stdin))))' < \(file) > data.jsonl && "
                 + "plaw register NAME data.jsonl"
         }
         if first.last == UInt8(ascii: ":"), first.dropLast().allSatisfy({ (48...57).contains($0) }), lines.count > 1 {

@@ -25,7 +25,8 @@ struct RoleFinder {
         for (role, column) in [("user", layout.userColumn), ("item", layout.itemColumn)] where chosen[role] == nil {
             try refuseTimes(role, column, layout)
         }
-        if !table.hasHeader, chosen["user"] == nil || chosen["item"] == nil { try refuseGuess(chosen, layout) }
+        let isTold = chosen["user"] != nil && (chosen["item"] ?? chosen["items"]) != nil
+        if !table.hasHeader, !isTold { try refuseGuess(chosen, layout) }
         if options.order == .file {
             guard chosen["time"] == nil else {
                 throw InteractionError(
@@ -151,7 +152,8 @@ struct RoleFinder {
             throw refuse("found a column \(user) that counts the rows, where the user would be")
         }
         if layout.list == nil, let list = table.names.indices.first(where: { $0 > item && table.isList($0) }) {
-            throw refuse("found lists in column \(list) beside the columns that would hold users and items")
+            throw refuse(
+                "found lists in column \(list) beside the columns that would hold users and items", item: list)
         }
         // The same number of items in every line looks like a table.
         let rest = table.names.indices.filter { $0 != user && $0 != item }
@@ -285,9 +287,17 @@ struct RoleFinder {
     // MARK: - Refusals
 
     private func unknown(_ role: String, _ known: ColumnNames.Found, _ chosen: [String: Int]) -> InteractionError {
-        ambiguous(
-            "found a header of which no column is known to hold the \(role)", user: chosen["user"] ?? known.user,
-            item: chosen["item"] ?? chosen["items"] ?? known.items ?? known.item,
+        let user = chosen["user"] ?? known.user
+        let item = chosen["item"] ?? chosen["items"] ?? known.items ?? known.item
+        // One row for each of what is known: facts about users or items, such as ages or titles.
+        let single = (user ?? item).map { column in
+            table.rows.count >= 10 && table.distinct(column) == table.rows.count
+                && !table.names.indices.contains { $0 != column && table.isList($0) }
+                ? "; every \(table.word(column)) stands in one row, as in a file that says what \(user == nil ? "items" : "users") "
+                    + "are, which holds no interactions" : ""
+        }
+        return ambiguous(
+            "found a header of which no column is known to hold the \(role)\(single ?? "")", user: user, item: item,
             time: chosen["time"] ?? known.times.first)
     }
 
@@ -312,7 +322,8 @@ struct RoleFinder {
                     ![user, item].contains($0) && [.date, .epoch(isCertain: true)].contains(table.look($0))
                         && !ColumnNames.isIdentifier(table.names[$0])
                 })
-        let user = user ?? next()
+        // Names such as U17 tell users from the rows' own numbers.
+        let user = user ?? free.firstIndex { table.namesUsers($0) }.map { free.remove(at: $0) } ?? next()
         let item = item ?? next()
         var roles = [user.map { "user=\(table.word($0))" }]
         roles.append(item.map { (table.isList($0) ? "items=" : "item=") + table.word($0) })

@@ -78,6 +78,12 @@ struct SampleTable {
         return !dates.isEmpty && dates.count * 5 >= values.count
     }
 
+    /// Whether every value begins as the names of users do: `U17`, `user_4`.
+    func namesUsers(_ column: Int) -> Bool {
+        let values = values(column)
+        return !values.isEmpty && values.allSatisfy { $0[0] | 0x20 == UInt8(ascii: "u") }
+    }
+
     /// Whether a column counts the rows.
     func countsRows(_ column: Int) -> Bool {
         guard rows.count >= 10, let first = rows[0][column].withUnsafeBytes(parseWhole) else { return false }

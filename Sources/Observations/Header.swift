@@ -272,7 +272,9 @@ struct ColumnSorter {
         problems.append(
             "found \(unknown.count == 1 ? "an unknown column" : "\(unknown.count) unknown columns") "
                 + unknown.prefix(12).map(shown).joined(separator: ", ") + (unknown.count > 12 ? ", ..." : ""))
-        var lacksMetric = found.metrics.isEmpty
+        // Which metric the objective of a search was only its owner knows: the usual one that the table lacks.
+        let read = Set(found.metrics.map(\.column.name))
+        var objectives = ["ndcg@10", "hr@10", "mrr@10"].filter { !read.contains($0) }
         for place in unknown {
             let name = head.fields[place]
             let values = samples(place)
@@ -280,16 +282,26 @@ struct ColumnSorter {
                 name.lowercased().contains($0)
             }
             let isShare = !values.isEmpty && values.allSatisfy { Double($0).map { $0 >= 0 && $0 <= 1 } ?? false }
-            if lacksMetric, isObjective, isShare {
-                // Which metric the objective of a search was only its owner knows: this is the usual one.
-                flags.append("--map " + "\(name)=ndcg@10".shellWord)
-                lacksMetric = false
-            } else if values.count > 1 {
+            if let metric = objectives.first, isObjective, isShare {
+                flags.append("--map " + "\(name)=\(metric)".shellWord)
+                objectives.removeAll()
+            } else if keepsApart(place) {
                 flags.append("--map " + "\(name)=policy".shellWord)
             } else {
                 flags.append("--ignore " + name.shellWord)
             }
         }
+    }
+}
+
+extension ColumnSorter {
+    /// Whether a column has a few values, each of enough trainings for a law, as settings have and measurements have not. Few rows do
+    /// not tell.
+    fileprivate func keepsApart(_ place: Int) -> Bool {
+        let counts = rows.map { $0.field(place) }.filter { !Nothing.isSaid($0) }.reduce(into: [:]) {
+            $0[$1, default: 0] += 1
+        }
+        return counts.count > 1 && (rows.count < 6 || counts.values.allSatisfy { $0 >= 3 })
     }
 }
 

@@ -198,7 +198,10 @@ struct Cells {
         if Nothing.isNoMetric(text) { return nil }
         let value = Self.number(text)
         if let value, value >= 0, value <= 1 { return value }
-        let hint = value.map { $0 > 1 && $0 <= 100 } == true ? " (a share, not per cent)" : ""
+        let hint =
+            value.map { $0 > 1 && $0 <= 100 } == true || text.hasSuffix("%")
+            ? " (a share, not per cent): divide what is per cent by 100"
+            : Self.number(text.replacing(",", with: ".")) != nil ? " with a decimal point, not a comma" : ""
         throw refusal(column, "found \"\(text.prefix(80))\", expected a number, 0 to 1\(hint)")
     }
 

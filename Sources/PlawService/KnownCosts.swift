@@ -14,6 +14,7 @@ struct KnownCosts: Sendable {
 
     private static let noSpeed = "no speed was measured on this machine"
     private let recorded: RecordedCosts?
+    private let model: String
 
     /// - Parameters:
     ///   - hasSpeed: whether speeds were measured here.
@@ -25,11 +26,10 @@ struct KnownCosts: Sendable {
         undeclared = key.undeclaredOfConfiguration
         self.hasCorpus = hasCorpus
         self.recorded = recorded
+        model = key.backboneName
         if let recorded {
             for currency in Currency.allCases where recorded.known(currency).stated == 0 {
-                unknown[currency] =
-                    "plawd does not train this \(key.backboneName), and the import has no column "
-                    + currency.column
+                unknown[currency] = notStated([currency])
             }
             return
         }
@@ -96,9 +96,21 @@ struct KnownCosts: Sendable {
         return candidate
     }
 
+    /// Why costs of a model that plawd does not train are unknown.
+    private func notStated(_ currencies: [Currency]) -> String {
+        "plawd does not train this \(model), and the import has no \(currencies.count == 1 ? "column" : "columns") "
+            + currencies.map(\.column).joined(separator: ", ")
+    }
+
     /// One warning for each reason.
     func warnings(dataset: String) -> [Warning] {
         var reasons: [(reason: String, words: [String])] = []
+        let missing = Currency.allCases.filter { unknown[$0] != nil }
+        if recorded != nil, !missing.isEmpty {
+            let words = missing.map(\.words).joined(separator: ", ")
+            return [Warning(code: "cost-unknown", message: "\(words): unknown, \(notStated(missing))")]
+                + (stated.map { [$0] } ?? [])
+        }
         for currency in Currency.allCases {
             guard let reason = unknown[currency] else { continue }
             if let place = reasons.firstIndex(where: { $0.reason == reason }) {

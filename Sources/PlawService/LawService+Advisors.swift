@@ -1,6 +1,7 @@
 internal import Advisor
 internal import Calibration
 internal import Domain
+internal import Glibc
 internal import Interactions
 internal import PerformanceLaws
 internal import PlawProtocol
@@ -193,7 +194,11 @@ extension LawService {
         let facts = try await facts(dataset, lawKey, [])
         guard facts.tokens > 0, facts.evaluatedUsers > 0 else { return nil }
         let (costs, model) = try await self.costs(dataset, lawKey, [], heads: base.heads, last: nil)
-        let prior = LawPrior.recorded(for: lawKey, effectiveTokens: facts.effectiveTokens)
+        var prior = LawPrior.recorded(for: lawKey, effectiveTokens: facts.effectiveTokens)
+        // Targets that nobody can have learnt about are missed: what is expected and what is warned of hold together.
+        if let unseen = dataset.info.targets?.unseen, unseen >= TargetFacts.notableUnseen, unseen < 1 {
+            prior.level += log(1 - unseen)
+        }
         let laws = Self.metrics.reduce(into: [String: Law]()) { laws, metric in
             laws[metric.description] = prior.law(metric).map {
                 Law(id: 0, dataset: key.dataset, key: lawKey, createdAt: "", fit: $0)

@@ -57,8 +57,8 @@ actor ObservationService {
         if !creates, !exists {
             throw RPCError(
                 .datasetUnknown,
-                "no dataset is named \"\(params.name)\"; with create (plaw import --create) it is made of these "
-                    + "observations alone")
+                "no dataset is named \"\(params.name)\"; --create makes it of these observations alone",
+                ["dataset": .string(params.name), "options": .array([.string("--create")])])
         }
         let info = exists ? try await store.dataset(params.name).info : nil
         let bytes = try await content(params)
@@ -211,6 +211,15 @@ actor ObservationService {
                             + "fit; start it with plaw fit \(result.dataset)"))
                 continue
             }
+            guard imported.converged > 0 else {
+                result.warnings.append(
+                    Warning(
+                        code: "no-law",
+                        message:
+                            "no law was fitted to the \(imported.observations) observations of \(imported.key.model): none "
+                            + "of these trainings finished, and a law needs three"))
+                continue
+            }
             do {
                 let bytes = LawForecast.bytes(observations: imported.converged)
                 result.laws += try await space.writing(bytes, for: "the fit") {
@@ -289,7 +298,7 @@ actor ObservationService {
             ? "; their data size D' is known only in units of that of all users" : ""
         return Warning(
             code: "undeclared",
-            message: "undeclared: \(key.open.joined(separator: ", ")). That \(which) of \(key.model) "
+            message: "nobody says \(key.open.joined(separator: ", ")). That \(which) of \(key.model) "
                 + "agree in these is assumed; they are fitted among themselves only\(data)")
     }
 }

@@ -62,7 +62,7 @@ struct SourceFiles: Sendable {
             text = text.replacing("plaw register NAME \(path.shellWord)", with: command + all)
                 .replacing(path.shellWord, with: name.shellWord).replacing(path, with: name)
         }
-        if let name { text = text.replacing("plaw register NAME ", with: "plaw register \(name) ") }
+        text = text.replacing("plaw register NAME ", with: command)
         let file = paths.firstIndex(of: error.file).map { names[$0] } ?? error.file
         var fields: [String: JSONValue] = ["cause": .string(error.reason), "file": .string(file)]
         if let line = error.line { fields["line"] = .integer(Int64(line)) }

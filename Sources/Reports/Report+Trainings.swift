@@ -59,4 +59,31 @@ extension Report {
                     firstRight: 4, Array(rows))
             ] + (left > 0 ? [note("\(Format.count(left)) more are left out; plaw export has all")] : []))
     }
+
+    /// The measurements over each axis, and the residuals over what the law says.
+    func plots(_ fit: LawFit) -> [HTML] {
+        let full = fit.effectiveTokensRange.last ?? 0
+        guard !fit.points.isEmpty else { return [] }
+        let whole = fit.points.filter { $0.effectiveTokens >= full * 0.999 }
+        func levels(_ level: (LawFit.Point) -> Int) -> [Int] { Set(whole.map(level)).sorted() }
+        func curves(
+            _ word: String, by group: (LawFit.Point) -> Int, over axis: (LawFit.Point) -> Int
+        ) -> [PlotSeries] {
+            Grid.spread(levels(group), over: 5).map { value in
+                let points = whole.filter { group($0) == value }.sorted { axis($0) < axis($1) }
+                return PlotSeries("\(word) \(value)", .meansAndDots, points.map { (Double(axis($0)), $0.observed) })
+            }
+        }
+        let y = PlotAxis("observed \(fit.metric)")
+        return [
+            .element("h3", [:], "Against dim"),
+            plot(curves("layers", by: \.layers, over: \.dim), x: PlotAxis("dim", isLogarithmic: true), y: y),
+            .element("h3", [:], "Against layers"),
+            plot(curves("dim", by: \.dim, over: \.layers), x: PlotAxis("layers", isLogarithmic: true), y: y),
+            .element("h3", [:], "Residuals"),
+            plot(
+                [PlotSeries("observed - fitted", .dots, fit.points.map { ($0.fitted, $0.residual) })],
+                x: PlotAxis("fitted \(fit.metric)"), y: PlotAxis("residual"), zeroLine: true),
+        ]
+    }
 }

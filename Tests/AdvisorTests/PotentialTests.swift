@@ -105,7 +105,7 @@ struct PotentialTests {
         #expect(
             data.grade == .warn
                 && found.warnings.contains {
-                    $0.message.hasPrefix("data x 2: D' ") || $0.message.contains("data x 2; ")
+                    $0.message.contains("data x 2: D' ") || $0.message.contains("data x 2; ")
                 })
         #expect(try #require(found.levers.first { $0.name == "depth" }).grade == .inside)
         // More data costs more to train on.

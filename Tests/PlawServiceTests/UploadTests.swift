@@ -71,7 +71,7 @@ import Testing
         try await withTemporaryFolder { folder in
             let file = folder + "/whole.csv"
             try text.write(toFile: file, atomically: true, encoding: .utf8)
-            if isCompressed { _ = try await runProgram("gzip", [file], environment: [:]) }
+            if isCompressed { _ = try await runProgram(path: "/usr/bin/gzip", [file]) }
             let bytes = try Data(contentsOf: URL(filePath: isCompressed ? file + ".gz" : file))
             _ = try await withDaemon(in: folder) { daemon async throws in
                 try await PlawClient.withConnection(path: daemon.socket) { sender in

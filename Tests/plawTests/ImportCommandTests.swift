@@ -80,7 +80,7 @@ import Testing
     func calibration() async throws {
         try await withTemporaryFolder { folder in
             let file = folder + "/clicks.txt"
-            try (0..<60).map { user in (0..<8).map { "\(user * 7 % 20 + $0)" }.joined(separator: " ") }
+            try (0..<60).map { user in "u\(user) " + (0..<8).map { "\(user * 7 % 20 + $0)" }.joined(separator: " ") }
                 .joined(separator: "\n")
                 .write(toFile: file, atomically: true, encoding: .utf8)
             _ = try await withDaemon(in: folder) { daemon async throws in

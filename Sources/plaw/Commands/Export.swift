@@ -30,7 +30,11 @@ struct Export: AsyncParsableCommand {
         if common.json {
             return try Console.json(jsonLine(ObservationListResult(observations: observations)), to: .output)
         }
-        guard !observations.isEmpty else { throw CommandFailure("\"\(name)\" has no observations to export") }
+        guard !observations.isEmpty else {
+            throw CommandFailure(
+                "\"\(name)\" has no observations to export; they come from plaw calibrate \(name) or plaw import \(name) FILE"
+            )
+        }
         let text = ObservationTable.write(observations)
         let file = output ?? "-"
         try OutputFile.write(text, to: file)

@@ -86,7 +86,7 @@ struct Import: AsyncParsableCommand {
             throw Self.settled(error)
         }
         try common.show(result) { result in
-            Self.lines(result).forEach(Terminal.print)
+            Self.lines(result, width: Terminal.outputWidth).forEach(Terminal.print)
             CandidateDisplay.printWarnings(result.warnings, verbosity)
             if !result.laws.isEmpty {
                 Terminal.print("next: plaw law \(result.dataset), plaw recommend \(result.dataset)")
@@ -104,8 +104,8 @@ struct Import: AsyncParsableCommand {
         return error
     }
 
-    /// What was imported, as text.
-    static func lines(_ result: ObservationImportResult) -> [String] {
+    /// What was imported, as text of at most `width` columns.
+    static func lines(_ result: ObservationImportResult, width: Int? = nil) -> [String] {
         func rows(_ count: Int) -> String { "\(Format.count(count)) \(count == 1 ? "row" : "rows")" }
         var lines = [
             "\(result.created ? "made" : "added to") \(result.dataset): \(Format.count(result.imported)) of "
@@ -123,6 +123,7 @@ struct Import: AsyncParsableCommand {
             lines.append("read \(read.joined(separator: ", "))")
         }
         if !result.unused.isEmpty { lines.append("columns not used: \(result.unused.joined(separator: ", "))") }
+        lines = lines.flatMap { Terminal.broken($0, width: width) }
         if !result.keys.isEmpty {
             let keys = result.keys.map(\.key)
             // What the other columns do not show of two keys that would look alike.
@@ -142,7 +143,7 @@ struct Import: AsyncParsableCommand {
                         Format.count(imported.converged),
                     ] + (differ ? [difference] : []) + [key.open.joined(separator: ", ")])
             }
-            lines += table.lines
+            lines += table.lines(width: width)
         }
         if !result.laws.isEmpty {
             let numbers = result.laws.map(String.init).joined(separator: ", ")

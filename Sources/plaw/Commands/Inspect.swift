@@ -44,7 +44,7 @@ struct Inspect: AsyncParsableCommand {
     }
 
     private func show(_ result: DatasetInspectResult) {
-        Terminal.print(Register.describe(result.decision))
+        Terminal.prose(Register.describe(result.decision))
         var columns = Table("column", "read as", "values")
         columns.leftAligned = [0, 1, 2]
         for column in result.columns {
@@ -54,10 +54,12 @@ struct Inspect: AsyncParsableCommand {
         columns.print()
         Terminal.print("")
         if !result.events.isEmpty {
-            var events = Table("user", "item", "time")
+            let hasTimes = result.events.contains { $0.time != nil }
+            var events = Table(cells: ["user", "item"] + (hasTimes ? ["time"] : []))
             events.leftAligned = [0, 1, 2]
             for event in result.events {
-                events.add(Self.shown(event.user), Self.shown(event.item), event.time ?? "in file order")
+                events.add(
+                    cells: [Self.shown(event.user), Self.shown(event.item)] + (hasTimes ? [event.time ?? ""] : []))
             }
             events.print()
             Terminal.print("")

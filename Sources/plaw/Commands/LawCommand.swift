@@ -29,10 +29,10 @@ struct LawCommand: AsyncParsableCommand {
             let info = try await common.connected { try await $0.call(DatasetGet.self, DatasetName(name: name)) }
             let ways = (info.corpusBytes > 0 ? ["plaw calibrate \(name)"] : []) + ["plaw import \(name) FILE"]
             throw CommandFailure(
-                "\"\(name)\" has no such law"
+                "\"\(name)\" has no "
                     + (known.isEmpty
-                        ? "; get one with: \(ways.joined(separator: ", or "))"
-                        : "; it has laws of \(known.sorted().joined(separator: ", "))"))
+                        ? "law yet; get one with: \(ways.joined(separator: ", or "))"
+                        : "such law; it has laws of \(known.sorted().joined(separator: ", "))"))
         }
         // Laws of one key together, those that leave nothing open first, else the newest first.
         let keys = laws.reduce(into: [LawKey]()) { keys, law in if !keys.contains(law.key) { keys.append(law.key) } }

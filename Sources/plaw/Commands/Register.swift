@@ -112,7 +112,9 @@ struct Register: AsyncParsableCommand {
             ["sequences", "jsonl"].contains(decision.format)
             ? "" : decision.hasHeader ? ", with header" : ", without header"
         let compression = decision.compression == "none" ? "" : ", \(decision.compression)"
-        let order = decision.columns["time"] == nil ? "in file order" : "time in \(decision.timeUnit)"
+        let order =
+            decision.columns["time"] == nil
+            ? "in file order" : decision.timeUnit == "date" ? "times are dates" : "time in \(decision.timeUnit)"
         let unused =
             decision.unused.map { "; not used: \($0.map { $0.isEmpty ? "\"\"" : $0 }.joined(separator: ", "))" } ?? ""
         return

@@ -16,7 +16,7 @@ struct Show: AsyncParsableCommand {
             let shown = files.prefix(8).joined(separator: ", ") + more
             Terminal.print("\(dataset.name), from \(shown), registered \(dataset.createdAt)")
             if let decision = dataset.decision {
-                Terminal.print(Register.describe(decision))
+                Terminal.prose(Register.describe(decision))
             } else {
                 Terminal.print(
                     "made of imported observations alone: there are laws, but nothing to train on or to measure")

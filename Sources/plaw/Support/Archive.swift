@@ -25,16 +25,18 @@ struct Archive: Sendable {
     private static let mostEntries = 100_000
     private static let mostBytes = 64 << 30
 
-    /// Whether a file that begins with these bytes is a container. Of gzip only that it may hold a tar archive.
+    /// What files of each kind begin with; of tar what stands at byte 257. Of gzip only that it may hold a tar archive.
+    static let kinds: [(name: String, begins: [UInt8])] = [
+        ("zip", Array("PK\u{3}\u{4}".utf8)), ("zip", Array("PK\u{5}\u{6}".utf8)), ("bzip2", Array("BZh".utf8)),
+        ("xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a]), ("zstd", [0x28, 0xb5, 0x2f, 0xfd]), ("7z", [0x37, 0x7a, 0xbc, 0xaf]),
+        ("RAR", Array("Rar!".utf8)), ("compress", [0x1f, 0x9d]), ("lz4", [0x04, 0x22, 0x4d, 0x18]),
+        ("lzma", [0x5d, 0, 0, 0x80, 0]), ("gzip", [0x1f, 0x8b]), ("lzip", Array("LZIP".utf8)),
+        ("tar", Array("ustar".utf8)),
+    ]
+
+    /// Whether a file that begins with these bytes is a container.
     static func isContainer(_ head: [UInt8]) -> Bool {
-        let magics: [[UInt8]] = [
-            Array("PK\u{3}\u{4}".utf8), Array("PK\u{5}\u{6}".utf8), Array("BZh".utf8), [0xfd, 0x37, 0x7a, 0x58, 0x5a],
-            [0x28, 0xb5, 0x2f, 0xfd], [0x37, 0x7a, 0xbc, 0xaf], Array("Rar!".utf8), [0x1f, 0x9d],
-            [0x04, 0x22, 0x4d, 0x18],
-            [0x5d, 0, 0, 0x80, 0], [0x1f, 0x8b], Array("LZIP".utf8),
-        ]
-        return magics.contains { head.starts(with: $0) }
-            || head.count > 262 && head[257..<262].elementsEqual("ustar".utf8)
+        kinds.contains { name, begins in head.dropFirst(name == "tar" ? 257 : 0).starts(with: begins) }
     }
 
     /// Opens the one table of a container.

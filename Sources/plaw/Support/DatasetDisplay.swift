@@ -30,7 +30,9 @@ struct DatasetDisplay {
         table.add("repeated", Format.share(s.repeatedShare) + " of the interactions")
         if s.outOfOrderRows > 0 { table.add("out of order", "\(Format.count(s.outOfOrderRows)) rows, sorted by time") }
         if let equal = s.reading?.equalTimes, equal > 0 {
-            table.add("equal times", "\(Format.count(equal)) interactions of a user, in the order of the file")
+            table.add(
+                "equal times",
+                "\(Format.count(equal)) interactions at the time of another of their user, in the order of the file")
         }
         if let equal = s.reading?.exactDuplicates, equal > 0 {
             table.add("duplicates", "\(Format.count(equal)) with the user, item and time of another")

@@ -11,6 +11,8 @@ struct LawDisplay {
         self.family = family
     }
 
+    /// Whether something finished here: else there is nothing to compare a family with.
+    private var hasPoints: Bool { !law.fit.points.isEmpty }
     /// The fit that is shown; nil where this law has none of the family.
     private var shown: FamilyFit? { family.map { name in law.fit.fits.first { $0.family == name } } ?? law.fit.lead }
 
@@ -53,27 +55,31 @@ struct LawDisplay {
             "\(fit.metric) of \(law.dataset), law \(law.id), \(law.key.model)"
                 + (["all", ""].contains(law.key.candidates) ? "" : ", ranked against \(law.key.candidates) items only"))
         var table = Table(
-            "  answers", fit.family == "weighted" ? "from all families, weighted" : "from the \(fit.family)")
+            "  answers",
+            fit.family == "weighted"
+                ? "from all families, weighted"
+                : fit.family == LawFamily.otherDatasets.rawValue ? "from other datasets" : "from the \(fit.family)")
         table.leftAligned = [0, 1]
         if let lead = shown {
             table.add("  form", "\(lead.form)  (\(lead.family.rawValue))")
             let parameters = lead.orderedParameters.map { "\($0.name) = \(Format.short($0.value))" }
-            table.add("  parameters", parameters.joined(separator: ", "))
+            if !parameters.isEmpty { table.add("  parameters", parameters.joined(separator: ", ")) }
             if let open = lead.notIdentified, !open.isEmpty {
                 table.add("  not identified", open.joined(separator: ", "))
             }
-            let adjusted = lead.adjustedR2.map { " (adjusted \(Format.fixed($0, 4)))" } ?? ""
-            table.add(
-                "  R^2",
-                "\(Format.fixed(lead.r2, 4))\(adjusted), \(fit.points.count) observations of \(fit.places.count) configurations, "
-                    + "\(lead.degreesOfFreedom) degrees of freedom")
-            let optimum = [("N*", "layers", lead.optimum.layers), ("d*", "dim", lead.optimum.dim)].map {
-                name, key, value in
-                guard let value else { return "\(name): no optimum determined near the observations" }
-                let interval = lead.intervals[key].map { " (90 % \(Format.short($0.low)) to \(Format.short($0.high)))" }
-                return "\(name) = \(Format.short(value))\(interval ?? "")"
+            if hasPoints {
+                let adjusted = lead.adjustedR2.map { " (adjusted \(Format.fixed($0, 4)))" } ?? ""
+                table.add(
+                    "  R^2",
+                    "\(Format.fixed(lead.r2, 4))\(adjusted), \(fit.points.count) observations of \(fit.places.count) configurations, "
+                        + "\(lead.degreesOfFreedom) degrees of freedom")
+                table.add("  optimum", Self.optimum(lead))
+            } else {
+                let cut = fit.expected?.count ?? 0
+                table.add(
+                    "  observations",
+                    "none that finished here" + (cut > 0 ? "; the level is where \(cut) cut short were heading" : ""))
             }
-            table.add("  optimum", optimum.joined(separator: ", "))
             for (axis, shape) in lead.axes.sorted(by: { $0.key > $1.key }) {
                 let open = ["optimum", "curvature", "skew"].filter { !shape.identified.contains($0) }
                 let known = [("curvature", shape.curvature), ("skew", shape.skew)].filter {
@@ -93,6 +99,17 @@ struct LawDisplay {
         table.print()
     }
 
+    /// Where the metric is highest by a family's formula.
+    private static func optimum(_ lead: FamilyFit) -> String {
+        let axes = [("N*", "layers", lead.optimum.layers), ("d*", "dim", lead.optimum.dim)]
+        if axes.allSatisfy({ $0.2 == nil }) { return "no optimum determined near the observations" }
+        return axes.map { name, key, value in
+            guard let value else { return "\(name): no optimum determined near the observations" }
+            let interval = lead.intervals[key].map { " (90 % \(Format.short($0.low)) to \(Format.short($0.high)))" }
+            return "\(name) = \(Format.short(value))\(interval ?? "")"
+        }.joined(separator: ", ")
+    }
+
     private static func words(_ noise: LawFit.Noise) -> String {
         if noise.source == .unknown { return LawFit.Noise.unknownWords }
         let users = noise.evaluation.map { ", a mean over the users by \(Format.short($0))" } ?? ""
@@ -104,6 +121,7 @@ struct LawDisplay {
 
     /// Every family with its scores, or the one asked for.
     func printFamilies() {
+        guard hasPoints else { return }
         var table = Table(
             "  family", "weight", "R^2", "rank", "condition", "one left out", "largest left out", "formula alone", "N*",
             "d*")
@@ -137,6 +155,7 @@ struct LawDisplay {
     }
 
     func printPoints() {
+        guard hasPoints else { return }
         let points = law.fit.points
         // A law of a former version has the values of its leading family alone.
         let own = shown?.fitted ?? (shown?.family == law.fit.leading ? points.map(\.fitted) : [])

@@ -74,7 +74,13 @@ struct ReadingOptions: ParsableArguments {
                 text += " \(option) \(value.shellWord)"
             }
         }
-        return text + rest
+        text += rest
+        // Commands that convert a file read the one that was typed.
+        for (name, file) in zip(names.map(\.shellWord), files.map(\.shellWord)) where file != "-" {
+            text = text.replacing("< \(name) ", with: "< \(file) ").replacing(
+                " \(name) > data.", with: " \(file) > data.")
+        }
+        return text
     }
 
     static func absolute(_ path: String) -> String {

@@ -11,7 +11,7 @@ import SystemPackage
 /// A table in a format that another program of this machine reads: Parquet, Arrow, Feather and ORC by Python with pyarrow, Parquet also
 /// by DuckDB. The program writes it as CSV, and where it holds objects as JSON lines.
 struct TableProgram: Sendable {
-    enum Format: String, Sendable {
+    enum Format: String, Sendable, CaseIterable {
         case parquet = "Parquet"
         case arrow = "Arrow"
         case feather = "Feather"

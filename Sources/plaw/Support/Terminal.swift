@@ -8,10 +8,13 @@ enum Terminal {
     /// Prints sentences, broken where the terminal ends; the lines that follow stand under the text of the first.
     static func prose(_ text: String, indent: Int = 0) {
         let lead = String(repeating: " ", count: indent)
-        guard let outputWidth else { return Terminal.print(lead + text) }
-        for (number, line) in Wrap.lines(text, width: outputWidth - indent - 2).enumerated() {
-            Terminal.print(lead + (number > 0 ? "  " : "") + line)
-        }
+        broken(text, width: outputWidth.map { $0 - indent }).forEach { Terminal.print(lead + $0) }
+    }
+
+    /// The lines of a sentence where they end at `width`, the second and later ones indented.
+    static func broken(_ text: String, width: Int?) -> [String] {
+        guard let width else { return [text] }
+        return Wrap.lines(text, width: width - 2).enumerated().map { ($0 > 0 ? "  " : "") + $1 }
     }
 
     /// Columns that standard output has: those of its terminal, or what COLUMNS says; nil where lines may be as long as they are.
@@ -28,9 +31,7 @@ enum Terminal {
     /// Says something beside the results; a line longer than the terminal is broken between words.
     static func note(_ line: String) {
         guard Console.Stream.errors.isTerminal, line.count > width else { return Console.line(line, to: .errors) }
-        for (number, part) in Wrap.lines(line, width: width - 2).enumerated() {
-            Console.line((number > 0 ? "  " : "") + part, to: .errors)
-        }
+        broken(line, width: width).forEach { Console.line($0, to: .errors) }
     }
 
     /// True where standard error is a terminal that can be drawn on.
