@@ -292,7 +292,7 @@ struct RoleFinder {
         // One row for each of what is known: facts about users or items, such as ages or titles.
         let single = (user ?? item).map { column in
             table.rows.count >= 10 && table.distinct(column) == table.rows.count
-                && !table.names.indices.contains { $0 != column && table.isList($0) }
+                && (user == nil || !table.names.indices.contains { $0 != column && table.isList($0) })
                 ? "; every \(table.word(column)) stands in one row, as in a file that says what \(user == nil ? "items" : "users") "
                     + "are, which holds no interactions" : ""
         }

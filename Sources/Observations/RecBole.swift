@@ -17,7 +17,7 @@ enum RecBole {
         let isLog = lines.contains { $0.contains("test result") && $0.contains("OrderedDict(") || isResult($0) }
         guard isSearch || isLog else { return nil }
         let trials = isSearch ? search(lines) : log(lines).map { [$0] } ?? []
-        guard !trials.isEmpty else {
+        guard trials.contains(where: { $0.fields.contains { $0.name.hasPrefix("test_") } }) else {
             throw TableError(
                 file: file, "found a file of RecBole without the test result of any trial, expected one or more")
         }
@@ -54,28 +54,47 @@ enum RecBole {
         line.contains("test result: {") || line.contains("test result : {")
     }
 
+    /// The trials of a search; one that ends before its test result does is told from finished ones by its status.
     private static func search(_ lines: [String]) -> [(line: Int, fields: Fields)] {
         var trials: [(line: Int, fields: Fields)] = []
         var settings: (line: Int, fields: Fields) = (1, [])
         var prefix: String?
+        var (isOpen, tested) = (false, 0)
+        func close() {
+            if isOpen {
+                trials.append((settings.line, settings.fields.filter { !isMetric($0.name) } + [("status", "running")]))
+            }
+            isOpen = false
+        }
         for (number, line) in lines.enumerated() {
             switch line.lowercased() {
             case "": continue
             case "valid result:": prefix = "valid_"
             case "test result:": prefix = "test_"
             default:
-                if let kind = prefix {
+                if let kind = prefix, line.contains(" : ") {
                     // A result may say so of its metrics already.
-                    settings.fields += pairs(line, between: " : ").map { (kind + $0.name, $0.value) }
-                    if kind == "test_" { trials.append(settings) }
+                    let metrics = pairs(line, between: " : ").map { (name: kind + $0.name, value: $0.value) }
+                    settings.fields += metrics
+                    // All trials measure the same: one of fewer metrics was cut.
+                    if kind == "test_", metrics.count >= tested {
+                        trials.append(settings)
+                        (isOpen, tested) = (false, metrics.count)
+                    }
                     prefix = nil
                 } else {
+                    prefix = nil
+                    close()
                     settings = (number + 1, pairs(line, between: ":"))
+                    isOpen = !settings.fields.isEmpty
                 }
             }
         }
+        close()
         return trials
     }
+
+    private static func isMetric(_ name: String) -> Bool { name.hasPrefix("valid_") || name.hasPrefix("test_") }
 
     /// `a : 1    b : 2`, or `a:1, b:2`.
     private static func pairs(_ line: String, between colon: String) -> Fields {

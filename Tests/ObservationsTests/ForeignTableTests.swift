@@ -90,6 +90,28 @@ import Testing
         #expect(table.unused.contains("loss") && table.warnings.map(\.code) == ["recall-as-hr"])
     }
 
+    @Test("a trial of RecBole's search that the file's end cuts is counted and left out", arguments: [0, 1, 2, 3])
+    func cutRecBole(lines: Int) throws {
+        let block = { (n: Int) in
+            """
+            n_layers:\(n), hidden_size:64
+            Valid result:
+            ndcg@10 : 0.02\(n)    hit@10 : 0.04\(n)
+            Test result:
+            ndcg@10 : 0.01\(n)    hit@10 : 0.03\(n)
+
+            """
+        }
+        let cut = block(3).split(separator: "\n").prefix(1 + lines).joined(separator: "\n")
+        for end in ["", lines == 3 ? "\nndcg@10 : 0.0" : "\nValid"] {
+            let table = try Self.read(block(1) + "\n" + block(2) + "\n" + cut + end)
+            #expect(table.rows.map(\.observation.configuration.layers) == [1, 2] && table.skipped == 1, "\(end)")
+        }
+        // One in the middle, too.
+        let middle = try Self.read(block(1) + "\n" + cut + "\n\n" + block(2))
+        #expect(middle.rows.count == 2 && middle.skipped == 1)
+    }
+
     @Test("RecBole's search and its log are read")
     func recBole() throws {
         let search = """

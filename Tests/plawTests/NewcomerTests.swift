@@ -50,8 +50,8 @@ import Testing
                     "\((row * 37) % 997 + 5000)\tU\(row % 20)\t11/\(10 + row % 15)/2019 2:14:46 PM\t\(clicks)\tN1-0 N2-1\n"
             }
             let log = try Self.write(impressions.joined(), folder + "/behaviors.tsv")
-            let facts = (0..<40).map { "\($0 + 1),\($0 % 7),a name\n" }
-            let about = try Self.write("item_id,category,title\n" + facts.joined(), folder + "/about.csv")
+            let facts = (0..<40).map { "\($0 + 1),\($0 % 7),\"[\($0), 3]\"\n" }
+            let about = try Self.write("item_id,category,also_bought\n" + facts.joined(), folder + "/about.csv")
             let notes = try Self.write("# rows of a log\n1 2 3\n", folder + "/notes of mine.txt")
             _ = try await withDaemon(in: folder) { daemon async throws in
                 let refused = try await Self.plaw(daemon, "inspect", log)
