@@ -200,7 +200,8 @@ let package = Package(
         .target(
             name: "Fuzzing",
             dependencies: [
-                "Domain", "Files", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport", "Transformer",
+                "Domain", "Files", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport",
+                "Transformer",
                 "Trials",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
