@@ -60,6 +60,7 @@ import Testing
         switch method {
         case "dataset.upload": ["uploadId": "\"\(upload)\"", "offset": "0", "data": "\"\""]
         case "dataset.register": ["name": "\"extreme\"", "path": "\"\(file)\""]
+        case "dataset.inspect": ["path": "\"\(file)\""]
         case "calibration.plan", "calibration.start": ["name": "\"demo\"", "budgetSeconds": "1"]
         case "observation.import":
             [
@@ -93,10 +94,13 @@ import Testing
                     if message["method"] == nil { return message }
                 }
             }
-            let upload = try #require(try await ask("dataset.upload", "{}")["result"]?["uploadId"]?.stringValue)
-            var backup = ""
+            var (upload, backup) = ("", "")
             var (answered, refused) = (0, 0)
             for place in places {
+                // What one place added to an upload does not change where the next belongs.
+                if place.method == "dataset.upload" {
+                    upload = try #require(try await ask("dataset.upload", "{}")["result"]?["uploadId"]?.stringValue)
+                }
                 for value in Self.values {
                     // One that was read to its end is gone.
                     if place.method == "store.backup", backup.isEmpty {
