@@ -59,8 +59,8 @@ import Testing
     private static func others(_ method: String, file: String, upload: String, backup: String) -> [String: String] {
         switch method {
         case "dataset.upload": ["uploadId": "\"\(upload)\"", "offset": "0", "data": "\"\""]
-        case "dataset.inspect": ["path": "\"\(file)\""]
         case "dataset.register": ["name": "\"extreme\"", "path": "\"\(file)\""]
+        case "dataset.inspect": ["path": "\"\(file)\""]
         case "calibration.plan", "calibration.start": ["name": "\"demo\"", "budgetSeconds": "1"]
         case "observation.import":
             [
