@@ -10,6 +10,8 @@ struct JSONSample {
     /// Of each list of objects: its name, and the members of its objects.
     private var lists: [(name: [UInt8], inner: [[UInt8]])] = []
     private let lines: [[UInt8]]
+    /// Members that hold objects.
+    private let objects: [String]
 
     /// Each member of the first lines is looked for among all of them.
     private static let mostMembers = 1_000
@@ -22,12 +24,14 @@ struct JSONSample {
         var inner: [[UInt8]: MemberNames] = [:]
         var lists: [[UInt8]] = []
         var good: [[UInt8]] = []
+        var objects: Set<[UInt8]> = []
         for line in first.lines {
             line.withUnsafeBytes { bytes in
                 guard let members = JSONFields.members(bytes) else { return }
                 good.append(line)
                 for (name, field) in members {
                     names.add(name)
+                    if field.kind == .object { objects.insert(name) }
                     guard field.kind == .array else { continue }
                     let text = UnsafeRawBufferPointer(rebasing: bytes[field.range])
                     JSONFields.elements(text) { element in
@@ -55,6 +59,7 @@ struct JSONSample {
             )
         }
         outer = names.all
+        self.objects = names.all.filter(objects.contains).map { String(decoding: $0, as: UTF8.self) }
         lines = good
         self.lists = lists.compactMap { name in inner[name].map { (name, $0.all) } }
     }
@@ -96,7 +101,7 @@ struct JSONSample {
             }
         }
         // The list of objects itself is no column to choose.
-        let table = SampleTable(path: first.path, names: columns, hasHeader: true, rows: rows)
+        let table = SampleTable(path: first.path, names: columns, hasHeader: true, rows: rows, objects: objects)
         try RoleFinder(table: table, options: options).find(into: &layout)
         return (layout, table)
     }

@@ -310,10 +310,6 @@ struct RoleFinder {
                 && ![.date, .clock, .decimals, .epoch(isCertain: true)].contains(table.look(column))
                 && !table.countsRows(column) && !table.takesTurns(column) && table.distinct(column) > 1
         }
-        var others = table.names.indices.filter { column in
-            ![user, item, time].contains(column) && !free.contains(column) && table.distinct(column) > 1
-        }
-        func next() -> Int? { !free.isEmpty ? free.removeFirst() : others.isEmpty ? nil : others.removeFirst() }
         let time =
             time
             ?? (inFileOrder
@@ -322,9 +318,14 @@ struct RoleFinder {
                     ![user, item].contains($0) && [.date, .epoch(isCertain: true)].contains(table.look($0))
                         && !ColumnNames.isIdentifier(table.names[$0])
                 })
+        var others = table.names.indices.filter { column in
+            ![user, item, time].contains(column) && !free.contains(column) && table.distinct(column) > 1
+        }
+        func next() -> Int? { !free.isEmpty ? free.removeFirst() : others.isEmpty ? nil : others.removeFirst() }
         // Names such as U17 tell users from the rows' own numbers.
         let user = user ?? free.firstIndex { table.namesUsers($0) }.map { free.remove(at: $0) } ?? next()
         let item = item ?? next()
+        guard user != nil, item != nil else { return tooLittle(why) }
         var roles = [user.map { "user=\(table.word($0))" }]
         roles.append(item.map { (table.isList($0) ? "items=" : "item=") + table.word($0) })
         roles.append(time.map { "time=\(table.word($0))" })
@@ -338,6 +339,18 @@ struct RoleFinder {
             file: path, reason: "ambiguous",
             "\(why); the columns are \(table.description); to say what they hold: "
                 + choices.joined(separator: "  or  "))
+    }
+
+    /// A refusal where no columns are left that could hold users and items.
+    private func tooLittle(_ why: String) -> InteractionError {
+        let inside =
+            table.objects.isEmpty
+            ? "; expected a column of users and one of items"
+            : "; the members \(table.objects.joined(separator: ", ")) hold objects, whose members are read once they have names of "
+                + "their own: jq -c '[paths(scalars) as $p | {key: ($p | map(tostring) | join(\".\")), value: getpath($p)}] | "
+                + "from_entries' \(path.shellWord) > data.jsonl && plaw register NAME data.jsonl"
+        return InteractionError(
+            file: path, reason: "ambiguous", "\(why); the columns are \(table.description)\(inside)")
     }
 
     private func pair(_ user: Int?, _ item: Int?) -> String { "user=\(user ?? 0),item=\(item ?? 1)" }
