@@ -149,6 +149,36 @@ import Testing
         }
     }
 
+    @Test("Parquet is read by DuckDB where there is no pyarrow: lists stay lists, whatever their items hold")
+    func duckdb() async throws {
+        try await Self.withFiles { daemon, folder in
+            let rows =
+                "SELECT 'u' || (i // 6) AS user_id, ['a, ' || (i % 7), 'b]' || (i % 5), 'c \"x\"'] AS items FROM range(60) t(i)"
+            let made = try await Self.shell(
+                daemon, folder,
+                """
+                command -v duckdb >/dev/null || exit 77
+                cat > make.sql <<'END'
+                COPY (\(rows)) TO 'lists.parquet' (FORMAT parquet);
+                END
+                duckdb < make.sql && mkdir only && ln -s "$(command -v duckdb)" only/duckdb
+                printf '#!/bin/sh\\nexit 1\\n' > only/python3 && chmod +x only/python3
+                head -c 300 lists.parquet > cut.parquet
+                PATH=$PWD/only:$PATH plaw register lists lists.parquet && plaw sequences lists --user u3
+                PATH=$PWD/only:$PATH plaw register cut cut.parquet
+                """)
+            if made.code == 77 {
+                print("skipped: no duckdb on PATH, so Parquet was not read by it")
+                return
+            }
+            #expect(made.output.contains("\ta, 4 b]3 c \"x\" a, 5"), "\(made)")
+            #expect(made.output.contains("interactions  180"), "\(made)")
+            #expect(
+                made.errors.contains("duckdb cannot read it: ") && !made.errors.contains("cannot read it:  "), "\(made)"
+            )
+        }
+    }
+
     @Test("Parquet is read by pyarrow, whatever the name of the file; without it, one line says how to get it")
     func parquet() async throws {
         try await Self.withFiles { daemon, folder in

@@ -65,7 +65,8 @@ struct TableProgram: Sendable {
             case .duckdb:
                 (
                     .name("duckdb"),
-                    ["-csv", "-c", "SELECT * FROM read_parquet('\(file.path.replacing("'", with: "''"))')"]
+                    // In CSV its lists have no quotes around items that hold commas.
+                    ["-jsonlines", "-c", "SELECT * FROM read_parquet('\(file.path.replacing("'", with: "''"))')"]
                 )
             }
         let said = FileDescriptor(rawValue: try LocalFile.nameless(for: "what the program says"))
@@ -87,9 +88,10 @@ struct TableProgram: Sendable {
         var bytes = [UInt8](repeating: 0, count: 64 << 10)
         let count = bytes.withUnsafeMutableBytes { readAll(said.rawValue, into: $0, at: 0) }
         let lines = String(decoding: bytes[..<max(0, count)], as: UTF8.self).split(separator: "\n")
+        // Python ends with its reason, DuckDB begins with it and points at the query after.
+        let reason = (reader == .pyarrow ? lines.last : lines.first) ?? "no reason given"
         throw CommandFailure(
-            "\(file.path): \(reader == .pyarrow ? "pyarrow" : "duckdb") cannot read it: \(lines.last ?? "no reason given")"
-        )
+            "\(file.path): \(reader == .pyarrow ? "pyarrow" : "duckdb") cannot read it: \(reason)")
     }
 
     /// Writes the file named by its argument to standard output.
