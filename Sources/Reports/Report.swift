@@ -291,7 +291,10 @@ package struct Report: Sendable {
         let byShare = part(
             "With shares of the users", movement.byUserFraction, PlotAxis("share of the users", isLogarithmic: true),
             { $0.userFraction }, { Format.share($0.userFraction) })
-        return section("How entropy and data size move", byLength + byShare)
+        let other = note(
+            "D' here is tokens / pooled ApEn of the same row. Histories that are cut have another entropy than whole ones, which the "
+                + "D' of the laws, above, is made of.")
+        return section("How entropy and data size move", [other] + byLength + byShare)
     }
 
     private func section(_ law: Law) -> HTML {

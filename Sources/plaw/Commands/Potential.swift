@@ -36,7 +36,8 @@ struct Potential: AsyncParsableCommand {
                 table.add(
                     cells: [
                         lever.name, "\(lever.configuration.layers)", "\(lever.configuration.dim)",
-                        Format.quality(lever.gain), Format.share(lever.relativeGain),
+                        Format.quality(lever.gain),
+                        lever.relativeGain > 1 ? Format.relative(lever.relativeGain) : Format.share(lever.relativeGain),
                         lever.interval.map(Format.interval) ?? "unknown",
                         Format.known(lever.cost.parameters, Format.count),
                     ] + (isOutside ? [lever.grade.rawValue] : []))
