@@ -188,6 +188,16 @@ struct EntropyTests {
             for (number, item) in pairs.enumerated() { #expect(table.number(0, item) == (Int32(number), true)) }
             #expect(table.number(0, pairs[17]) == (17, false))
             #expect(table.longestRun < 100, "\(table.longestRun)")
+            var edges = EdgeTable(
+                most: 1_000, hash: SeededHash(seed &* 0x1234_5678_9abc_def1, seed &+ 0x9e37_79b9_7f4a_7c15))
+            for (number, item) in pairs.enumerated() {
+                let (node, isNew) = edges.next(0, item)
+                #expect(node == Int32(number + 1) && isNew)
+            }
+            // After the table has grown several times.
+            let (known, isNew) = edges.next(0, pairs[17])
+            #expect(known == 18 && !isNew && edges.count == 1_000)
+            #expect(edges.longestRun < 100, "\(edges.longestRun)")
         }
     }
 

@@ -120,7 +120,7 @@ struct DatasetDisplay {
         var shares = Table(cells: ["share of the users"] + figures)
         for point in movement.byUserFraction { shares.add(cells: [Format.share(point.userFraction)] + cells(point)) }
         shares.print()
-        Terminal.note(
+        Terminal.prose(
             "pooled ApEn with m = 1, nats; D' = tokens / pooled ApEn of the same row: histories that are cut have another entropy than "
                 + "whole ones, which the D' of the laws, above, is made of")
     }
