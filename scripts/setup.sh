@@ -4,6 +4,7 @@ packages=()
 have() { pkg-config --exists "$1" 2>/dev/null; }
 command -v pkg-config >/dev/null || packages+=(pkg-config)
 command -v python3 >/dev/null || packages+=(python3)
+python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 have libsystemd || packages+=(libsystemd-dev)
 have sqlite3 || packages+=(libsqlite3-dev)
 have libarchive || packages+=(libarchive-dev)

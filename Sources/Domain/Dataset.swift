@@ -2,8 +2,10 @@
 package struct FormatDecision: Codable, Sendable, Hashable {
     /// `sequences`, `pairs`, `columns` (separated by spaces), `inter`, `double-colon`, `csv`, `tsv`, `jsonl`.
     package var format: String
-    /// `gzip` or `none`.
+    /// `gzip` or `none`, of what the daemon read.
     package var compression: String
+    /// What the client took that out of, in its own words: `zip`, `xz`, `Parquet by pyarrow`; nil where it sent the file as it is.
+    package var container: String?
     package var hasHeader: Bool
     /// Zero-based column, or column name where there is a header, for each of `user`, `item`, `items`, `time`.
     package var columns: [String: String]
@@ -14,14 +16,22 @@ package struct FormatDecision: Codable, Sendable, Hashable {
 
     package init(
         format: String, compression: String, hasHeader: Bool, columns: [String: String], timeUnit: String,
-        unused: [String]? = nil
+        unused: [String]? = nil, container: String? = nil
     ) {
+        self.container = container
         self.unused = unused
         self.format = format
         self.compression = compression
         self.hasHeader = hasHeader
         self.columns = columns
         self.timeUnit = timeUnit
+    }
+
+    /// The same decision about what a client took out of a container.
+    package func out(of container: String?) -> FormatDecision {
+        var decision = self
+        decision.container = container
+        return decision
     }
 }
 

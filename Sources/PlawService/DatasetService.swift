@@ -97,6 +97,7 @@ actor DatasetService {
         try Self.check(name: params.name)
         try RPCError.check("maxLength", params.maxLength, 1...4096)
         try RPCError.check("options.kCore", params.options?.kCore, 1...1_000_000_000)
+        try Self.check(container: params.container)
         let maxLength = params.maxLength ?? 50
         // Taken before the first wait, so that of two registrations at once one is refused.
         guard !inWork.contains(params.name) else { throw Self.taken(params.name) }
@@ -170,7 +171,7 @@ actor DatasetService {
         let options = params.options ?? ReadOptions()
         if params.dryRun == true {
             let decision = try await offload.run {
-                try InteractionReader(paths: source.paths, options: options).decision
+                try InteractionReader(paths: source.paths, options: options).decision.out(of: params.container)
             }
             return DatasetRegisterResult(decision: decision, dataset: nil)
         }
@@ -185,7 +186,7 @@ actor DatasetService {
                 let targets = try TargetFacts(
                     corpus, mask: Self.mask(params, statistics), maxLength: maxLength, checkStop: checkStop)
                 let size = try FileManager.default.attributesOfItem(atPath: corpusPath)[.size] as? Int
-                return (reader.decision, statistics, entropy, targets, size ?? 0)
+                return (reader.decision.out(of: params.container), statistics, entropy, targets, size ?? 0)
             }
             let info = DatasetInfo(
                 name: params.name, version: statistics.contentHash, createdAt: timestamp(),
@@ -217,6 +218,7 @@ actor DatasetService {
     func inspect(_ params: DatasetInspectParams) async throws -> DatasetInspectResult {
         try RPCError.check("options.kCore", params.options?.kCore, 1...1_000_000_000)
         try RPCError.check("events", params.events, 0...1_000)
+        try Self.check(container: params.container)
         let source = try await SourceFiles(
             uploadId: params.uploadId, path: params.path, paths: params.paths, fileName: params.fileName,
             fileNames: params.fileNames, in: uploads)
@@ -225,7 +227,7 @@ actor DatasetService {
         return try await refusing(source, nil) {
             try await corpus(at: path, source, params.options ?? ReadOptions()) { reader, statistics, _ in
                 DatasetInspectResult(
-                    decision: reader.decision,
+                    decision: reader.decision.out(of: params.container),
                     columns: reader.columns.prefix(200).map { column in
                         InspectedColumn(
                             name: column.name, values: column.values,
@@ -326,6 +328,11 @@ actor DatasetService {
     // MARK: - Checks
 
     /// Names become file names, so nothing but letters, digits and `-_.` may stand in them.
+    private static func check(container: String?) throws {
+        guard let container, !(1...100).contains(container.utf8.count) else { return }
+        throw RPCError.parameter("container", foundText: container, expected: "1 to 100 bytes")
+    }
+
     static func check(name: String) throws {
         let letters = name.utf8
         func alphanumeric(_ c: UInt8) -> Bool {

@@ -81,7 +81,9 @@ extension LawService {
         try prepared.checkLikeness(metric, params.name)
         let points = try await answering { try prepared.advisor(of: candidates).pareto(currency, metric: metric) }
         return AdvisorParetoResult(
-            dataset: params.name, currency: name, points: Self.thinned(points).map(prepared.costs.known))
+            dataset: params.name, metric: metric, currency: name,
+            points: Self.thinned(points).map(prepared.costs.known),
+            warnings: prepared.ranked([], of: metric, params.name), laws: prepared.advisor.lawNumbers)
     }
 
     /// As many candidates as an answer holds, evenly chosen among more, with the first and the last.

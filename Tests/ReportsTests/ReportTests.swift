@@ -114,7 +114,8 @@ final class Page: NSObject, XMLParserDelegate {
                 metric: "ndcg@10", layers: [1, 2, 4], dims: [16, 32, 64],
                 values: [[0.031, 0.032, 0.033], [0.034, 0.0377, 0.036], [0.033, .infinity, 0.035]]),
             front: AdvisorParetoResult(
-                dataset: name, currency: "parameters", points: [candidate(1, 16, 9_876), candidate(2, 32, 123_456)]))
+                dataset: name, metric: Metric(.ndcg, 10), currency: "parameters",
+                points: [candidate(1, 16, 9_876), candidate(2, 32, 123_456)], warnings: [], laws: [:]))
     }
 
     @Test("is well-formed, refers to nothing outside, and holds the numbers")

@@ -136,6 +136,8 @@ import Testing
                 _ = try await Self.plaw(daemon, "register", "clicks", file)
                 let before = try await Self.plaw(daemon, "recommend", "clicks")
                 #expect(before.code == 0 && before.output.contains("none of yours"), "\(before)")
+                let front = try await Self.plaw(daemon, "pareto", "clicks")
+                #expect(front.code == 0 && front.output.contains("warning (other-datasets): "), "\(front)")
                 let calibrated = try await Self.plaw(
                     daemon, "calibrate", "clicks", "--budget", "60s", "--layers", "1", "--dims", "8", "--max-epochs",
                     "3", "--patience", "1")

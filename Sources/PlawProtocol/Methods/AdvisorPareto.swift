@@ -46,13 +46,22 @@ package struct AdvisorParetoParams: RPCParams, Hashable {
 /// A Pareto front.
 package struct AdvisorParetoResult: Codable, Sendable, Hashable {
     package var dataset: String
+    package var metric: Metric
     package var currency: String
     /// Cheapest first.
     package var points: [Candidate]
+    package var warnings: [Warning]
+    package var laws: [String: Int64]
 
-    package init(dataset: String, currency: String, points: [Candidate]) {
+    package init(
+        dataset: String, metric: Metric, currency: String, points: [Candidate], warnings: [Warning],
+        laws: [String: Int64]
+    ) {
         self.dataset = dataset
+        self.metric = metric
         self.currency = currency
         self.points = points
+        self.warnings = warnings
+        self.laws = laws
     }
 }

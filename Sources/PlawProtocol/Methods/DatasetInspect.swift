@@ -14,7 +14,7 @@ package enum DatasetInspect: RPCMethod {
 /// What to look at.
 package struct DatasetInspectParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case uploadId, path, paths, fileName, fileNames, options, events
+        case uploadId, path, paths, fileName, fileNames, container, options, events
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
     package static let nestedFields: [String: Set<String>] = ["options": ReadOptions.fields]
@@ -27,14 +27,17 @@ package struct DatasetInspectParams: RPCParams, Hashable {
     package var paths: [String]?
     package var fileName: String?
     package var fileNames: [String]?
+    /// What the client took the files out of, for the decision.
+    package var container: String?
     package var options: ReadOptions?
     /// Interactions to show; 10 unless told.
     package var events: Int?
 
     package init(
         uploadId: String? = nil, path: String? = nil, paths: [String]? = nil, fileName: String? = nil,
-        fileNames: [String]? = nil, options: ReadOptions? = nil, events: Int? = nil
+        fileNames: [String]? = nil, container: String? = nil, options: ReadOptions? = nil, events: Int? = nil
     ) {
+        self.container = container
         self.uploadId = uploadId
         self.path = path
         self.paths = paths

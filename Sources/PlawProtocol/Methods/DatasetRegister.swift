@@ -13,7 +13,7 @@ package enum DatasetRegister: RPCMethod {
 /// What to register.
 package struct DatasetRegisterParams: RPCParams, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, uploadId, uploading, path, paths, fileName, fileNames, options, mask, maxLength, dryRun
+        case name, uploadId, uploading, path, paths, fileName, fileNames, container, options, mask, maxLength, dryRun
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
@@ -35,6 +35,8 @@ package struct DatasetRegisterParams: RPCParams, Hashable {
     package var fileName: String?
     /// Of several files.
     package var fileNames: [String]?
+    /// What the client took the files out of, for the decision.
+    package var container: String?
     package var options: ReadOptions?
     /// Nil chooses by the share of repeated interactions.
     package var mask: CandidateMask?
@@ -46,7 +48,7 @@ package struct DatasetRegisterParams: RPCParams, Hashable {
     package init(
         name: String, uploadId: String? = nil, uploading: Bool? = nil, path: String? = nil, paths: [String]? = nil,
         fileName: String? = nil,
-        fileNames: [String]? = nil,
+        fileNames: [String]? = nil, container: String? = nil,
         options: ReadOptions? = nil, mask: CandidateMask? = nil, maxLength: Int? = nil, dryRun: Bool? = nil
     ) {
         self.name = name
@@ -56,6 +58,7 @@ package struct DatasetRegisterParams: RPCParams, Hashable {
         self.paths = paths
         self.fileNames = fileNames
         self.fileName = fileName
+        self.container = container
         self.options = options
         self.mask = mask
         self.maxLength = maxLength

@@ -16,6 +16,7 @@ struct Pareto: AsyncParsableCommand {
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.") var layers: Choices?
     @Option(help: "Only these dimensions: 64,128, 16..256:16.") var dims: Choices?
+    @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 
     func run() async throws {
@@ -23,6 +24,9 @@ struct Pareto: AsyncParsableCommand {
             name: name, currency: currency, metric: metric, loss: loss,
             backbone: backbone, law: law,
             layers: layers?.values, dims: dims?.values)
-        try await common.show(AdvisorPareto.self, params) { CandidateDisplay.printTable($0.points, indent: "") }
+        try await common.show(AdvisorPareto.self, params) { answer in
+            CandidateDisplay.printTable(answer.points, indent: "")
+            CandidateDisplay.printWarnings(answer.warnings, verbosity)
+        }
     }
 }

@@ -55,7 +55,8 @@ struct Register: AsyncParsableCommand {
     private func send(_ inputs: Inputs?, _ names: [String]) async throws -> DatasetRegisterResult {
         try await common.connected { client in
             var params = DatasetRegisterParams(
-                name: name, fileNames: names, options: reading.options, mask: mask, maxLength: maxLength)
+                name: name, fileNames: names, container: inputs?.container, options: reading.options, mask: mask,
+                maxLength: maxLength)
             if let inputs, inputs.isLarge {
                 return try await sendAndRead(inputs, client, params)
             } else if let inputs {
@@ -111,7 +112,9 @@ struct Register: AsyncParsableCommand {
         let header =
             ["sequences", "jsonl"].contains(decision.format)
             ? "" : decision.hasHeader ? ", with header" : ", without header"
-        let compression = decision.compression == "none" ? "" : ", \(decision.compression)"
+        let compression =
+            decision.container.map { " out of \($0)" }
+            ?? (decision.compression == "none" ? "" : " out of \(decision.compression)")
         let order =
             decision.columns["time"] == nil
             ? "in file order" : decision.timeUnit == "date" ? "times are dates" : "time in \(decision.timeUnit)"

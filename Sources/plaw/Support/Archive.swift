@@ -36,7 +36,18 @@ struct Archive: Sendable {
 
     /// Whether a file that begins with these bytes is a container.
     static func isContainer(_ head: [UInt8]) -> Bool {
-        kinds.contains { name, begins in head.dropFirst(name == "tar" ? 257 : 0).starts(with: begins) }
+        kinds.contains { Self.begins(head, with: $0) }
+    }
+
+    private static func begins(_ head: [UInt8], with kind: (name: String, begins: [UInt8])) -> Bool {
+        head.dropFirst(kind.name == "tar" ? 257 : 0).starts(with: kind.begins)
+    }
+
+    /// `xz`, `zip`, `tar in gzip`.
+    var kind: String {
+        let name = Self.kinds.first { Self.begins(file.head, with: $0) }?.name ?? "archive"
+        // Only these hold files by themselves.
+        return !hasEntries || ["zip", "7z", "RAR", "tar"].contains(name) ? name : "tar in \(name)"
     }
 
     /// Opens the one table of a container.

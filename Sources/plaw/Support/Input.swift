@@ -26,7 +26,7 @@ struct Input: Sendable {
         if argument == "-" {
             file = try LocalFile.standardInput.withHead(of: Archive.isContainer)
         } else if let (path, entry) = Self.split(argument) {
-            file = try LocalFile(path)
+            file = try LocalFile(path).withHead(of: Archive.isContainer)
             guard let archive = try Archive(file, entry: entry) else {
                 throw CommandFailure("\(path): is one compressed file, not an archive with files inside")
             }
@@ -50,6 +50,15 @@ struct Input: Sendable {
     }
 
     func close() { file.close() }
+
+    /// What the content is taken out of, in words; nil where the file is sent as it is.
+    var container: String? {
+        switch content {
+        case .bytes: nil
+        case .unpacked(let archive): archive.kind
+        case .table(let program): program.words
+        }
+    }
 
     /// Bytes of the file as it lies here; 0 where nobody can tell.
     var size: Int { file.size }
@@ -115,6 +124,13 @@ struct Inputs: Sendable {
     /// Sends all files of an upload.
     func send(to client: PlawClient, _ id: String) async throws {
         for (number, input) in inputs.enumerated() { try await input.send(to: client, id, file: number) }
+    }
+
+    /// What the files are taken out of, in words; nil where they are sent as they are.
+    var container: String? {
+        let kinds = inputs.compactMap(\.container)
+        let distinct = kinds.enumerated().filter { kinds.firstIndex(of: $1) == $0 }.map(\.element)
+        return distinct.isEmpty ? nil : distinct.joined(separator: ", ")
     }
 
     /// Whether it is one file that is worth reading while it is sent.

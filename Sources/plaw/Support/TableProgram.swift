@@ -26,14 +26,16 @@ struct TableProgram: Sendable {
         }
     }
 
-    private enum Reader: Sendable { case pyarrow, duckdb }
+    private enum Reader: String, Sendable { case pyarrow, duckdb }
 
     private let file: LocalFile
+    private let format: Format
     private let reader: Reader
 
     /// Finds a program that reads the file. Errors: `CommandFailure` that says how to get one.
     init(_ file: LocalFile, _ format: Format) async throws {
         self.file = file
+        self.format = format
         if try await Self.runs(.name("python3"), ["-c", "import pyarrow"]) {
             reader = .pyarrow
         } else if format == .parquet, try await Self.runs(.name("duckdb"), ["-c", "SELECT 1"]) {
@@ -44,6 +46,9 @@ struct TableProgram: Sendable {
                     + "found on PATH; to get it: python3 -m pip install pyarrow")
         }
     }
+
+    /// What is read, and by whom.
+    var words: String { "\(format.rawValue) by \(reader.rawValue)" }
 
     private static func runs(_ program: Executable, _ arguments: [String]) async throws -> Bool {
         do {
@@ -91,7 +96,7 @@ struct TableProgram: Sendable {
         // Python ends with its reason, DuckDB begins with it and points at the query after.
         let reason = (reader == .pyarrow ? lines.last : lines.first) ?? "no reason given"
         throw CommandFailure(
-            "\(file.path): \(reader == .pyarrow ? "pyarrow" : "duckdb") cannot read it: \(reason)")
+            "\(file.path): \(reader.rawValue) cannot read it: \(reason)")
     }
 
     /// Writes the file named by its argument to standard output.
