@@ -46,9 +46,10 @@ enum ColumnNames {
         "year", "month", "week", "weekno", "weeknumber", "day", "dayofweek", "weekday", "hour", "minute", "timeofday",
     ]
 
-    /// A name as it is compared: without case, punctuation and RecBole's type.
+    /// A name as it is compared: without case, punctuation, RecBole's type and what MongoDB says of types, as in `at.$date`.
     static func plain(_ name: String) -> String {
-        (name.split(separator: ":").first ?? "").lowercased().filter { $0.isLetter || $0.isNumber }
+        (name.split(separator: ":").first ?? "").split(separator: ".").filter { !$0.hasPrefix("$") }.joined()
+            .lowercased().filter { $0.isLetter || $0.isNumber }
     }
 
     /// The columns of a header, the better known name winning.

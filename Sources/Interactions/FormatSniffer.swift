@@ -76,7 +76,7 @@ struct FormatSniffer {
         let used =
             [layout.userColumn, layout.itemColumn, layout.timeColumn, layout.targetColumn]
             + (layout.filter?.columns ?? [])
-        let events = layout.json?.events.flatMap { shape in layout.json?.outer.firstIndex(of: shape.name) }
+        let events = layout.json?.events.flatMap { shape in layout.json?.outer.firstIndex(of: shape.path) }
         let unused = layout.isSequences ? [] : names.indices.filter { !used.contains($0) && $0 != events }.map(name)
         return FormatDecision(
             format: format, compression: first.compressed ? "gzip" : "none",

@@ -1,5 +1,13 @@
 internal import StrictJSON
 
+/// The place of a value in JSON objects inside each other: the names of the members that lead to it.
+struct JSONPath: Hashable {
+    var names: [[UInt8]]
+
+    /// `user.id`.
+    var text: String { names.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ".") }
+}
+
 /// Finds members of JSON objects, one object a line, without building values.
 ///
 /// Strict as RFC 8259, but for `NaN` and `Infinity`, which Python writes and which are taken for null. Of members that occur
@@ -15,35 +23,65 @@ struct JSONFields {
     }
 
     /// Names of the members that are wanted; a name that holds an escape is never found.
-    let names: [[UInt8]]
     private(set) var fields: [Field]
-    /// Indices of the names that are looked for.
-    private let wanted: [Int]
+    private let members: [Member]
 
-    /// - Parameter wanted: the indices of the names to look for; all unless told.
-    init(_ names: [[UInt8]], wanted: [Int]? = nil) {
-        self.names = names
-        self.wanted = wanted ?? Array(names.indices)
-        fields = names.map { _ in Field() }
+    /// A member that is wanted, or whose own members are.
+    private struct Member {
+        let name: [UInt8]
+        var index: Int?
+        var members: [Member] = []
+
+        /// Those of paths that differ from `depth` on, in the order of their first.
+        static func tree(_ paths: [(index: Int, names: ArraySlice<[UInt8]>)]) -> [Member] {
+            var order: [[UInt8]] = []
+            var groups: [[UInt8]: [(index: Int, names: ArraySlice<[UInt8]>)]] = [:]
+            for path in paths {
+                guard let name = path.names.first else { continue }
+                if groups[name] == nil { order.append(name) }
+                groups[name, default: []].append((path.index, path.names.dropFirst()))
+            }
+            return order.map { name in
+                let group = groups[name] ?? []
+                return Member(
+                    name: name, index: group.first { $0.names.isEmpty }?.index,
+                    members: tree(group.filter { !$0.names.isEmpty }))
+            }
+        }
+    }
+
+    /// - Parameter wanted: the indices of the paths to look for; all unless told.
+    init(_ paths: [JSONPath], wanted: [Int]? = nil) {
+        members = Member.tree((wanted ?? Array(paths.indices)).map { ($0, paths[$0].names[...]) })
+        fields = paths.map { _ in Field() }
     }
 
     /// Finds the wanted members of the object that is all of `line`; false for what is no object.
     mutating func split(_ line: UnsafeRawBufferPointer) -> Bool {
         for index in fields.indices { fields[index] = Field() }
         var cursor = JSONCursor()
+        return Self.look(&cursor, line, members, &fields) && cursor.isAtEnd(line)
+    }
+
+    private static func look(
+        _ cursor: inout JSONCursor, _ line: UnsafeRawBufferPointer, _ members: [Member], _ fields: inout [Field]
+    ) -> Bool {
         var hint = 0
-        let isGood = cursor.object(line) { name, field in
+        return cursor.object(line) { name, field in
             // Members mostly stand in the order of the names: the next one is tried first.
-            for step in wanted.indices {
-                let place = (hint + step) % wanted.count
-                let known = names[wanted[place]]
-                guard known.count == name.count, known.elementsEqual(line[name]) else { continue }
-                fields[wanted[place]] = field
+            for step in members.indices {
+                let place = (hint + step) % members.count
+                let known = members[place]
+                guard known.name.count == name.count, known.name.elementsEqual(line[name]) else { continue }
+                if let index = known.index { fields[index] = field }
+                if !known.members.isEmpty, field.kind == .object {
+                    var inside = JSONCursor(at: field.range.lowerBound)
+                    _ = look(&inside, line, known.members, &fields)
+                }
                 hint = place + 1
                 break
             }
         }
-        return isGood && cursor.isAtEnd(line)
     }
 
     /// All members of the object that is all of `line`, in their order; nil for what is no object.
@@ -63,8 +101,10 @@ struct JSONFields {
 
 /// A place in a JSON text.
 private struct JSONCursor {
-    private var place = 0
+    private var place: Int
     private var depth = 0
+
+    init(at place: Int = 0) { self.place = place }
 
     /// Lists and objects inside each other; more is no record of anything.
     private static let deepest = 64

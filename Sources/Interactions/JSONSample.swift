@@ -5,41 +5,33 @@ internal import Text
 struct JSONSample {
     private let first: FirstLines
     private let options: ReadOptions
-    /// Members of the first lines, in order of appearance.
-    private let outer: [[UInt8]]
-    /// Of each list of objects: its name, and the members of its objects.
-    private var lists: [(name: [UInt8], inner: [[UInt8]])] = []
+    /// Members of the first lines, those of objects inside too, in order of appearance.
+    private let outer: [JSONPath]
+    /// Of each list of objects: its place, and the members of its objects.
+    private let lists: [(path: JSONPath, inner: [JSONPath])]
     private let lines: [[UInt8]]
-    /// Members that hold objects.
-    private let objects: [String]
 
     /// Each member of the first lines is looked for among all of them.
     private static let mostMembers = 1_000
+    /// Of one object inside another; one with more is a dictionary, whose names say nothing of columns, and is left closed.
+    private static let mostInside = 100
 
     /// Errors: `InteractionError` (`ambiguous`) where the lines are no JSON, or have too many members.
     init(_ first: FirstLines, _ options: ReadOptions) throws {
         self.first = first
         self.options = options
-        var names = MemberNames()
-        var inner: [[UInt8]: MemberNames] = [:]
-        var lists: [[UInt8]] = []
+        var outer = Members()
+        var inner: [JSONPath: Members] = [:]
         var good: [[UInt8]] = []
-        var objects: Set<[UInt8]> = []
         for line in first.lines {
             line.withUnsafeBytes { bytes in
                 guard let members = JSONFields.members(bytes) else { return }
                 good.append(line)
-                for (name, field) in members {
-                    names.add(name)
-                    if field.kind == .object { objects.insert(name) }
-                    guard field.kind == .array else { continue }
-                    let text = UnsafeRawBufferPointer(rebasing: bytes[field.range])
+                outer.add(members, of: bytes) { path, text in
                     JSONFields.elements(text) { element in
-                        guard element.kind == .object,
-                            let members = JSONFields.members(UnsafeRawBufferPointer(rebasing: text[element.range]))
-                        else { return }
-                        if inner[name] == nil { lists.append(name) }
-                        for (key, _) in members { inner[name, default: MemberNames()].add(key) }
+                        let object = UnsafeRawBufferPointer(rebasing: text[element.range])
+                        guard element.kind == .object, let members = JSONFields.members(object) else { return }
+                        inner[path, default: Members()].add(members, of: object) { _, _ in }
                     }
                 }
             }
@@ -52,35 +44,72 @@ struct JSONSample {
                     + "several lines is converted by: jq -c . \(first.path.shellWord) > data.jsonl && plaw register NAME data.jsonl"
             )
         }
-        guard names.all.count <= Self.mostMembers else {
+        let own = outer.all.count { $0.names.count == 1 }
+        guard own <= Self.mostMembers else {
             throw InteractionError(
                 file: first.path, reason: "ambiguous",
-                "found \(names.all.count) members in the objects, expected at most \(Self.mostMembers): are users or items the names of members?"
+                "found \(own) members in the objects, expected at most \(Self.mostMembers): are users or items the names of members?"
             )
         }
-        outer = names.all
-        self.objects = names.all.filter(objects.contains).map { String(decoding: $0, as: UTF8.self) }
+        let paths = outer.opened
+        self.outer = paths
         lines = good
-        self.lists = lists.compactMap { name in inner[name].map { (name, $0.all) } }
+        lists = paths.compactMap { path in inner[path].map { (path, $0.opened) } }
     }
 
-    /// Names in order of first appearance.
-    private struct MemberNames {
-        private var seen: Set<[UInt8]> = []
-        private(set) var all: [[UInt8]] = []
+    /// Paths in order of first appearance.
+    private struct Members {
+        private var seen: Set<JSONPath> = []
+        private(set) var all: [JSONPath] = []
+        /// In how many objects each holds members of its own, less those in which it holds something else.
+        private var objects: [JSONPath: Int] = [:]
 
-        mutating func add(_ name: [UInt8]) {
-            if seen.insert(name).inserted { all.append(name) }
+        /// Adds members of an object and of the objects inside of it, and hands lists to `list`.
+        mutating func add(
+            _ members: [(name: [UInt8], field: JSONFields.Field)], of text: UnsafeRawBufferPointer,
+            under path: JSONPath = JSONPath(names: []), list: (JSONPath, UnsafeRawBufferPointer) -> Void
+        ) {
+            for (name, field) in members {
+                let path = JSONPath(names: path.names + [name])
+                let inside = UnsafeRawBufferPointer(rebasing: text[field.range])
+                if field.kind == .array { list(path, inside) }
+                if seen.count < JSONSample.mostMembers * JSONSample.mostInside, seen.insert(path).inserted {
+                    all.append(path)
+                }
+                guard field.kind == .object, let members = JSONFields.members(inside), !members.isEmpty else {
+                    if field.kind != .null { objects[path, default: 0] -= 1 }
+                    continue
+                }
+                objects[path, default: 0] += 1
+                add(members, of: inside, under: path, list: list)
+            }
+        }
+
+        /// Those that are columns: of an object its members instead of it; a dictionary itself, and what is mostly no object.
+        var opened: [JSONPath] {
+            var below: [JSONPath: Int] = [:]
+            for path in all {
+                for count in 1..<max(1, path.names.count) {
+                    below[JSONPath(names: Array(path.names[..<count])), default: 0] += 1
+                }
+            }
+            func isOpen(_ path: JSONPath) -> Bool {
+                objects[path, default: 0] > 0 && below[path, default: 0] <= JSONSample.mostInside
+            }
+            return all.filter { path in
+                !isOpen(path)
+                    && (1..<max(1, path.names.count)).allSatisfy { isOpen(JSONPath(names: Array(path.names[..<$0]))) }
+            }
         }
     }
 
     func layout() throws -> (Layout, SampleTable) {
         var layout = Layout(hasHeader: true)
-        func names(_ bytes: [[UInt8]]) -> [String] { bytes.map { String(decoding: $0, as: UTF8.self) } }
+        func names(_ paths: [JSONPath]) -> [String] { paths.map(\.text) }
         // A list of objects is looked into only where the object itself has no item.
         let known = ColumnNames.find(in: names(outer))
         let itemIsOutside =
-            known.item != nil || known.items.map { !lists.map(\.name).contains(outer[$0]) } == true
+            known.item != nil || known.items.map { !lists.map(\.path).contains(outer[$0]) } == true
             || ["item", "items"].contains { role in options.columns?[role].map { names(outer).contains($0) } == true }
         let events =
             itemIsOutside
@@ -92,7 +121,7 @@ struct JSONSample {
         let inner = names(events?.inner ?? [])
         let columns =
             names(outer)
-            + inner.map { names(outer).contains($0) ? names([events?.name ?? []])[0] + "." + $0 : $0 }
+            + inner.map { names(outer).contains($0) ? (events?.path.text ?? "") + "." + $0 : $0 }
         var reader = RowReader(layout: layout, allColumns: true)
         var rows: [[[UInt8]]] = []
         for line in lines where rows.count < 2_000 {
@@ -101,7 +130,7 @@ struct JSONSample {
             }
         }
         // The list of objects itself is no column to choose.
-        let table = SampleTable(path: first.path, names: columns, hasHeader: true, rows: rows, objects: objects)
+        let table = SampleTable(path: first.path, names: columns, hasHeader: true, rows: rows)
         try RoleFinder(table: table, options: options).find(into: &layout)
         return (layout, table)
     }

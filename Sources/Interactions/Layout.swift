@@ -25,8 +25,8 @@ struct Layout {
 
     /// Columns of a line of JSON: members of its object, then those of the objects in one of its lists.
     struct JSONShape {
-        var outer: [[UInt8]]
+        var outer: [JSONPath]
         /// The member that holds the list of objects, and their members.
-        var events: (name: [UInt8], inner: [[UInt8]])?
+        var events: (path: JSONPath, inner: [JSONPath])?
     }
 }

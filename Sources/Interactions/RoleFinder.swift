@@ -343,14 +343,9 @@ struct RoleFinder {
 
     /// A refusal where no columns are left that could hold users and items.
     private func tooLittle(_ why: String) -> InteractionError {
-        let inside =
-            table.objects.isEmpty
-            ? "; expected a column of users and one of items"
-            : "; the members \(table.objects.joined(separator: ", ")) hold objects, whose members are read once they have names of "
-                + "their own: jq -c '[paths(scalars) as $p | {key: ($p | map(tostring) | join(\".\")), value: getpath($p)}] | "
-                + "from_entries' \(path.shellWord) > data.jsonl && plaw register NAME data.jsonl"
-        return InteractionError(
-            file: path, reason: "ambiguous", "\(why); the columns are \(table.description)\(inside)")
+        InteractionError(
+            file: path, reason: "ambiguous",
+            "\(why); the columns are \(table.description); expected a column of users and one of items")
     }
 
     private func pair(_ user: Int?, _ item: Int?) -> String { "user=\(user ?? 0),item=\(item ?? 1)" }

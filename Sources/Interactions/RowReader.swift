@@ -16,7 +16,7 @@ struct RowReader {
         self.layout = layout
         splitter = FieldSplitter(layout.delimiter)
         let names = layout.json?.outer ?? []
-        events = layout.json?.events.flatMap { shape in names.firstIndex(of: shape.name) }
+        events = layout.json?.events.flatMap { shape in names.firstIndex(of: shape.path) }
         used =
             [layout.userColumn, layout.itemColumn, layout.timeColumn].compactMap { $0 } + (layout.filter?.columns ?? [])
         let named = Set(used + [layout.targetColumn, events].compactMap { $0 })

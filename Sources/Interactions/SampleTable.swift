@@ -5,8 +5,6 @@ struct SampleTable {
     var names: [String]
     var hasHeader: Bool
     var rows: [[[UInt8]]]
-    /// Members of JSON lines that hold objects: what is inside of them is not read.
-    var objects: [String] = []
 
     /// What the values of a column could be taken for.
     enum Look: Equatable {

@@ -37,13 +37,6 @@ import Testing
 
     static let conversions: [(name: String, text: String, command: String)] = [
         ("a JSON array", "[{\"user_id\": 1},\n{\"user_id\": 2}]\n", "json.load(sys.stdin)"),
-        (
-            "objects in objects",
-            (0..<30).map {
-                "{\"actor\":{\"id\":\"u\($0 % 7)\"},\"object\":{\"sku\":\"p\($0)\"},\"at\":\(1_600_000_000_000 + $0)}\n"
-            }.joined(),
-            "from_entries"
-        ),
         ("Netflix's blocks", "1:\n5,3,2005-09-06\n7,4,2005-05-13\n2:\n5,3,2005-10-19\n", "awk -F,"),
         ("lists without users", "[1, 2, 3]\n[2, 4]\n", "awk '{print NR, $0}'"),
         ("Hive's bytes", "1\u{1}5\u{1}3\n2\u{1}5\u{1}4\n", "tr '\\001' '\\t'"),

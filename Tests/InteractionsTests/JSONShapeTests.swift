@@ -53,6 +53,40 @@ import Testing
         #expect(try Shapes.read(names)["u"] == ["a, b", "c\"d", "é🎬", "7"])
     }
 
+    @Test("members of objects inside are columns of their own, named by the way to them")
+    func objectsInside() throws {
+        let texts = [
+            Self.lines {
+                #"{"user":{"id":"\#($0.user)","name":"x, \"y\""},"item":{"id":"\#($0.item)","tags":{"a":1}},"ts":\#($0.time)}"#
+            },
+            Self.lines {
+                #"{"event":{},"item":{"id":"\#($0.item)"},"user":{"id":\#($0.user)},"at":null,"ts":\#($0.time)}"#
+            },
+            // MongoDB's words for types.
+            Self.lines {
+                #"{"_id":{"$oid":"5f"},"user_id":{"$oid":"\#($0.user)"},"item_id":{"$numberLong":"\#($0.item)"},"created_at":{"$date":{"$numberLong":"\#($0.time)000"}}}"#
+            },
+            // A dictionary in each line, whose names are no columns.
+            Self.lines {
+                #"{"user":"\#($0.user)","item":"\#($0.item)","seen":{"s\#($0.time)":1,"item_id":2},"ts":\#($0.time)}"#
+            },
+        ]
+        for text in texts { #expect(try Shapes.read(text) == Shapes.sequences(), "\(text.prefix(200))") }
+        let chosen = Self.lines {
+            #"{"actor":{"id":"\#($0.user)"},"object":{"sku":{"n":"\#($0.item)"}},"at":\#($0.time)}"#
+        }
+        let refusal = try #require(Shapes.refusal(chosen))
+        #expect(refusal.message.contains("--columns user=actor.id,item=object.sku.n,time=at"), "\(refusal)")
+        let columns = ["user": "actor.id", "item": "object.sku.n", "time": "at"]
+        #expect(try Shapes.read(Data(chosen.utf8), ReadOptions(columns: columns)).sequences == Shapes.sequences())
+        // A list of objects inside of an object, whose objects hold objects.
+        let sessions = Dictionary(grouping: Shapes.events, by: \.user).map { user, events in
+            #"{"visitor":{"id":\#(user)},"visit":{"hits":["#
+                + events.map { #"{"product":{"id":\#($0.item)},"time":\#($0.time)}"# }.joined(separator: ",") + "]}}\n"
+        }.joined()
+        #expect(try Shapes.read(sessions) == Shapes.sequences())
+    }
+
     @Test("lines that are no object are counted; a user that is null is missing")
     func broken() throws {
         var lines = Shapes.events.map { #"{"user":"\#($0.user)","item":"\#($0.item)","time":\#($0.time)}"# }
