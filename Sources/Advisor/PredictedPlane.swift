@@ -11,20 +11,14 @@ final class PredictedPlane: Sendable {
     let law: LawPredictor
     /// Row by row, a row for each number of layers. Cut to [0, 1].
     let means: [Float]
-    /// The highest mean of each row.
-    let tops: [Float]
-    /// The same of the round dimensions.
-    let roundTops: [Float]
     /// How many places the law was asked about.
     let asked: Int
 
     /// - Parameters:
     ///   - layers, dims: ascending.
     ///   - trained: shapes whose axes become nodes.
-    ///   - round: places of the round dimensions.
     init(
-        _ law: LawPredictor, layers: [Int], dims: [Int], effectiveTokens: Double, trained: [Branch.Shape],
-        round: [Int] = []
+        _ law: LawPredictor, layers: [Int], dims: [Int], effectiveTokens: Double, trained: [Branch.Shape]
     ) {
         self.law = law
         let rows = Self.nodes(layers, through: trained.map(\.layers))
@@ -40,14 +34,7 @@ final class PredictedPlane: Sendable {
         let wide = across.values(predicted.map(\.mean), width: rows.count)
         var turned = [Double](repeating: 0, count: wide.count)
         for d in dims.indices { for n in rows.indices { turned[n * dims.count + d] = wide[d * rows.count + n] } }
-        let found = along.values(turned, width: dims.count).map { Float(min(1, max(0, $0))) }
-        self.means = found
-        tops = layers.indices.map { row in
-            found[row * dims.count..<(row + 1) * dims.count].max() ?? -.infinity
-        }
-        roundTops = layers.indices.map { row in
-            round.reduce(-.infinity) { max($0, found[row * dims.count + $1]) }
-        }
+        means = along.values(turned, width: dims.count).map { Float(min(1, max(0, $0))) }
     }
 
     /// Six to an octave and all that lie closer, two more beyond each end, so that the splines' ends lie outside.

@@ -2,8 +2,7 @@ internal import Domain
 internal import Glibc
 internal import PerformanceLaws
 
-/// What a budget leaves of a search table for one metric, and choices among what is left: for each number of layers a bit for each
-/// dimension, cut by halving where a cost meets its limit.
+/// What a budget leaves of a search table for one metric, and choices among what is left.
 ///
 /// Exact at the limits: a cost within rounding of one is computed again by the cost model. Equal predictions go to the lower number, which is
 /// the fewer layers, then the narrower.
@@ -12,9 +11,10 @@ struct Question {
     let metric: String
     /// What is expected in each branch; nil where it has no law for the metric.
     private let planes: [PredictedPlane?]
-    private let limits: [Limit]
-    /// A bit for each shape that can be chosen, row by row in whole words; none where there is no law.
-    private var open: [UInt64]
+    /// Of each shape the place of the first number of heads that keeps all limits, `none` where there is none or no law: of the observed
+    /// numbers, and of the others.
+    private var observed: [Int32]
+    private var others: [Int32]
     /// Candidates that keep all limits, and all there are.
     private(set) var feasible = 0
     private(set) var total = 0
@@ -23,111 +23,64 @@ struct Question {
     /// The best shape that exceeds the limit of a currency and keeps all others.
     private(set) var beyond: [(currency: Currency, shape: Int)] = []
 
-    private typealias Limit = (currency: Currency, limit: Double)
-    /// The best shape that exceeds one limit alone.
-    private typealias Alone = (top: Float, shape: Int)
+    private static let none: Int32 = -1
 
     init(_ advisor: Advisor, _ budget: Budget, metric: String) {
         self.advisor = advisor
         self.metric = metric
         planes = advisor.search.parts.map { $0.planes[metric] }
-        limits = Currency.allCases.compactMap { currency in budget[currency].map { (currency, $0) } }
-        open = [UInt64](repeating: 0, count: advisor.search.words)
-        var others = open
-        var observed = 0
-        var alone = [Alone](repeating: (-.infinity, -1), count: limits.count)
-        // What exceeds each limit: limit by limit, row by row.
-        var over: [UInt64] = []
+        observed = [Int32](repeating: Self.none, count: advisor.search.shapes)
+        others = observed
+        let limits = Currency.allCases.compactMap { currency in budget[currency].map { (currency, $0) } }
+        var isObservedFeasible = false
+        // Of each limit the best round shape that exceeds it alone.
+        var alone = [(top: Float, shape: Int)](repeating: (-.infinity, -1), count: limits.count)
         for (part, plane) in zip(advisor.search.parts, planes) {
             guard let plane else { continue }
             for (place, block) in part.blocks.enumerated() {
                 total += block.costs.count
-                Self.cut(part, block, limits, &over)
-                if place < part.observedHeads {
-                    observed += Self.keep(part, block, over, limits.count, into: &open)
-                    Self.look(part, block, plane, over, &alone)
-                } else {
-                    feasible += Self.keep(part, block, over, limits.count, into: &others)
-                }
-            }
-        }
-        feasible += observed
-        usesObservedHeads = observed > 0
-        if observed == 0 { open = others }
-        for (limit, found) in zip(limits, alone) where found.shape >= 0 { beyond.append((limit.currency, found.shape)) }
-    }
-
-    /// Marks what exceeds each limit of one number of heads of one branch.
-    private static func cut(
-        _ part: SearchTable.Part, _ block: SearchTable.Block, _ limits: [Limit], _ over: inout [UInt64]
-    ) {
-        let (width, words) = (block.columns.count, part.words)
-        let size = words * part.layers.count
-        over.removeAll(keepingCapacity: true)
-        over.append(contentsOf: repeatElement(0, count: size * limits.count))
-        guard width > 0 else { return }
-        for (number, limit) in limits.enumerated() {
-            guard let runs = block.runs[limit.currency] else { continue }
-            var near = width
-            // Safe: the costs have `width` numbers for each number of layers, and live as long as the closure.
-            block.costs[limit.currency].withUnsafeBufferPointer { costs in
-                guard let base = costs.baseAddress else { return }
+                let columns = limits.map { block.costs[$0.0] }
+                let isObserved = place < part.observedHeads
+                var index = 0
                 for row in part.layers.indices {
-                    let first = number * size + row * words
-                    runs.cut(row, base + row * width, limit: limit.limit, near: &near) { range in
-                        Bits.set(
-                            block.columns[range.lowerBound]..<block.columns[range.upperBound - 1] + 1, in: &over,
-                            from: first)
-                    } close: { column in
-                        let bit = block.columns[column]
-                        if block.costs.cost(row * width + column)[limit.currency] > limit.limit {
-                            Bits.set(bit..<bit + 1, in: &over, from: first)
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Opens what keeps all limits, and returns how many candidates that are.
-    private static func keep(
-        _ part: SearchTable.Part, _ block: SearchTable.Block, _ over: [UInt64], _ limits: Int, into open: inout [UInt64]
-    ) -> Int {
-        let size = part.words * part.layers.count
-        var feasible = 0
-        for row in part.layers.indices {
-            for word in 0..<part.words {
-                let place = row * part.words + word
-                var kept = block.mask[word]
-                for number in 0..<limits { kept &= ~over[number * size + place] }
-                feasible += kept.nonzeroBitCount
-                open[part.firstWord + place] |= kept
-            }
-        }
-        return feasible
-    }
-
-    /// Looks for the best round shapes that exceed one limit alone.
-    private static func look(
-        _ part: SearchTable.Part, _ block: SearchTable.Block, _ plane: PredictedPlane, _ over: [UInt64],
-        _ alone: inout [Alone]
-    ) {
-        let size = part.words * part.layers.count
-        for row in part.layers.indices {
-            for number in alone.indices where plane.roundTops[row] > alone[number].top {
-                for word in 0..<part.words {
-                    let place = row * part.words + word
-                    var single = block.mask[word] & part.roundMask[word] & over[number * size + place]
-                    for other in alone.indices where other != number { single &= ~over[other * size + place] }
-                    Bits.each(single, word) { column in
+                    for column in block.columns {
+                        defer { index += 1 }
                         let shape = row * part.dims.count + column
-                        if plane.means[shape] > alone[number].top {
-                            alone[number] = (plane.means[shape], part.first + shape)
+                        // The one limit that is exceeded; nil for none, and -1 for several.
+                        var exceeded: Int?
+                        for number in limits.indices
+                        where Self.exceeds(limits[number], columns[number][index], block, index) {
+                            exceeded = exceeded == nil ? number : -1
+                        }
+                        if let number = exceeded {
+                            if isObserved, number >= 0, part.roundness[column] > 0,
+                                plane.means[shape] > alone[number].top
+                            {
+                                alone[number] = (plane.means[shape], part.first + shape)
+                            }
+                            continue
+                        }
+                        feasible += 1
+                        if isObserved {
+                            isObservedFeasible = true
+                            if observed[part.first + shape] == Self.none { observed[part.first + shape] = Int32(place) }
+                        } else if others[part.first + shape] == Self.none {
+                            others[part.first + shape] = Int32(place)
                         }
                     }
                 }
             }
         }
+        usesObservedHeads = isObservedFeasible
+        for (limit, found) in zip(limits, alone) where found.shape >= 0 { beyond.append((limit.0, found.shape)) }
+    }
+
+    @inline(__always)
+    private static func exceeds(
+        _ limit: (currency: Currency, most: Double), _ cost: Double, _ block: SearchTable.Block, _ index: Int
+    ) -> Bool {
+        if abs(cost - limit.most) > 1e-9 * limit.most { return cost > limit.most }
+        return block.costs.cost(index)[limit.currency] > limit.most
     }
 
     // MARK: - Shapes
@@ -138,13 +91,8 @@ struct Question {
         return planes[number].map { Double($0.means[shape - advisor.search.parts[number].first]) } ?? 0
     }
 
-    func isOpen(_ shape: Int, _ part: SearchTable.Part) -> Bool {
-        let (row, column) = (shape - part.first).quotientAndRemainder(dividingBy: part.dims.count)
-        return open[part.firstWord + row * part.words + column >> 6] >> UInt64(column & 63) & 1 == 1
-    }
-
     /// Whether a shape can be chosen.
-    func isOpen(_ shape: Int) -> Bool { isOpen(shape, advisor.search.parts[advisor.search.place(shape).part]) }
+    func isOpen(_ shape: Int) -> Bool { (usesObservedHeads ? observed : others)[shape] != Self.none }
 
     func isInside(_ shape: Int) -> Bool {
         let (part, row, column) = advisor.search.place(shape)
@@ -154,24 +102,14 @@ struct Question {
     /// Whether anything among the observations can be chosen.
     var hasInside: Bool {
         advisor.search.parts.contains { part in
-            part.insideMask.indices.contains { part.insideMask[$0] & open[part.firstWord + $0] != 0 }
+            part.layers.indices.contains { row in
+                part.inside[row].contains { isOpen(part.first + row * part.dims.count + $0) }
+            }
         }
     }
 
     /// Place of the first number of heads that keeps all limits; the first of all where none does.
-    func block(_ shape: Int) -> Int {
-        let (number, row, column) = advisor.search.place(shape)
-        let part = advisor.search.parts[number]
-        return part.blocks.firstIndex { block in
-            guard let place = block.place(of: column) else { return false }
-            let index = row * block.columns.count + place
-            return limits.allSatisfy { limit in
-                let cost = block.costs[limit.currency][index]
-                if abs(cost / limit.limit - 1) > 1.1e-9 { return cost <= limit.limit }
-                return block.costs.cost(index)[limit.currency] <= limit.limit
-            }
-        } ?? 0
-    }
+    func block(_ shape: Int) -> Int { Int(max(0, observed[shape] != Self.none ? observed[shape] : others[shape])) }
 
     func configuration(_ shape: Int) -> Configuration { advisor.configuration(shape, block: block(shape)) }
 
@@ -179,7 +117,7 @@ struct Question {
     var bestTrained: Int? {
         var (top, best) = (-Double.infinity, Int?.none)
         for (part, plane) in zip(advisor.search.parts, planes) where plane != nil {
-            for shape in part.trained where isOpen(shape, part) {
+            for shape in part.trained where isOpen(shape) {
                 let value = standing(shape)
                 if value > top { (top, best) = (value, shape) }
             }
@@ -207,7 +145,7 @@ struct Question {
                 let column = part.dims.firstIndex(of: Configuration.standardShape.dim)
             else { continue }
             let shape = part.first + row * part.dims.count + column
-            if isOpen(shape, part) { return shape }
+            if isOpen(shape) { return shape }
         }
         return nil
     }
@@ -237,17 +175,13 @@ struct Question {
         var (top, topRound) = (-Float.infinity, -Float.infinity)
         for (part, plane) in zip(advisor.search.parts, planes) {
             guard let plane else { continue }
-            for row in part.layers.indices where plane.tops[row] > topRound {
-                let from = row * part.dims.count
-                for word in 0..<part.words {
-                    let place = row * part.words + word
-                    let bits = open[part.firstWord + place] & (inside ? part.insideMask[place] : .max)
-                    Bits.each(bits, word) { column in
-                        let value = plane.means[from + column]
-                        guard value > topRound else { return }
-                        if value > top { (top, all) = (value, part.first + from + column) }
-                        if part.roundness[column] > 0 { (topRound, round) = (value, part.first + from + column) }
-                    }
+            for row in part.layers.indices {
+                for column in inside ? part.inside[row] : part.dims.indices {
+                    let place = row * part.dims.count + column
+                    let value = plane.means[place]
+                    guard value > topRound, isOpen(part.first + place) else { continue }
+                    if value > top { (top, all) = (value, part.first + place) }
+                    if part.roundness[column] > 0 { (topRound, round) = (value, part.first + place) }
                 }
             }
         }
@@ -259,7 +193,7 @@ struct Question {
         guard !part.trained.contains(round) else { return round }
         let first = part.first + row * part.dims.count
         var found = round
-        for column in inside ? part.inside[row] : part.dims.indices where isOpen(first + column, part) {
+        for column in inside ? part.inside[row] : part.dims.indices where isOpen(first + column) {
             let shape = first + column
             guard value(shape) >= Double(topRound) - least, inside || isInside(shape) == isInside(round) else {
                 continue
@@ -281,13 +215,13 @@ struct Question {
         guard fewest < .infinity else { return best }
         for (number, part) in advisor.search.parts.enumerated() {
             guard let plane = planes[number] else { continue }
-            for row in part.layers.indices where Double(plane.tops[row]) >= least {
+            for row in part.layers.indices {
                 let first = part.first + row * part.dims.count
                 // Parameters grow with the dimension: the first of a row is its cheapest, of those that have a price.
                 let cheapest = part.inside[row].first { column in
                     part.parameters(row, column) < .infinity && part.roundness[column] > 0
                         && Double(plane.means[first - part.first + column]) >= least
-                        && isOpen(first + column, part)
+                        && isOpen(first + column)
                 }
                 guard let cheapest else { continue }
                 let own = part.parameters(row, cheapest)
@@ -300,88 +234,40 @@ struct Question {
     /// The best round shapes that differ from those chosen, and from each other, by at least a tenth in layers or a fifth in dim (in the
     /// logarithm), best first.
     func distinct(from chosen: [Int], count: Int) -> [Int] {
-        var rows = Rows(self)
-        for shape in chosen { rows.cover(shape) }
+        var left = openRound
+        func cover(_ shape: Int) {
+            let (part, own) = (advisor.search.place(shape).part, advisor.place(shape))
+            left.removeAll {
+                $0.part == part && abs(log(Double($0.layers) / Double(own.layers))) < Near.layers
+                    && abs(log(Double($0.dim) / Double(own.dim))) < Near.dim
+            }
+        }
+        chosen.forEach(cover)
         var found: [Int] = []
-        while found.count < count, let next = rows.best() {
-            found.append(next)
-            rows.cover(next)
+        while found.count < count,
+            let next = left.max(by: { $0.mean < $1.mean || ($0.mean == $1.mean && $0.shape > $1.shape) })
+        {
+            found.append(next.shape)
+            cover(next.shape)
         }
         return found
     }
 
-    /// The best open round shape of each number of layers. A row is looked through only when the best that it could have, whatever the
-    /// budget, is better than what other rows have.
-    private struct Rows {
-        private struct Row {
-            let part: Int
-            let place: Int
-            let layers: Int
-            /// At least the score of its best.
-            var bound: Float
-            /// Nil where it is not known.
-            var best: Int?
-        }
+    private typealias Round = (shape: Int, part: Int, layers: Int, dim: Int, mean: Float)
 
-        private let question: Question
-        /// Open round shapes that are not covered.
-        private var left: [UInt64]
-        private var rows: [Row] = []
-
-        init(_ question: Question) {
-            self.question = question
-            left = question.open
-            for (number, part) in question.advisor.search.parts.enumerated() {
-                guard let tops = question.planes[number]?.roundTops else { continue }
-                for (place, layers) in part.layers.enumerated() {
-                    let first = part.firstWord + place * part.words
-                    for word in 0..<part.words { left[first + word] &= part.roundMask[word] }
-                    rows.append(Row(part: number, place: place, layers: layers, bound: tops[place], best: nil))
+    /// Shapes with round dimensions that can be chosen.
+    private var openRound: [Round] {
+        var found: [Round] = []
+        for (number, part) in advisor.search.parts.enumerated() {
+            guard let plane = planes[number] else { continue }
+            for row in part.layers.indices {
+                for column in part.roundColumns {
+                    let place = row * part.dims.count + column
+                    guard isOpen(part.first + place) else { continue }
+                    found.append((part.first + place, number, part.layers[row], part.dims[column], plane.means[place]))
                 }
             }
         }
-
-        private mutating func look(_ number: Int) {
-            let row = rows[number]
-            let part = question.advisor.search.parts[row.part]
-            guard let plane = question.planes[row.part] else { return }
-            let (first, from) = (part.firstWord + row.place * part.words, row.place * part.dims.count)
-            var (top, best) = (-Float.infinity, -1)
-            // Safe: bits stand for columns of the row, and the means live as long as the closure.
-            plane.means.withUnsafeBufferPointer { means in
-                for word in 0..<part.words {
-                    Bits.each(left[first + word], word) { column in
-                        if means[from + column] > top { (top, best) = (means[from + column], column) }
-                    }
-                }
-            }
-            (rows[number].bound, rows[number].best) = (top, best < 0 ? nil : part.first + from + best)
-        }
-
-        mutating func best() -> Int? {
-            var (top, found): (Float, Int?) = (-.infinity, nil)
-            for number in rows.indices where rows[number].bound > top {
-                if rows[number].best == nil { look(number) }
-                if rows[number].bound > top { (top, found) = (rows[number].bound, rows[number].best) }
-            }
-            return found
-        }
-
-        /// Takes out a shape and all that are near it.
-        mutating func cover(_ shape: Int) {
-            let (number, place, column) = question.advisor.search.place(shape)
-            let part = question.advisor.search.parts[number]
-            let (layers, dim) = (Double(part.layers[place]), Double(part.dims[column]))
-            let near = part.dims.indices.filter {
-                part.roundness[$0] > 0 && abs(log(Double(part.dims[$0]) / dim)) < Near.dim
-            }
-            for i in rows.indices
-            where rows[i].part == number && abs(log(Double(rows[i].layers) / layers)) < Near.layers {
-                let first = part.firstWord + rows[i].place * part.words
-                for column in near { left[first + column >> 6] &= ~(1 << UInt64(column & 63)) }
-                // What is left is no better than what was.
-                rows[i].best = nil
-            }
-        }
+        return found
     }
 }

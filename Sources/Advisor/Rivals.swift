@@ -32,8 +32,8 @@ struct Rivals {
         let spot = advisor.search.place(best)
         let home = advisor.place(best)
         let centre = SIMD2(log(Double(home.layers)), log(Double(home.dim)))
-        for (number, part) in advisor.search.parts.enumerated() {
-            for (place, stand) in drawn.stands[number].enumerated() where question.isOpen(stand.shape, part) {
+        for number in advisor.search.parts.indices {
+            for (place, stand) in drawn.stands[number].enumerated() where question.isOpen(stand.shape) {
                 // Neighbours of the best say the same as it. Trained ones are always asked.
                 let away = stand.place - centre
                 let isNear = number == spot.part && abs(away.x) < Near.layers && abs(away.y) < Near.dim

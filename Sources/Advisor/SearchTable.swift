@@ -28,18 +28,13 @@ package struct SearchTable: Sendable {
         /// Numbers of trained shapes, and what each measured of each metric: the mean of its trainings.
         let trained: [Int]
         let measured: [String: [Int: Double]]
-        /// Sets of dimensions are bits in words, so many for each number of layers, and where those of the part begin.
-        let words: Int
-        let firstWord: Int
-        /// The round dimensions.
-        let roundMask: [UInt64]
-        /// Of each number of layers those among the observations.
-        let insideMask: [UInt64]
+        /// Places of the round dimensions.
+        let roundColumns: [Int]
 
         /// Numbers of heads that are searched beside the observed ones.
         static let usualHeads = [1, 2, 4, 8]
 
-        init(_ branch: Branch, first: Int, firstWord: Int) {
+        init(_ branch: Branch, first: Int) {
             self.first = first
             effectiveTokens = branch.costs.facts.effectiveTokens
             let observed = branch.heads
@@ -56,19 +51,12 @@ package struct SearchTable: Sendable {
             // An observed dimension is as round as can be.
             let known = Set(branch.trained.keys.map(\.dim))
             let grid = Set(usual)
-            let words = Bits.words(self.dims.count)
-            (self.words, self.firstWord) = (words, firstWord)
-            func mask(_ columns: [Int]) -> [UInt64] {
-                columns.reduce(into: [UInt64](repeating: 0, count: words)) {
-                    Bits.set($1..<$1 + 1, in: &$0, from: 0)
-                }
-            }
             let roundness = dims.map { dim in
                 isAsked
                     ? 16 : grid.contains(dim) ? (known.contains(dim) ? 16 : 1 + min(5, dim.trailingZeroBitCount)) : 0
             }
             self.roundness = roundness
-            roundMask = mask(columns.filter { roundness[$0] > 0 })
+            roundColumns = columns.filter { roundness[$0] > 0 }
             let ruled = dims.map { branch.isForeign ? nil : branch.ruledHeads($0) }
             blocks = zip(heads, units).map { heads, unit in
                 var base = branch.base
@@ -80,7 +68,7 @@ package struct SearchTable: Sendable {
                 }
                 let costs = CostTable(base, branch.costs, layers: layers, dims: own.map { dims[$0] })
                 return SearchTable.Block(
-                    heads: heads, columns: own, mask: mask(own), costs: costs)
+                    heads: heads, columns: own, costs: costs)
             }
             observedHeads = observed.count
             let inside = layers.map { layers in
@@ -90,14 +78,11 @@ package struct SearchTable: Sendable {
                 return low..<max(low, high + 1)
             }
             self.inside = inside
-            insideMask = layers.indices.reduce(into: [UInt64](repeating: 0, count: layers.count * words)) {
-                Bits.set(inside[$1], in: &$0, from: $1 * words)
-            }
             let shapes = branch.trained.keys.sorted { ($0.layers, $0.dim) < ($1.layers, $1.dim) }
             planes = branch.laws.mapValues {
                 PredictedPlane(
                     $0, layers: layers, dims: dims, effectiveTokens: branch.costs.facts.effectiveTokens,
-                    trained: shapes, round: columns.filter { roundness[$0] > 0 })
+                    trained: shapes)
             }
             func number(_ shape: Branch.Shape) -> Int? {
                 guard let row = layers.firstIndex(of: shape.layers), let column = dims.firstIndex(of: shape.dim) else {
@@ -131,8 +116,7 @@ package struct SearchTable: Sendable {
 
         /// Numbers of the shapes with a round dimension.
         var round: [Int] {
-            let columns = dims.indices.filter { roundness[$0] > 0 }
-            return layers.indices.flatMap { row in columns.map { first + row * dims.count + $0 } }
+            layers.indices.flatMap { row in roundColumns.map { first + row * dims.count + $0 } }
         }
     }
 
@@ -141,17 +125,11 @@ package struct SearchTable: Sendable {
         let heads: Int
         /// Places in `dims` of the dimensions it divides.
         let columns: [Int]
-        /// The same as bits.
-        let mask: [UInt64]
         /// One model, one number of heads.
         let costs: CostTable
-        /// Of the costs in each currency.
-        let runs: [Currency: Runs]
 
-        init(heads: Int, columns: [Int], mask: [UInt64], costs: CostTable) {
-            (self.heads, self.columns, self.mask, self.costs) = (heads, columns, mask, costs)
-            runs = Dictionary(
-                uniqueKeysWithValues: Currency.allCases.map { ($0, Runs(costs[$0], width: columns.count)) })
+        init(heads: Int, columns: [Int], costs: CostTable) {
+            (self.heads, self.columns, self.costs) = (heads, columns, costs)
         }
 
         /// Where a dimension stands among `columns`; nil where it does not.
@@ -171,19 +149,13 @@ package struct SearchTable: Sendable {
 
     init(_ branches: [Branch]) {
         var parts: [Part] = []
-        var (first, firstWord) = (0, 0)
-        for branch in branches {
-            let part = Part(branch, first: first, firstWord: firstWord)
-            first += part.shapes
-            firstWord += part.layers.count * part.words
-            parts.append(part)
-        }
+        for branch in branches { parts.append(Part(branch, first: parts.last.map { $0.first + $0.shapes } ?? 0)) }
         self.parts = parts
         count = parts.reduce(0) { $0 + $1.blocks.reduce(0) { $0 + $1.costs.count } }
     }
 
-    /// Words of a bit for each shape.
-    var words: Int { parts.last.map { $0.firstWord + $0.layers.count * $0.words } ?? 0 }
+    /// Number of shapes.
+    var shapes: Int { parts.last.map { $0.first + $0.shapes } ?? 0 }
 
     /// How many places the laws were asked about.
     package var predictions: Int { parts.reduce(0) { $0 + $1.planes.values.reduce(0) { $0 + $1.asked } } }
@@ -193,7 +165,6 @@ package struct SearchTable: Sendable {
         parts.reduce(0) { sum, part in
             let costs = part.blocks.reduce(0) {
                 $0 + $1.costs.count * 5 * MemoryLayout<Double>.stride + $1.columns.count * MemoryLayout<Int>.stride
-                    + $1.runs.values.reduce(0) { $0 + $1.bytes }
             }
             let planes = part.planes.values.reduce(0) {
                 $0 + $1.means.count * MemoryLayout<Float>.stride

@@ -124,36 +124,6 @@ import Testing
         #expect(answers(fresh) == first && answers(asked) == first && !first.isEmpty)
     }
 
-    @Test("a limit cuts rising and falling costs where a comparison of all does")
-    func runs() {
-        var random = SplitMix64(seed: 9)
-        for width in [1, 2, 7, 64, 200] {
-            var costs: [Double] = []
-            for _ in 0..<5 * width {
-                // Steps up, down and none, so that runs and plateaus come about.
-                costs.append((costs.last ?? 50) + [1, 1, 1, 0, -1][Int(random.next() % 5)])
-            }
-            let runs = Runs(costs, width: width)
-            var near = 0
-            for row in 0..<5 {
-                let own = Array(costs[row * width..<(row + 1) * width])
-                for limit in own + [own[0] + 0.5, -1e9, 1e9] {
-                    var (over, close) = (Set<Int>(), Set<Int>())
-                    own.withUnsafeBufferPointer { buffer in
-                        guard let base = buffer.baseAddress else { return }
-                        runs.cut(row, base, limit: limit, near: &near) {
-                            over.formUnion($0)
-                        } close: {
-                            close.insert($0)
-                        }
-                    }
-                    #expect(over == Set(own.indices.filter { own[$0] > limit && own[$0] != limit }))
-                    #expect(close == Set(own.indices.filter { own[$0] == limit }))
-                }
-            }
-        }
-    }
-
     @Test("draws at a further place are those that it would have had among the others, as far as draws tell")
     func draws() throws {
         let advisor = try SearchTests.advisor()
