@@ -120,7 +120,7 @@ let package = Package(
         .target(
             name: "PlawTransport",
             dependencies: [
-                "PlawProtocol", "StrictJSON", "Systemd", logging,
+                "Files", "PlawProtocol", "StrictJSON", "Systemd", logging,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
@@ -157,7 +157,7 @@ let package = Package(
         .target(
             name: "PlawTesting",
             dependencies: [
-                "CPlawTesting", "Domain", "PlawProtocol",
+                "CPlawTesting", "Domain", "Files", "PlawProtocol",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),

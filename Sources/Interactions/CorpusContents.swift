@@ -49,32 +49,24 @@ struct CorpusContents {
     /// `checkStop` is called now and then; what it throws ends the work, and no file is left.
     func write(to path: String, checkStop: () throws -> Void = {}) throws -> String {
         let hash = try contentHash(checkStop)
-        let temporary = path + ".partial"
-        let descriptor = uninterrupted { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
-        guard descriptor >= 0 else { throw failure(path) }
         do {
-            defer { close(descriptor) }
-            try writeAll(descriptor, header(hash), path)
-            func write<T>(_ values: [T]) throws { try writeSection(descriptor, values, path, checkStop) }
-            try write(offsets)
-            try write(items)
-            if let times { try write(times) }
-            for names in [itemNames, userNames] {
-                try write(names.ends)
-                try write(names.bytes)
+            try replaceFile(path) { descriptor in
+                try Self.write(header(hash), to: descriptor)
+                func write<T>(_ values: [T]) throws { try Self.writeSection(values, to: descriptor, checkStop) }
+                try write(offsets)
+                try write(items)
+                if let times { try write(times) }
+                for names in [itemNames, userNames] {
+                    try write(names.ends)
+                    try write(names.bytes)
+                }
+                try checkStop()
             }
-            try checkStop()
-            guard uninterrupted({ fsync(descriptor) }) == 0 else { throw failure(path) }
-        } catch {
-            unlink(temporary)
-            throw error
+        } catch let error as FileFailure {
+            throw InteractionError(
+                file: path, reason: error.isFullDisk ? "no-space" : "write", "cannot be \(error.action): \(error.words)"
+            )
         }
-        guard rename(temporary, path) == 0 else {
-            let error = failure(path)
-            unlink(temporary)
-            throw error
-        }
-        syncFolder(of: path)
         return hash
     }
 
@@ -125,39 +117,25 @@ struct CorpusContents {
     /// Bytes that are hashed or written between two looks at whether to stop.
     private static let piece = 4 << 20
 
-    private func writeSection<T>(
-        _ descriptor: Int32, _ values: [T], _ path: String, _ checkStop: () throws -> Void
+    private static func writeSection<T>(
+        _ values: [T], to descriptor: Int32, _ checkStop: () throws -> Void
     ) throws {
         try values.withUnsafeBytes { bytes in
             for start in stride(from: 0, to: bytes.count, by: Self.piece) {
                 try checkStop()
                 let end = min(start + Self.piece, bytes.count)
-                try writeAll(descriptor, UnsafeRawBufferPointer(rebasing: bytes[start..<end]), path)
+                try write(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), to: descriptor)
             }
         }
         let rest = values.count * MemoryLayout<T>.stride % 8
-        if rest != 0 { try writeAll(descriptor, [UInt8](repeating: 0, count: 8 - rest), path) }
+        if rest != 0 { try write([UInt8](repeating: 0, count: 8 - rest), to: descriptor) }
     }
 
-    private func writeAll(_ descriptor: Int32, _ bytes: [UInt8], _ path: String) throws {
-        try bytes.withUnsafeBytes { try writeAll(descriptor, $0, path) }
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) throws {
+        try bytes.withUnsafeBytes { try write($0, to: descriptor) }
     }
 
-    private func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
-        guard Files.writeAll(descriptor, bytes) else { throw failure(path) }
-    }
-
-    private func syncFolder(of path: String) {
-        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-        let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        close(descriptor)
-    }
-
-    private func failure(_ path: String) -> InteractionError {
-        InteractionError(
-            file: path, reason: errno == ENOSPC || errno == EDQUOT ? "no-space" : "write",
-            "cannot be written: \(String(cString: strerror(errno)))")
+    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws {
+        guard writeAll(descriptor, bytes) else { throw FileFailure(action: "written", code: errno) }
     }
 }

@@ -1,4 +1,5 @@
 internal import CPlawTesting
+internal import Files
 internal import Glibc
 package import PlawProtocol
 
@@ -55,12 +56,7 @@ package struct RawConnection: Sendable {
     package func closeForWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Process number of the one who listens at the other end; 0 where the kernel does not say.
-    package var listener: Int32 {
-        // `struct ucred` is pid, uid, gid; Glibc's module does not show it.
-        var credentials: [Int32] = [0, 0, 0]
-        var size = socklen_t(12)
-        return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 ? credentials[0] : 0
-    }
+    package var listener: Int32 { SocketCredentials(of: descriptor)?.pid ?? 0 }
 
     /// Sends bytes as they are. Errors: when the peer has closed, or has not read for ten seconds.
     package func send(bytes: [UInt8]) async throws {

@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 package import Logging
 internal import NIOCore
@@ -178,18 +179,11 @@ package final class RPCServer: Sendable {
         }
     }
 
-    /// Layout of the kernel's `struct ucred`, which Glibc's module does not show.
-    private struct Credentials {
-        var pid: Int32 = 0
-        var uid: UInt32 = .max
-        var gid: UInt32 = .max
-    }
-
     private static func credentials(of channel: any Channel) -> EventLoopFuture<PeerCredentials> {
         guard let provider = channel as? any SocketOptionProvider else {
             return channel.eventLoop.makeSucceededFuture(.unknown)
         }
-        let option: EventLoopFuture<Credentials> = provider.unsafeGetSocketOption(
+        let option: EventLoopFuture<SocketCredentials> = provider.unsafeGetSocketOption(
             level: .socket, name: .init(rawValue: CInt(SO_PEERCRED)))
         return option.map { PeerCredentials(uid: $0.uid, gid: $0.gid, pid: $0.pid) }
             .flatMapErrorThrowing { _ in .unknown }

@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 #if canImport(FoundationEssentials)
@@ -118,12 +119,7 @@ package enum SocketPath {
 
     /// Process number of the one who listens at the other end of a connected socket.
     private static func listener(_ descriptor: Int32) -> pid_t? {
-        // `struct ucred` is pid, uid, gid; Glibc's module does not show it.
-        var credentials: [Int32] = [0, 0, 0]
-        var size = socklen_t(12)
-        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0, credentials[0] > 0 else {
-            return nil
-        }
-        return credentials[0]
+        guard let pid = SocketCredentials(of: descriptor)?.pid, pid > 0 else { return nil }
+        return pid
     }
 }

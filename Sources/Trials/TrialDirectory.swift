@@ -118,30 +118,20 @@ package func readFile(_ path: String) throws -> Data {
     }
 }
 
-/// Replaces a file so that a reader, or a machine that loses power, sees the old content or the new and nothing between.
+/// Replaces a file of a trial atomically.
 package func writeFileAtomically(_ data: Data, to path: String) throws {
     try data.withUnsafeBytes { try writeFileAtomically([$0], to: path) }
 }
 
 /// The same for pieces that follow each other, without a copy of them.
 package func writeFileAtomically(_ pieces: [UnsafeRawBufferPointer], to path: String) throws {
-    func failure(_ action: String) -> TrialFileError {
-        TrialFileError(file: path, "cannot be \(action): \(String(cString: strerror(errno)))")
+    do {
+        try replaceFile(path) { descriptor in
+            guard pieces.allSatisfy({ writeAll(descriptor, $0) }) else {
+                throw FileFailure(action: "written", code: errno)
+            }
+        }
+    } catch let error as FileFailure {
+        throw TrialFileError(file: path, "cannot be \(error.action): \(error.words)")
     }
-    let temporary = path + ".partial"
-    let descriptor = uninterrupted { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
-    guard descriptor >= 0 else { throw failure("created") }
-    guard pieces.allSatisfy({ writeAll(descriptor, $0) }), uninterrupted({ fsync(descriptor) }) == 0 else {
-        let error = failure("written")
-        close(descriptor)
-        unlink(temporary)
-        throw error
-    }
-    close(descriptor)
-    guard rename(temporary, path) == 0 else { throw failure("put in place") }
-    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-    let folderDescriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
-    guard folderDescriptor >= 0 else { return }
-    fsync(folderDescriptor)
-    close(folderDescriptor)
 }
