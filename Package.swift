@@ -59,7 +59,6 @@ let package = Package(
         // Floor 1
         .target(name: "CKernels"),
         .target(name: "CPlaw"),
-        .target(name: "CPlawTesting"),
         .target(name: "KernelsV2", dependencies: ["CKernels"], swiftSettings: kernels(nil, "K_NOFMA")),
         .target(name: "KernelsV3", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v3", nil)),
         .target(name: "KernelsV4", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v4", "K_AVX512")),
@@ -154,13 +153,14 @@ let package = Package(
             ], swiftSettings: strict),
 
         // For tests
+        .target(name: "CPlawTesting", path: "Tests/Support/CPlawTesting"),
         .target(
             name: "PlawTesting",
             dependencies: [
                 "CPlawTesting", "Domain", "PlawProtocol",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
-            ], swiftSettings: strict),
+            ], path: "Tests/Support/PlawTesting", swiftSettings: strict),
         .testTarget(
             name: "PlawProtocolTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "Trials"],
             swiftSettings: strict),
@@ -197,19 +197,6 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        .target(
-            name: "Fuzzing",
-            dependencies: [
-                "Domain", "Files", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport",
-                "Transformer",
-                "Trials",
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOEmbedded", package: "swift-nio"),
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "FuzzingTests", dependencies: ["Domain", "Fuzzing", "PlawTesting"], exclude: ["Fixtures"],
-            swiftSettings: strict),
-
         // Floor 5
         .executableTarget(
             name: "plawd",
@@ -230,40 +217,62 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
-        .executableTarget(name: "kernel-bench", dependencies: ["Kernels"], swiftSettings: fast),
-        .executableTarget(
-            name: "cost-bench", dependencies: ["Advisor", "Domain", "PerformanceLaws", "Trials", argumentParser],
-            swiftSettings: strict),
-        .executableTarget(
-            name: "law-study",
-            dependencies: ["Advisor", "Domain", "Observations", "PerformanceLaws", "Trials", argumentParser],
-            swiftSettings: strict),
-        .executableTarget(
-            name: "entropy-bench",
-            dependencies: ["Domain", "Interactions", "SequenceEntropy", argumentParser], swiftSettings: strict),
-        .executableTarget(
-            name: "law-bench", dependencies: ["Domain", "PerformanceLaws", argumentParser], swiftSettings: strict),
-        .executableTarget(
-            name: "design-replay",
-            dependencies: ["Domain", "Observations", "PerformanceLaws", "SequentialDesign", argumentParser],
-            swiftSettings: fast),
         .executableTarget(
             name: "plaw-trial",
             dependencies: [
                 "CPlaw", "Domain", "Files", "Interactions", "Text", "Transformer", "Trials", argumentParser,
             ],
             swiftSettings: strict),
+
+        // Benchmarks and studies: built with everything, shipped with nothing
+        .executableTarget(
+            name: "cost-bench", dependencies: ["Advisor", "Domain", "PerformanceLaws", "Trials", argumentParser],
+            path: "Benchmarks/Sources/cost-bench", swiftSettings: strict),
+        .executableTarget(
+            name: "design-replay",
+            dependencies: ["Domain", "Observations", "PerformanceLaws", "SequentialDesign", argumentParser],
+            path: "Benchmarks/Sources/design-replay", swiftSettings: fast),
+        .executableTarget(
+            name: "entropy-bench",
+            dependencies: ["Domain", "Interactions", "SequenceEntropy", argumentParser],
+            path: "Benchmarks/Sources/entropy-bench", swiftSettings: strict),
+        .executableTarget(
+            name: "kernel-bench", dependencies: ["Kernels"], path: "Benchmarks/Sources/kernel-bench",
+            swiftSettings: fast),
+        .executableTarget(
+            name: "law-bench", dependencies: ["Domain", "PerformanceLaws", argumentParser],
+            path: "Benchmarks/Sources/law-bench", swiftSettings: strict),
+        .executableTarget(
+            name: "law-study",
+            dependencies: ["Advisor", "Domain", "Observations", "PerformanceLaws", "Trials", argumentParser],
+            path: "Benchmarks/Sources/law-study", swiftSettings: strict),
+
+        // Fuzz targets; the tests replay their cases
+        .target(
+            name: "Fuzzing",
+            dependencies: [
+                "Domain", "Files", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport",
+                "Transformer",
+                "Trials",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], path: "Fuzz/Sources/Fuzzing", swiftSettings: strict),
+        .testTarget(
+            name: "FuzzingTests", dependencies: ["Domain", "Fuzzing", "PlawTesting"], exclude: ["Fixtures"],
+            swiftSettings: strict),
     ]
 )
 
 // libFuzzer brings the main function: the program exists only where scripts/fuzz asks for it.
 if Context.environment["PLAW_FUZZ"] == "1" {
-    package.targets.append(.executableTarget(name: "plaw-fuzz", dependencies: ["Fuzzing"], swiftSettings: strict))
+    package.targets.append(
+        .executableTarget(
+            name: "plaw-fuzz", dependencies: ["Fuzzing"], path: "Fuzz/Sources/plaw-fuzz", swiftSettings: strict))
 }
 
-// What the thread sanitizer must know of Swift's locks (Sources/CSanitizer), linked into every program and test.
+// What the thread sanitizer must know of Swift's locks (Tests/Support/CSanitizer), linked into every program and test.
 if Context.environment["PLAW_SANITIZE"] == "thread" {
     let leaves = ["CArchive", "CKernels", "CPlaw", "CZlib", "CSystemd", "KernelsV2", "KernelsV3", "KernelsV4"]
     for target in package.targets where !leaves.contains(target.name) { target.dependencies.append("CSanitizer") }
-    package.targets.append(.target(name: "CSanitizer"))
+    package.targets.append(.target(name: "CSanitizer", path: "Tests/Support/CSanitizer"))
 }

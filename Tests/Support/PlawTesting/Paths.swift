@@ -11,7 +11,7 @@ package enum Paths {
     /// Root of the source tree.
     package static let root: String = {
         var parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-        parts.removeLast(3)
+        parts.removeLast(4)
         return parts.joined(separator: "/")
     }()
 
