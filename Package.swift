@@ -59,12 +59,20 @@ let package = Package(
         // Floor 1
         .target(name: "CKernels"),
         .target(name: "CPlaw"),
-        .target(name: "KernelsV2", dependencies: ["CKernels"], swiftSettings: kernels(nil, "K_NOFMA")),
-        .target(name: "KernelsV3", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v3", nil)),
-        .target(name: "KernelsV4", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v4", "K_AVX512")),
+        // AVX2 and AVX512 are symbolic links to Baseline.
         .target(
-            name: "Kernels", dependencies: ["CKernels", "CPlaw", "KernelsV2", "KernelsV3", "KernelsV4", "Text"],
-            swiftSettings: fast),
+            name: "KernelsBaseline", dependencies: ["CKernels"], path: "Sources/Kernels/Baseline",
+            swiftSettings: kernels(nil, "K_NOFMA")),
+        .target(
+            name: "KernelsAVX2", dependencies: ["CKernels"], path: "Sources/Kernels/AVX2",
+            swiftSettings: kernels("x86-64-v3", nil)),
+        .target(
+            name: "KernelsAVX512", dependencies: ["CKernels"], path: "Sources/Kernels/AVX512",
+            swiftSettings: kernels("x86-64-v4", "K_AVX512")),
+        .target(
+            name: "Kernels",
+            dependencies: ["CKernels", "CPlaw", "KernelsAVX2", "KernelsAVX512", "KernelsBaseline", "Text"],
+            exclude: ["Baseline", "AVX2", "AVX512"], swiftSettings: fast),
         .testTarget(name: "KernelsTests", dependencies: ["Domain", "Kernels"], swiftSettings: fast),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
@@ -272,7 +280,9 @@ if Context.environment["PLAW_FUZZ"] == "1" {
 
 // What the thread sanitizer must know of Swift's locks (Tests/Support/CSanitizer), linked into every program and test.
 if Context.environment["PLAW_SANITIZE"] == "thread" {
-    let leaves = ["CArchive", "CKernels", "CPlaw", "CZlib", "CSystemd", "KernelsV2", "KernelsV3", "KernelsV4"]
+    let leaves = [
+        "CArchive", "CKernels", "CPlaw", "CZlib", "CSystemd", "KernelsAVX2", "KernelsAVX512", "KernelsBaseline",
+    ]
     for target in package.targets where !leaves.contains(target.name) { target.dependencies.append("CSanitizer") }
     package.targets.append(.target(name: "CSanitizer", path: "Tests/Support/CSanitizer"))
 }

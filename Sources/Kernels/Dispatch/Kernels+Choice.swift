@@ -20,9 +20,9 @@ extension Kernels {
         let level = plaw_cpu_level()
         return switch variant {
         case .naive: naive
-        case .v2: v2
-        case .v3: level >= 3 ? v3 : nil
-        case .v4: level >= 4 ? v4 : nil
+        case .v2: baseline
+        case .v3: level >= 3 ? avx2 : nil
+        case .v4: level >= 4 ? avx512 : nil
         }
     }
 
