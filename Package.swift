@@ -79,9 +79,13 @@ let package = Package(
             name: "Interactions", dependencies: ["CZlib", "Domain", "Files", "StrictJSON", "Text"], swiftSettings: fast),
         .testTarget(
             name: "InteractionsTests", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: strict),
-        .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
+        .target(name: "Numerics", dependencies: ["Domain"], swiftSettings: fast),
         .testTarget(
-            name: "PerformanceLawsTests", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: strict),
+            name: "NumericsTests", dependencies: ["Domain", "Numerics", "PlawTesting"], swiftSettings: strict),
+        .target(name: "PerformanceLaws", dependencies: ["Domain", "Numerics"], swiftSettings: fast),
+        .testTarget(
+            name: "PerformanceLawsTests", dependencies: ["Domain", "Numerics", "PerformanceLaws", "PlawTesting"],
+            swiftSettings: strict),
         .target(name: "Observations", dependencies: ["Domain", "Text"], swiftSettings: fast),
         .testTarget(
             name: "ObservationsTests", dependencies: ["Domain", "Observations"], exclude: ["Fixtures"],
@@ -94,12 +98,14 @@ let package = Package(
 
         // Floor 2
         .target(
-            name: "Advisor", dependencies: ["Domain", "Interactions", "PerformanceLaws", "Trials"], swiftSettings: fast),
+            name: "Advisor", dependencies: ["Domain", "Interactions", "Numerics", "PerformanceLaws", "Trials"],
+            swiftSettings: fast),
         .testTarget(
             name: "AdvisorTests",
             dependencies: ["Advisor", "Domain", "Interactions", "Kernels", "PerformanceLaws", "Transformer", "Trials"],
             swiftSettings: strict),
-        .target(name: "SequentialDesign", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: fast),
+        .target(
+            name: "SequentialDesign", dependencies: ["Domain", "Numerics", "PerformanceLaws"], swiftSettings: fast),
         .testTarget(
             name: "SequentialDesignTests", dependencies: ["Domain", "PerformanceLaws", "SequentialDesign"],
             swiftSettings: fast),
@@ -252,7 +258,9 @@ let package = Package(
             path: "Benchmarks/Sources/law-bench", swiftSettings: strict),
         .executableTarget(
             name: "law-study",
-            dependencies: ["Advisor", "Domain", "Observations", "PerformanceLaws", "Trials", argumentParser],
+            dependencies: [
+                "Advisor", "Domain", "Numerics", "Observations", "PerformanceLaws", "Trials", argumentParser,
+            ],
             path: "Benchmarks/Sources/law-study", swiftSettings: strict),
 
         // Fuzz targets; the tests replay their cases

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import PerformanceLaws
+internal import Numerics
 
 /// How much longer than predicted something really took, as a smooth function of the shape, learnt from what was seen.
 ///

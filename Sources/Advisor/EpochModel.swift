@@ -1,6 +1,6 @@
 package import Domain
 internal import Glibc
-internal import PerformanceLaws
+internal import Numerics
 
 /// Epochs until the stopping rule ends training, learnt from trials that converged.
 ///

@@ -1,5 +1,6 @@
 package import Domain
 internal import Glibc
+internal import Numerics
 package import Trials
 
 /// Latency of any shape on this machine, from measured ones; coefficients and their meaning in docs/costs.md.

@@ -1,5 +1,6 @@
 package import Domain
 internal import Glibc
+internal import Numerics
 package import Trials
 
 /// Speed and memory of shapes on this machine, from probes of them and from trials that were really trained.

@@ -215,22 +215,6 @@ import Trials
         }
     }
 
-    @Test("splines pass through their nodes to the bit, and follow a smooth curve by the fourth power of the step")
-    func splines() {
-        func error(_ count: Int) -> Double {
-            let nodes = (0...count).map { 4 * Double($0) / Double(count) }
-            // Away from the ends, where the second derivative is taken for 0.
-            let places = (0...200).map { 1 + 2 * Double($0) / 200 }
-            let found = Spline(nodes: nodes, places: places).values(nodes.map { sin($0) }, width: 1)
-            return zip(places, found).map { abs(sin($0) - $1) }.max() ?? 1
-        }
-        #expect(error(40) < 1e-6)
-        #expect(error(40) < error(20) / 12)
-        let (nodes, values) = ([0.0, 0.3, 1.1, 1.2], [1.0, -2.0, 0.1, 7.3, 0.4, -1.5, 2.2, 0.9])
-        #expect(Spline(nodes: nodes, places: nodes).values(values, width: 2) == values)
-        #expect(Spline(nodes: [2], places: [2]).values([5, 6], width: 2) == [5, 6])
-    }
-
     /// A law of a wide calibration: 2 to 32 layers, 16 to 1280 dimensions.
     private static func wide(_ backbone: Model) throws -> Branch {
         let observations = [2, 8, 32].flatMap { layers in

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import Numerics
 import PerformanceLaws
 
 /// What is lost by recommending from nine trainings of one seed.
@@ -43,7 +44,7 @@ struct NineStudy: ParsableCommand {
                         let measured = nine.max { $0.seen < $1.seen } ?? tried
                         let isTrained = nine.contains { $0.layers == best.layers && $0.dim == best.dim }
                         let deviation = predictor.difference(place(measured), place(best)).deviation
-                        let gain = (expected(best) - measured.seen, deviation * predictor.reach / 1.645)
+                        let gain = (expected(best) - measured.seen, deviation * predictor.reach / normalQuantile95)
                         note("law, weighted", !isTrained && predictor.prefers(gain) ? best : measured)
                     }
                     note("law, weighted, untrained or not", best)

@@ -2,6 +2,7 @@ import Advisor
 import ArgumentParser
 import Domain
 import Foundation
+import Numerics
 import Observations
 import PerformanceLaws
 import Trials

@@ -1,5 +1,5 @@
 /// Natural cubic splines through many rows of values at once: one set of nodes, a value of each column at each node.
-struct Spline: Sendable {
+package struct Spline: Sendable {
     private let nodes: [Double]
     /// Of each place asked for: the node before it, the weights of the values there and at the next node, and those of the second
     /// derivatives. At a node the value is that of the node, to the bit.
@@ -8,7 +8,7 @@ struct Spline: Sendable {
     /// - Parameters:
     ///   - nodes: ascending, at least one.
     ///   - places: where values are wanted, between the outermost nodes.
-    init(nodes: [Double], places: [Double]) {
+    package init(nodes: [Double], places: [Double]) {
         self.nodes = nodes
         weights = places.map { place in
             guard nodes.count > 1 else { return (0, 1, 0, 0, 0) }
@@ -26,7 +26,7 @@ struct Spline: Sendable {
 
     /// - Parameter values: a row of `width` columns for each node.
     /// - Returns: a row for each place.
-    func values(_ values: [Double], width: Int) -> [Double] {
+    package func values(_ values: [Double], width: Int) -> [Double] {
         let bends = bends(values, width: width)
         var found = [Double](repeating: 0, count: weights.count * width)
         for (place, w) in weights.enumerated() {

@@ -1,10 +1,10 @@
 import Domain
 import Foundation
+import Numerics
+import PlawTesting
 import Testing
 
-@testable import PerformanceLaws
-
-@Suite("Linear algebra of the fits")
+@Suite("Linear algebra")
 struct LinearAlgebraTests {
     /// Solution and logarithm of the determinant by elimination without pivots, which a positive definite matrix allows.
     private func plain(_ a: [[Double]], _ y: [Double]) -> (square: Double, log: Double) {
@@ -82,7 +82,7 @@ struct LinearAlgebraTests {
         // Bounded unknowns that hardly change stand before free ones that do.
         let order = [0, 4, 2, 3, 1]
         let first = order.firstIndex { bounded >> $0 & 1 == 1 } ?? n
-        let normal = Normal(n)
+        let normal = NormalEquations(n)
         var matrix = definite(n, &random)
         var right = (0..<n).map { _ in random.normal() }
         var kept = 0
@@ -113,29 +113,5 @@ struct LinearAlgebraTests {
         // Cells were compared, and where something is bounded its bounds mattered.
         #expect(compared > 150)
         #expect(bounded == 0 ? holds == 0 : holds > 20)
-    }
-
-    @Test("columns filled once a level are the derivatives at each point", arguments: LawFamily.allCases)
-    func columns(family: LawFamily) {
-        var random = SplitMix64(seed: 3)
-        let points = points(
-            grid(layers: [1, 2, 4], dims: [16, 32, 64], tokens: [100_000, 50_000, 20_000, 9_000]) { _, _, _ in 0.1 })
-        for untied in [false, true] {
-            let form = LawForm(family, points: points, fixedP: nil, untied: untied)
-            let roots = points.map { _ in random.uniform(0.5, 2) }
-            let columns = LawColumns(form, points, roots: roots, covariance: nil)
-            for _ in 0..<3 {
-                let parameters = (0..<form.count).map { _ in random.uniform(0.3, 1.5) }
-                for slopes in [false, true] {
-                    parameters.withUnsafeBufferPointer { columns.fill($0.baseAddress!, slopes: slopes) }
-                }
-                for (i, point) in points.enumerated() {
-                    for (m, slope) in form.gradient(point.x, parameters).enumerated() {
-                        let found = columns.values[m * columns.rows + i]
-                        #expect(abs(found - roots[i] * slope) <= 1e-12 * (1 + abs(found)))
-                    }
-                }
-            }
-        }
     }
 }

@@ -4,42 +4,42 @@ internal import Glibc
 ///
 /// From there (A + s I)⁻¹ and its determinant cost a few operations a row for any shift s, where a Cholesky factor costs the cube of
 /// the rows. Memory is for one size and is used again; one owner at a time.
-final class Tridiagonal {
-    let n: Int
+package final class Tridiagonal {
+    private let n: Int
     /// Numbers of a row, a multiple of 4; what lies beyond `n` is 0.
-    let stride: Int
+    package let stride: Int
     // Allocated once for `n`, freed with the object, and written only by its owner and the calls below.
     /// A, all of it: row major, `n` rows of `stride`.
-    let matrix: UnsafeMutablePointer<Double>
+    private let matrix: UnsafeMutablePointer<Double>
     /// y.
-    let vector: UnsafeMutablePointer<Double>
+    package let vector: UnsafeMutablePointer<Double>
     private let diagonal: UnsafeMutablePointer<Double>
     /// beside[i] stands between rows i and i + 1.
     private let beside: UnsafeMutablePointer<Double>
     private let reflection: UnsafeMutablePointer<Double>
     private let image: UnsafeMutablePointer<Double>
 
-    init(_ n: Int) {
+    package init(_ n: Int) {
         self.n = n
         stride = max(4, (n + 3) & ~3)
-        matrix = numbers(stride * stride)
-        vector = numbers(stride)
-        diagonal = numbers(stride)
-        beside = numbers(stride)
-        reflection = numbers(stride)
-        image = numbers(stride)
+        matrix = allocateZeros(stride * stride)
+        vector = allocateZeros(stride)
+        diagonal = allocateZeros(stride)
+        beside = allocateZeros(stride)
+        reflection = allocateZeros(stride)
+        image = allocateZeros(stride)
     }
 
     deinit { for memory in [matrix, vector, diagonal, beside, reflection, image] { memory.deallocate() } }
 
     /// A = first + a second + b third, each `n` rows of `stride`.
-    func replace(_ first: [Double], plus a: Double, of second: [Double], plus b: Double, of third: [Double]) {
+    package func replace(_ first: [Double], plus a: Double, of second: [Double], plus b: Double, of third: [Double]) {
         precondition(first.count == n * stride && second.count == first.count && third.count == first.count)
         for i in first.indices { matrix[i] = first[i] + a * second[i] + b * third[i] }
     }
 
     /// Turns what stands in `matrix` and `vector`; both are used up.
-    func reduce() {
+    package func reduce() {
         guard n > 0 else { return }
         var i = n - 1
         // The last row first: what is left to do is always the leading block, whose rows begin where they began.
@@ -95,7 +95,7 @@ final class Tridiagonal {
     }
 
     /// yᵀ (A + s I)⁻¹ y + ln det (A + s I) for four shifts after `reduce`; not a number where the sum is not positive definite.
-    func fit(_ shifts: SIMD4<Double>) -> SIMD4<Double> {
+    package func fit(_ shifts: SIMD4<Double>) -> SIMD4<Double> {
         var square = SIMD4<Double>()
         var logs = SIMD4<Double>()
         var product = SIMD4<Double>(repeating: 1)

@@ -1,23 +1,23 @@
 /// Normal equations of up to `size` unknowns, with the memory to solve them again and again.
 ///
 /// One owner at a time: whoever fills it solves it.
-final class Normal {
+package final class NormalEquations {
     // Allocated once for `size`, freed with the object, and never handed out beyond the calls below and their callers' loops.
-    let matrix: UnsafeMutablePointer<Double>
-    let right: UnsafeMutablePointer<Double>
-    let solution: UnsafeMutablePointer<Double>
+    package let matrix: UnsafeMutablePointer<Double>
+    package let right: UnsafeMutablePointer<Double>
+    package let solution: UnsafeMutablePointer<Double>
     private let work: UnsafeMutablePointer<Double>
     private let reduced: UnsafeMutablePointer<Double>
     private let scales: UnsafeMutablePointer<Double>
     private let places: UnsafeMutablePointer<Int>
 
-    init(_ size: Int) {
-        matrix = numbers(size * size)
-        work = numbers(size * size)
-        reduced = numbers(size * size)
-        right = numbers(size)
-        solution = numbers(size)
-        scales = numbers(size)
+    package init(_ size: Int) {
+        matrix = allocateZeros(size * size)
+        work = allocateZeros(size * size)
+        reduced = allocateZeros(size * size)
+        right = allocateZeros(size)
+        solution = allocateZeros(size)
+        scales = allocateZeros(size)
         places = UnsafeMutablePointer<Int>.allocate(capacity: max(1, size))
         places.initialize(repeating: 0, count: max(1, size))
     }
@@ -27,23 +27,14 @@ final class Normal {
         places.deallocate()
     }
 
-    func clear(_ n: Int) {
+    package func clear(_ n: Int) {
         matrix.update(repeating: 0, count: n * n)
         right.update(repeating: 0, count: n)
     }
 
-    /// Adds a prior of the first `n` unknowns; `now` where the unknowns are a step from somewhere.
-    func add(_ prior: Prior, _ n: Int, at now: [Double]?) {
-        for m in 0..<n {
-            let weight = 1 / (prior.deviations[m] * prior.deviations[m])
-            matrix[m * n + m] += weight
-            right[m] += weight * (prior.means[m] - (now?[m] ?? 0))
-        }
-    }
-
     /// Solves n x n equations; unknowns that break their bound (bit set: may not be positive) are held at 0. Returns what the
     /// solution takes off the sum of squares, -infinity where there is none.
-    func solve(_ n: Int, bounded: Int) -> Double {
+    package func solve(_ n: Int, bounded: Int) -> Double {
         var active = (1 << n) - 1
         while true {
             var m = 0
@@ -86,7 +77,7 @@ final class Normal {
     ///   - order: all unknowns, those that change most often last.
     ///   - first: place in `order` of the first with a bound.
     ///   - kept: how many unknowns of `order` have the equations of the call before; after the call, how many a next one may keep.
-    func gain(_ n: Int, bounded: Int, order: UnsafePointer<Int>, first: Int, kept: inout Int) -> Double {
+    package func gain(_ n: Int, bounded: Int, order: UnsafePointer<Int>, first: Int, kept: inout Int) -> Double {
         let values = reduced
         var active = order
         var m = n
@@ -150,7 +141,7 @@ final class Normal {
     /// the equations have no solution. Only the shape is damped: coefficients that all but cancel must not slow it down.
     ///
     /// - Parameter held: coefficients that stay as they are, a bit each.
-    func step(_ k: Int, _ n: Int, held: Int, _ damping: Double) -> Bool {
+    package func step(_ k: Int, _ n: Int, held: Int, _ damping: Double) -> Bool {
         for i in 0..<n { scales[i] = 1 / max(matrix[i * n + i], 1e-280).squareRoot() }
         for i in 0..<n {
             let isHeld = i < k && held >> i & 1 == 1

@@ -1,12 +1,12 @@
 /// Non-negative least squares of relative errors: with a handful of parts every set of them can be tried.
-enum NonNegativeFit {
+package enum NonNegativeFit {
     /// Coefficients, none below 0, with which the parts of each row add up to its value as nearly as can be, relatively.
     ///
     /// - Parameters:
     ///   - rows: parts of each sample, all of one length.
     ///   - values: what they add up to, above 0.
     ///   - allowed: how many of the parts may be used, from the first.
-    static func coefficients(_ rows: [[Double]], _ values: [Double], allowed: Int) -> [Double] {
+    package static func coefficients(_ rows: [[Double]], _ values: [Double], allowed: Int) -> [Double] {
         let parts = rows[0].count
         var best: (error: Double, coefficients: [Double])?
         for set in 1..<1 << allowed {
