@@ -97,12 +97,15 @@ let package = Package(
         .target(name: "Systemd", dependencies: ["CSystemd", "Files", "Text", logging], swiftSettings: strict),
 
         // Floor 2
+        .target(name: "Costs", dependencies: ["Domain", "Interactions", "Numerics", "Trials"], swiftSettings: fast),
+        .testTarget(
+            name: "CostsTests", dependencies: ["Costs", "Domain", "Interactions", "Kernels", "Transformer", "Trials"],
+            swiftSettings: strict),
         .target(
-            name: "Advisor", dependencies: ["Domain", "Interactions", "Numerics", "PerformanceLaws", "Trials"],
-            swiftSettings: fast),
+            name: "Advisor", dependencies: ["Costs", "Domain", "Numerics", "PerformanceLaws"], swiftSettings: fast),
         .testTarget(
             name: "AdvisorTests",
-            dependencies: ["Advisor", "Domain", "Interactions", "Kernels", "PerformanceLaws", "Transformer", "Trials"],
+            dependencies: ["Advisor", "Costs", "Domain", "Numerics", "PerformanceLaws", "Trials"],
             swiftSettings: strict),
         .target(
             name: "SequentialDesign", dependencies: ["Domain", "Numerics", "PerformanceLaws"], swiftSettings: fast),
@@ -159,9 +162,8 @@ let package = Package(
         .target(
             name: "PlawService",
             dependencies: [
-                "Advisor", "Calibration", "Domain", "Files", "Interactions", "Observations", "PerformanceLaws",
-                "PlawProtocol",
-                "PlawTransport",
+                "Advisor", "Calibration", "Costs", "Domain", "Files", "Interactions", "Observations",
+                "PerformanceLaws", "PlawProtocol", "PlawTransport",
                 "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Text", "Trials",
                 logging,
             ], swiftSettings: strict),
@@ -240,7 +242,8 @@ let package = Package(
 
         // Benchmarks and studies: built with everything, shipped with nothing
         .executableTarget(
-            name: "cost-bench", dependencies: ["Advisor", "Domain", "PerformanceLaws", "Trials", argumentParser],
+            name: "cost-bench",
+            dependencies: ["Advisor", "Costs", "Domain", "PerformanceLaws", "Trials", argumentParser],
             path: "Benchmarks/Sources/cost-bench", swiftSettings: strict),
         .executableTarget(
             name: "design-replay",
@@ -259,7 +262,7 @@ let package = Package(
         .executableTarget(
             name: "law-study",
             dependencies: [
-                "Advisor", "Domain", "Numerics", "Observations", "PerformanceLaws", "Trials", argumentParser,
+                "Advisor", "Costs", "Domain", "Numerics", "Observations", "PerformanceLaws", "Trials", argumentParser,
             ],
             path: "Benchmarks/Sources/law-study", swiftSettings: strict),
 

@@ -1,5 +1,7 @@
+import Costs
 import Domain
 import Foundation
+import Numerics
 import PerformanceLaws
 import Testing
 import Trials
@@ -10,10 +12,10 @@ import Trials
 @Suite struct SearchTests {
     /// Two backbones and seeded noise, so that the surface has no symmetry.
     static func advisor(seed: Int = 7, roughness: Double = 0.0008) throws -> Advisor {
-        var noise = PredictionTests.Noise(UInt64(seed))
+        var noise = SplitMix64(seed: UInt64(seed))
         let rough = AdvisorTests.observations.map { o -> Observation in
             var o = o
-            let off = roughness * noise.next()
+            let off = roughness * noise.normal()
             for name in o.metrics.keys { o.metrics[name]?.value += off }
             return o
         }
@@ -88,11 +90,11 @@ import Trials
     @Test("the answer measured most of what was trained, or is expected to measure more", arguments: 1..<60)
     func neverWorse(seed: Int) throws {
         // Nearly flat: a rounder dimension is often named instead of the best.
-        var noise = PredictionTests.Noise(UInt64(seed))
+        var noise = SplitMix64(seed: UInt64(seed))
         let flat = AdvisorTests.observations.filter { $0.configuration.layers <= 4 && $0.configuration.dim <= 64 }.map {
             o -> Observation in
             var o = o
-            let off = 0.002 * noise.next()
+            let off = 0.002 * noise.normal()
             for name in o.metrics.keys { o.metrics[name]?.value = 0.3 + off }
             return o
         }

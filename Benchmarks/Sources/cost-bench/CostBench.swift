@@ -1,5 +1,5 @@
-import Advisor
 import ArgumentParser
+import Costs
 import Domain
 import Trials
 

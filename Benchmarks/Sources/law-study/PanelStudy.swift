@@ -1,5 +1,6 @@
 import Advisor
 import ArgumentParser
+import Costs
 import Domain
 import Foundation
 import Numerics

@@ -5,7 +5,7 @@ import Testing
 import Transformer
 import Trials
 
-@testable import Advisor
+@testable import Costs
 
 /// What is learnt from finished trials, on made-up machines and datasets.
 @Suite struct PredictionTests {

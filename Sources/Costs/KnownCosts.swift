@@ -1,12 +1,10 @@
-internal import Advisor
-internal import Domain
-internal import PlawProtocol
+package import Domain
 
 /// Which costs are known of a dataset that was not calibrated here, and why the others are not. The cost model is given
 /// placeholders for what nobody said; here they are taken out of its answers.
-struct KnownCosts: Sendable {
+package struct KnownCosts: Sendable {
     /// Why a currency is not known.
-    private(set) var unknown: [Currency: String] = [:]
+    package private(set) var unknown: [Currency: String] = [:]
     /// What nobody declared of the configurations.
     private let undeclared: [String]
     /// Whether there is something to train on.
@@ -20,7 +18,7 @@ struct KnownCosts: Sendable {
     ///   - hasSpeed: whether speeds were measured here.
     ///   - items: nil where nobody said them.
     ///   - recorded: what an import states of a model that plawd does not train; nothing else is known of its costs.
-    init(
+    package init(
         key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool, recorded: RecordedCosts?
     ) {
         undeclared = key.undeclaredOfConfiguration
@@ -57,27 +55,15 @@ struct KnownCosts: Sendable {
         }
     }
 
-    /// Refuses limits on what is not known.
-    func check(_ budget: Budget, dataset: String) throws {
-        for currency in Currency.allCases where budget[currency] != nil { try check(currency, dataset: dataset) }
-    }
-
-    func check(_ currency: Currency, dataset: String) throws {
-        guard let reason = unknown[currency] else { return }
-        throw RPCError(
-            .lawUnknown, "the \(currency.words) of \"\(dataset)\" cannot be told: \(reason)",
-            ["currency": .string(currency.rawValue), "dataset": .string(dataset)])
-    }
-
     /// A configuration without what nobody declared.
-    func known(_ configuration: Configuration) -> Configuration {
+    package func known(_ configuration: Configuration) -> Configuration {
         var configuration = configuration
         configuration.undeclared = undeclared
         return configuration
     }
 
     /// A cost without what is not known.
-    func known(_ cost: Cost) -> Cost {
+    package func known(_ cost: Cost) -> Cost {
         var cost = cost
         for currency in unknown.keys { cost[currency] = .infinity }
         if recorded == nil, unknown[.parameters] != nil {
@@ -89,7 +75,7 @@ struct KnownCosts: Sendable {
         return cost
     }
 
-    func known(_ candidate: Candidate) -> Candidate {
+    package func known(_ candidate: Candidate) -> Candidate {
         var candidate = candidate
         candidate.configuration = known(candidate.configuration)
         candidate.cost = known(candidate.cost)
@@ -103,7 +89,7 @@ struct KnownCosts: Sendable {
     }
 
     /// One warning for each reason.
-    func warnings(dataset: String) -> [Warning] {
+    package func warnings(dataset: String) -> [Warning] {
         var reasons: [(reason: String, words: [String])] = []
         let missing = Currency.allCases.filter { unknown[$0] != nil }
         if recorded != nil, !missing.isEmpty {
@@ -143,9 +129,9 @@ struct KnownCosts: Sendable {
 
     /// The items of a dataset, from the parameters that were counted elsewhere: nil unless all observations agree on one
     /// whole number.
-    static let mostItems = Int(Int32.max) * 1_000
+    package static let mostItems = Int(Int32.max) * 1_000
 
-    static func items(from observations: [Observation]) -> Int? {
+    package static func items(from observations: [Observation]) -> Int? {
         var found: Int?
         for o in observations {
             guard let parameters = o.parameters else { continue }
@@ -189,7 +175,7 @@ extension RecordedCosts {
     /// does not train, or has another number of parameters than they state. Nil where the formulas hold.
     ///
     /// - Parameter items: of the dataset; nil where nobody said them.
-    static func foreign(_ key: LawKey, _ observations: [Observation], items: Int?) -> RecordedCosts? {
+    package static func foreign(_ key: LawKey, _ observations: [Observation], items: Int?) -> RecordedCosts? {
         guard !observations.isEmpty, observations.allSatisfy({ $0.trial == nil && $0.job == nil }) else { return nil }
         let states = observations.contains { $0.parameters != nil }
         let isForeign =

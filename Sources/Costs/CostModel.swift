@@ -1,39 +1,6 @@
 package import Domain
 internal import Trials
 
-/// What a dataset brings into the cost of a configuration.
-package struct DatasetFacts: Sendable, Hashable {
-    package var items: Int
-    package var evaluatedUsers: Int
-    /// Training positions of an epoch.
-    package var tokens: Int
-    /// Pooled ApEn (m = 1) that D' divides by, nats.
-    package var apen: Double
-    /// Mean squared training length over mean length: the positions that a position attends to, doubled.
-    package var meanContext: Double
-    /// Items before the test target of the user with most; the longest sequence of the model where unknown.
-    package var longestHistory: Int?
-    /// Largest sum of squared training lengths in a batch: what attention keeps for each head; nil where unknown.
-    package var batchPairs: Double?
-    /// The lengths that these were counted from; nil where unknown.
-    package var histories: Histories?
-
-    package init(
-        items: Int, evaluatedUsers: Int, tokens: Int, apen: Double, meanContext: Double, longestHistory: Int? = nil,
-        batchPairs: Double? = nil
-    ) {
-        self.items = items
-        self.evaluatedUsers = evaluatedUsers
-        self.tokens = tokens
-        self.apen = apen
-        self.meanContext = meanContext
-        self.longestHistory = longestHistory
-        self.batchPairs = batchPairs
-    }
-
-    package var effectiveTokens: Double { Double(tokens) / apen }
-}
-
 /// Costs of configurations in all five currencies; formulas and sources in docs/costs.md.
 package struct CostModel: Sendable, Hashable {
     package var facts: DatasetFacts

@@ -75,36 +75,3 @@ package struct Histories: Sendable, Hashable {
         return totals
     }
 }
-
-extension DatasetFacts {
-    /// What training sees of a corpus.
-    package init(_ histories: Histories, items: Int, apen: Double) {
-        let totals = histories.totals()
-        self.init(items: items, evaluatedUsers: 0, tokens: 0, apen: apen, meanContext: 0)
-        self.histories = histories
-        take(totals)
-    }
-
-    private mutating func take(_ totals: Histories.Totals) {
-        evaluatedUsers = Int(nearest: totals.evaluated)
-        tokens = Int(nearest: totals.tokens)
-        meanContext = totals.squares / max(1, totals.tokens)
-        longestHistory = totals.longest
-        batchPairs = totals.batchPairs
-    }
-
-    /// The same with more users of the same kind, and with longer histories of each; ApEn as now. Nil where longer histories are asked
-    /// for and how long they are is not known.
-    package func changed(usersX: Double = 1, interactionsX: Double = 1) -> DatasetFacts? {
-        guard usersX != 1 || interactionsX != 1 else { return self }
-        var facts = self
-        if let histories {
-            facts.take(histories.totals(usersX: usersX, interactionsX: interactionsX))
-        } else {
-            guard interactionsX == 1 else { return nil }
-            facts.tokens = max(1, Int(nearest: Double(tokens) * usersX))
-            facts.evaluatedUsers = max(1, Int(nearest: Double(evaluatedUsers) * usersX))
-        }
-        return facts
-    }
-}

@@ -5,7 +5,7 @@ import Testing
 import Transformer
 import Trials
 
-@testable import Advisor
+@testable import Costs
 
 /// Parameters, FLOPs and latencies against the models of the core.
 @Suite struct CostTests {
