@@ -45,7 +45,7 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
-        // Floor 0
+        // Base and text
         .target(name: "Domain", swiftSettings: strict),
         .target(name: "Files", swiftSettings: strict),
         .testTarget(name: "FilesTests", dependencies: ["Files", "PlawTesting"], swiftSettings: strict),
@@ -56,7 +56,7 @@ let package = Package(
             name: "StrictJSONTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "StrictJSON"],
             swiftSettings: strict),
 
-        // Floor 1
+        // Kernels, numerics, data
         .target(name: "CKernels"),
         .target(name: "CPlaw"),
         // AVX2 and AVX512 are symbolic links to Baseline.
@@ -96,7 +96,7 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "Systemd", dependencies: ["CSystemd", "Files", "Text", logging], swiftSettings: strict),
 
-        // Floor 2
+        // Models and answers
         .target(name: "Costs", dependencies: ["Domain", "Interactions", "Numerics", "Trials"], swiftSettings: fast),
         .testTarget(
             name: "CostsTests", dependencies: ["Costs", "Domain", "Interactions", "Kernels", "Transformer", "Trials"],
@@ -141,7 +141,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
 
-        // Floor 3
+        // Client and calibration
         .target(
             name: "PlawClient",
             dependencies: [
@@ -158,7 +158,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),
 
-        // Floor 4
+        // Service
         .target(
             name: "PlawService",
             dependencies: [
@@ -173,20 +173,17 @@ let package = Package(
         .target(
             name: "PlawTesting",
             dependencies: [
-                "CPlawTesting", "Domain", "PlawProtocol",
+                "CPlawTesting", "PlawProtocol",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], path: "Tests/Support/PlawTesting", swiftSettings: strict),
         .testTarget(
-            name: "PlawProtocolTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "Trials"],
-            swiftSettings: strict),
+            name: "PlawProtocolTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting"], swiftSettings: strict),
         .testTarget(
             name: "PlawServiceTests",
             dependencies: [
-                "Domain", "Fuzzing", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Store", "Systemd",
-                "Trials",
-                "plaw",
-                "plawd", "plaw-trial",
+                "Domain", "Fuzzing", "Interactions", "Observations", "PlawClient", "PlawProtocol", "PlawService",
+                "PlawTesting", "PlawTransport", "Store", "Systemd", "Trials", "plaw", "plaw-trial", "plawd",
             ], swiftSettings: strict),
         .testTarget(
             name: "plawTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "plaw", "plaw-trial", "plawd"],
@@ -213,7 +210,7 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        // Floor 5
+        // Programs
         .executableTarget(
             name: "plawd",
             dependencies: [
@@ -227,9 +224,9 @@ let package = Package(
             name: "plaw",
             dependencies: [
                 "CArchive", "Domain", "Files", "Observations", "PlawClient", "PlawProtocol", "PlawTransport",
-                "StrictJSON", "Text",
-                "Trials", argumentParser,
+                "StrictJSON", "Text", "Trials", argumentParser,
                 .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
