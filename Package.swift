@@ -45,7 +45,7 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
-        // Floor 0
+        // Base and text
         .target(name: "Domain", swiftSettings: strict),
         .target(name: "Files", swiftSettings: strict),
         .testTarget(name: "FilesTests", dependencies: ["Files", "PlawTesting"], swiftSettings: strict),
@@ -56,25 +56,36 @@ let package = Package(
             name: "StrictJSONTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "StrictJSON"],
             swiftSettings: strict),
 
-        // Floor 1
+        // Kernels, numerics, data
         .target(name: "CKernels"),
         .target(name: "CPlaw"),
-        .target(name: "CPlawTesting"),
-        .target(name: "KernelsV2", dependencies: ["CKernels"], swiftSettings: kernels(nil, "K_NOFMA")),
-        .target(name: "KernelsV3", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v3", nil)),
-        .target(name: "KernelsV4", dependencies: ["CKernels"], swiftSettings: kernels("x86-64-v4", "K_AVX512")),
+        // AVX2 and AVX512 are symbolic links to Baseline.
         .target(
-            name: "Kernels", dependencies: ["CKernels", "CPlaw", "KernelsV2", "KernelsV3", "KernelsV4", "Text"],
-            swiftSettings: fast),
+            name: "KernelsBaseline", dependencies: ["CKernels"], path: "Sources/Kernels/Baseline",
+            swiftSettings: kernels(nil, "K_NOFMA")),
+        .target(
+            name: "KernelsAVX2", dependencies: ["CKernels"], path: "Sources/Kernels/AVX2",
+            swiftSettings: kernels("x86-64-v3", nil)),
+        .target(
+            name: "KernelsAVX512", dependencies: ["CKernels"], path: "Sources/Kernels/AVX512",
+            swiftSettings: kernels("x86-64-v4", "K_AVX512")),
+        .target(
+            name: "Kernels",
+            dependencies: ["CKernels", "CPlaw", "KernelsAVX2", "KernelsAVX512", "KernelsBaseline", "Text"],
+            exclude: ["Baseline", "AVX2", "AVX512"], swiftSettings: fast),
         .testTarget(name: "KernelsTests", dependencies: ["Domain", "Kernels"], swiftSettings: fast),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "Interactions", dependencies: ["CZlib", "Domain", "Files", "StrictJSON", "Text"], swiftSettings: fast),
         .testTarget(
             name: "InteractionsTests", dependencies: ["CZlib", "Domain", "Interactions"], swiftSettings: strict),
-        .target(name: "PerformanceLaws", dependencies: ["Domain"], swiftSettings: fast),
+        .target(name: "Numerics", dependencies: ["Domain"], swiftSettings: fast),
         .testTarget(
-            name: "PerformanceLawsTests", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: strict),
+            name: "NumericsTests", dependencies: ["Domain", "Numerics", "PlawTesting"], swiftSettings: strict),
+        .target(name: "PerformanceLaws", dependencies: ["Domain", "Numerics"], swiftSettings: fast),
+        .testTarget(
+            name: "PerformanceLawsTests", dependencies: ["Domain", "Numerics", "PerformanceLaws", "PlawTesting"],
+            swiftSettings: strict),
         .target(name: "Observations", dependencies: ["Domain", "Text"], swiftSettings: fast),
         .testTarget(
             name: "ObservationsTests", dependencies: ["Domain", "Observations"], exclude: ["Fixtures"],
@@ -85,14 +96,19 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "Systemd", dependencies: ["CSystemd", "Files", "Text", logging], swiftSettings: strict),
 
-        // Floor 2
+        // Models and answers
+        .target(name: "Costs", dependencies: ["Domain", "Interactions", "Numerics", "Trials"], swiftSettings: fast),
+        .testTarget(
+            name: "CostsTests", dependencies: ["Costs", "Domain", "Interactions", "Kernels", "Transformer", "Trials"],
+            swiftSettings: strict),
         .target(
-            name: "Advisor", dependencies: ["Domain", "Interactions", "PerformanceLaws", "Trials"], swiftSettings: fast),
+            name: "Advisor", dependencies: ["Costs", "Domain", "Numerics", "PerformanceLaws"], swiftSettings: fast),
         .testTarget(
             name: "AdvisorTests",
-            dependencies: ["Advisor", "Domain", "Interactions", "Kernels", "PerformanceLaws", "Transformer", "Trials"],
+            dependencies: ["Advisor", "Costs", "Domain", "Numerics", "PerformanceLaws", "Trials"],
             swiftSettings: strict),
-        .target(name: "SequentialDesign", dependencies: ["Domain", "PerformanceLaws"], swiftSettings: fast),
+        .target(
+            name: "SequentialDesign", dependencies: ["Domain", "Numerics", "PerformanceLaws"], swiftSettings: fast),
         .testTarget(
             name: "SequentialDesignTests", dependencies: ["Domain", "PerformanceLaws", "SequentialDesign"],
             swiftSettings: fast),
@@ -125,7 +141,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
 
-        // Floor 3
+        // Client and calibration
         .target(
             name: "PlawClient",
             dependencies: [
@@ -142,35 +158,32 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),
 
-        // Floor 4
+        // Service
         .target(
             name: "PlawService",
             dependencies: [
-                "Advisor", "Calibration", "Domain", "Files", "Interactions", "Observations", "PerformanceLaws",
-                "PlawProtocol",
-                "PlawTransport",
+                "Advisor", "Calibration", "Costs", "Domain", "Files", "Interactions", "Observations",
+                "PerformanceLaws", "PlawProtocol", "PlawTransport",
                 "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Text", "Trials",
                 logging,
             ], swiftSettings: strict),
 
         // For tests
+        .target(name: "CPlawTesting", path: "Tests/Support/CPlawTesting"),
         .target(
             name: "PlawTesting",
             dependencies: [
-                "CPlawTesting", "Domain", "Files", "PlawProtocol",
+                "CPlawTesting", "Files", "PlawProtocol",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
-            ], swiftSettings: strict),
+            ], path: "Tests/Support/PlawTesting", swiftSettings: strict),
         .testTarget(
-            name: "PlawProtocolTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "Trials"],
-            swiftSettings: strict),
+            name: "PlawProtocolTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting"], swiftSettings: strict),
         .testTarget(
             name: "PlawServiceTests",
             dependencies: [
-                "Domain", "Fuzzing", "PlawClient", "PlawProtocol", "PlawService", "PlawTesting", "Store", "Systemd",
-                "Trials",
-                "plaw",
-                "plawd", "plaw-trial",
+                "Domain", "Fuzzing", "Interactions", "Observations", "PlawClient", "PlawProtocol", "PlawService",
+                "PlawTesting", "PlawTransport", "Store", "Systemd", "Trials", "plaw", "plaw-trial", "plawd",
             ], swiftSettings: strict),
         .testTarget(
             name: "plawTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "plaw", "plaw-trial", "plawd"],
@@ -197,20 +210,7 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        .target(
-            name: "Fuzzing",
-            dependencies: [
-                "Domain", "Files", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport",
-                "Transformer",
-                "Trials",
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOEmbedded", package: "swift-nio"),
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "FuzzingTests", dependencies: ["Domain", "Fuzzing", "PlawTesting"], exclude: ["Fixtures"],
-            swiftSettings: strict),
-
-        // Floor 5
+        // Programs
         .executableTarget(
             name: "plawd",
             dependencies: [
@@ -224,46 +224,73 @@ let package = Package(
             name: "plaw",
             dependencies: [
                 "CArchive", "Domain", "Files", "Observations", "PlawClient", "PlawProtocol", "PlawTransport",
-                "StrictJSON", "Text",
-                "Trials", argumentParser,
+                "StrictJSON", "Text", "Trials", argumentParser,
                 .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
-        .executableTarget(name: "kernel-bench", dependencies: ["Kernels"], swiftSettings: fast),
-        .executableTarget(
-            name: "cost-bench", dependencies: ["Advisor", "Domain", "PerformanceLaws", "Trials", argumentParser],
-            swiftSettings: strict),
-        .executableTarget(
-            name: "law-study",
-            dependencies: ["Advisor", "Domain", "Observations", "PerformanceLaws", "Trials", argumentParser],
-            swiftSettings: strict),
-        .executableTarget(
-            name: "entropy-bench",
-            dependencies: ["Domain", "Interactions", "SequenceEntropy", argumentParser], swiftSettings: strict),
-        .executableTarget(
-            name: "law-bench", dependencies: ["Domain", "PerformanceLaws", argumentParser], swiftSettings: strict),
-        .executableTarget(
-            name: "design-replay",
-            dependencies: ["Domain", "Observations", "PerformanceLaws", "SequentialDesign", argumentParser],
-            swiftSettings: fast),
         .executableTarget(
             name: "plaw-trial",
             dependencies: [
                 "CPlaw", "Domain", "Files", "Interactions", "Text", "Transformer", "Trials", argumentParser,
             ],
             swiftSettings: strict),
+
+        // Benchmarks and studies: built with everything, shipped with nothing
+        .executableTarget(
+            name: "cost-bench",
+            dependencies: ["Advisor", "Costs", "Domain", "PerformanceLaws", "Trials", argumentParser],
+            path: "Benchmarks/Sources/cost-bench", swiftSettings: strict),
+        .executableTarget(
+            name: "design-replay",
+            dependencies: ["Domain", "Observations", "PerformanceLaws", "SequentialDesign", argumentParser],
+            path: "Benchmarks/Sources/design-replay", swiftSettings: fast),
+        .executableTarget(
+            name: "entropy-bench",
+            dependencies: ["Domain", "Interactions", "SequenceEntropy", argumentParser],
+            path: "Benchmarks/Sources/entropy-bench", swiftSettings: strict),
+        .executableTarget(
+            name: "kernel-bench", dependencies: ["Kernels"], path: "Benchmarks/Sources/kernel-bench",
+            swiftSettings: fast),
+        .executableTarget(
+            name: "law-bench", dependencies: ["Domain", "PerformanceLaws", argumentParser],
+            path: "Benchmarks/Sources/law-bench", swiftSettings: strict),
+        .executableTarget(
+            name: "law-study",
+            dependencies: [
+                "Advisor", "Costs", "Domain", "Numerics", "Observations", "PerformanceLaws", "Trials", argumentParser,
+            ],
+            path: "Benchmarks/Sources/law-study", swiftSettings: strict),
+
+        // Fuzz targets; the tests replay their cases
+        .target(
+            name: "Fuzzing",
+            dependencies: [
+                "Domain", "Files", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport",
+                "Transformer",
+                "Trials",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], path: "Fuzz/Sources/Fuzzing", swiftSettings: strict),
+        .testTarget(
+            name: "FuzzingTests", dependencies: ["Domain", "Fuzzing", "PlawTesting"], exclude: ["Fixtures"],
+            swiftSettings: strict),
     ]
 )
 
 // libFuzzer brings the main function: the program exists only where scripts/fuzz asks for it.
 if Context.environment["PLAW_FUZZ"] == "1" {
-    package.targets.append(.executableTarget(name: "plaw-fuzz", dependencies: ["Fuzzing"], swiftSettings: strict))
+    package.targets.append(
+        .executableTarget(
+            name: "plaw-fuzz", dependencies: ["Fuzzing"], path: "Fuzz/Sources/plaw-fuzz", swiftSettings: strict))
 }
 
-// What the thread sanitizer must know of Swift's locks (Sources/CSanitizer), linked into every program and test.
+// What the thread sanitizer must know of Swift's locks (Tests/Support/CSanitizer), linked into every program and test.
 if Context.environment["PLAW_SANITIZE"] == "thread" {
-    let leaves = ["CArchive", "CKernels", "CPlaw", "CZlib", "CSystemd", "KernelsV2", "KernelsV3", "KernelsV4"]
+    let leaves = [
+        "CArchive", "CKernels", "CPlaw", "CZlib", "CSystemd", "KernelsAVX2", "KernelsAVX512", "KernelsBaseline",
+    ]
     for target in package.targets where !leaves.contains(target.name) { target.dependencies.append("CSanitizer") }
-    package.targets.append(.target(name: "CSanitizer"))
+    package.targets.append(.target(name: "CSanitizer", path: "Tests/Support/CSanitizer"))
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes Sources/KernelsV2/*Tiles.swift: the register tiles of the matrix products.
+"""Writes Sources/Kernels/Baseline/*Tiles.swift: the register tiles of the matrix products.
 
 A tile of r rows and v vectors of 16 floats keeps r * v accumulators in registers for the whole inner loop; Swift keeps
 them there only as separate local variables, which is why the files are generated. What follows a product is done while it
@@ -249,7 +249,7 @@ def write(file, wide, narrow, both=''):
     text = both
     if wide: text = '\n#if K_AVX512\n' + '\n'.join(wide) + '\n\n#else\n' + '\n'.join(narrow) + '\n\n#endif\n' + both
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    with open(os.path.join(root, 'Sources', 'KernelsV2', file), 'w') as f:
+    with open(os.path.join(root, 'Sources', 'Kernels', 'Baseline', file), 'w') as f:
         f.write(head(text) + text)
 
 write('Tiles.swift', [tile(r, 2) for r in (12, 8, 4, 2, 1)] + [tile(12, 1), tile(8, 1)], [tile(6, 1)],

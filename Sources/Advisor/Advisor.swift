@@ -1,5 +1,7 @@
+internal import Costs
 package import Domain
 internal import Glibc
+internal import Numerics
 internal import PerformanceLaws
 
 /// Answers "how many layers, which dimension" from fitted laws and costs: pure, prepared once per set of laws.
@@ -185,7 +187,7 @@ package final class Advisor: Sendable {
         else { return best }
         guard question.measured(trained) != nil else { return law.prefers(change) ? best : trained }
         // Where few trainings tell how much one varies, the deviation is hardly known itself: Student's.
-        return law.prefers((gain, change.deviation * law.reach / 1.645)) ? best : trained
+        return law.prefers((gain, change.deviation * law.reach / normalQuantile95)) ? best : trained
     }
 
     /// The standard shape where the chosen one hardly beats it, by laws that know what other datasets let expect: of many shapes that are

@@ -1,5 +1,7 @@
+internal import Costs
 package import Domain
 internal import Glibc
+internal import Numerics
 internal import PerformanceLaws
 
 extension Advisor {
@@ -131,7 +133,9 @@ extension Advisor {
                 guard let to, let first = start.column[from], rows.count == Self.count else { return nil }
                 /// Draws are normal, intervals Student's: wider by the share of their quantiles.
                 func gains(isStudent: Bool) -> [Double] {
-                    let (own, other) = isStudent ? (law.reach / 1.645, start.law.reach / 1.645) : (1, 1)
+                    let (own, other) =
+                        isStudent
+                        ? (law.reach / normalQuantile95, start.law.reach / normalQuantile95) : (1, 1)
                     return rows.indices.map { draw in
                         let most = columns.reduce(-Double.infinity) { max($0, value(draw, $1, factor: own)) }
                         return most - start.value(draw, first, factor: other)

@@ -1,3 +1,4 @@
+internal import Costs
 internal import Domain
 internal import Glibc
 internal import PerformanceLaws

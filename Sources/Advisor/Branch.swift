@@ -1,3 +1,4 @@
+package import Costs
 package import Domain
 internal import Glibc
 package import PerformanceLaws

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Glibc
+internal import Numerics
 internal import PerformanceLaws
 
 /// What a law expects at every shape of a search.

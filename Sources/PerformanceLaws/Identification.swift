@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Numerics
 
 /// What weighted observations determine of a law, judged against their noise.
 ///

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Glibc
+internal import Numerics
 
 /// A law at several places together, as one normal distribution with the moments of the weighted families: what they are unsure
 /// of, and where they disagree.
@@ -65,15 +66,11 @@ package struct JointPosterior: Sendable {
         var random = SplitMix64(seed: 11)
         var sum = 0.0
         var white = [Double](repeating: 0, count: n)
-        var value = white
+        let centre = places.map { means[$0] }
         for draw in 0..<draws {
             // Each draw and its mirror image: their mean errors cancel.
             for k in 0..<n { white[k] = draw % 2 == 0 ? random.normal() : -white[k] }
-            for i in 0..<n {
-                var sum = means[places[i]]
-                for k in 0...i { sum += factor.lower[i * n + k] * white[k] }
-                value[i] = sum
-            }
+            let value = factor.draw(white, around: centre)
             sum += max(0, (value.max() ?? 0) - value[own])
         }
         return sum / Double(draws)

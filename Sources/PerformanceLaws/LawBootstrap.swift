@@ -1,5 +1,6 @@
 internal import Domain
 internal import Glibc
+internal import Numerics
 
 /// What every test user earned in each of several trainings: the source of paired errors.
 package struct UserGains: Sendable {

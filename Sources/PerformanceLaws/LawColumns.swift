@@ -2,6 +2,8 @@
 ///
 /// A curve depends on one axis, and designs have few levels of an axis: it is evaluated once a level. What no shape moves is filled
 /// once. One owner at a time.
+internal import Numerics
+
 final class LawColumns {
     private let form: LawForm
     private let points: [LawPoint]
@@ -40,10 +42,10 @@ final class LawColumns {
             }
             return (places, index)
         }
-        values = numbers(rows * form.count)
-        residual = numbers(rows)
-        scratch = numbers(points.count * max(1, form.shapeCount))
-        shape = numbers(form.shapeCount)
+        values = allocateZeros(rows * form.count)
+        residual = allocateZeros(rows)
+        scratch = allocateZeros(points.count * max(1, form.shapeCount))
+        shape = allocateZeros(form.shapeCount)
     }
 
     deinit { for memory in [values, residual, scratch, shape] { memory.deallocate() } }

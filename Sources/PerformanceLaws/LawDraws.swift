@@ -1,5 +1,6 @@
 internal import Domain
 internal import Glibc
+internal import Numerics
 
 /// Draws of a law at many places together, kept: what is asked of them again and again costs no law. A further place is drawn given
 /// all others when it is asked about.
@@ -69,19 +70,8 @@ package struct LawDraws: Sendable {
     /// Rows of the factor of the covariances, without what stands above the diagonal.
     private static func factor(_ spots: [ProcessModel.Place], _ model: FamilyModel) -> [Double] {
         let n = spots.count
-        var matrix = [Double](repeating: 0, count: n * n)
-        let least = leastVariance(spots)
-        for i in 0..<n {
-            for j in 0...i { matrix[i * n + j] = model.process.covariance(spots[i], spots[j]) }
-            matrix[i * n + i] += least
-        }
-        guard let factor = Cholesky(matrix, n: n) else { return [] }
+        guard let factor = model.process.drawFactor(spots) else { return [] }
         return (0..<n).flatMap { factor.lower[$0 * n...$0 * n + $0] }
-    }
-
-    /// Close places are all but equal: a millionth of their variance keeps the factor definite.
-    private static func leastVariance(_ spots: [ProcessModel.Place]) -> Double {
-        1e-6 * (spots.map(\.variance).max() ?? 0) + 1e-18
     }
 
     /// Adds a multiple of the normal numbers of a place to some draws.
@@ -110,7 +100,7 @@ package struct LawDraws: Sendable {
         for family in families {
             let process = family.model.process
             let spot = process.place(Design.place(place.layers, place.dim, place.effectiveTokens))
-            var variance = spot.variance + Self.leastVariance(family.spots)
+            var variance = spot.variance + ProcessModel.leastVariance(family.spots)
             for draw in family.draws { found[draw] = Float(spot.mean) }
             if !family.lower.isEmpty {
                 var link = family.spots.map { process.covariance(spot, $0) }
@@ -135,5 +125,24 @@ package struct LawDraws: Sendable {
             let spots = family.spots.reduce(0) { $0 + ($1.gradient.count + $1.white.count) * 8 + 128 }
             return sum + family.lower.count * 8 + family.white.count * 4 + spots
         }
+    }
+}
+
+extension ProcessModel {
+    /// Factors the covariances of some places; nil where they are not (numerically) positive definite.
+    func drawFactor(_ spots: [Place]) -> Cholesky? {
+        let n = spots.count
+        var matrix = [Double](repeating: 0, count: n * n)
+        let least = Self.leastVariance(spots)
+        for i in 0..<n {
+            for j in 0...i { matrix[i * n + j] = covariance(spots[i], spots[j]) }
+            matrix[i * n + i] += least
+        }
+        return Cholesky(matrix, n: n)
+    }
+
+    /// Close places are all but equal: a millionth of their variance keeps the factor definite.
+    fileprivate static func leastVariance(_ spots: [Place]) -> Double {
+        1e-6 * (spots.map(\.variance).max() ?? 0) + 1e-18
     }
 }

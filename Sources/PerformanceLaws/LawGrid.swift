@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Numerics
 
 /// A dense grid over the shape of a form: the cost of the best coefficients in every cell.
 ///
@@ -129,7 +130,7 @@ struct LawGrid {
         var shape = [Double](repeating: 1, count: max(1, form.shapeCount))
         var best: [(cost: Double, shape: [Double])] = []
         var costs = [Double](repeating: 0, count: layers.count * dims.count)
-        let normal = Normal(k)
+        let normal = NormalEquations(k)
         // What changes most often stands last: the equations before it are kept from cell to cell.
         let order = fixed + [ofLayers, crossing?.place, ofDims].compactMap { $0 }
         let first = order.firstIndex { search.bounded >> $0 & 1 == 1 } ?? k

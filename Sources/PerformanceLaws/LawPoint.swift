@@ -1,7 +1,20 @@
+internal import Numerics
+
 /// Independent Gaussian priors.
 struct Prior: Sendable {
     var means: [Double]
     var deviations: [Double]
+}
+
+extension NormalEquations {
+    /// Adds a prior of the first `n` unknowns; `now` where the unknowns are a step from somewhere.
+    func add(_ prior: Prior, _ n: Int, at now: [Double]?) {
+        for m in 0..<n {
+            let weight = 1 / (prior.deviations[m] * prior.deviations[m])
+            matrix[m * n + m] += weight
+            right[m] += weight * (prior.means[m] - (now?[m] ?? 0))
+        }
+    }
 }
 
 /// One observation as the laws see it, or several of one point averaged.

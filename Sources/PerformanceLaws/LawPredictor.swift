@@ -1,5 +1,6 @@
 package import Domain
 internal import Glibc
+internal import Numerics
 
 /// Predicts from a stored law: the families' processes, weighted.
 ///
@@ -131,7 +132,7 @@ package final class LawPredictor: Sendable {
     ///
     /// - Parameter change: from the best among the observations to the answer beyond.
     package func believes(_ change: (mean: Double, deviation: Double)) -> Bool {
-        fit.predictsLargest == true && change.mean > 1.645 * change.deviation
+        fit.predictsLargest == true && change.mean > normalQuantile95 * change.deviation
     }
 
     /// Whether an untrained answer is given rather than the best trained one: it has to have more in 60 of 100. Else a tie goes to
@@ -167,23 +168,13 @@ package final class LawPredictor: Sendable {
             let upTo = Int(nearest: done * Double(count))
             guard upTo > rows.count else { continue }
             let spots = model.process.places(places.map { Design.place($0.layers, $0.dim, $0.effectiveTokens) })
-            var matrix = [Double](repeating: 0, count: n * n)
-            let top = spots.map(\.variance).max() ?? 0
-            for i in 0..<n {
-                for j in 0...i { matrix[i * n + j] = model.process.covariance(spots[i], spots[j]) }
-                // Close places are all but equal: a millionth of their variance keeps the factor definite.
-                matrix[i * n + i] += 1e-6 * top + 1e-18
-            }
-            let factor = Cholesky(matrix, n: n)
+            let means = spots.map(\.mean)
+            let factor = model.process.drawFactor(spots)
             while rows.count < upTo {
                 let white = (0..<n).map { _ in random.normal() }
                 rows.append(
-                    (0..<n).map { i in
-                        guard let factor else { return spots[i].mean + spots[i].variance.squareRoot() * white[i] }
-                        var sum = spots[i].mean
-                        for k in 0...i { sum += factor.lower[i * n + k] * white[k] }
-                        return sum
-                    })
+                    factor?.draw(white, around: means)
+                        ?? (0..<n).map { means[$0] + spots[$0].variance.squareRoot() * white[$0] })
             }
         }
         return rows

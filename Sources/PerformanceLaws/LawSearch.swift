@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Numerics
 
 /// The weighted least-squares fit of one form, found without start values.
 ///
@@ -27,8 +28,8 @@ struct LawSearch {
     let columns: LawColumns
     private let bounds: [ClosedRange<Double>]
     /// Of a full step; and of the coefficients alone, so that a step that fails leaves the first as it was.
-    private let normal: Normal
-    private let linear: Normal
+    private let normal: NormalEquations
+    private let linear: NormalEquations
 
     /// - Parameters:
     ///   - weights: instead of 1 / variance.
@@ -50,8 +51,8 @@ struct LawSearch {
         columns = LawColumns(form, points, roots: roots, covariance: covariance)
         bounds = (0..<form.shapeCount).map(form.bounds)
         bounded = (0..<form.linearCount).reduce(0) { $0 | (form.isBounded($1) ? 1 << $1 : 0) }
-        normal = Normal(form.count)
-        linear = Normal(form.linearCount)
+        normal = NormalEquations(form.count)
+        linear = NormalEquations(form.linearCount)
         replaceValues(points.map(\.value))
     }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Numerics
 
 /// A family as the mean of a Gaussian process over its residuals.
 ///

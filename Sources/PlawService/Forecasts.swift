@@ -1,5 +1,5 @@
-internal import Advisor
 internal import Calibration
+internal import Costs
 internal import Domain
 internal import PlawProtocol
 internal import Store

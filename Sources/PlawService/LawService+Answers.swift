@@ -1,4 +1,5 @@
 internal import Advisor
+internal import Costs
 internal import Domain
 internal import PlawProtocol
 internal import PlawTransport

@@ -1,4 +1,3 @@
-internal import Advisor
 internal import Domain
 internal import Interactions
 internal import Logging

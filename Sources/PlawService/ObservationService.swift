@@ -1,4 +1,5 @@
 internal import Calibration
+internal import Costs
 internal import Domain
 internal import Logging
 internal import Observations

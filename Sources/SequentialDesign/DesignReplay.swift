@@ -1,5 +1,6 @@
 package import Domain
 internal import Glibc
+internal import Numerics
 package import PerformanceLaws
 
 /// Replays a design on a grid whose every training is known: what it would have trained within a share of the grid's cost, and
@@ -292,7 +293,9 @@ package struct DesignReplay: Sendable {
             // A law of its own leaves the answer to what measured most, unless it likely gives more to another.
             let change = predictor.difference(place(trained), place(chosen.shape))
             let gain = chosen.1.mean - (seen[trained] ?? 0)
-            if seen[chosen.shape] != nil || !predictor.prefers((gain, change.deviation * predictor.reach / 1.645)) {
+            if seen[chosen.shape] != nil
+                || !predictor.prefers((gain, change.deviation * predictor.reach / normalQuantile95))
+            {
                 chosen = best
             }
         }

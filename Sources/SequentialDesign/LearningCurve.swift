@@ -1,5 +1,6 @@
 package import Domain
 internal import Glibc
+internal import Numerics
 
 /// The validations of a training so far, and where it is heading.
 ///
@@ -43,6 +44,6 @@ package struct LearningCurve: Sendable, Hashable {
     package func isBehind(_ value: Double) -> Bool {
         guard value > 0, values.count >= Self.fewestEpochs, let forecast else { return false }
         let deviation = (forecast.deviation * forecast.deviation + 2 * Self.noise * Self.noise).squareRoot()
-        return log(value / best) - forecast.gain > 1.645 * deviation
+        return log(value / best) - forecast.gain > normalQuantile95 * deviation
     }
 }

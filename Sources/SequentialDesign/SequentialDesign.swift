@@ -1,5 +1,6 @@
 package import Domain
 internal import Glibc
+internal import Numerics
 internal import PerformanceLaws
 
 /// Where a calibration stands: what it would recommend now, and how much better the best may be.
@@ -333,21 +334,13 @@ private struct View {
         return DesignTrial(layers: spot.layers, dim: spot.dim, userFraction: spot.userFraction, seed: seed)
     }
 
-    /// E[(f_t - f_best)⁺] for a difference with this mean and variance.
-    private static func loss(_ mean: Double, _ variance: Double) -> Double {
-        guard variance > 1e-30 else { return max(0, mean) }
-        let deviation = variance.squareRoot()
-        let z = mean / deviation
-        return deviation * exp(-z * z / 2) / (2 * Double.pi).squareRoot() + mean * 0.5 * erfc(-z / 2.0.squareRoot())
-    }
-
     /// The training with the largest score among the affordable that take away enough of what may be lost.
     func best(_ isAffordable: (DesignTrial) -> Bool) -> (place: Int, trial: DesignTrial, isRepeat: Bool)? {
         // Shares of the users cost nearly what all of them do, as patience counts steps, and tell less.
         let rivals = asked.filter { $0 != best }.map { t in
             let mean = posterior.means[t] - posterior.means[best]
             let variance = posterior.differenceVariance(t, best)
-            return (place: t, mean: mean, variance: variance, loss: Self.loss(mean, variance))
+            return (place: t, mean: mean, variance: variance, loss: expectedExcess(mean: mean, variance: variance))
         }
         let least = Self.leastGain * rivals.reduce(0) { $0 + $1.loss }
         var found: (score: Double, place: Int)?
@@ -358,7 +351,7 @@ private struct View {
             var gain = 0.0
             for rival in rivals {
                 let taken = posterior.reduction(rival.place, best, by: place, noise: noise)
-                gain += rival.loss - Self.loss(rival.mean, rival.variance - taken)
+                gain += rival.loss - expectedExcess(mean: rival.mean, variance: rival.variance - taken)
             }
             guard gain > least else { continue }
             let score = gain / pow(max(design.space.seconds(trial), 1e-3), SequentialDesign.costExponent)

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Glibc
+internal import Numerics
 internal import PerformanceLaws
 
 /// A made-up grid of trainings, as real ones look: an optimum in depth and width that moves along N d or, on every other surface, a

@@ -1,3 +1,4 @@
+import Costs
 import Domain
 import Foundation
 import PerformanceLaws

@@ -1,5 +1,7 @@
+import Costs
 import Domain
 import Foundation
+import Numerics
 import PerformanceLaws
 import Testing
 import Trials
@@ -10,10 +12,10 @@ import Trials
 @Suite struct SearchTests {
     /// Two backbones and seeded noise, so that the surface has no symmetry.
     static func advisor(seed: Int = 7, roughness: Double = 0.0008) throws -> Advisor {
-        var noise = PredictionTests.Noise(UInt64(seed))
+        var noise = SplitMix64(seed: UInt64(seed))
         let rough = AdvisorTests.observations.map { o -> Observation in
             var o = o
-            let off = roughness * noise.next()
+            let off = roughness * noise.normal()
             for name in o.metrics.keys { o.metrics[name]?.value += off }
             return o
         }
@@ -88,11 +90,11 @@ import Trials
     @Test("the answer measured most of what was trained, or is expected to measure more", arguments: 1..<60)
     func neverWorse(seed: Int) throws {
         // Nearly flat: a rounder dimension is often named instead of the best.
-        var noise = PredictionTests.Noise(UInt64(seed))
+        var noise = SplitMix64(seed: UInt64(seed))
         let flat = AdvisorTests.observations.filter { $0.configuration.layers <= 4 && $0.configuration.dim <= 64 }.map {
             o -> Observation in
             var o = o
-            let off = 0.002 * noise.next()
+            let off = 0.002 * noise.normal()
             for name in o.metrics.keys { o.metrics[name]?.value = 0.3 + off }
             return o
         }
@@ -213,22 +215,6 @@ import Trials
                 }
             }
         }
-    }
-
-    @Test("splines pass through their nodes to the bit, and follow a smooth curve by the fourth power of the step")
-    func splines() {
-        func error(_ count: Int) -> Double {
-            let nodes = (0...count).map { 4 * Double($0) / Double(count) }
-            // Away from the ends, where the second derivative is taken for 0.
-            let places = (0...200).map { 1 + 2 * Double($0) / 200 }
-            let found = Spline(nodes: nodes, places: places).values(nodes.map { sin($0) }, width: 1)
-            return zip(places, found).map { abs(sin($0) - $1) }.max() ?? 1
-        }
-        #expect(error(40) < 1e-6)
-        #expect(error(40) < error(20) / 12)
-        let (nodes, values) = ([0.0, 0.3, 1.1, 1.2], [1.0, -2.0, 0.1, 7.3, 0.4, -1.5, 2.2, 0.9])
-        #expect(Spline(nodes: nodes, places: nodes).values(values, width: 2) == values)
-        #expect(Spline(nodes: [2], places: [2]).values([5, 6], width: 2) == [5, 6])
     }
 
     /// A law of a wide calibration: 2 to 32 layers, 16 to 1280 dimensions.

@@ -1,5 +1,6 @@
 import Domain
 import Foundation
+import PlawTesting
 import Testing
 
 @testable import PerformanceLaws

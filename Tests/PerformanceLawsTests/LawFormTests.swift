@@ -49,4 +49,28 @@ struct LawFormTests {
             }
         }
     }
+
+    @Test("columns filled once a level are the derivatives at each point", arguments: LawFamily.allCases)
+    func columns(family: LawFamily) {
+        var random = SplitMix64(seed: 3)
+        let points = points(
+            grid(layers: [1, 2, 4], dims: [16, 32, 64], tokens: [100_000, 50_000, 20_000, 9_000]) { _, _, _ in 0.1 })
+        for untied in [false, true] {
+            let form = LawForm(family, points: points, fixedP: nil, untied: untied)
+            let roots = points.map { _ in random.uniform(0.5, 2) }
+            let columns = LawColumns(form, points, roots: roots, covariance: nil)
+            for _ in 0..<3 {
+                let parameters = (0..<form.count).map { _ in random.uniform(0.3, 1.5) }
+                for slopes in [false, true] {
+                    parameters.withUnsafeBufferPointer { columns.fill($0.baseAddress!, slopes: slopes) }
+                }
+                for (i, point) in points.enumerated() {
+                    for (m, slope) in form.gradient(point.x, parameters).enumerated() {
+                        let found = columns.values[m * columns.rows + i]
+                        #expect(abs(found - roots[i] * slope) <= 1e-12 * (1 + abs(found)))
+                    }
+                }
+            }
+        }
+    }
 }

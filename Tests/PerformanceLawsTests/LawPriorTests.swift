@@ -1,5 +1,6 @@
 import Domain
 import Foundation
+import Numerics
 import Testing
 
 @testable import PerformanceLaws

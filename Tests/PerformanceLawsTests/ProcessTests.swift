@@ -1,5 +1,7 @@
 import Domain
 import Foundation
+import Numerics
+import PlawTesting
 import Testing
 
 @testable import PerformanceLaws
