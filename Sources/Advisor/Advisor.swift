@@ -52,12 +52,16 @@ package final class Advisor: Sendable {
 
     // MARK: - Answers
 
-    /// The best configuration within a budget, with what cannot be told apart from it. Errors: `AdvisorError`.
+    /// The best configuration within a budget, with what cannot be told apart from it.
+    ///
+    /// - Throws: `AdvisorError`.
     package func recommend(
         _ budget: Budget, metric: Metric = Metric(.ndcg, 10), isForced: Bool = false
     ) throws -> Recommendation { try find(budget, metric: metric, isForced: isForced).recommendation }
 
-    /// The same, of what is remembered. Errors: `AdvisorError`.
+    /// The same, of what is remembered.
+    ///
+    /// - Throws: `AdvisorError`.
     package func find(_ budget: Budget, metric: Metric, isForced: Bool = false) throws -> Finding {
         let name = metric.description
         let answer = try answer(budget, metric: name, isForced: isForced)
@@ -100,12 +104,12 @@ package final class Advisor: Sendable {
     ///
     /// - Parameter heads: those of the observations where nil.
     ///
-    /// Errors: `AdvisorError` without a law, for a configuration that cannot be trained, and more than 2 e-folds outside the observations
-    /// unless forced.
+    /// - Throws: `AdvisorError` without a law, for a configuration that cannot be trained, and more than 2 e-folds outside the observations
+    ///   unless forced.
     package func predict(
         layers: Int, dim: Int, heads: Int?, isForced: Bool = false
     ) throws -> (candidate: Candidate, grade: ExtrapolationGrade, warnings: [Warning]) {
-        // The first key's branch whose places are those of the metric that answers are about unless told.
+        // The first key's branch whose places are those of the metric that answers are about by default.
         let own = branches.filter { $0.key == branches.first?.key }
         guard let branch = own.first(where: { $0.laws["ndcg@10"] != nil }) ?? own.first,
             let law = (branch.laws["ndcg@10"] ?? branch.laws.min { $0.key < $1.key }?.value)?.fit
@@ -222,10 +226,10 @@ package final class Advisor: Sendable {
     }
 
     /// What the laws and the cost model say of a shape themselves.
-    func exact(_ shape: Int, _ question: Question) -> Finding.Said {
+    func exact(_ shape: Int, _ question: Question) -> Finding.Evaluated {
         let block = question.block(shape)
         return memory.candidates(.init(shape: shape, block: block)) {
-            Finding.Said(
+            Finding.Evaluated(
                 number: shape << 16 | block,
                 branches[search.place(shape).part].candidate(configuration(shape, block: block)))
         }
@@ -250,7 +254,7 @@ package final class Advisor: Sendable {
         }
     }
 
-    /// Errors: `AdvisorError` where no branch has a law for the metric.
+    /// - Throws: `AdvisorError` where no branch has a law for the metric.
     func check(_ name: String) throws {
         guard metrics.contains(name) else { throw noLaw(name) }
     }
@@ -261,7 +265,7 @@ package final class Advisor: Sendable {
     }
 
     func infeasible(_ budget: Budget, _ name: String) -> AdvisorError {
-        // The first currency in which even the cheapest configuration is too dear; there may be none.
+        // The first currency in which even the cheapest configuration is too expensive; there may be none.
         for currency in Currency.allCases {
             guard let limit = budget[currency] else { continue }
             var least: (cost: Double, configuration: Configuration)?

@@ -32,7 +32,7 @@ final class AdvisorMemory: Sendable {
     /// What the best is expected to have without limits, by metric.
     let unlimited = Memo<String, Double?>(most: 8)
     /// What the laws and the cost model say of a shape.
-    let candidates = Memo<Priced, Finding.Said>(most: 2_000)
+    let candidates = Memo<Priced, Finding.Evaluated>(most: 2_000)
 
     /// About what it takes.
     var bytes: Int {

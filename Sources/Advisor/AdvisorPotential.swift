@@ -15,7 +15,7 @@ extension Advisor {
     ///   - layers, dim: what is used now; the best trained configuration of all branches where nil.
     ///   - backbone: of what is used now; the best one where nil.
     ///
-    /// Errors: `AdvisorError`.
+    /// - Throws: `AdvisorError`.
     package func potential(
         layers: Int? = nil, dim: Int? = nil, backbone: Model? = nil, metric: Metric = Metric(.ndcg, 10)
     ) throws -> (now: Candidate, levers: [Lever], warnings: [Warning]) {

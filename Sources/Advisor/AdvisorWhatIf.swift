@@ -42,7 +42,9 @@ extension Advisor {
     }
 
     /// The answer to a question before and after a change: both are what `recommend` answers, with the data, lengths and limits of before
-    /// and after. Errors: `AdvisorError`, also where no law can tell what the change does.
+    /// and after.
+    ///
+    /// - Throws: `AdvisorError`, also where no law can tell what the change does.
     package func whatIf(
         _ change: Change, budget: Budget = Budget(), metric: Metric = Metric(.ndcg, 10), isForced: Bool = false
     ) throws -> Comparison {

@@ -15,7 +15,7 @@ struct Answer {
     let best: Int
     let bestTrained: Int?
     let law: LawPredictor
-    let choice: Finding.Said
+    let choice: Finding.Evaluated
     let grade: ExtrapolationGrade
     let warnings: [Warning]
 
@@ -26,8 +26,8 @@ struct Answer {
 extension Advisor {
     /// The best configuration within a budget, over all branches.
     ///
-    /// Errors: `AdvisorError` where nothing keeps the budget, and where the answer lies more than 2 e-folds outside the observations, unless
-    /// forced.
+    /// - Throws: `AdvisorError` where nothing keeps the budget, and where the answer lies more than 2 e-folds outside the observations, unless
+    ///   forced.
     func answer(_ budget: Budget, metric name: String, isForced: Bool) throws -> Answer {
         try check(name)
         let question = Question(self, budget, metric: name)

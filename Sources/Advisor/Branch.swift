@@ -13,7 +13,7 @@ package struct Branch: Sendable {
     package let lawNumbers: [String: Int64]
     package var costs: CostModel
     /// Every law of the key, by metric: what is said of a configuration, whichever metric was searched.
-    private var spoken: [String: LawPredictor]
+    private var allLaws: [String: LawPredictor]
     /// Converged, on all users; where there are none, on the largest share of them that was trained on.
     private(set) var observations: [Observation]
     /// What all users trained: nothing else says where an answer for all of them is known.
@@ -64,7 +64,7 @@ package struct Branch: Sendable {
                 fit.dimRange = [dims.min() ?? 0, dims.max() ?? 0]
                 return (name, LawPredictor(fit))
             })
-        spoken = self.laws
+        allLaws = self.laws
         // Metrics that were measured at other places are split off by `byPlaces`.
         let shapes = laws.keys.sorted().first.flatMap { places[$0] } ?? []
         hull = Hull(shapes.map { ($0.layers, $0.dim) } + (prior?.corners ?? []))
@@ -208,7 +208,7 @@ package struct Branch: Sendable {
     func candidate(_ c: Configuration) -> Candidate {
         var predicted: [String: Double] = [:]
         var interval: [String: Interval] = [:]
-        for (metric, law) in spoken {
+        for (metric, law) in allLaws {
             let prediction = law.predict(place(c))
             predicted[metric] = min(1, max(0, prediction.mean))
             interval[metric] = prediction.interval

@@ -16,7 +16,7 @@ package struct Candidates: Sendable, Hashable {
 extension Advisor {
     /// An advisor that considers these shapes alone: every answer of its, with what cannot be told apart and what lies next, is among them.
     ///
-    /// Errors: `AdvisorError` where none of them lies in the search space.
+    /// - Throws: `AdvisorError` where none of them lies in the search space.
     package func restricted(to candidates: Candidates) throws -> Advisor {
         let own = branches.map { branch in
             var branch = branch

@@ -3,7 +3,7 @@ package import Domain
 /// An answer whose configurations are those remembered by the advisor: naming one again copies nothing.
 package struct Finding: Sendable {
     /// What the laws and the cost model say of a configuration.
-    package final class Said: Sendable {
+    package final class Evaluated: Sendable {
         /// Its own among all of an advisor.
         package let number: Int
         package let candidate: Candidate
@@ -12,7 +12,7 @@ package struct Finding: Sendable {
     }
 
     package struct Named: Sendable {
-        package let said: Said
+        package let said: Evaluated
         package let expectedRegret: Double
 
         var candidate: Candidate {
@@ -25,7 +25,7 @@ package struct Finding: Sendable {
     /// As in `Recommendation`.
     package let dataset: String
     package let metric: Metric
-    package let best: Said
+    package let best: Evaluated
     package let expectedRegret: Double
     package let regretBeyond: Double?
     package let grade: ExtrapolationGrade

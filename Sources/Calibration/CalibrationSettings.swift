@@ -34,10 +34,12 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     /// Levels of an axis where the planner chooses them.
     private static let usualLevels = 5
 
-    /// Longest sequence unless told.
+    /// Longest sequence by default.
     package static let standardLength = LawKey.usualLength
 
-    /// Resolves a request; `trained` is what the recipe looks at. Errors: `RPCError.invalidParams` naming the member, what was found and what was expected.
+    /// Resolves a request; `trained` is what the recipe looks at.
+    ///
+    /// - Throws: `RPCError.invalidParams` naming the member, what was found and what was expected.
     package init(
         _ params: CalibrationParams, trained: Recipe.Facts, mask: CandidateMask, availableWorkers: Int
     ) throws(RPCError) {

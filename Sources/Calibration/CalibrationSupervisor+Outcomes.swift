@@ -69,7 +69,8 @@ extension CalibrationSupervisor {
     }
 
     /// What a trial adds to the laws; nil when it gave no metrics.
-    /// Errors: `StoreError`.
+    ///
+    /// - Throws: `StoreError`.
     func observation(of result: TrialResult, trial: StoredTrial, job: Job) async throws -> Observation? {
         guard ![.diverged, .failed].contains(result.status) else { return nil }
         let dataset = try await store.dataset(job.dataset)

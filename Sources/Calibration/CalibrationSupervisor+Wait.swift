@@ -1,7 +1,9 @@
 package import PlawProtocol
 
 extension CalibrationSupervisor {
-    /// The job when it has ended, or as it is when the time is over. Errors: `unknownJob`, `CancellationError`.
+    /// The job when it has ended, or as it is when the time is over.
+    ///
+    /// - Throws: `unknownJob`, `CancellationError`.
     package func wait(for id: Int64, seconds: Double) async throws -> Job {
         let following = await hub.follow(id)
         do {

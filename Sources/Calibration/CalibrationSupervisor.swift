@@ -27,7 +27,7 @@ package actor CalibrationSupervisor {
 
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
-    /// The job in work and the way to stop it.
+    /// The job in progress and the way to stop it.
     private var running: (id: Int64, stop: AsyncStream<Void>.Continuation)?
     /// Jobs that are being ended.
     private var ending: Set<Int64> = []
@@ -37,7 +37,7 @@ package actor CalibrationSupervisor {
     var progress: [Int64: TrialProgress] = [:]
     /// What ends the worker of a running trial early, by trial.
     var ends: [Int64: AsyncStream<Void>.Continuation] = [:]
-    /// What the trials of the job in work are chosen by; nil for a grid.
+    /// What the trials of the job in progress are chosen by; nil for a grid.
     private(set) var design: SequentialPlan?
     /// Those that were stopped because they fell behind.
     var stopped: Set<Int64> = []
@@ -45,7 +45,7 @@ package actor CalibrationSupervisor {
     var compared: [Int64: ContinuousClock.Instant] = [:]
     /// Validations of the trials that were run since the start, by trial.
     var curves: [Int64: [Double]] = [:]
-    /// The store could not take what the job in work has to say: it is put off until it can.
+    /// The store could not take what the job in progress has to say: it is put off until it can.
     var storeTrouble: StoreError?
     /// Why a job waits for the store, and since when nothing has been heard of it.
     var trouble: (job: Int64, error: StoreError, last: ContinuousClock.Instant)?
@@ -67,7 +67,7 @@ package actor CalibrationSupervisor {
         (wakeUps, wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Works until the task is cancelled; a job in work is then stopped at its checkpoints and stays to be resumed.
+    /// Works until the task is cancelled; a job in progress is then stopped at its checkpoints and stays to be resumed.
     package func run() async {
         wakeUp.yield()
         for await _ in wakeUps {
@@ -77,7 +77,9 @@ package actor CalibrationSupervisor {
         await hub.finish()
     }
 
-    /// Queues a calibration and returns its job number. Errors: `StoreError`.
+    /// Queues a calibration and returns its job number.
+    ///
+    /// - Throws: `StoreError`.
     ///
     /// - Parameter spentSeconds: of the budget, what was spent on it before.
     package func enqueue(
@@ -91,7 +93,9 @@ package actor CalibrationSupervisor {
         return job
     }
 
-    /// Cancels a job that has not ended; finished trials are kept and their laws fitted. Errors: `unknownJob`.
+    /// Cancels a job that has not ended; finished trials are kept and their laws fitted.
+    ///
+    /// - Throws: `unknownJob`.
     package func cancel(_ id: Int64) async throws {
         let job = try await store.job(id, trials: false)
         guard !job.state.isFinal else { return }
@@ -103,7 +107,9 @@ package actor CalibrationSupervisor {
         }
     }
 
-    /// A job with the live progress of its trials. Errors: `unknownJob`.
+    /// A job with the live progress of its trials.
+    ///
+    /// - Throws: `unknownJob`.
     package func snapshot(_ id: Int64) async throws -> Job {
         var job = told(try await store.job(id))
         guard let running, running.id == id else { return job }

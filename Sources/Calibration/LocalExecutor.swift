@@ -136,7 +136,9 @@ package struct LocalExecutor: TrialExecutor {
         return try await lines(arguments, within: patience.latencySeconds)
     }
 
-    /// What the program prints, a value a line. Errors: `WorkerError`, also where it takes longer than `seconds`.
+    /// What the program prints, a value a line.
+    ///
+    /// - Throws: `WorkerError`, also where it takes longer than `seconds`.
     private func lines<T: Decodable>(_ arguments: [String], within seconds: Double) async throws -> [T] {
         let program = FilePath(settings().program)
         let outcome = try await withThrowingTaskGroup { group in

@@ -19,7 +19,9 @@ package struct SequentialPlan: Codable, Sendable, Hashable {
         self.start = start
     }
 
-    /// From JSON. Errors: `DecodingError`.
+    /// From JSON.
+    ///
+    /// - Throws: `DecodingError`.
     init(text: String) throws { self = try JSONDecoder().decode(Self.self, from: Data(text.utf8)) }
 
     var text: String {

@@ -21,7 +21,8 @@ package struct WorkerCgroups: Sendable {
     private static let mainLeaf = "main"
 
     /// Moves the daemon into a leaf of its own group and hands the group's controllers down.
-    /// Errors: `WorkerError` where the tree is absent or not the daemon's to change.
+    ///
+    /// - Throws: `WorkerError` where the tree is absent or not the daemon's to change.
     package init() throws {
         let membership = FileManager.default.contents(atPath: "/proc/self/cgroup") ?? Data()
         let line = String(decoding: membership, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("0::/") }

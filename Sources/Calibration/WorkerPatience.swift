@@ -58,7 +58,9 @@ final class WorkerWatch: Sendable {
 
     func sign() { state.withLock { $0.silent = 0 } }
 
-    /// Returns when the worker is to be ended. Errors: `CancellationError` when nobody waits for that any more.
+    /// Returns when the worker is to be ended.
+    ///
+    /// - Throws: `CancellationError` when nobody waits for that any more.
     func wait() async throws {
         let turn = min(1, silence / 20)
         while true {

@@ -36,7 +36,7 @@ package enum Loss: String, Codable, Sendable, Hashable, CaseIterable {
     /// Whether negatives are drawn for each position; `sampledSoftmax` draws them for the batch.
     package var drawsForPositions: Bool { !scoresCatalogue && self != .sampledSoftmax }
 
-    /// Negatives unless told: as published for `bce`, `bpr`, `top1` and `gbce`.
+    /// Negatives by default: as published for `bce`, `bpr`, `top1` and `gbce`.
     package var standardNegatives: Int {
         switch self {
         case .bce, .bpr, .top1, .ce, .cce: 1

@@ -337,7 +337,7 @@ package struct FamilyFit: Codable, Sendable, Hashable {
 package struct CrossValidation: Codable, Sendable, Hashable {
     /// Each point left out in turn, the family with its process.
     package var leaveOneOut: FoldScore
-    /// The largest N, the largest d and the dearest quarter left out in turn; nil where too few points would remain.
+    /// The largest N, the largest d and the most expensive quarter left out in turn; nil where too few points would remain.
     package var leaveLargestOut: FoldScore?
     /// The same of the formula alone, without the process.
     package var leaveLargestOutAlone: FoldScore?

@@ -1,6 +1,6 @@
 /// What makes observations comparable: laws are fitted only among observations whose keys are equal.
 package struct LawKey: Codable, Sendable, Hashable {
-    /// The longest sequence that a model sees unless told.
+    /// The longest sequence that a model sees by default.
     package static let usualLength = 50
 
     /// Content hash of the dataset's corpus.

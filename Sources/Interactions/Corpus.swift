@@ -32,7 +32,9 @@ package final class Corpus: @unchecked Sendable {
     private let userNameEnds: UnsafePointer<UInt64>
     private let userNameBytes: UnsafePointer<UInt8>
 
-    /// Opens a corpus file. Errors: `InteractionError` with reason `unreadable` or `corpus` (foreign, damaged, cut short).
+    /// Opens a corpus file.
+    ///
+    /// - Throws: `InteractionError` with reason `unreadable` or `corpus` (foreign, damaged, cut short).
     package init(path: String, access: Access = .mapped) throws {
         self.path = path
         func refuse(_ message: String) -> InteractionError {
@@ -78,7 +80,8 @@ package final class Corpus: @unchecked Sendable {
     }
 
     /// Holds the content against its hash, and that against the one a dataset was registered with. Reads every byte.
-    /// Errors: `InteractionError` with reason `corpus`, `CancellationError` when `shouldStop` says so.
+    ///
+    /// - Throws: `InteractionError` with reason `corpus`, `CancellationError` when `shouldStop` says so.
     package func verify(_ expected: String? = nil, shouldStop: () -> Bool = { false }) throws {
         func refuse(_ found: String, _ expected: String) -> InteractionError {
             InteractionError(

@@ -15,7 +15,7 @@ final class CorpusBytes: @unchecked Sendable {
 
     deinit { munmap(UnsafeMutableRawPointer(mutating: base), count) }
 
-    /// Errors: `InteractionError` with reason `unreadable` or `corpus`.
+    /// - Throws: `InteractionError` with reason `unreadable` or `corpus`.
     convenience init(path: String, _ access: Corpus.Access) throws {
         func refuse(_ reason: String, _ message: String) -> InteractionError {
             InteractionError(file: path, reason: reason, message)

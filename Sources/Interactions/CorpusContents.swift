@@ -45,8 +45,10 @@ struct CorpusContents {
             + names
     }
 
-    /// Writes the file atomically and returns the content hash. Errors: `InteractionError` with reason `write` or `no-space`.
-    /// `checkStop` is called now and then; what it throws ends the work, and no file is left.
+    /// Writes the file atomically and returns the content hash.
+    ///
+    /// - Throws: `InteractionError` with reason `write` or `no-space`.
+    ///   `checkStop` is called now and then; what it throws ends the work, and no file is left.
     func write(to path: String, checkStop: () throws -> Void = {}) throws -> String {
         let hash = try contentHash(checkStop)
         do {

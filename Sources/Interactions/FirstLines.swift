@@ -11,7 +11,7 @@ struct FirstLines {
     static let mostLines = 400
     static let mostBytes = 1 << 20
 
-    /// Errors: `InteractionError` (`unreadable`, `empty`, `binary`, `gzip`, `ambiguous`).
+    /// - Throws: `InteractionError` (`unreadable`, `empty`, `binary`, `gzip`, `ambiguous`).
     init(path: String, growing: GrowingFile? = nil) throws {
         self.path = path
         let source = try LineSource(path: path, growing: growing)

@@ -28,7 +28,9 @@ struct FormatSniffer {
         first = try FirstLines(path: path, growing: growing)
     }
 
-    /// The layout and its description. Errors: `ambiguous`, `columns`.
+    /// The layout and its description.
+    ///
+    /// - Throws: `ambiguous`, `columns`.
     ///
     /// - Parameter others: files of the same layout, which may tell days from months where this one does not.
     func decide(before others: some Sequence<String> = []) throws -> Decided {

@@ -64,8 +64,9 @@ package struct InteractionReader {
     /// file of some megabytes can hold more rows than any machine.
     /// `willWrite` is told how many bytes the corpus has before it is written; what it throws ends the work.
     /// With `forTraining` a file that leaves nobody to train or to rank is refused.
-    /// Errors: `InteractionError` (`gzip`, `no-rows`, `nobody`, `memory`, `write`, `ambiguous`), `CancellationError` when
-    /// `shouldStop` says so.
+    ///
+    /// - Throws: `InteractionError` (`gzip`, `no-rows`, `nobody`, `memory`, `write`, `ambiguous`), `CancellationError` when
+    ///   `shouldStop` says so.
     package func buildCorpus(
         at corpusPath: String, forTraining: Bool = false, shouldStop: () -> Bool = { false },
         mayTake: (Int) -> Bool = { _ in true }, willWrite: (Int) throws -> Void = { _ in }

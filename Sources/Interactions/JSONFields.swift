@@ -50,7 +50,7 @@ struct JSONFields {
         }
     }
 
-    /// - Parameter wanted: the indices of the paths to look for; all unless told.
+    /// - Parameter wanted: the indices of the paths to look for; all by default.
     init(_ paths: [JSONPath], wanted: [Int]? = nil) {
         members = Member.tree((wanted ?? Array(paths.indices)).map { ($0, paths[$0].names[...]) })
         fields = paths.map { _ in Field() }

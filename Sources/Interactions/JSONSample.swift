@@ -16,7 +16,7 @@ struct JSONSample {
     /// Of one object inside another; one with more is a dictionary, whose names say nothing of columns, and is left closed.
     private static let mostInside = 100
 
-    /// Errors: `InteractionError` (`ambiguous`) where the lines are no JSON, or have too many members.
+    /// - Throws: `InteractionError` (`ambiguous`) where the lines are no JSON, or have too many members.
     init(_ first: FirstLines, _ options: ReadOptions) throws {
         self.first = first
         self.options = options

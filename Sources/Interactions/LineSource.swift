@@ -27,7 +27,9 @@ final class LineSource {
     static let maximumLine = 16 << 20
     private static let piece = 256 << 10
 
-    /// Opens a file. Errors: `unreadable` for a missing, forbidden or irregular file.
+    /// Opens a file.
+    ///
+    /// - Throws: `unreadable` for a missing, forbidden or irregular file.
     init(path: String, growing: GrowingFile? = nil) throws {
         self.path = path
         self.growing = growing

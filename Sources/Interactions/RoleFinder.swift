@@ -11,7 +11,9 @@ struct RoleFinder {
     private var path: String { table.path }
     private var count: Int { table.names.count }
 
-    /// Fills in the columns of a layout. Errors: `InteractionError` (`ambiguous`, `columns`).
+    /// Fills in the columns of a layout.
+    ///
+    /// - Throws: `InteractionError` (`ambiguous`, `columns`).
     func find(into layout: inout Layout) throws {
         let chosen = try chosen()
         let known = table.hasHeader ? ColumnNames.find(in: table.names) : ColumnNames.Found()

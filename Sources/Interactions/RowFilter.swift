@@ -53,7 +53,9 @@ struct RowFilter {
         samples = tests.map { table.samples($0.column).joined(separator: ", ") }
     }
 
-    /// The conditions of an option. Errors: `InteractionError` (`columns`).
+    /// The conditions of an option.
+    ///
+    /// - Throws: `InteractionError` (`columns`).
     static func conditions(of texts: [String]?, _ path: String) throws -> [RowCondition] {
         let texts = texts ?? []
         guard texts.reduce(0, { $0 + $1.utf8.count }) <= RowCondition.mostBytes else {

@@ -42,7 +42,7 @@ struct CSVReader {
     private var line = 1
     private var separator = UInt8(ascii: ",")
 
-    /// Errors: `TableError` when the bytes are no UTF-8, or hold a NUL.
+    /// - Throws: `TableError` when the bytes are no UTF-8, or hold a NUL.
     init(_ bytes: [UInt8], file: String) throws {
         self.file = file
         self.bytes = bytes
@@ -63,7 +63,9 @@ struct CSVReader {
         }
     }
 
-    /// The next row with anything in it, nil at the end. Errors: `TableError`.
+    /// The next row with anything in it, nil at the end.
+    ///
+    /// - Throws: `TableError`.
     mutating func next() throws -> Row? {
         while place < bytes.count {
             let row = try record()

@@ -22,7 +22,7 @@ struct Header {
 
     var count: Int { names.count }
 
-    /// Errors: `TableError`, for all names together that are unknown or ambiguous, for names twice there, and for what is missing.
+    /// - Throws: `TableError`, for all names together that are unknown or ambiguous, for names twice there, and for what is missing.
     init(_ head: CSVReader.Row, _ rows: [CSVReader.Row], file: String, options: TableOptions) throws {
         self.file = file
         names = head.fields

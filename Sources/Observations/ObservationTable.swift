@@ -47,7 +47,9 @@ package struct ObservationTable: Sendable {
     package static let mostBytes = 128 << 20
     static let mostFields = 10_000_000
 
-    /// Reads a table, or what RecBole writes of a search or a run. Errors: `TableError`, naming the file, the line and the column.
+    /// Reads a table, or what RecBole writes of a search or a run.
+    ///
+    /// - Throws: `TableError`, naming the file, the line and the column.
     package init(
         bytes: [UInt8], file: String, options: TableOptions = TableOptions(), context: TableContext,
         shouldStop: () -> Bool = { false }
@@ -76,7 +78,9 @@ package struct ObservationTable: Sendable {
     /// Trainings of the table that failed, which are kept and not fitted.
     package var failures: Int { rows.count { $0.observation.isFailed } }
 
-    /// The header and all rows, which have as many fields. Errors: `TableError`.
+    /// The header and all rows, which have as many fields.
+    ///
+    /// - Throws: `TableError`.
     private static func fields(
         _ bytes: [UInt8], file: String, _ shouldStop: () -> Bool
     ) throws -> (head: CSVReader.Row, rows: [CSVReader.Row]) {

@@ -6,7 +6,9 @@
 enum RecBole {
     private typealias Fields = [(name: String, value: String)]
 
-    /// The trials as rows of a table; nil for a file that is none of both. Errors: `TableError` for blocks without a result.
+    /// The trials as rows of a table; nil for a file that is none of both.
+    ///
+    /// - Throws: `TableError` for blocks without a result.
     static func table(_ bytes: [UInt8], file: String) throws -> (head: CSVReader.Row, rows: [CSVReader.Row])? {
         // A search says so in its first block, a log at its end: large tables are not looked through.
         guard mayBe(bytes.prefix(1 << 18)) || mayBe(bytes.suffix(1 << 18)),

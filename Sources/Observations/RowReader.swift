@@ -14,7 +14,9 @@ struct RowReader {
     private static let mostDim = 1_000_000
 
     /// The observation of a row; nil where a training that did not end well measured nothing that could be kept: it was cut short without
-    /// a metric, or failed before it said its layers and dimension. Errors: `TableError`.
+    /// a metric, or failed before it said its layers and dimension.
+    ///
+    /// - Throws: `TableError`.
     func observation(_ row: CSVReader.Row) throws -> Observation? {
         let cells = Cells(header: header, row: row)
         let status = try cells.word(.status)

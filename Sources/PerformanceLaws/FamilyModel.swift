@@ -69,7 +69,7 @@ struct MetricSpan: Sendable {
 
 /// Which points are left out together to see whether a law would have predicted them.
 enum Folds {
-    /// The largest N, the largest d and the dearest quarter, as far as at least 6 points and 2 levels of each axis remain.
+    /// The largest N, the largest d and the most expensive quarter, as far as at least 6 points and 2 levels of each axis remain.
     static func largest(_ points: [LawPoint]) -> [[Int]] {
         func top(_ axis: Int) -> [Int] {
             let largest = points.map { $0.x[axis] }.max() ?? 0
@@ -80,9 +80,10 @@ enum Folds {
             let (n, d) = (exp(point.x[0]), exp(point.x[1]))
             return (12 * n * d * d + 1e4 * d) * exp(point.x[2])
         }
-        let dearest = points.indices.sorted { cost(points[$0]) > cost(points[$1]) }.prefix(max(1, points.count / 4))
+        let mostExpensive = points.indices.sorted { cost(points[$0]) > cost(points[$1]) }.prefix(
+            max(1, points.count / 4))
         var folds: [[Int]] = []
-        for fold in [top(0), top(1), dearest.sorted()] where !folds.contains(fold) {
+        for fold in [top(0), top(1), mostExpensive.sorted()] where !folds.contains(fold) {
             let rest = points.indices.filter { !fold.contains($0) }.map { points[$0] }
             if rest.count >= 6, rest.levels(.layers) >= 2, rest.levels(.dim) >= 2 { folds.append(fold) }
         }

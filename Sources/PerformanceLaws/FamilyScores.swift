@@ -16,7 +16,7 @@ struct FamilyScores {
     private(set) var weights: [Double]
     private(set) var nearest: FoldScore?
 
-    /// - Parameter measured: the first so many points were, and are what is predicted; all unless told.
+    /// - Parameter measured: the first so many points were, and are what is predicted; all by default.
     init(
         _ families: [LawFamily], models: [FamilyModel?], points: [LawPoint], measured: Int? = nil,
         noise: ProcessModel.NoisePrior, fixedP: Double?, expectation: Expectation? = nil

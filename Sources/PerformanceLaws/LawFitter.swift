@@ -52,7 +52,7 @@ package struct LawFitter {
     ///     what they were heading for as well.
     ///   - checkStop: called after every some milliseconds of work; what it throws ends it.
     ///
-    /// Errors: `LawError` for observations of different keys (naming the first difference), or too few or too many of them.
+    /// - Throws: `LawError` for observations of different keys (naming the first difference), or too few or too many of them.
     package func fit(
         _ observations: [Observation], gains: UserGains? = nil, prior: LawPrior? = nil,
         checkStop: () throws -> Void = {}
@@ -362,7 +362,7 @@ private struct Fitting {
             "uncertainty": hasGains
                 ? "users and seeds resampled \(fitter.draws) times from stored ranks; process variance, seed variance"
                 : "noise resampled \(fitter.draws) times from its normal distribution; process variance, training variance",
-            "holdOut": "leave-one-out; largest N, largest d and dearest quarter left out in turn",
+            "holdOut": "leave-one-out; largest N, largest d and most expensive quarter left out in turn",
             "observations": "\(observations.count) converged, \(left) left out",
             "layers": list(observations.map(\.configuration.layers)),
             "dims": list(observations.map(\.configuration.dim)),

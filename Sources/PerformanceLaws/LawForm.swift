@@ -95,7 +95,7 @@ struct LawForm: Sendable {
     ///   - fixedP: the factor p; nil profiles it where a curve uses it.
     ///   - published: curves as the public code has them, of either sign, with p fixed.
     ///   - untied: each curved axis has its own skew instead of one factor p for both.
-    ///   - limit: most parameters that are of use: the number of distinct points, the number of points unless told.
+    ///   - limit: most parameters that are of use: the number of distinct points, the number of points by default.
     init(
         _ family: LawFamily, points: [LawPoint], fixedP: Double?, published: Bool = false, profilesP: Bool = true,
         untied: Bool = false, limit: Int? = nil, expectation: Expectation? = nil

@@ -24,14 +24,18 @@ package struct ServerNotification: Sendable {
     package let method: String
     fileprivate let message: JSONNode
 
-    /// The params as a value. Errors: `ClientError`.
+    /// The params as a value.
+    ///
+    /// - Throws: `ClientError`.
     package func params<Params: Decodable>(_ type: Params.Type) throws -> Params {
         try message.required("params", type, of: method)
     }
 }
 
 extension JSONNode {
-    /// A member of a message about `method`. Errors: `ClientError`.
+    /// A member of a message about `method`.
+    ///
+    /// - Throws: `ClientError`.
     fileprivate func required<T: Decodable>(_ name: String, _ type: T.Type, of method: String) throws -> T {
         do {
             guard let value = member(name) else { throw JSONMismatch(path: name, found: nil, expected: "a value") }
@@ -79,7 +83,9 @@ package final class PlawClient: Sendable {
         (notifications, notify) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(256))
     }
 
-    /// Connects, runs `body`, and closes. Errors: `ClientError` when nobody answers, and what `body` throws.
+    /// Connects, runs `body`, and closes.
+    ///
+    /// - Throws: `ClientError` when nobody answers, and what `body` throws.
     package static func withConnection<T: Sendable>(
         path: String, _ body: @escaping @Sendable (PlawClient) async throws -> T
     ) async throws -> T {
@@ -134,7 +140,9 @@ package final class PlawClient: Sendable {
                 + "`plawd --state-directory DIR`, or name its socket with --socket")
     }
 
-    /// Calls a method. Errors: `RPCError` from the daemon, `ClientError`, `CancellationError`.
+    /// Calls a method.
+    ///
+    /// - Throws: `RPCError` from the daemon, `ClientError`, `CancellationError`.
     package func call<M: RPCMethod>(_ method: M.Type, _ params: M.Params) async throws -> M.Result {
         try await exchange(M.name, params).required("result", M.Result.self, of: M.name)
     }

@@ -91,7 +91,7 @@ package struct RPCError: Error, Codable, Sendable, Hashable, CustomStringConvert
         parameter(field, found: "\"\(text)\"", expected: expected)
     }
 
-    /// Errors: `invalidParams` for a whole number that is not within a range; one that is absent is.
+    /// - Throws: `invalidParams` for a whole number that is not within a range; one that is absent is.
     package static func check<Value: FixedWidthInteger & Sendable>(
         _ field: String, _ value: Value?, _ range: ClosedRange<Value>
     ) throws(RPCError) {

@@ -19,7 +19,7 @@ package protocol RPCMethod: Sendable {
     static var ordering: Ordering { get }
     /// What a request costs.
     static var effort: Effort { get }
-    /// True where a request is served however many others are in work.
+    /// True where a request is served however many others are in progress.
     static var isUrgent: Bool { get }
 }
 

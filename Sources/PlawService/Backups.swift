@@ -148,7 +148,8 @@ actor Backups {
 
 extension StateLayout {
     /// Gives the files of datasets and trials that have ended a second name in a folder; returns their paths in it.
-    /// Errors: `TarError` for a corpus that is gone or a file system without hard links.
+    ///
+    /// - Throws: `TarError` for a corpus that is gone or a file system without hard links.
     func link(corpora: [String], trials: [Int64], into folder: String) throws -> [String] {
         var names: [String] = []
         func add(_ name: String, from source: String) throws -> Bool {
@@ -167,7 +168,7 @@ extension StateLayout {
             }
         }
         for trial in trials {
-            // Not of trials in work: what they leave is made again, and checkpoints are large.
+            // Not of trials in progress: what they leave is made again, and checkpoints are large.
             guard access("\(self.trials)/\(trial)/result.json", F_OK) == 0 else { continue }
             try files.createDirectory(atPath: "\(folder)/trials/\(trial)", withIntermediateDirectories: true)
             for file in ["spec.json", "ranks.bin", "worker.log", "progress.jsonl", "result.json"] {

@@ -169,13 +169,15 @@ struct CalibrationPricing: Sendable {
                 + "limits together", [:])
     }
 
-    /// The start, and how the rest is spent. Errors: `RPCError` where nothing that can be trained keeps what is asked for.
+    /// The start, and how the rest is spent.
+    ///
+    /// - Throws: `RPCError` where nothing that can be trained keeps what is asked for.
     func sequentialPlan(
         note: String?, latencies: [LatencyProbe]
     ) throws -> (plan: CalibrationPlanResult, design: SequentialPlan) {
         let space = space(latencies: latencies)
         let start = start(space)
-        guard let home = start.first, space.isAsked(home.layers, home.dim) else {
+        guard let home = start.first, space.isEligible(home.layers, home.dim) else {
             throw nothingAllowed(space, latencies)
         }
         let most = Self.fill * settings.budgetSeconds
@@ -193,7 +195,7 @@ struct CalibrationPricing: Sendable {
         let standard = Configuration.standardShape
         let usual = planned(DesignTrial(layers: standard.layers, dim: standard.dim, seed: settings.seed))
         let isUsual = (home.layers, home.dim) == standard
-        if !known.contains(home), usual.predictedSeconds > most, space.isAsked(standard.layers, standard.dim) {
+        if !known.contains(home), usual.predictedSeconds > most, space.isEligible(standard.layers, standard.dim) {
             let share = max(1, min(99, Int(nearest: 100 * most / usual.predictedSeconds)))
             let needed = Int(up: usual.predictedSeconds / Self.fill)
             notes.append(

@@ -50,8 +50,10 @@ final class Corpora: Sendable {
 
     init(_ layout: StateLayout) { self.layout = layout }
 
-    /// Reads and verifies a dataset's corpus. Errors: `InteractionError` with reason `corpus` for one that is not the one that was
-    /// registered, `CancellationError`.
+    /// Reads and verifies a dataset's corpus.
+    ///
+    /// - Throws: `InteractionError` with reason `corpus` for one that is not the one that was
+    ///   registered, `CancellationError`.
     func open(_ dataset: StoredDataset, shouldStop: () -> Bool) throws -> Corpus {
         let path = layout.corpora + "/" + dataset.corpusFile
         // Before it is read: a file that is replaced meanwhile is verified the next time.
@@ -66,7 +68,9 @@ final class Corpora: Sendable {
         return corpus
     }
 
-    /// Whether the file is the one that was verified, or is verified now. Errors: as `open`.
+    /// Whether the file is the one that was verified, or is verified now.
+    ///
+    /// - Throws: as `open`.
     func check(_ dataset: StoredDataset, shouldStop: () -> Bool) throws {
         let identity = Self.identity(layout.corpora + "/" + dataset.corpusFile)
         if let identity, table.withLock({ $0.verified[dataset.corpusFile] }) == identity { return }

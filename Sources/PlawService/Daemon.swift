@@ -33,7 +33,7 @@ package final class Daemon: Sendable {
         }
     }
 
-    /// Time that requests in work are given at a stop; with the workers' five seconds beside it, far from ten.
+    /// Time that requests in progress are given at a stop; with the workers' five seconds beside it, far from ten.
     private static let drainSeconds = 5.0
 
     private let settings: Settings
@@ -44,7 +44,7 @@ package final class Daemon: Sendable {
     let services: Services
     private let uploads: Uploads
     private let space: DiskSpace
-    let prepared: PreparedAnswers
+    let prepared: ResponseCache
     let logger: Logger
     let started = ContinuousClock.now
     let executor: any TrialExecutor
@@ -59,7 +59,9 @@ package final class Daemon: Sendable {
         var backups: Backups
     }
 
-    /// Opens the state directory: database, leftovers of a crash. Errors: `StoreError` and `StateError`.
+    /// Opens the state directory: database, leftovers of a crash.
+    ///
+    /// - Throws: `StoreError` and `StateError`.
     package init(_ settings: Settings, executor: any TrialExecutor, logger: Logger) async throws {
         self.settings = settings
         self.logger = logger
@@ -70,7 +72,7 @@ package final class Daemon: Sendable {
         try layout.prepare()
         let store = try Store(path: layout.database) { ServiceManager.stillStarting(seconds: 300) }
         self.store = store
-        prepared = PreparedAnswers { store.version(of: $0) }
+        prepared = ResponseCache { store.version(of: $0) }
         let strangers = try layout.removeLeftovers(
             corpora: try await store.corpusFiles(), trials: try await store.trialIDs())
         if !strangers.isEmpty {
@@ -178,7 +180,7 @@ package final class Daemon: Sendable {
 
     private enum Part { case server, supervisor, signals, watchdog, status, upkeep, preparer }
 
-    /// Errors: `StoreError` for a database that is damaged where its opening did not look.
+    /// - Throws: `StoreError` for a database that is damaged where its opening did not look.
     private func refuseDamage() async throws {
         do {
             try await store.checkPages()
@@ -205,43 +207,47 @@ package final class Daemon: Sendable {
     private func router(_ metrics: ServerMetrics) throws -> Router {
         let description = try JSONDecoder().decode(JSONValue.self, from: Data(settings.description))
         var router = Router()
-        router.on(ServerInfo.self) { [self] _, _ in try await answering { try await info() } }
+        router.on(ServerInfo.self) { [self] _, _ in try await mappingErrors { try await info() } }
         // It never changes and is long: written once, and sent from there.
         router.on(RPCDiscover.self, result: try JSONEncoder().encode(description))
         router.on(MetricsGet.self) { [self] _, _ in
-            metrics.result(try await answering { try await facts() })
+            metrics.result(try await mappingErrors { try await facts() })
         }
         let datasets = services.datasets
         router.on(DatasetUpload.self) { params, context in
-            try await answering { try await datasets.upload(params, context) }
+            try await mappingErrors { try await datasets.upload(params, context) }
         }
-        router.on(DatasetRegister.self) { params, _ in try await answering { try await datasets.register(params) } }
-        router.on(DatasetInspect.self) { params, _ in try await answering { try await datasets.inspect(params) } }
-        router.on(DatasetSequences.self) { params, _ in try await answering { try await datasets.sequences(params) } }
+        router.on(DatasetRegister.self) { params, _ in try await mappingErrors { try await datasets.register(params) } }
+        router.on(DatasetInspect.self) { params, _ in try await mappingErrors { try await datasets.inspect(params) } }
+        router.on(DatasetSequences.self) { params, _ in try await mappingErrors { try await datasets.sequences(params) }
+        }
         router.on(DatasetList.self, prepared: prepared, about: { _ in nil }) { params, _ in
-            try await answering { try await datasets.list(params) }
+            try await mappingErrors { try await datasets.list(params) }
         }
         router.on(DatasetGet.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { try await datasets.get(params.name) }
+            try await mappingErrors { try await datasets.get(params.name) }
         }
         let laws = services.laws
         router.on(DatasetRemove.self) { params, _ in
-            let removed = try await answering { try await datasets.remove(params.name) }
+            let removed = try await mappingErrors { try await datasets.remove(params.name) }
             laws.ready.forget(params.name)
             return removed
         }
-        router.on(DatasetEntropy.self) { params, _ in try await answering { try await datasets.entropy(params) } }
+        router.on(DatasetEntropy.self) { params, _ in try await mappingErrors { try await datasets.entropy(params) } }
         let calibrations = services.calibrations
-        router.on(CalibrationPlan.self) { params, _ in try await answering { try await calibrations.plan(params) } }
-        router.on(CalibrationStart.self) { params, _ in try await answering { try await calibrations.start(params) } }
+        router.on(CalibrationPlan.self) { params, _ in try await mappingErrors { try await calibrations.plan(params) } }
+        router.on(CalibrationStart.self) { params, _ in try await mappingErrors { try await calibrations.start(params) }
+        }
         let observations = services.observations
-        router.on(ObservationImport.self) { params, _ in try await answering { try await observations.take(params) } }
+        router.on(ObservationImport.self) { params, _ in
+            try await mappingErrors { try await observations.importTable(params) }
+        }
         router.onText(ObservationList.self) { params, _ in
-            try await answering { Data(try await observations.list(params).utf8) }
+            try await mappingErrors { Data(try await observations.list(params).utf8) }
         }
         let backups = services.backups
         router.on(StoreBackup.self) { params, context in
-            try await answering {
+            try await mappingErrors {
                 try await backups.answer(params) { body in
                     try context.afterReply { _ in await body() }
                 }
@@ -257,7 +263,7 @@ package final class Daemon: Sendable {
         router.on(JobList.self) { params, _ in
             try RPCError.check("limit", params.limit, 1...JobListParams.largestPage)
             try RPCError.check("before", params.before, 1 ... .max)
-            let (jobs, next) = try await answering {
+            let (jobs, next) = try await mappingErrors {
                 try await store.jobs(
                     dataset: params.name, before: params.before, limit: params.limit ?? 50,
                     mostBytes: FrameLimits.responseBytes / 2)
@@ -266,16 +272,16 @@ package final class Daemon: Sendable {
             for job in jobs { told.append(await supervisor.told(job)) }
             return JobListResult(jobs: told, next: next)
         }
-        router.on(JobGet.self) { params, _ in try await answering { try await supervisor.snapshot(params.id) } }
+        router.on(JobGet.self) { params, _ in try await mappingErrors { try await supervisor.snapshot(params.id) } }
         router.on(JobWait.self) { params, _ in
             let seconds = params.timeoutSeconds ?? 60
             guard seconds >= 0, seconds <= 3_600 else {
                 throw RPCError.parameter("timeoutSeconds", found: "\(seconds)", expected: "0 to 3600")
             }
-            return try await answering { try await supervisor.wait(for: params.id, seconds: seconds) }
+            return try await mappingErrors { try await supervisor.wait(for: params.id, seconds: seconds) }
         }
         router.on(JobCancel.self) { params, _ in
-            try await answering {
+            try await mappingErrors {
                 try await supervisor.cancel(params.id)
                 return try await supervisor.snapshot(params.id)
             }
@@ -284,7 +290,7 @@ package final class Daemon: Sendable {
             // Following begins before the state is read, so that no change falls between.
             let following = await supervisor.hub.follow(params.id)
             do {
-                let job = try await answering { try await supervisor.snapshot(params.id) }
+                let job = try await mappingErrors { try await supervisor.snapshot(params.id) }
                 if job.state.isFinal { await supervisor.hub.leave(following) }
                 try context.afterReply { notifier in
                     if job.state.isFinal { return try await notifier.notify(Catalog.jobProgress, job) }
@@ -298,40 +304,40 @@ package final class Daemon: Sendable {
         }
     }
 
-    private func addLaws(to router: inout Router, _ prepared: PreparedAnswers) {
+    private func addLaws(to router: inout Router, _ prepared: ResponseCache) {
         let (laws, store, space) = (services.laws, store, space)
         router.onText(LawFitMethod.self) { params, _ in
-            try await answering {
+            try await mappingErrors {
                 let bytes = LawForecast.bytes(
                     observations: try await store.observationCount(of: params.name), metrics: params.metrics?.count)
                 return try await space.writing(bytes, for: "the fit") { try await laws.fitText(params) }
             }
         }
         router.onText(LawList.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { try await laws.list(params) }
+            try await mappingErrors { try await laws.list(params) }
         }
         router.onText(LawGet.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { try await laws.get(params) }
+            try await mappingErrors { try await laws.get(params) }
         }
         router.on(LawPredict.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { try await laws.predict(params) }
+            try await mappingErrors { try await laws.predict(params) }
         }
         router.onText(
             AdvisorRecommend.self, prepared: prepared, about: { $0.name }, quick: { laws.quickText($0) }
         ) { params, _ in
-            try await answering { try await laws.recommendText(params) }
+            try await mappingErrors { try await laws.recommendText(params) }
         }
         router.on(AdvisorPareto.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { try await laws.pareto(params) }
+            try await mappingErrors { try await laws.pareto(params) }
         }
         router.on(AdvisorPotential.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { try await laws.potential(params) }
+            try await mappingErrors { try await laws.potential(params) }
         }
         router.on(AdvisorWhatIf.self, prepared: prepared, about: \.name) { params, _ in
-            try await answering { try await laws.whatIf(params) }
+            try await mappingErrors { try await laws.whatIf(params) }
         }
         let reports = ReportService(store: store, datasets: services.datasets, laws: laws)
-        router.on(ReportRender.self) { params, _ in try await answering { try await reports.render(params) } }
+        router.on(ReportRender.self) { params, _ in try await mappingErrors { try await reports.render(params) } }
     }
 
     private func info() async throws -> ServerInfoResult {

@@ -39,7 +39,9 @@ package struct DaemonConfiguration: Sendable, Hashable {
 
     package init() {}
 
-    /// Reads a file. Errors: `ConfigurationError` naming the file, the member, what was found and what was expected.
+    /// Reads a file.
+    ///
+    /// - Throws: `ConfigurationError` naming the file, the member, what was found and what was expected.
     package init(contentsOf path: String) throws {
         let members = try Self.members(path)
         let known = CodingKeys.allCases.map(\.rawValue)

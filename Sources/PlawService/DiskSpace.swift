@@ -76,10 +76,10 @@ final class DiskSpace: Sendable {
         }
     }
 
-    /// Errors: `noSpace` when `bytes` more would not fit, with how much there is and what it is for.
+    /// - Throws: `noSpace` when `bytes` more would not fit, with how much there is and what it is for.
     func check(_ bytes: Int, for purpose: String) async throws { _ = try await reserve(bytes, for: purpose) }
 
-    /// Errors: as `check`.
+    /// - Throws: as `check`.
     func reserve(_ bytes: Int, for purpose: String) async throws -> Reservation {
         let expected = try await expected()
         if isFresh, let reservation = try take(bytes, beside: expected) { return reservation }
@@ -88,7 +88,9 @@ final class DiskSpace: Sendable {
         return try takeOrRefuse(bytes, for: purpose, beside: expected)
     }
 
-    /// Keeps room while `body` writes about so much. Errors: as `check`, and what `body` throws.
+    /// Keeps room while `body` writes about so much.
+    ///
+    /// - Throws: as `check`, and what `body` throws.
     func writing<T>(
         _ bytes: Int, for purpose: String, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> T
     ) async throws -> T {

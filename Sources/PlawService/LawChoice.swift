@@ -15,7 +15,7 @@ struct LawChoice {
         /// By number, the newest first.
         let heads: [LawHead]
 
-        /// The metric that is asked about unless told.
+        /// The metric that is asked about by default.
         var usual: LawHead? {
             heads.first { $0.metric == Metric(.ndcg, 10) } ?? heads.first { $0.metric == Metric(.hr, 10) }
                 ?? heads.min { $0.metric.description < $1.metric.description }
@@ -38,21 +38,21 @@ struct LawChoice {
     init(_ heads: [LawHead], loss: Loss? = nil, backbone: Model? = nil, only: LawKey? = nil, version: String) {
         // No two options stand equal: each has a newest law of its own.
         let options = Dictionary(grouping: heads, by: \.key)
-            .filter { Self.says($0.key, loss: loss, backbone: backbone) }
+            .filter { Self.matches($0.key, loss: loss, backbone: backbone) }
             .map { Option(key: $0.key, heads: $0.value) }
             .sorted { Self.isBetter($0, $1, version: version) }
         for option in options {
-            let isAsked: Bool
+            let isEligible: Bool
             if let only {
-                isAsked = option.key == only
+                isEligible = option.key == only
             } else if let first = served.first {
-                isAsked =
+                isEligible =
                     option.heads.contains(where: \.hasSpare) && Self.isComparable(option.key, first.key)
                     && !served.contains { $0.branch == option.branch }
             } else {
-                isAsked = true
+                isEligible = true
             }
-            if isAsked { served.append(option) } else { others.append(option) }
+            if isEligible { served.append(option) } else { others.append(option) }
         }
     }
 
@@ -62,7 +62,7 @@ struct LawChoice {
         served.removeAll { $0.key == key }
     }
 
-    static func says(_ key: LawKey, loss: Loss?, backbone: Model?) -> Bool {
+    static func matches(_ key: LawKey, loss: Loss?, backbone: Model?) -> Bool {
         (loss == nil || (key.loss == loss && !key.undeclared.contains("loss")))
             && (backbone == nil || (key.backbone == backbone && !key.undeclared.contains("backbone")))
     }

@@ -73,7 +73,9 @@ extension LawService {
         }
     }
 
-    /// The keys that answer, and those that do not. Errors: `lawUnknown`.
+    /// The keys that answer, and those that do not.
+    ///
+    /// - Throws: `lawUnknown`.
     private func choose(
         _ key: AdvisorKey, _ info: DatasetInfo, hasInteractions: Bool
     ) async throws -> (choice: LawChoice, heads: [LawHead], metric: Metric?) {
@@ -85,7 +87,9 @@ extension LawService {
             key.dataset, heads, loss: key.loss, backbone: key.backbone, hasInteractions: hasInteractions)
     }
 
-    /// The law that a question names; one that was fitted anew since stands for its key. Errors: `lawUnknown`.
+    /// The law that a question names; one that was fitted anew since stands for its key.
+    ///
+    /// - Throws: `lawUnknown`.
     private func named(_ key: AdvisorKey) async throws -> Law? {
         guard let id = key.law else { return nil }
         let law = try await store.law(id)
@@ -94,7 +98,7 @@ extension LawService {
                 .lawUnknown, "law \(id) is one of \"\(law.dataset)\", not of \"\(key.dataset)\"",
                 ["dataset": .string(key.dataset)])
         }
-        guard LawChoice.says(law.key, loss: key.loss, backbone: key.backbone) else {
+        guard LawChoice.matches(law.key, loss: key.loss, backbone: key.backbone) else {
             throw RPCError(
                 .invalidParams,
                 "law: found law \(id) of \(law.key.model), expected one of the backbone and loss asked for",

@@ -56,7 +56,7 @@ extension LawService {
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
         let advisor = prepared.advisor
         try prepared.checkLikeness(prepared.metric, params.name)
-        let (candidate, grade, warnings) = try await answering {
+        let (candidate, grade, warnings) = try await offloading {
             try advisor.predict(
                 layers: params.layers, dim: params.dim, heads: params.heads, isForced: params.force ?? false)
         }
@@ -80,7 +80,7 @@ extension LawService {
         let metric = params.metric ?? prepared.metric
         let candidates = try Candidates.asked(params.layers, params.dims)
         try prepared.checkLikeness(metric, params.name)
-        let points = try await answering { try prepared.advisor(of: candidates).pareto(currency, metric: metric) }
+        let points = try await offloading { try prepared.advisor(of: candidates).pareto(currency, metric: metric) }
         return AdvisorParetoResult(
             dataset: params.name, metric: metric, currency: name,
             points: Self.thinned(points).map(prepared.costs.known),
@@ -101,7 +101,7 @@ extension LawService {
         let metric = params.metric ?? prepared.metric
         let advisor = prepared.advisor
         try prepared.checkLikeness(metric, params.name)
-        let (now, levers, warnings) = try await answering {
+        let (now, levers, warnings) = try await offloading {
             try advisor.potential(
                 layers: params.layers, dim: params.dim, backbone: params.backbone, metric: metric)
         }
@@ -134,7 +134,7 @@ extension LawService {
             maxLength: params.maxLength)
         try prepared.checkLikeness(metric, params.name)
         let candidates = try Candidates.asked(params.layers, params.dims)
-        let found = try await answering {
+        let found = try await offloading {
             try prepared.advisor(of: candidates).whatIf(
                 change, budget: budget, metric: metric, isForced: params.force ?? false)
         }
@@ -146,14 +146,14 @@ extension LawService {
             warnings: prepared.ranked(found.warnings, of: metric, params.name), laws: prepared.advisor.lawNumbers)
     }
 
-    /// What to maximise: ndcg@10 unless told; where there is no law for it, hr@10, or the first there is.
+    /// What to maximise: ndcg@10 by default; where there is no law for it, hr@10, or the first there is.
     static func metric(_ asked: Metric?, of laws: Set<String>) -> Metric {
         asked ?? [Metric(.ndcg, 10), Metric(.hr, 10)].first { laws.contains($0.description) }
             ?? laws.sorted().lazy.compactMap { Metric($0) }.first ?? Metric(.ndcg, 10)
     }
 
     /// Asks an advisor, whose table may be large, away from the actor.
-    private func answering<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    private func offloading<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
         try await offload.run { try Self.asking(body) }
     }
 
@@ -184,7 +184,9 @@ extension LawService.Prepared {
             (targets?.warnings(metric, dataset: dataset) ?? []) + warnings + own + costs.warnings(dataset: dataset))
     }
 
-    /// Refuses to expect of a dataset what others reach, where its metric is decided by the ranking or by chance. Errors: `lawUnknown`.
+    /// Refuses to expect of a dataset what others reach, where its metric is decided by the ranking or by chance.
+    ///
+    /// - Throws: `lawUnknown`.
     func checkLikeness(_ metric: Metric, _ dataset: String) throws {
         guard let targets, bases.allSatisfy(\.observations.isEmpty), targets.isUnlikeOthers(metric) else { return }
         let why = targets.warnings(metric, dataset: dataset).map(\.message).joined(separator: "; ")
@@ -226,7 +228,9 @@ extension LawService.Prepared {
         return try (isAll ? texts : RecommendationText()).text(find(params), costs)
     }
 
-    /// The advisor of the shapes that alone are considered. Errors: `AdvisorError`.
+    /// The advisor of the shapes that alone are considered.
+    ///
+    /// - Throws: `AdvisorError`.
     func advisor(of candidates: Candidates?) throws -> Advisor {
         guard let candidates else { return advisor }
         return try restricted(candidates) { try advisor.restricted(to: candidates) }
@@ -237,7 +241,7 @@ extension Candidates {
     /// Most values of a list.
     private static let most = 4_096
 
-    /// Errors: `invalidParams` for a list that is empty, too long, or holds what is no number of layers or dimension.
+    /// - Throws: `invalidParams` for a list that is empty, too long, or holds what is no number of layers or dimension.
     static func asked(_ layers: [Int]?, _ dims: [Int]?) throws(RPCError) -> Candidates? {
         for (field, values) in [("layers", layers), ("dims", dims)] {
             guard let values else { continue }

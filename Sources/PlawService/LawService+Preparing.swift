@@ -32,7 +32,7 @@ extension LawService {
     private func takeNext() -> (dataset: String, isFitted: Bool)? {
         guard let place = ahead.firstIndex(where: \.isFitted) ?? ahead.indices.first else { return nil }
         let next = ahead.remove(at: place)
-        if !next.isFitted, ready.bytes > ReadyAdvisors.mostBytes / 2 {
+        if !next.isFitted, ready.bytes > AdvisorCache.mostBytes / 2 {
             ahead.removeAll { !$0.isFitted }
             return nil
         }

@@ -20,7 +20,7 @@ actor LawService {
     let offload = Offload()
     let corpora: Corpora
     let logger: Logger
-    nonisolated let ready = ReadyAdvisors()
+    nonisolated let ready = AdvisorCache()
     /// Datasets whose advisors are to be prepared before anybody asks, and what wakes who does so.
     var ahead: [(dataset: String, isFitted: Bool)] = []
     let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -57,7 +57,7 @@ actor LawService {
                 "metrics", found: "no metric", expected: "one or more, or none of the member at all")
         }
         let observations = try await store.observations(of: params.name)
-            .filter { LawChoice.says($0.key, loss: params.loss, backbone: nil) }
+            .filter { LawChoice.matches($0.key, loss: params.loss, backbone: nil) }
         var keys: [LawKey] = []
         for observation in observations.reversed() where !keys.contains(observation.key) {
             if only == nil || only == observation.key { keys.append(observation.key) }

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Synchronization
 
-/// The configuration in force, which a reload replaces as a whole while requests are in work.
+/// The configuration in force, which a reload replaces as a whole while requests are in progress.
 final class LiveConfiguration: Sendable {
     private let state: Mutex<(configuration: DaemonConfiguration, authorization: Authorization)>
 

@@ -49,7 +49,7 @@ actor ObservationService {
         return "{\(next)\"observations\":[\(page.texts.joined(separator: ","))]}"
     }
 
-    func take(_ params: ObservationImportParams) async throws -> ObservationImportResult {
+    func importTable(_ params: ObservationImportParams) async throws -> ObservationImportResult {
         try DatasetService.check(name: params.name)
         let creates = params.create ?? false
         try Self.check(params, creates: creates)

@@ -125,7 +125,7 @@ final class RecommendationText: Sendable {
         return text
     }
 
-    private func parts(_ said: Finding.Said, _ costs: KnownCosts) throws -> Parts {
+    private func parts(_ said: Finding.Evaluated, _ costs: KnownCosts) throws -> Parts {
         try known(said.number) { try Parts(costs.known(said.candidate)) }
     }
 }

@@ -82,7 +82,9 @@ struct ReportService: Sendable {
         return nil
     }
 
-    /// Nil where the laws refuse to answer. Errors: all others.
+    /// Nil where the laws refuse to answer.
+    ///
+    /// - Throws: all others.
     static func unlessRefused<Answer>(_ ask: () async throws -> Answer) async throws -> Answer? {
         do {
             return try await ask()

@@ -28,7 +28,7 @@ final class SequencePages: Sendable {
 
     init(_ corpora: Corpora) { self.corpora = corpora }
 
-    /// Errors: `invalidParams` for a user that is not there and a place beyond the end; as those of `Corpora.open`.
+    /// - Throws: `invalidParams` for a user that is not there and a place beyond the end; as those of `Corpora.open`.
     func page(
         _ dataset: StoredDataset, _ params: DatasetSequencesParams, shouldStop: () -> Bool
     ) throws -> DatasetSequencesResult {

@@ -55,7 +55,7 @@ final class ServerMetrics: Sendable {
                 "Refused before any method saw it, by kind: frame, a forbidden length; json, no JSON; request, no request"
             case .requestSeconds:
                 "Time from a request's arrival to its answer, by method and outcome: ok, or the error's word"
-            case .requestsInFlight: "Requests in work"
+            case .requestsInFlight: "Requests in progress"
             case .connections: "Open connections"
             case .connectionsTotal: "Connections accepted"
             case .connectionsLimit: "Connections served at once at most"

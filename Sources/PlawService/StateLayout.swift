@@ -27,8 +27,10 @@ package struct StateLayout: Sendable {
         }
     }
 
-    /// Creates the folders, readable by the daemon's user alone. Errors: `StateError`, also where the database was lost; nothing else
-    /// is created then.
+    /// Creates the folders, readable by the daemon's user alone.
+    ///
+    /// - Throws: `StateError`, also where the database was lost; nothing else
+    ///   is created then.
     package func prepare() throws {
         try Self.makeFolder(root)
         try Self.refuseShared(root)
@@ -39,7 +41,9 @@ package struct StateLayout: Sendable {
         }
     }
 
-    /// Whoever may write to a folder may replace what lies in it, databases and corpora alike. Errors: `StateError`.
+    /// Whoever may write to a folder may replace what lies in it, databases and corpora alike.
+    ///
+    /// - Throws: `StateError`.
     package static func refuseShared(_ path: String) throws {
         var status = stat()
         guard stat(path, &status) == 0 else {
@@ -57,7 +61,9 @@ package struct StateLayout: Sendable {
         }
     }
 
-    /// Creates a folder and those above it. Errors: `StateError` naming what is in the way.
+    /// Creates a folder and those above it.
+    ///
+    /// - Throws: `StateError` naming what is in the way.
     package static func makeFolder(_ path: String) throws {
         var made = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {
@@ -91,7 +97,9 @@ package struct StateLayout: Sendable {
                 + "changed. Put the database back from a backup, or name an empty directory with --state-directory")
     }
 
-    /// What lies in a folder; nothing where there is none. Errors: `StateError`.
+    /// What lies in a folder; nothing where there is none.
+    ///
+    /// - Throws: `StateError`.
     private static func names(in folder: String) throws -> [String] {
         let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if descriptor < 0, errno == ENOENT { return [] }
@@ -105,7 +113,9 @@ package struct StateLayout: Sendable {
 
     /// Removes what a crash left over: uploads, snapshots, corpora no dataset refers to, directories of trials that are gone, files half
     /// written in those of others. Only what has a name and a kind that the daemon gives is removed; returns the paths of what else
-    /// is there. Errors: `StateError`.
+    /// is there.
+    ///
+    /// - Throws: `StateError`.
     func removeLeftovers(corpora known: Set<String>, trials: Set<Int64>) throws -> [String] {
         var strangers: [String] = []
         func clear(_ folder: String, unless isInUse: (String) -> Bool = { _ in false }, _ isOwn: (String) -> Bool)

@@ -26,7 +26,7 @@ struct TarArchive: Sendable {
     private static let block = 512
 
     /// - Parameter files: paths under `root`, in the order they are to have.
-    /// Errors: `TarError` for a file that is not there, or a name of more than 100 bytes.
+    /// - Throws: `TarError` for a file that is not there, or a name of more than 100 bytes.
     init(root: String, files: [String], time: Int) throws {
         var entries: [Entry] = []
         var start = 0
@@ -49,7 +49,9 @@ struct TarArchive: Sendable {
         bytes = start + 2 * Self.block
     }
 
-    /// At most `count` bytes from `offset` on. Errors: `TarError` for a file that has changed.
+    /// At most `count` bytes from `offset` on.
+    ///
+    /// - Throws: `TarError` for a file that has changed.
     func read(at offset: Int, count: Int) throws -> [UInt8] {
         let end = min(bytes, offset + count)
         guard offset < end else { return [] }

@@ -28,7 +28,9 @@ struct TrialChooser: Sendable {
         self.layout = layout
     }
 
-    /// What a job goes on with. Errors: `StoreError`, and those of the corpus.
+    /// What a job goes on with.
+    ///
+    /// - Throws: `StoreError`, and those of the corpus.
     func next(_ request: DesignRequest) async throws -> DesignAnswer {
         let failures = request.trials.count { $0.state == .failed }
         if failures >= Self.hopeless, !request.trials.contains(where: { $0.state == .finished }) { return .end(nil) }

@@ -51,7 +51,9 @@ actor Uploads {
         self.limit = limit
     }
 
-    /// Begins an upload. Errors: `busy` when too many are open, `noSpace` when there is room for none.
+    /// Begins an upload.
+    ///
+    /// - Throws: `busy` when too many are open, `noSpace` when there is room for none.
     ///
     /// - Parameter connection: number of the connection that it ends with.
     func begin(by standing: Standing, on connection: UInt64) async throws -> DatasetUploadResult {
@@ -71,7 +73,9 @@ actor Uploads {
         return DatasetUploadResult(uploadId: id, received: 0)
     }
 
-    /// Adds a piece to the last file, or begins the next. Errors: `uploadUnknown`, `invalidParams` for a gap or bad base64, `tooLarge`, `noSpace`.
+    /// Adds a piece to the last file, or begins the next.
+    ///
+    /// - Throws: `uploadUnknown`, `invalidParams` for a gap or bad base64, `tooLarge`, `noSpace`.
     func append(_ id: String, file: Int = 0, offset: Int, data: String) async throws -> DatasetUploadResult {
         let before = try checkPlace(id, file, offset)
         guard let bytes = Data(base64Encoded: data) else {
@@ -106,7 +110,9 @@ actor Uploads {
         return DatasetUploadResult(uploadId: id, received: offset + bytes.count)
     }
 
-    /// Bytes of the files before it. Errors: `uploadUnknown`, `invalidParams` where a piece does not follow the one before.
+    /// Bytes of the files before it.
+    ///
+    /// - Throws: `uploadUnknown`, `invalidParams` where a piece does not follow the one before.
     private func checkPlace(_ id: String, _ file: Int, _ offset: Int) throws -> Int {
         guard let upload = uploads[id] else { throw unknown(id) }
         let last = upload.received.count - 1
@@ -125,14 +131,18 @@ actor Uploads {
         return upload.received.prefix(file).reduce(0, +)
     }
 
-    /// All has been sent. Errors: `uploadUnknown`.
+    /// All has been sent.
+    ///
+    /// - Throws: `uploadUnknown`.
     func complete(_ id: String) throws -> DatasetUploadResult {
         guard let upload = uploads[id] else { throw unknown(id) }
         upload.growing.complete()
         return DatasetUploadResult(uploadId: id, received: upload.received.last ?? 0)
     }
 
-    /// The file of an upload that is being sent. Errors: `uploadUnknown`, `invalidParams` for one of several files.
+    /// The file of an upload that is being sent.
+    ///
+    /// - Throws: `uploadUnknown`, `invalidParams` for one of several files.
     func growing(_ id: String) throws -> GrowingFile {
         guard let upload = uploads[id] else { throw unknown(id) }
         guard upload.received.count == 1 else {
@@ -141,7 +151,9 @@ actor Uploads {
         return upload.growing
     }
 
-    /// The files of an upload. Errors: `uploadUnknown`.
+    /// The files of an upload.
+    ///
+    /// - Throws: `uploadUnknown`.
     func files(_ id: String) throws -> [String] {
         guard let upload = uploads[id] else { throw unknown(id) }
         return upload.received.indices.map { path(id, $0) }
@@ -167,7 +179,9 @@ actor Uploads {
         for (id, upload) in uploads where upload.connection == connection { discard(id) }
     }
 
-    /// Gives an upload up; the bytes that it had. Errors: `uploadUnknown`.
+    /// Gives an upload up; the bytes that it had.
+    ///
+    /// - Throws: `uploadUnknown`.
     func giveUp(_ id: String) throws -> Int {
         guard let upload = uploads[id] else { throw unknown(id) }
         discard(id)

@@ -20,7 +20,8 @@ final class AcceptedConnection: Sendable {
     deinit { channel.close(promise: nil) }
 
     /// The channel to serve, when its peer has said something: those that say nothing take little memory. Once.
-    /// Errors: when the peer goes away before, or the task is cancelled, which closes it.
+    ///
+    /// - Throws: when the peer goes away before, or the task is cancelled, which closes it.
     func open(
         _ router: Router, _ access: Access, _ server: ServerState
     ) async throws -> NIOAsyncChannel<Frame, Outgoing> {
@@ -44,7 +45,7 @@ final class AcceptedConnection: Sendable {
         }
         return try await channel.eventLoop.submit {
             try channel.pipeline.syncOperations.addHandler(
-                PreparedResponder(router: router, access: access, watch: watch, server: server))
+                CachedResponder(router: router, access: access, watch: watch, server: server))
             let served = try NIOAsyncChannel<Frame, Outgoing>(
                 wrappingChannelSynchronously: channel,
                 configuration: .init(inboundType: Frame.self, outboundType: Outgoing.self))

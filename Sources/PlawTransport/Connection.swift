@@ -26,7 +26,7 @@ struct Connection: Sendable {
 
     private var peer: PeerCredentials { watch.peer }
 
-    /// Requests of one connection in work at once; more wait to be read.
+    /// Requests of one connection in progress at once; more wait to be read.
     static let maximumInFlight = 64
     /// Of them, those that compute at once; one that only waits is not counted. A peer that floods is one among others so.
     static let maximumComputing = 8
@@ -115,7 +115,7 @@ struct Connection: Sendable {
             for await message in messages {
                 if let answer = prepared(message) {
                     cancellations.forget(message.ids)
-                    if let method = message.methods.first { server.took(method, since: message.arrival) }
+                    if let method = message.methods.first { server.recordLatency(method, since: message.arrival) }
                     try await write(answer)
                     freed.yield()
                     watch.ended()
@@ -186,7 +186,7 @@ struct Connection: Sendable {
 
     /// Waits while the peer is slow; ends the connection where it leaves too much unread.
     private func write(_ frame: Outgoing) async throws {
-        guard server.wait(frame.ownBytes, watch) else {
+        guard server.reserveUnread(frame.ownBytes, watch) else {
             logger.notice("a peer reads too slowly", metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)"])
             watch.end(nil)
             throw CancellationError()
@@ -313,7 +313,7 @@ struct Connection: Sendable {
             let answer = try await run(method, message, id, context)
             let bytes = answer?.message.count ?? 0
             let isTooLong = bytes > FrameLimits.responseBytes
-            server.took(method, isTooLong ? ErrorCode.tooLarge.reason : "ok", since: arrival)
+            server.recordLatency(method, isTooLong ? ErrorCode.tooLarge.reason : "ok", since: arrival)
             guard let answer else { return nil }
             if isTooLong {
                 let error = RPCError(
@@ -324,7 +324,7 @@ struct Connection: Sendable {
         } catch {
             server.countError(method)
             let refusal = refusal(error, method)
-            server.took(method, refusal.reason ?? "unknown", since: arrival)
+            server.recordLatency(method, refusal.reason ?? "unknown", since: arrival)
             guard let id else { return nil }
             return Response(refusal, id: id)
         }
@@ -347,7 +347,7 @@ struct Connection: Sendable {
         }
         guard access >= route.access else {
             // Once for a connection, and not for all of many: a peer must not fill the journal.
-            if watch.isFirstDenial(), let untold = server.denied(peer.uid) {
+            if watch.isFirstDenial(), let untold = server.untoldDenials(peer.uid) {
                 logger.warning(
                     "access denied",
                     metadata: [
@@ -366,7 +366,7 @@ struct Connection: Sendable {
             return try await server.turns.run(standing, route.effort) { try await route.run(message, nil, context) }
         }
         guard let stops = cancellations.begin(id) else {
-            throw RPCError(.invalidRequest, "id: a request with this id is in work")
+            throw RPCError(.invalidRequest, "id: a request with this id is in progress")
         }
         defer { cancellations.end(id) }
         return try await withThrowingTaskGroup(of: Outgoing?.self) { group in

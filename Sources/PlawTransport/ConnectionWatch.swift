@@ -15,7 +15,7 @@ final class ConnectionWatch: Sendable {
         var unfinishedSince: ContinuousClock.Instant?
         /// Since when nothing is read of what the peer may have sent.
         var unreadySince: ContinuousClock.Instant?
-        /// Requests in work or waiting, and what the peer follows.
+        /// Requests in progress or waiting, and what the peer follows.
         var working = 0
         var following = 0
         var wasDenied = false
@@ -68,7 +68,7 @@ final class ConnectionWatch: Sendable {
         }
     }
 
-    /// Requests of the peer are in work, and no more are read until some are answered.
+    /// Requests of the peer are in progress, and no more are read until some are answered.
     func readsNothing() { state.withLock { if $0.unreadySince == nil { $0.unreadySince = .now } } }
 
     /// It is read again: the time before counts against nobody.
@@ -127,7 +127,7 @@ final class ConnectionWatch: Sendable {
     }
 
     /// Adds bytes that wait for the peer to read; the sum.
-    func wait(_ bytes: Int) -> Int {
+    func addUnread(_ bytes: Int) -> Int {
         state.withLock { state in
             if state.unread == 0 { state.unreadSince = .now }
             state.unread += bytes

@@ -68,7 +68,9 @@ struct Incoming: Sendable {
 
     private static func head(_ root: JSONNode?) -> [Head] { root.flatMap { Head($0) }.map { [$0] } ?? [] }
 
-    /// The message as it was read. Errors: the fault.
+    /// The message as it was read.
+    ///
+    /// - Throws: the fault.
     func read() throws(RPCError) -> JSONNode {
         if let root { return root }
         throw fault ?? RPCError(.internalError, "a message that was not read has no fault")
@@ -153,7 +155,7 @@ struct MessageShape {
     }
 }
 
-/// Requests that wait or are in work, by id, and how to stop each.
+/// Requests that wait or are in progress, by id, and how to stop each.
 final class Cancellations: Sendable {
     private struct Table {
         var running: [RequestID: AsyncStream<Void>.Continuation] = [:]

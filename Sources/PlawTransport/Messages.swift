@@ -63,7 +63,9 @@ struct Head: Sendable {
     }
 }
 
-/// The parameters of a request; members that the method does not know are refused. Errors: `invalidParams`, naming the member.
+/// The parameters of a request; members that the method does not know are refused.
+///
+/// - Throws: `invalidParams`, naming the member.
 func readParams<Params: RPCParams>(_ type: Params.Type, of request: JSONNode) throws(RPCError) -> Params {
     let params = request.member("params") ?? emptyObject
     guard params.isObject else {

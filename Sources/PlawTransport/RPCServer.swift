@@ -43,8 +43,10 @@ package final class RPCServer: Sendable {
         state = ServerState(limits)
     }
 
-    /// Serves until `shutdown`, then drains: no new requests, those in work get `drainSeconds`, then everybody is closed.
-    /// `ready` is called when peers can connect. Errors: `SocketError` when the socket cannot be opened.
+    /// Serves until `shutdown`, then drains: no new requests, those in progress get `drainSeconds`, then everybody is closed.
+    /// `ready` is called when peers can connect.
+    ///
+    /// - Throws: `SocketError` when the socket cannot be opened.
     package func run(drainSeconds: Double = 5, ready: @Sendable () async throws -> Void = {}) async throws {
         let (server, own) = try await bind()
         state.begin { server.channel.close(promise: nil) }
@@ -67,7 +69,7 @@ package final class RPCServer: Sendable {
         own?.remove()
     }
 
-    /// Stops accepting; `run` returns when the requests in work have been answered.
+    /// Stops accepting; `run` returns when the requests in progress have been answered.
     package func shutdown() { state.shutdown() }
 
     private func drain(seconds: Double) async {

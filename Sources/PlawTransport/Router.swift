@@ -31,7 +31,8 @@ package struct RequestContext: Sendable {
     package func atEnd(_ purpose: String, _ body: @escaping @Sendable () async -> Void) { watch.atEnd(purpose, body) }
 
     /// Runs `body` beside the requests of this connection once the answer is sent, until it ends or the peer goes away.
-    /// Errors: `busy` when the connection, or all connections together, follow as much as they may.
+    ///
+    /// - Throws: `busy` when the connection, or all connections together, follow as much as they may.
     package func afterReply(_ body: @escaping Followers.Body) throws {
         let place = try server.subscribe(watch)
         followers.add { notifier in
@@ -83,7 +84,7 @@ package struct Router: Sendable {
         /// Decodes the parameters alone.
         var check: @Sendable (_ request: JSONNode) throws -> Void
         /// Where answers are kept that can be given again.
-        var prepared: PreparedAnswers?
+        var prepared: ResponseCache?
         /// The one result that it ever has, as JSON.
         var fixed: ByteBuffer?
         /// Answers a request where it arrives; nil leaves it to `run`.
@@ -102,7 +103,7 @@ package struct Router: Sendable {
     ///   - prepared: keeps the answers of a method that depends on nothing but its parameters and what the versions count.
     ///   - about: the dataset whose version tells whether an answer still holds; nil for that of all.
     package mutating func on<M: RPCMethod>(
-        _ method: M.Type, prepared: PreparedAnswers? = nil,
+        _ method: M.Type, prepared: ResponseCache? = nil,
         about dataset: @escaping @Sendable (M.Params) -> String? = { _ in nil },
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
     ) {
@@ -132,7 +133,7 @@ package struct Router: Sendable {
     ///   - prepared, about: as above.
     ///   - quick: the answer where it can be given at once, on the event loop; nil leaves the request to the handler.
     package mutating func onText<M: RPCMethod>(
-        _ method: M.Type, prepared: PreparedAnswers? = nil,
+        _ method: M.Type, prepared: ResponseCache? = nil,
         about dataset: @escaping @Sendable (M.Params) -> String? = { _ in nil },
         quick: (@Sendable (M.Params) -> [UInt8]?)? = nil,
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> Data

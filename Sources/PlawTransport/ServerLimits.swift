@@ -2,7 +2,7 @@
 package struct ServerLimits: Sendable {
     /// Connections served at once.
     package var connections = Quota(connections: 16_384)
-    /// Requests in work at once, over all connections.
+    /// Requests in progress at once, over all connections.
     package var requests = Quota(4_096)
     /// What peers follow at once, over all connections, and on one.
     package var subscriptions = Quota(1_024)
@@ -28,7 +28,7 @@ package struct ServerLimits: Sendable {
     /// - Parameter descriptors: what the kernel lets the process open.
     /// - Parameter workers: processes that it may start at once, each with some pipes.
     /// - Parameter loops: event loops, each with some descriptors of its own.
-    /// Errors: `TooFewDescriptors` when hardly anybody could be served.
+    /// - Throws: `TooFewDescriptors` when hardly anybody could be served.
     package init(descriptors: Int, workers: Int, loops: Int) throws(TooFewDescriptors) {
         // The database, its log and its readers, corpora, uploads and backups that are being read, libdispatch's looks at /proc; more
         // of them where there are many. What is refused waits its turn with a descriptor for a moment.

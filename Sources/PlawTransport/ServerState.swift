@@ -96,12 +96,14 @@ package final class ServerState: Sendable {
         }?()
     }
 
-    /// Counts a request. Errors: `shuttingDown`, and `busy` when too many are in work, unless it is urgent.
+    /// Counts a request.
+    ///
+    /// - Throws: `shuttingDown`, and `busy` when too many are in progress, unless it is urgent.
     func enter(_ standing: Standing, isUrgent: Bool) throws(RPCError) {
         let refusal: RPCError? = counts.withLock { counts in
             if counts.isStopping { return RPCError(.shuttingDown, "the daemon is shutting down") }
             if !isUrgent, let bound = counts.inFlight.bound(1, standing, limits.requests) {
-                return Self.busy(bound, "requests in work")
+                return Self.busy(bound, "requests in progress")
             }
             counts.inFlight.take(1, standing)
             return nil
@@ -155,8 +157,8 @@ package final class ServerState: Sendable {
     }
 
     /// Counts bytes that wait for a peer to read; false when it leaves too much unread while others do so too.
-    func wait(_ bytes: Int, _ watch: ConnectionWatch) -> Bool {
-        let own = watch.wait(bytes)
+    func reserveUnread(_ bytes: Int, _ watch: ConnectionWatch) -> Bool {
+        let own = watch.addUnread(bytes)
         let (isTight, isTwiceFull) = counts.withLock { counts in
             counts.unread.take(bytes, watch.standing)
             let unread = counts.unread
@@ -174,7 +176,7 @@ package final class ServerState: Sendable {
 
     /// Counts bytes that wait in the channel.
     func queued(_ bytes: Int, _ watch: ConnectionWatch) {
-        _ = watch.wait(bytes)
+        _ = watch.addUnread(bytes)
         counts.withLock { $0.unread.take(bytes, watch.standing) }
     }
 
@@ -183,7 +185,9 @@ package final class ServerState: Sendable {
         counts.withLock { $0.unread.giveBack(bytes, watch.standing) }
     }
 
-    /// Takes a place among those who follow something. Errors: `busy`.
+    /// Takes a place among those who follow something.
+    ///
+    /// - Throws: `busy`.
     func subscribe(_ watch: ConnectionWatch) throws(RPCError) -> Subscription {
         guard watch.follow(atMost: limits.subscriptionsOfConnection) else {
             let limit = limits.subscriptionsOfConnection
@@ -217,7 +221,7 @@ package final class ServerState: Sendable {
     }
 
     /// Counts an answered request, with the time from its arrival.
-    func took(_ method: String, _ outcome: String = "ok", since arrival: ContinuousClock.Instant) {
+    func recordLatency(_ method: String, _ outcome: String = "ok", since arrival: ContinuousClock.Instant) {
         let taken = arrival.duration(to: .now)
         let seconds = Double(taken.components.seconds) + Double(taken.components.attoseconds) * 1e-18
         counts.withLock {
@@ -228,7 +232,7 @@ package final class ServerState: Sendable {
 
     /// How many connections of the user were not told of before this one; nil where this one is not to be told of either: of a user
     /// ten are in a minute.
-    func denied(_ user: UInt32) -> Int? {
+    func untoldDenials(_ user: UInt32) -> Int? {
         counts.withLock { counts in
             let now = ContinuousClock.now
             var past = counts.denials[user] ?? (0, 0, now)

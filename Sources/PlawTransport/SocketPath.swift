@@ -33,8 +33,10 @@ package enum SocketPath {
         return (environment["HOME"] ?? "/root") + "/.local/state/plawd/plawd.sock"
     }
 
-    /// Makes way for a new socket: removes one that nobody answers on. Errors: `SocketError` for a path that is too long,
-    /// is answered, or is no socket.
+    /// Makes way for a new socket: removes one that nobody answers on.
+    ///
+    /// - Throws: `SocketError` for a path that is too long,
+    ///   is answered, or is no socket.
     static func clear(_ path: String) throws {
         guard path.utf8.count < 108 else {
             throw SocketError(path: path, reason: "longer than the 107 bytes a socket's path may have")
@@ -76,7 +78,9 @@ package enum SocketPath {
     }
 
     /// A descriptor bound to a path that `clear` made way for, not yet listening, with the socket's permissions set before anybody can
-    /// connect. Errors: `SocketError`.
+    /// connect.
+    ///
+    /// - Throws: `SocketError`.
     ///
     /// Not left to NIO: that unlinks the path when it closes, whoever's socket is there by then.
     static func bind(_ path: String, mode: mode_t) throws -> (descriptor: Int32, own: Bound?) {

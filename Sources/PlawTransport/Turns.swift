@@ -51,7 +51,9 @@ package final class Turnstile: Sendable {
     /// How many wait.
     var waitingCount: Int { table.withLock { $0.waiting.values.reduce(0) { $0 + $1.count } } }
 
-    /// Calls `body` when it is the user's turn. Errors: `CancellationError` when its task is cancelled while it waits.
+    /// Calls `body` when it is the user's turn.
+    ///
+    /// - Throws: `CancellationError` when its task is cancelled while it waits.
     package func run<T>(
         _ uid: UInt32 = 0, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> T
     ) async throws -> T {
@@ -127,7 +129,9 @@ struct Turns: Sendable {
         self.lanes = lanes
     }
 
-    /// Calls `body` when it is the peer's turn. Errors: `CancellationError` when its task is cancelled while it waits.
+    /// Calls `body` when it is the peer's turn.
+    ///
+    /// - Throws: `CancellationError` when its task is cancelled while it waits.
     func run<T>(_ standing: Standing, _ effort: Effort, _ body: () async throws -> T) async throws -> T {
         guard let lane = lanes[Lane(rank: standing.rank, effort: effort)] else { return try await body() }
         return try await lane.run(standing.uid, body)

@@ -368,7 +368,7 @@ package struct Report: Sendable {
                 firstRight: 2,
                 rows),
             note(
-                "Mean relative error on observations left out: each in turn, and the largest N, the largest d and the dearest "
+                "Mean relative error on observations left out: each in turn, and the largest N, the largest d and the most expensive "
                     + "quarter in turn."),
         ]
     }

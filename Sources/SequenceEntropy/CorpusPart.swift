@@ -10,7 +10,7 @@ package struct CorpusPart: Sendable {
     package let interactionCount: Int
 
     /// - Parameter userFraction: share of the users, those that a trial on that share trains on.
-    /// - Parameter maxLength: most recent items taken of each user; all unless told.
+    /// - Parameter maxLength: most recent items taken of each user; all by default.
     package init(_ corpus: Corpus, userFraction: Double = 1, maxLength: Int = .max) {
         self.corpus = corpus
         users = (0..<corpus.userCount).lazy.filter { UserSample.includes(user: $0, fraction: userFraction) }

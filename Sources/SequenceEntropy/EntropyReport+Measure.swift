@@ -13,8 +13,8 @@ extension EntropyReport {
     ///     let report = try EntropyReport.measure(corpus, maxLength: 50)
     ///     print(report.pooled(m: 1)?.value ?? 0, report.effectiveTokens)
     ///
-    /// Errors: `EntropyError` for r >= 1 where item identifiers are not all integers, and what `checkStop` throws, which is called all the
-    /// time.
+    /// - Throws: `EntropyError` for r >= 1 where item identifiers are not all integers, and what `checkStop` throws, which is called all the
+    ///   time.
     package static func measure(
         _ corpus: Corpus, m: Int = 2, r: Double = 0.2, maxLength: Int = 50, userFraction: Double = 1,
         checkStop: () throws -> Void = {}
@@ -113,7 +113,7 @@ extension EntropyMovement {
     /// Measures shorter histories and fewer users of a corpus.
     ///
     /// - Parameter maxLength: the L of the tokens of `byUserFraction`; among the lengths too.
-    /// Errors: `EntropyError` for r >= 1 where item identifiers are not all integers, and what `checkStop` throws.
+    /// - Throws: `EntropyError` for r >= 1 where item identifiers are not all integers, and what `checkStop` throws.
     package static func measure(
         _ corpus: Corpus, m: Int, r: Double, maxLength: Int, checkStop: () throws -> Void = {}
     ) throws -> EntropyMovement {

@@ -88,7 +88,7 @@ package struct DesignReplay: Sendable {
     let prior: LawPrior?
     /// The stopping metric of ranking by popularity.
     let popularity: Double
-    /// Seconds that a training is expected to take before it was trained; those it takes unless told.
+    /// Seconds that a training is expected to take before it was trained; those it takes by default.
     private let expected: (@Sendable (_ layers: Int, _ dim: Int) -> Double)?
     private let seconds: [Shape: Double]
     private let values: [Shape: Double]
@@ -126,7 +126,7 @@ package struct DesignReplay: Sendable {
     ///   - most: trainings at most.
     ///   - maxParameters: the user's limit for the answer.
     ///
-    /// Errors: `LawError`.
+    /// - Throws: `LawError`.
     package func run(
         _ strategy: Strategy, budget: Double, workers: Int = 1, most: Int = .max, maxParameters: Double = .infinity
     ) throws -> Outcome {
@@ -139,7 +139,7 @@ package struct DesignReplay: Sendable {
                 guard let known = seconds[Shape(layers: n, dim: d)] else { return .infinity }
                 return expected?(n, d) ?? known
             },
-            isAsked: { [parameters] n, d in
+            isEligible: { [parameters] n, d in
                 parameters[Shape(layers: n, dim: d)].map { $0 <= maxParameters } ?? false
             })
         let known = Dictionary(trainings.map { ($0.trial, $0) }, uniquingKeysWith: { first, _ in first })
@@ -257,7 +257,7 @@ package struct DesignReplay: Sendable {
     private func recommend(
         _ outcome: inout Outcome, _ observations: [Observation], law: LawFit?, space: DesignSpace
     ) {
-        let asked = values.keys.filter { space.isAsked($0.layers, $0.dim) }
+        let asked = values.keys.filter { space.isEligible($0.layers, $0.dim) }
             .sorted { ($0.layers, $0.dim) < ($1.layers, $1.dim) }
         guard let best = asked.max(by: { values[$0] ?? 0 < values[$1] ?? 0 }) else {
             return

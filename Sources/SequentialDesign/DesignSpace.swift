@@ -34,12 +34,12 @@ package struct DesignSpace: Sendable {
     /// Predicted seconds of one training on one worker.
     package var seconds: @Sendable (_ layers: Int, _ dim: Int, _ userFraction: Double) -> Double
     /// Whether a shape keeps the budget that the user asks about.
-    package var isAsked: @Sendable (_ layers: Int, _ dim: Int) -> Bool
+    package var isEligible: @Sendable (_ layers: Int, _ dim: Int) -> Bool
 
     package init(
         layers: [Int], dims: [Int], fractions: [Double] = [1], firstSeed: UInt64 = 1, mostSeeds: Int = 3,
         effectiveTokens: Double, seconds: @escaping @Sendable (Int, Int, Double) -> Double,
-        isAsked: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }
+        isEligible: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }
     ) {
         self.layers = layers
         self.dims = dims
@@ -48,7 +48,7 @@ package struct DesignSpace: Sendable {
         self.mostSeeds = mostSeeds
         self.effectiveTokens = effectiveTokens
         self.seconds = seconds
-        self.isAsked = isAsked
+        self.isEligible = isEligible
     }
 
     func seconds(_ trial: DesignTrial) -> Double { seconds(trial.layers, trial.dim, trial.userFraction) }
@@ -63,7 +63,7 @@ package struct DesignSpace: Sendable {
     ///   - pays: whether a budget pays a training.
     package func first(law: LawFit?, pays: (DesignTrial) -> Bool) -> DesignTrial? {
         let asked = layers.flatMap { n in dims.map { DesignTrial(layers: n, dim: $0, seed: firstSeed) } }
-            .filter { isAsked($0.layers, $0.dim) }
+            .filter { isEligible($0.layers, $0.dim) }
         let standard = Configuration.standardShape
         let home = DesignTrial(layers: standard.layers, dim: standard.dim, seed: firstSeed)
         let paid = asked.filter(pays)

@@ -68,7 +68,7 @@ package struct SequentialDesign: Sendable {
     /// - Parameters:
     ///   - law: fitted to what is measured; nil before there is enough.
     ///   - measured: trainings whose result is known, however old.
-    ///   - running: trainings in work; they count as measured at what is expected of them.
+    ///   - running: trainings in progress; they count as measured at what is expected of them.
     ///   - stopped: of those measured, which were stopped because they fell behind: their shapes are not begun anew with another seed.
     ///   - pays: whether the rest of the budget pays these trainings.
     ///   - paysMost: whether it pays so much of a training that it tells something though it is cut short.
@@ -211,7 +211,7 @@ private struct View {
         }
         self.spots = spots
         let asked = spots.indices.filter {
-            spots[$0].userFraction == 1 && space.isAsked(spots[$0].layers, spots[$0].dim)
+            spots[$0].userFraction == 1 && space.isEligible(spots[$0].layers, spots[$0].dim)
         }
         posterior = law.joint(
             spots.map {

@@ -20,7 +20,7 @@ final class DatabasePlace: Sendable {
         known.withLock { $0 = found }
     }
 
-    /// Errors: `StoreError` when another file is in the place of the one that was opened, or none.
+    /// - Throws: `StoreError` when another file is in the place of the one that was opened, or none.
     func check() throws(StoreError) {
         guard let known = known.withLock({ $0 }) else { return }
         let found = identity()

@@ -4,7 +4,9 @@ internal import Glibc
 
 extension Store {
     /// Copies the database, as it is at one moment, to a new file that needs no other beside it; reading and writing go on
-    /// meanwhile. Errors: `noSpace`, and others with the system's words; no file is left then.
+    /// meanwhile.
+    ///
+    /// - Throws: `noSpace`, and others with the system's words; no file is left then.
     package func backup(to path: String) async throws(StoreError) {
         try await copy("back the database up", to: path)
     }

@@ -12,7 +12,9 @@ package struct StoredDataset: Sendable {
 }
 
 extension Store {
-    /// Stores a new dataset. Errors: `datasetExists` when the name is taken.
+    /// Stores a new dataset.
+    ///
+    /// - Throws: `datasetExists` when the name is taken.
     package func insertDataset(_ info: DatasetInfo, corpusFile: String) async throws(StoreError) {
         try await write("store dataset \(info.name)", .dataset(info.name)) { db in
             try Self.insertDataset(db, info, corpusFile: corpusFile)
@@ -30,7 +32,9 @@ extension Store {
             arguments: [info.name, info.version, corpusFile, try encodeJSON(info)])
     }
 
-    /// The dataset of that name. Errors: `unknownDataset`.
+    /// The dataset of that name.
+    ///
+    /// - Throws: `unknownDataset`.
     package func dataset(_ name: String) async throws(StoreError) -> StoredDataset {
         try await read("read dataset \(name)") { db in
             guard
@@ -86,7 +90,9 @@ extension Store {
         package var laws: Int
     }
 
-    /// Removes a dataset with everything that hangs on it. Errors: `unknownDataset`, and `unfinishedJob` while a job of it has not ended.
+    /// Removes a dataset with everything that hangs on it.
+    ///
+    /// - Throws: `unknownDataset`, and `unfinishedJob` while a job of it has not ended.
     package func removeDataset(_ name: String) async throws(StoreError) -> RemovedDataset {
         try await write("remove dataset \(name)", .shared) { db in
             let id = try Self.datasetID(db, name)

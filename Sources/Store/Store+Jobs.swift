@@ -52,7 +52,9 @@ package struct UnfinishedJob: Sendable {
 }
 
 extension Store {
-    /// Queues a calibration with its trials. Errors: `unknownDataset`.
+    /// Queues a calibration with its trials.
+    ///
+    /// - Throws: `unknownDataset`.
     ///
     /// - Parameter design: what further trials are chosen by, as JSON; nil for none but these.
     package func insertJob(
@@ -89,7 +91,9 @@ extension Store {
             ])
     }
 
-    /// Adds a trial to the end of a job's plan with what it was chosen by, in one transaction. Errors: `unknownJob`.
+    /// Adds a trial to the end of a job's plan with what it was chosen by, in one transaction.
+    ///
+    /// - Throws: `unknownJob`.
     package func appendTrial(
         _ trial: NewTrial, to job: Int64, outlook: CalibrationOutlook?
     ) async throws(StoreError) -> StoredTrial {
@@ -158,7 +162,9 @@ extension Store {
         }
     }
 
-    /// One job; with its trials when asked. Errors: `unknownJob`.
+    /// One job; with its trials when asked.
+    ///
+    /// - Throws: `unknownJob`.
     package func job(_ id: Int64, trials: Bool = true) async throws(StoreError) -> Job {
         try await read("read job \(id)") { db in
             guard
@@ -169,7 +175,9 @@ extension Store {
     }
 
     /// Jobs without their trials, newest first, with smaller numbers than `before`: at most `limit`, and as many as take `mostBytes` as
-    /// JSON, but one at least; `next` is the `before` of those that follow. Errors: `unknownDataset`.
+    /// JSON, but one at least; `next` is the `before` of those that follow.
+    ///
+    /// - Throws: `unknownDataset`.
     package func jobs(
         dataset: String?, before: Int64? = nil, limit: Int, mostBytes: Int = .max
     ) async throws(StoreError) -> (jobs: [Job], next: Int64?) {

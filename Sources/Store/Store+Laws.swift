@@ -36,7 +36,9 @@ extension Store {
         }
     }
 
-    /// The laws being served, newest first; of one dataset when named, at most `limit`. Errors: `unknownDataset`.
+    /// The laws being served, newest first; of one dataset when named, at most `limit`.
+    ///
+    /// - Throws: `unknownDataset`.
     package func laws(of dataset: String?, limit: Int? = nil) async throws(StoreError) -> [Law] {
         try await read("read laws") { db in
             var sql = Self.lawSQL + " WHERE current"
@@ -50,7 +52,9 @@ extension Store {
         }
     }
 
-    /// One law by its number, served or replaced. Errors: `unknownLaw`.
+    /// One law by its number, served or replaced.
+    ///
+    /// - Throws: `unknownLaw`.
     package func law(_ id: Int64) async throws(StoreError) -> Law {
         try await read("read law \(id)") { db in try Self.law(Self.lawRow(db, id)) }
     }
@@ -109,7 +113,9 @@ extension Store {
     /// Laws being served, newest first, as JSON: stored texts put together, not decoded, without placeholders in their keys. Of one
     /// dataset, metric, loss, backbone and numbers where named, with smaller numbers than `before`, at most `limit`, and as many as
     /// `mostBytes` hold, but one at least; `next` is the `before` of those that follow. `fits` are those of a family, or all, law by
-    /// law. Errors: `unknownDataset`.
+    /// law.
+    ///
+    /// - Throws: `unknownDataset`.
     package func lawTexts(
         of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, backbone: Model? = nil,
         ids: [Int64]? = nil, before: Int64?, limit: Int, mostBytes: Int
@@ -167,7 +173,9 @@ extension Store {
         }
     }
 
-    /// One law by its number, served or replaced, as JSON. Errors: `unknownLaw`.
+    /// One law by its number, served or replaced, as JSON.
+    ///
+    /// - Throws: `unknownLaw`.
     package func lawText(_ id: Int64) async throws(StoreError) -> Data {
         try await read("read law \(id)") { db in
             let row = try Self.lawRow(db, id)
@@ -185,7 +193,9 @@ extension Store {
             end: ",\"id\":\(id),\"key\":\(key)}")
     }
 
-    /// The text of a law's fits, which is looked for once: a stored law never changes. Errors: when there are none.
+    /// The text of a law's fits, which is looked for once: a stored law never changes.
+    ///
+    /// - Throws: when there are none.
     private func fitsText(of law: Data, number id: Int64) throws -> Data {
         let start = law.startIndex
         if let known = fitsOfLaws.withLock({ $0[id] }) {
@@ -201,7 +211,9 @@ extension Store {
         return fits
     }
 
-    /// What laws of a dataset are chosen by, of those being served, newest first. Errors: `unknownDataset`.
+    /// What laws of a dataset are chosen by, of those being served, newest first.
+    ///
+    /// - Throws: `unknownDataset`.
     package func lawHeads(of dataset: String) async throws(StoreError) -> [LawHead] {
         let known = lawHeads.withLock { $0 }
         let heads = try await read("read laws of \(dataset)") { db in

@@ -5,7 +5,8 @@ package import PlawProtocol
 
 extension Store {
     /// What a dataset's trainings measured, oldest first; of those with greater numbers than `after`, at most `limit`.
-    /// Errors: `unknownDataset`.
+    ///
+    /// - Throws: `unknownDataset`.
     package func observations(
         of dataset: String, after: Int64 = 0, limit: Int? = nil
     ) async throws(StoreError) -> [Observation] {
@@ -15,7 +16,9 @@ extension Store {
         }
     }
 
-    /// How many observations a dataset has. Errors: `unknownDataset`.
+    /// How many observations a dataset has.
+    ///
+    /// - Throws: `unknownDataset`.
     package func observationCount(of dataset: String) async throws(StoreError) -> Int {
         try await read("count the observations of \(dataset)") { db in
             let id = try Self.datasetID(db, dataset)
@@ -63,8 +66,9 @@ extension Store {
 
     /// Takes imported observations into a dataset, all or none, and makes the dataset first where `creating` says how.
     /// Rows that say again what is known are left out and counted; returns what was added.
-    /// Errors: `unknownDataset`, `datasetExists`, and `conflict` with the line of a row that says something else than what is
-    /// known of its key, configuration, seed and share of users.
+    ///
+    /// - Throws: `unknownDataset`, `datasetExists`, and `conflict` with the line of a row that says something else than what is
+    ///   known of its key, configuration, seed and share of users.
     package func importObservations(
         into dataset: String, creating: DatasetInfo?, _ rows: [ObservationTable.Row]
     ) async throws(StoreError) -> (added: [Observation], duplicates: Int) {
@@ -110,7 +114,9 @@ private struct KnownObservations {
     }
 
     /// Whether a row says something new. Trainings that were cut short may have been cut anywhere: only those that converged
-    /// must agree. Errors: `StoreError.conflict`.
+    /// must agree.
+    ///
+    /// - Throws: `StoreError.conflict`.
     mutating func isNew(_ row: ObservationTable.Row) throws -> Bool {
         let new = row.observation
         let others = (places[Identity(new)] ?? []).filter { $0.observation.converged == new.converged }

@@ -35,7 +35,9 @@ extension Store {
         }
     }
 
-    /// How long trials of a backbone and loss took here, oldest first; of one dataset when named. Errors: `unknownDataset`.
+    /// How long trials of a backbone and loss took here, oldest first; of one dataset when named.
+    ///
+    /// - Throws: `unknownDataset`.
     package func timings(
         of dataset: String?, _ backbone: Model, _ loss: Loss
     ) async throws(StoreError) -> [TrialTiming] {

@@ -9,10 +9,11 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// The only room that knows SQL: datasets, jobs, trials, observations and laws in one SQLite file.
+/// The only module that knows SQL: datasets, jobs, trials, observations and laws in one SQLite file.
 ///
 /// Every write method is one transaction with synchronous=FULL: what it acknowledged survives a power cut.
-/// Errors: `StoreError` with what was tried and SQLite's own words.
+///
+/// - Throws: `StoreError` with what was tried and SQLite's own words.
 package final class Store: Sendable {
     private let pool: DatabasePool
     private let path: String
@@ -37,7 +38,8 @@ package final class Store: Sendable {
 
     /// Opens or creates the database and brings its schema up to date; one of an older schema is kept beside it
     /// (`backupPath`) before it is changed.
-    /// Errors: `StoreError` when the file cannot be opened, is damaged, or comes from a newer plawd.
+    ///
+    /// - Throws: `StoreError` when the file cannot be opened, is damaged, or comes from a newer plawd.
     ///
     /// - Parameter working: called now and then while an older database is kept and changed, which takes its time.
     package init(path: String, working: @escaping @Sendable () -> Void = {}) throws(StoreError) {
@@ -100,8 +102,10 @@ package final class Store: Sendable {
         } catch  where error.mayPass {}
     }
 
-    /// Looks at every page, which takes seconds for a large database; gives up when its task is cancelled. Errors: `StoreError` for
-    /// one that is damaged or cannot be read, `CancellationError`.
+    /// Looks at every page, which takes seconds for a large database; gives up when its task is cancelled.
+    ///
+    /// - Throws: `StoreError` for
+    ///   one that is damaged or cannot be read, `CancellationError`.
     package func checkPages() async throws {
         let faults: [String]
         do {

@@ -17,7 +17,7 @@ package struct JSONMismatch: Error, Sendable, CustomStringConvertible {
 }
 
 extension JSONNode {
-    /// Errors: `JSONMismatch`, naming the member.
+    /// - Throws: `JSONMismatch`, naming the member.
     package func decode<T: Decodable>(_ type: T.Type) throws -> T { try JSONNodeDecoder(node: self, path: []).value() }
 }
 

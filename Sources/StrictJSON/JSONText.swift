@@ -47,7 +47,7 @@ package final class JSONText: Sendable {
     package static let usualDepth = 64
 
     /// - Parameter values: as many values as there may be, where that is known.
-    /// Errors: `JSONSyntaxError`.
+    /// - Throws: `JSONSyntaxError`.
     package init(_ data: Data, values: Int = 0, mostDepth: Int = JSONText.usualDepth) throws(JSONSyntaxError) {
         guard data.count < Int(Int32.max) else {
             throw JSONSyntaxError(offset: 0, found: "\(data.count) bytes", expected: "fewer than 2147483647")
@@ -69,7 +69,9 @@ package final class JSONText: Sendable {
 
     package var root: JSONNode { JSONNode(text: self, index: 0) }
 
-    /// The value of a text in which no object has a member twice. Errors: `JSONSyntaxError`.
+    /// The value of a text in which no object has a member twice.
+    ///
+    /// - Throws: `JSONSyntaxError`.
     package static func root(of data: Data) throws(JSONSyntaxError) -> JSONNode {
         let text = try JSONText(data)
         if let duplicate = text.duplicate { throw duplicate.error }

@@ -14,7 +14,9 @@ package struct StateLockError: Error, Sendable, CustomStringConvertible {
 package struct StateLock: ~Copyable {
     private let descriptor: Int32
 
-    /// Takes the lock. Errors: `StateLockError` with the holder's pid.
+    /// Takes the lock.
+    ///
+    /// - Throws: `StateLockError` with the holder's pid.
     package init(directory: String) throws {
         let path = directory + "/plawd.lock"
         // Neither what a link leads to nor a pipe is written to, and none holds the opening up.

@@ -22,7 +22,7 @@ package struct Ranks: Sendable, Hashable {
     private static let magic = Array("PLAWRANK".utf8)
     private static let version: UInt32 = 1
 
-    /// Errors: `TrialFileError`.
+    /// - Throws: `TrialFileError`.
     package func write(to path: String) throws {
         var bytes = Self.magic
         func add<T: FixedWidthInteger>(_ value: T) {
@@ -35,7 +35,7 @@ package struct Ranks: Sendable, Hashable {
         try writeFileAtomically(Data(bytes), to: path)
     }
 
-    /// Errors: `TrialFileError` for a foreign, damaged or cut file.
+    /// - Throws: `TrialFileError` for a foreign, damaged or cut file.
     package init(contentsOf path: String) throws {
         let bytes = Array(try readFile(path))
         func refuse(_ message: String) -> TrialFileError { TrialFileError(file: path, message) }

@@ -35,7 +35,9 @@ package struct TrialDirectory: Sendable {
         "../../corpora/" + (path.split(separator: "/").last.map(String.init) ?? "")
     }
 
-    /// Reads the specification. Errors: `TrialFileError`, also for one that cannot be trained.
+    /// Reads the specification.
+    ///
+    /// - Throws: `TrialFileError`, also for one that cannot be trained.
     package func readSpec() throws -> TrialSpec {
         let spec = try decode(TrialSpec.self, specPath)
         if let problem = spec.problem { throw TrialFileError(file: specPath, problem) }
@@ -43,7 +45,7 @@ package struct TrialDirectory: Sendable {
     }
     package func writeSpec(_ spec: TrialSpec) throws { try encode(spec, specPath) }
 
-    /// Errors: `TrialFileError`, also when the trial has not ended.
+    /// - Throws: `TrialFileError`, also when the trial has not ended.
     package func readResult() throws -> TrialResult { try decode(TrialResult.self, resultPath) }
     package func writeResult(_ result: TrialResult) throws { try encode(result, resultPath) }
 
@@ -94,7 +96,9 @@ package struct TrialFileError: Error, Sendable, CustomStringConvertible {
     package var description: String { "\(file): \(message)" }
 }
 
-/// The content of a file. Errors: `TrialFileError` with the system's words.
+/// The content of a file.
+///
+/// - Throws: `TrialFileError` with the system's words.
 package func readFile(_ path: String) throws -> Data {
     // A pipe without a writer must not hold whoever opens it, and what has no end is not read.
     let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }

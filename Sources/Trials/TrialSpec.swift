@@ -69,7 +69,7 @@ package struct TrialProgress: Codable, Sendable, Hashable {
     package enum Phase: String, Codable, Sendable, Hashable { case starting, training, validating, testing, finished }
 
     package var phase: Phase
-    /// Epoch in work, counted from 1.
+    /// Epoch in progress, counted from 1.
     package var epoch: Int
     /// Training positions seen so far in this epoch, and per epoch.
     package var tokens: Int

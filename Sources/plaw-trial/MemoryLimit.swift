@@ -39,7 +39,8 @@ struct MemoryLimit {
     }
 
     /// Sets the limit, and the same in the control group where there is one with a memory controller.
-    /// Errors: `ExitCode` with the reason on standard error when the prediction is over the daemon's limit already.
+    ///
+    /// - Throws: `ExitCode` with the reason on standard error when the prediction is over the daemon's limit already.
     func apply(cgroup: String?) throws {
         if let most, predicted > most {
             printError(

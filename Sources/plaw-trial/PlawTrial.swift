@@ -149,7 +149,7 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
-/// Errors: `ValidationError` naming the option, what was found and what was expected. A number that is none is outside every range.
+/// - Throws: `ValidationError` naming the option, what was found and what was expected. A number that is none is outside every range.
 func check<Value: Comparable>(_ option: String, _ value: Value?, _ range: ClosedRange<Value>) throws {
     guard let value, !range.contains(value) else { return }
     throw ValidationError("\(option): found \(value), expected \(range.lowerBound) to \(range.upperBound)")

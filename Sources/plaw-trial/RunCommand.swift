@@ -71,7 +71,9 @@ struct WorkerOptions: ParsableArguments {
     @Option(help: "Process number of the daemon that starts this worker; it ends when the daemon does.")
     var parent: Int32?
 
-    /// Gives way to the daemon and ends with it. Errors: `ExitCode` when the daemon is gone already.
+    /// Gives way to the daemon and ends with it.
+    ///
+    /// - Throws: `ExitCode` when the daemon is gone already.
     func apply() throws {
         guard let parent else { return }
         // A worker whose daemon dies has nobody to report to; its checkpoint is at most some seconds old.

@@ -116,7 +116,7 @@ import Trials
         #expect(far == "budget spent: \(words) by the law, which was not tested as far as 8 x 256; \(price)")
     }
 
-    @Test("two workers: the next trial is chosen with those in work known, and none is chosen while it must wait")
+    @Test("two workers: the next trial is chosen with those in progress known, and none is chosen while it must wait")
     func beside() async throws {
         try await withStore { store, folder in
             let chooser = Chooser(last: 5)

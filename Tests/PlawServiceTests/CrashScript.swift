@@ -52,7 +52,7 @@ final class CrashScript: Sendable {
         var awaited: (step: Step, continuation: AsyncStream<Void>.Continuation)?
         var isKilled = false
         var done = 0
-        /// Steps of the round in work that are done.
+        /// Steps of the round in progress that are done.
         var steps: Set<Step> = []
         var job: Int64?
         var acknowledged = Acknowledged()
@@ -106,7 +106,9 @@ final class CrashScript: Sendable {
             maxEpochs: 5, dropout: 0.1, batchUsers: 64)
     }
 
-    /// Does what is left of a round. Errors: those of the calls.
+    /// Does what is left of a round.
+    ///
+    /// - Throws: those of the calls.
     func finishRound(_ socket: String) async throws {
         let round = rounds + 1
         try await dataset(socket, "big\(round)")

@@ -24,7 +24,9 @@ import Testing
         }
     }
 
-    /// Kinds by name, and the samples. Errors: a line that is neither comment nor sample.
+    /// Kinds by name, and the samples.
+    ///
+    /// - Throws: a line that is neither comment nor sample.
     private static func parse(_ text: String) throws -> (kinds: [String: String], samples: [Sample]) {
         var (kinds, samples): ([String: String], [Sample]) = ([:], [])
         for line in text.split(separator: "\n") {

@@ -11,7 +11,7 @@ import Testing
 
 /// Orders that depend on what the event loop does first, on a loop that the test holds.
 @Suite struct HeldLoopTests {
-    /// Opened by the test: the request in work is answered then.
+    /// Opened by the test: the request in progress is answered then.
     private final class Gate: Sendable {
         let (opened, opening) = AsyncStream.makeStream(of: Void.self)
         private let started = Atomic(false)
@@ -46,7 +46,7 @@ import Testing
             await gate.pass()
             return 0
         }
-        router.on(Kept.self, prepared: PreparedAnswers { _ in 0 }) { _, _ in [] }
+        router.on(Kept.self, prepared: ResponseCache { _ in 0 }) { _, _ in [] }
         let server = ServerState(ServerLimits())
         let channel = NIOAsyncTestingChannel()
         try await channel.connect(to: SocketAddress(unixDomainSocketPath: "/peer")).get()
@@ -56,7 +56,7 @@ import Testing
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(FrameWriter(watch, server))
             try pipeline.addHandler(ByteToMessageHandler(FrameDecoder(limit: FrameLimits.requestBytes)))
-            try pipeline.addHandler(PreparedResponder(router: routes, access: .write, watch: watch, server: server))
+            try pipeline.addHandler(CachedResponder(router: routes, access: .write, watch: watch, server: server))
             return try NIOAsyncChannel<Frame, Outgoing>(wrappingChannelSynchronously: channel)
         }
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -253,7 +253,7 @@ import Testing
         }
     }
 
-    @Test("an idle connection is ended, told why; one with a request in work, or that follows something, is not")
+    @Test("an idle connection is ended, told why; one with a request in progress, or that follows something, is not")
     func idle() async throws {
         var limits = ServerLimits()
         limits.idleSeconds = 1

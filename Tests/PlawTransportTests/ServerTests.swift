@@ -7,7 +7,7 @@ import PlawTransport
 import Testing
 
 @Suite struct ServerTests {
-    @Test("a shutdown refuses new requests, answers those in work, and removes the socket")
+    @Test("a shutdown refuses new requests, answers those in progress, and removes the socket")
     func shutdown() async throws {
         let path = try await withServer { socket, server in
             let peer = try RawConnection(path: socket)

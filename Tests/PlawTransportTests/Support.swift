@@ -19,7 +19,7 @@ enum Echo: RPCMethod {
     typealias Result = String
 }
 
-/// `test.alone`: exclusive; returns how many requests of its connection were in work beside it.
+/// `test.alone`: exclusive; returns how many requests of its connection were in progress beside it.
 enum Alone: RPCMethod {
     struct Params: RPCParams {
         enum CodingKeys: String, CodingKey, CaseIterable { case milliseconds }
@@ -135,7 +135,7 @@ func withServer<T: Sendable>(
             return true
         }
         let (version, worked) = (Counter(), Counter())
-        router.on(Kept.self, prepared: PreparedAnswers { _ in UInt64(version.now) }) { params, _ in
+        router.on(Kept.self, prepared: ResponseCache { _ in UInt64(version.now) }) { params, _ in
             let seen = version.now
             worked.add(1)
             if params.changes == true { version.add(1) }

@@ -12,10 +12,10 @@ import Testing
         share * (30 + 6 * Double(d)) * Double(n).squareRoot()
     }
 
-    static func space(_ isAsked: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }) -> DesignSpace {
+    static func space(_ isEligible: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }) -> DesignSpace {
         DesignSpace(
             layers: [1, 2, 3, 4, 6, 8], dims: [16, 24, 32, 48, 64, 96, 128], fractions: [0.125, 0.25, 0.5, 1],
-            effectiveTokens: Double(tokens) / 2, seconds: { seconds($0, $1, $2) }, isAsked: isAsked)
+            effectiveTokens: Double(tokens) / 2, seconds: { seconds($0, $1, $2) }, isEligible: isEligible)
     }
 
     /// Peaks at 3 x 48 and grows with the data.
@@ -59,9 +59,10 @@ import Testing
         "the standard shape comes first where limits and budget leave it; else the best that they leave; else the cheapest"
     )
     func first() throws {
-        func first(_ isAsked: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }, within limit: Double) -> [Int]?
+        func first(_ isEligible: @escaping @Sendable (Int, Int) -> Bool = { _, _ in true }, within limit: Double)
+            -> [Int]?
         {
-            Self.space(isAsked).first(law: Self.prior.law(Self.metric)) {
+            Self.space(isEligible).first(law: Self.prior.law(Self.metric)) {
                 Self.seconds($0.layers, $0.dim, 1) <= limit
             }.map { [$0.layers, $0.dim] }
         }
@@ -193,7 +194,7 @@ import Testing
         #expect(step == .spent)
     }
 
-    @Test("a training in work is not asked for again, and what it will teach is not bought twice")
+    @Test("a training in progress is not asked for again, and what it will teach is not bought twice")
     func fantasies() throws {
         let space = Self.space()
         let start = Self.start

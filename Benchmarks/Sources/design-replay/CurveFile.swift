@@ -22,7 +22,7 @@ struct CurveFile {
     ///   - seeds: only those; all where empty.
     ///   - shapes: only those, as `2x64`; all where empty.
     ///
-    /// Errors: `ValidationError` for a file that is none, or has no such training of the backbone.
+    /// - Throws: `ValidationError` for a file that is none, or has no such training of the backbone.
     init(path: String, backbone: String, sees: String, seeds: [UInt64], shapes: [String]) throws {
         let text = try String(decoding: Data(contentsOf: URL(filePath: path)), as: UTF8.self)
         let lines = text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }

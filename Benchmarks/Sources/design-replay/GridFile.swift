@@ -13,7 +13,9 @@ import Foundation
 struct GridFile {
     let trainings: [DesignReplay.Training]
 
-    /// Converged trainings on all users. Errors: `ValidationError` for fewer than 4 of them, or a row without parameters.
+    /// Converged trainings on all users.
+    ///
+    /// - Throws: `ValidationError` for fewer than 4 of them, or a row without parameters.
     init(path: String, metric: Metric, backbone: String?, loss: String?) throws {
         let table = try ObservationTable(
             bytes: Array(Data(contentsOf: URL(filePath: path))), file: path, context: TableContext(dataset: "grid"))

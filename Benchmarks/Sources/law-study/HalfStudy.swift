@@ -2,11 +2,11 @@ import ArgumentParser
 import Domain
 import PerformanceLaws
 
-/// Laws fitted to the cheapest half of a grid predict its dearest quarter.
+/// Laws fitted to the cheapest half of a grid predict its most expensive quarter.
 struct HalfStudy: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "half",
-        abstract: "Fit to the cheapest half of a trained grid and compare what is said of the dearest quarter.",
+        abstract: "Fit to the cheapest half of a trained grid and compare what is said of the most expensive quarter.",
         discussion: """
             What a cell costs is what its trainings took, on average over the seeds. An error is relative to the mean of the \
             seeds. In standard errors, it is over that of the difference between the cell and the best one of the half, means \
@@ -20,25 +20,25 @@ struct HalfStudy: ParsableCommand {
         let grid = try options.grid(hits: hits)
         let cells = grid.cells
         let half = Array(cells.prefix(cells.count / 2))
-        let dear = Array(cells.suffix(max(1, cells.count / 4)))
+        let expensive = Array(cells.suffix(max(1, cells.count / 4)))
         let law = try grid.law(half)
         print(
             "\(grid.backbone), \(grid.metric): \(cells.count) cells, fitted to \(half.count) "
-                + "(\(half.reduce(0) { $0 + $1.observations.count }) trainings), asked for \(dear.count)")
+                + "(\(half.reduce(0) { $0 + $1.observations.count }) trainings), asked for \(expensive.count)")
         guard let reference = half.max(by: { $0.truth < $1.truth }) else { throw ValidationError("no cells") }
-        let errors = dear.map { grid.standardError($0, reference) }
+        let errors = expensive.map { grid.standardError($0, reference) }
         func list(_ cells: [TrainedGrid.Cell]) -> String {
             cells.map { "\($0.layers)x\($0.dim)" }.joined(separator: " ")
         }
-        print("  fitted to \(list(half)), asked for \(list(dear))")
+        print("  fitted to \(list(half)), asked for \(list(expensive))")
         print(
             "  a standard error is \(percent(errors.reduce(0, +) / Double(errors.count) / reference.truth)) on average")
         let predictor = LawPredictor(law)
-        show("law, weighted", dear, errors: errors) {
+        show("law, weighted", expensive, errors: errors) {
             predictor.predict(layers: $0.layers, dim: $0.dim, effectiveTokens: $0.effectiveTokens).mean
         }
         var covered = 0
-        for cell in dear {
+        for cell in expensive {
             let prediction = predictor.predict(
                 layers: cell.layers, dim: cell.dim, effectiveTokens: cell.effectiveTokens)
             guard let interval = prediction.interval else { continue }
@@ -49,17 +49,17 @@ struct HalfStudy: ParsableCommand {
                 "    \(cell.layers)x\(cell.dim) measured \(short(cell.truth)), predicted \(short(prediction.mean)), "
                     + "90 % \(short(interval.low)) to \(short(interval.high))")
         }
-        print("  90 % intervals hold \(covered) of \(dear.count)")
+        print("  90 % intervals hold \(covered) of \(expensive.count)")
         let weights = law.fits.filter { $0.crossValidation.weight > 0 }
             .map { "\($0.family.rawValue) \(percent($0.crossValidation.weight))" }
         print("  weights: \(weights.joined(separator: ", "))")
         for family in families {
             let formula = LawFormula(try grid.law(half, families: [family]))
-            show("\(family.rawValue), formula alone", dear, errors: errors) {
+            show("\(family.rawValue), formula alone", expensive, errors: errors) {
                 formula.value(layers: $0.layers, dim: $0.dim, effectiveTokens: $0.effectiveTokens)
             }
         }
-        show("nearest neighbour", dear, errors: errors) { nearest($0, half) }
+        show("nearest neighbour", expensive, errors: errors) { nearest($0, half) }
     }
 
     /// Prints errors relative to the truth and in standard errors.

@@ -19,7 +19,7 @@ struct GridOptions: ParsableArguments {
     @Option(help: "Metric.") var metric = "hr@10"
     @Option(help: "Backbone.") var backbone = "sasrec"
 
-    /// Errors: `ValidationError`, `ObservationError`.
+    /// - Throws: `ValidationError`, `ObservationError`.
     func grid(hits: String? = nil) throws -> TrainedGrid {
         guard let metric = Metric(metric) else { throw ValidationError("metric: found \(self.metric), expected hr@10") }
         return try TrainedGrid(csv: csv, hits: hits, metric: metric, backbone: backbone)

@@ -37,7 +37,7 @@ struct TrainedGrid {
 
     /// Converged trainings of one backbone on all users.
     ///
-    /// Errors: `ValidationError` for a grid without cells or a file that is none of hits; what a table of observations refuses.
+    /// - Throws: `ValidationError` for a grid without cells or a file that is none of hits; what a table of observations refuses.
     init(csv: String, hits: String?, metric: Metric, backbone: String) throws {
         self.metric = metric
         self.backbone = backbone
@@ -116,7 +116,7 @@ struct Hits {
 
     private var ranks: [Training: [UInt32]] = [:]
 
-    /// Errors: `ValidationError` naming file and line.
+    /// - Throws: `ValidationError` naming file and line.
     init(path: String) throws {
         let lines = try String(contentsOf: URL(filePath: path), encoding: .utf8).split(separator: "\n")
         for (number, line) in lines.enumerated().dropFirst() {

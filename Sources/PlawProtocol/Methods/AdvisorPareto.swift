@@ -22,9 +22,9 @@ package struct AdvisorParetoParams: RPCParams, Hashable {
     package var metric: Metric?
     package var loss: Loss?
     package var backbone: Model?
-    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    /// The number of a law whose key alone is asked; the best supported keys by default.
     package var law: Int64?
-    /// Numbers of layers and dimensions that alone are considered; all of the search space unless told.
+    /// Numbers of layers and dimensions that alone are considered; all of the search space by default.
     package var layers: [Int]?
     package var dims: [Int]?
 

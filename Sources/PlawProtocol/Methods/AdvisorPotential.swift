@@ -17,14 +17,14 @@ package struct AdvisorPotentialParams: RPCParams, Hashable {
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     package var name: String
-    /// The configuration in use, both or neither; the best that was trained, of all backbones, unless told.
+    /// The configuration in use, both or neither; the best that was trained, of all backbones, by default.
     package var layers: Int?
     package var dim: Int?
     package var metric: Metric?
     package var loss: Loss?
-    /// Backbone or model in use; the one that is best unless told.
+    /// Backbone or model in use; the one that is best by default.
     package var backbone: Model?
-    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    /// The number of a law whose key alone is asked; the best supported keys by default.
     package var law: Int64?
 
     package init(

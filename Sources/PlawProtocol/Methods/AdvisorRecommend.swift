@@ -27,16 +27,16 @@ package struct AdvisorRecommendParams: RPCParams, Hashable {
     package var maxLatencySeconds: Double?
     /// On one core.
     package var maxTrainSeconds: Double?
-    /// What to maximise; ndcg@10 unless told.
+    /// What to maximise; ndcg@10 by default.
     package var metric: Metric?
     package var loss: Loss?
-    /// Only models of this backbone; those of all fitted ones unless told.
+    /// Only models of this backbone; those of all fitted ones by default.
     package var backbone: Model?
     /// Answers also more than 2 e-folds outside the observations.
     package var force: Bool?
-    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    /// The number of a law whose key alone is asked; the best supported keys by default.
     package var law: Int64?
-    /// Numbers of layers and dimensions that alone are considered; all of the search space unless told.
+    /// Numbers of layers and dimensions that alone are considered; all of the search space by default.
     package var layers: [Int]?
     package var dims: [Int]?
 
@@ -87,7 +87,7 @@ package struct BudgetLimits: Sendable, Hashable {
         self.maxLatencySeconds = maxLatencySeconds
         self.maxTrainSeconds = maxTrainSeconds
     }
-    /// Errors: `RPCError.invalidParams` naming the limit that is not positive.
+    /// - Throws: `RPCError.invalidParams` naming the limit that is not positive.
     package var budget: Budget {
         get throws(RPCError) {
             for (field, value) in [

@@ -35,9 +35,9 @@ package struct AdvisorWhatIfParams: RPCParams, Hashable {
     package var loss: Loss?
     /// Answers also more than 2 e-folds outside the observations.
     package var force: Bool?
-    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    /// The number of a law whose key alone is asked; the best supported keys by default.
     package var law: Int64?
-    /// Numbers of layers and dimensions that alone are considered; all of the search space unless told.
+    /// Numbers of layers and dimensions that alone are considered; all of the search space by default.
     package var layers: [Int]?
     package var dims: [Int]?
 

@@ -23,49 +23,49 @@ package struct CalibrationParams: RPCParams, Hashable {
     package static let nestedFields = ["current": ShapeParam.fields]
 
     package var name: String
-    /// Active wall-clock seconds; 600 unless told.
+    /// Active wall-clock seconds; 600 by default.
     package var budgetSeconds: Double?
-    /// standard unless told; what it says of a training may be overridden below.
+    /// standard by default; what it says of a training may be overridden below.
     package var recipe: Recipe?
     package var backbone: Model?
-    /// cce unless told; for large catalogues sampled-softmax where the budget pays no design with cce.
+    /// cce by default; for large catalogues sampled-softmax where the budget pays no design with cce.
     package var loss: Loss?
-    /// 50 unless told.
+    /// 50 by default.
     package var maxLength: Int?
-    /// 2 unless told.
+    /// 2 by default.
     package var heads: Int?
-    /// Levels of N; chosen from the budget unless told.
+    /// Levels of N; chosen from the budget by default.
     package var layers: [Int]?
-    /// Levels of d; chosen from the budget unless told.
+    /// Levels of d; chosen from the budget by default.
     package var dims: [Int]?
-    /// 1 unless told.
+    /// 1 by default.
     package var seed: Int?
     /// Trials at once, at most the daemon's.
     package var workers: Int?
-    /// ndcg@10 unless told.
+    /// ndcg@10 by default.
     package var stopMetric: Metric?
-    /// Validations without improvement; the recipe's unless told.
+    /// Validations without improvement; the recipe's by default.
     package var patience: Int?
-    /// 200 unless told.
+    /// 200 by default.
     package var maxEpochs: Int?
     package var learningRate: Double?
     package var dropout: Double?
-    /// The recipe's unless told: about 1,500 training positions.
+    /// The recipe's by default: about 1,500 training positions.
     package var batchUsers: Int?
-    /// Per position, or per batch for sampled-softmax; the loss's own unless told.
+    /// Per position, or per batch for sampled-softmax; the loss's own by default.
     package var negatives: Int?
     package var weightDecay: Double?
-    /// Largest gradient norm; 0, no limit, unless told.
+    /// Largest gradient norm; 0, no limit, by default.
     package var clipNorm: Double?
-    /// Share of the expected steps over which the learning rate rises; 0 unless told.
+    /// Share of the expected steps over which the learning rate rises; 0 by default.
     package var warmup: Double?
-    /// constant unless told.
+    /// constant by default.
     package var schedule: RateSchedule?
-    /// Epochs that warm-up and schedule count by; `maxEpochs` unless told.
+    /// Epochs that warm-up and schedule count by; `maxEpochs` by default.
     package var scheduleEpochs: Int?
-    /// The recipe's unless told.
+    /// The recipe's by default.
     package var widthRule: WidthRule?
-    /// A whole grid of levels; unless told, and without levels of its own, trials are chosen one at a time.
+    /// A whole grid of levels; by default, and without levels of its own, trials are chosen one at a time.
     package var grid: CalibrationGrid?
     /// What the answer must keep: trials are spent on what can be told about configurations within.
     package var maxParams: Double?
@@ -73,7 +73,7 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var maxMemoryBytes: Double?
     package var maxLatencySeconds: Double?
     package var maxTrainSeconds: Double?
-    /// Expected regret over the predicted metric at which trials chosen one at a time end; 0.01 unless told.
+    /// Expected regret over the predicted metric at which trials chosen one at a time end; 0.01 by default.
     package var tolerance: Double?
     /// What is trained today: it is trained beside the standard shape, and compared. Not beside levels.
     package var current: ShapeParam?

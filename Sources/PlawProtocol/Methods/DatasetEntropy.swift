@@ -18,11 +18,11 @@ package struct DatasetEntropyParams: RPCParams, Hashable {
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     package var name: String
-    /// Template length of per-user ApEn; 2 unless told.
+    /// Template length of per-user ApEn; 2 by default.
     package var m: Int?
-    /// Tolerance; 0.2 unless told.
+    /// Tolerance; 0.2 by default.
     package var r: Double?
-    /// Most recent items taken per user; 50 unless told.
+    /// Most recent items taken per user; 50 by default.
     package var maxLength: Int?
 
     package init(name: String, m: Int? = nil, r: Double? = nil, maxLength: Int? = nil) {

@@ -30,7 +30,7 @@ package struct DatasetInspectParams: RPCParams, Hashable {
     /// What the client took the files out of, for the decision.
     package var container: String?
     package var options: ReadOptions?
-    /// Interactions to show; 10 unless told.
+    /// Interactions to show; 10 by default.
     package var events: Int?
 
     package init(

@@ -16,7 +16,7 @@ package struct DatasetListParams: RPCParams, Hashable {
 
     /// Only names behind this one: the `next` of the answer before.
     package var after: String?
-    /// 10000 unless told.
+    /// 10000 by default.
     package var limit: Int?
 
     package init(after: String? = nil, limit: Int? = nil) {

@@ -40,7 +40,7 @@ package struct DatasetRegisterParams: RPCParams, Hashable {
     package var options: ReadOptions?
     /// Nil chooses by the share of repeated interactions.
     package var mask: CandidateMask?
-    /// L for tokens and per-user ApEn; 50 unless told.
+    /// L for tokens and per-user ApEn; 50 by default.
     package var maxLength: Int?
     /// True decides the format and reads no rows; nothing is stored and the upload is kept.
     package var dryRun: Bool?

@@ -20,7 +20,7 @@ package struct DatasetSequencesParams: RPCParams, Hashable {
     package var user: String?
     /// Interactions before the page: the `next` of the answer before.
     package var after: Int?
-    /// Most interactions of the page; 200,000 unless told, and fewer where their names are long.
+    /// Most interactions of the page; 200,000 by default, and fewer where their names are long.
     package var limit: Int?
 
     package init(name: String, user: String? = nil, after: Int? = nil, limit: Int? = nil) {

@@ -23,7 +23,7 @@ package struct JobListParams: RPCParams, Hashable {
     package var name: String?
     /// Only those with smaller numbers: the `next` of the answer before.
     package var before: Int64?
-    /// 50 unless told.
+    /// 50 by default.
     package var limit: Int?
 
     package init(name: String? = nil, before: Int64? = nil, limit: Int? = nil) {

@@ -16,7 +16,7 @@ package struct JobWaitParams: RPCParams, Hashable {
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     package var id: Int64
-    /// 60 unless told, at most 3600.
+    /// 60 by default, at most 3600.
     package var timeoutSeconds: Double?
 
     package init(id: Int64, timeoutSeconds: Double? = nil) {

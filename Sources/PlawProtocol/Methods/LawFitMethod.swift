@@ -20,11 +20,11 @@ package struct LawFitParams: RPCParams, Hashable {
     package var name: String
     /// Only the laws of this loss.
     package var loss: Loss?
-    /// hr@10 and ndcg@10 unless told.
+    /// hr@10 and ndcg@10 by default.
     package var metrics: [Metric]?
     /// `huber` (unless told) or `least-squares`.
     package var estimator: String?
-    /// Fixes the factor p of the performance law; profiled unless told.
+    /// Fixes the factor p of the performance law; profiled by default.
     package var p: Double?
 
     package init(name: String, loss: Loss? = nil, metrics: [Metric]? = nil, estimator: String? = nil, p: Double? = nil)

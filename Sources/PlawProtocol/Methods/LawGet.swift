@@ -18,9 +18,9 @@ package struct LawGetParams: RPCParams, Hashable {
 
     package var id: Int64?
     package var name: String?
-    /// ndcg@10 unless told.
+    /// ndcg@10 by default.
     package var metric: Metric?
-    /// That of the key with most evidence unless told.
+    /// That of the key with most evidence by default.
     package var loss: Loss?
 
     package init(id: Int64? = nil, name: String? = nil, metric: Metric? = nil, loss: Loss? = nil) {

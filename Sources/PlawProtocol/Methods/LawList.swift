@@ -30,7 +30,7 @@ package struct LawListParams: RPCParams, Hashable {
     package var law: Int64?
     /// Only those with smaller numbers: the `next` of the answer before.
     package var before: Int64?
-    /// Most laws of an answer; as many as a frame holds unless told.
+    /// Most laws of an answer; as many as a frame holds by default.
     package var limit: Int?
 
     package init(

@@ -24,7 +24,7 @@ package struct LawPredictParams: RPCParams, Hashable {
     package var backbone: Model?
     /// Answers also more than 2 e-folds outside the observations.
     package var force: Bool?
-    /// The number of a law whose key alone is asked; the best supported keys unless told.
+    /// The number of a law whose key alone is asked; the best supported keys by default.
     package var law: Int64?
 
     package init(

@@ -20,7 +20,7 @@ package struct ObservationListParams: RPCParams, Hashable {
     package var name: String
     /// Only those with greater numbers: the `next` of the answer before.
     package var after: Int64?
-    /// 2000 unless told, at most 2000.
+    /// 2000 by default, at most 2000.
     package var limit: Int?
 
     package init(name: String, after: Int64? = nil, limit: Int? = nil) {

@@ -16,7 +16,7 @@ package struct ReportRenderParams: RPCParams, Hashable {
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     package var name: String
-    /// What the recommendation maximises; ndcg@10 unless told.
+    /// What the recommendation maximises; ndcg@10 by default.
     package var metric: Metric?
     package var loss: Loss?
 

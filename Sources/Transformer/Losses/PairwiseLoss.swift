@@ -32,7 +32,7 @@ final class PairwiseLoss: LossHead {
     private let targetScores: FloatBuffer
     private let scratch: FloatBuffer
 
-    /// Scores in work at once: few enough that the embeddings they come from are still in the cache on the way back.
+    /// Scores in progress at once: few enough that the embeddings they come from are still in the cache on the way back.
     private static let chunkScores = 4_096
     private static func rows(_ negatives: Int) -> Int { max(1, chunkScores / scoreStride(negatives)) }
 

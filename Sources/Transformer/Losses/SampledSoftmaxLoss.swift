@@ -19,7 +19,7 @@ final class SampledSoftmaxLoss: LossHead {
     private let scratch: FloatBuffer
     private let gemmScratch = FloatBuffer(Kernels.gemmScratch)
 
-    /// Positions in work at once.
+    /// Positions in progress at once.
     private static let chunk = 192
 
     init(dim: Int, negatives: Int, proposal: ItemProposal, _ kernels: Kernels) {

@@ -32,7 +32,7 @@ final class AdamW {
     private var segments: [Segment] = []
     private let hiddenFactor: Double
     private var catchUp: CatchUp?
-    /// Rows of the batch in work, each once, and the batch that first named each.
+    /// Rows of the batch in progress, each once, and the batch that first named each.
     private var touched: [Int32] = []
     private var mark: [UInt32] = []
     private var batch: UInt32 = 0

@@ -9,7 +9,9 @@ package struct NonFiniteScore: Error, Sendable, CustomStringConvertible {
 
 /// Ranks each evaluated user's target against all items, in blocks, never keeping users x items scores.
 ///
-/// rank = 1 + (items scored higher) + (other items scored equal), masked items left out. Errors: `NonFiniteScore`.
+/// rank = 1 + (items scored higher) + (other items scored equal), masked items left out.
+///
+/// - Throws: `NonFiniteScore`.
 package struct FullRanking {
     private let data: TrainingData
     private let mask: CandidateMask
@@ -30,7 +32,7 @@ package struct FullRanking {
         self.dim = dim
     }
 
-    /// Ranks of the validation or test targets of `users` (all evaluated ones unless told), in their order.
+    /// Ranks of the validation or test targets of `users` (all evaluated ones by default), in their order.
     ///
     /// - Parameter advanced: called after each block of users.
     package func ranks(

@@ -35,7 +35,8 @@ package final class TopItems {
     }
 
     /// The `count` items that score highest, best first, equal ones by number; those of `excluded` left out.
-    /// Errors: `NonFiniteScore`.
+    ///
+    /// - Throws: `NonFiniteScore`.
     package func best(
         _ count: Int, _ hidden: UnsafePointer<Float>, excluding excluded: [Int32]
     ) throws -> [(item: Int32, score: Float)] {

@@ -11,7 +11,7 @@ internal import Foundation
 package struct TrainingPosition: Codable, Sendable, Hashable {
     /// Epochs completed.
     package var epoch = 0
-    /// Optimiser steps done in the epoch in work, and in all.
+    /// Optimiser steps done in the epoch in progress, and in all.
     package var stepInEpoch = 0
     package var step = 0
     package var bestEpoch = 0
@@ -56,7 +56,9 @@ package enum Checkpoint {
         return checksum(Array(try encoder.encode(spec)))
     }
 
-    /// Replaces the checkpoint atomically. Errors: `TrialFileError`.
+    /// Replaces the checkpoint atomically.
+    ///
+    /// - Throws: `TrialFileError`.
     package static func write(
         _ position: TrainingPosition, _ buffers: [FloatBuffer], identity: UInt64, to path: String
     ) throws {
@@ -82,7 +84,8 @@ package enum Checkpoint {
     }
 
     /// Fills the buffers and returns the position; nil where there is no checkpoint.
-    /// Errors: `TrialFileError` when it is damaged, cut short, or of another trial; the buffers are then untouched.
+    ///
+    /// - Throws: `TrialFileError` when it is damaged, cut short, or of another trial; the buffers are then untouched.
     package static func read(_ path: String, into buffers: [FloatBuffer], identity: UInt64) throws -> TrainingPosition?
     {
         guard access(path, F_OK) == 0 else { return nil }

@@ -58,7 +58,7 @@ package final class Trainer {
     ///
     /// - Parameter secondsLeft: active seconds that this run may take, whatever runs before it took.
     /// - Parameter note: called with a line when a checkpoint cannot be used and training begins anew.
-    /// Errors: `TrialFileError` for a specification that cannot be trained, naming the field.
+    /// - Throws: `TrialFileError` for a specification that cannot be trained, naming the field.
     package init(
         spec: TrialSpec, corpus: Corpus, checkpointPath: String? = nil, secondsLeft: Double? = nil,
         note: (String) -> Void = { _ in }
@@ -146,7 +146,9 @@ package final class Trainer {
     /// Active seconds of all runs.
     private var seconds: Double { position.seconds + clock.duration(to: .now).inSeconds }
 
-    /// Trains to the end. Errors: `Interrupted` when `shouldStop` says so, `NonFiniteScore` never (it becomes `diverged`).
+    /// Trains to the end.
+    ///
+    /// - Throws: `Interrupted` when `shouldStop` says so, `NonFiniteScore` never (it becomes `diverged`).
     package func run(
         shouldStop: () -> Bool = { false }, progress: (TrialProgress) -> Void = { _ in }
     ) throws -> Outcome {
@@ -170,7 +172,9 @@ package final class Trainer {
         }
     }
 
-    /// Begins with the weights of a file instead of random ones. Errors: `TrialFileError`, see `WeightsFile`.
+    /// Begins with the weights of a file instead of random ones.
+    ///
+    /// - Throws: `TrialFileError`, see `WeightsFile`.
     package func start(from weights: String) throws {
         try WeightsFile.read(weights, into: step.model)
         best.copy(from: step.model.parameters)

@@ -12,7 +12,7 @@ package final class TrainingStep {
     /// Hidden states times the width rule's factor of the scores; empty without one.
     private var scaledHidden = FloatBuffer(0)
 
-    /// - Parameter proposal: what the negatives of `sampledSoftmax` are drawn from; uniform unless told.
+    /// - Parameter proposal: what the negatives of `sampledSoftmax` are drawn from; uniform by default.
     /// - Parameter stepsPerEpoch: what warm-up and schedule count by; without it the rate is constant.
     package init(
         _ configuration: Configuration, items: Int, options: TrainingOptions, proposal: ItemProposal? = nil,

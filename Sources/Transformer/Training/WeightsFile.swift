@@ -60,7 +60,9 @@ package enum WeightsFile {
         entry.isMatrix ? entry.shape.reversed() : entry.shape
     }
 
-    /// Replaces the file atomically. Errors: `TrialFileError`.
+    /// Replaces the file atomically.
+    ///
+    /// - Throws: `TrialFileError`.
     package static func write(_ model: any SequenceModel, to path: String) throws {
         // Names and values are plain words, so that the header needs no escapes.
         let meta = metadata(model).map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ",")
@@ -84,8 +86,10 @@ package enum WeightsFile {
         try writeFileAtomically(data, to: path)
     }
 
-    /// Fills the model's parameters. Errors: `TrialFileError` naming the file and what was found and expected, where it is
-    /// no safetensors file, damaged, or of another configuration; the parameters are then untouched.
+    /// Fills the model's parameters.
+    ///
+    /// - Throws: `TrialFileError` naming the file and what was found and expected, where it is
+    ///   no safetensors file, damaged, or of another configuration; the parameters are then untouched.
     package static func read(_ path: String, into model: any SequenceModel) throws {
         let data = try readFile(path)
         func refuse(_ message: String) -> TrialFileError { TrialFileError(file: path, message) }

@@ -20,7 +20,9 @@ struct Input: Sendable {
         case table(TableProgram)
     }
 
-    /// Opens a file and what reads it. Errors: `CommandFailure` naming the file.
+    /// Opens a file and what reads it.
+    ///
+    /// - Throws: `CommandFailure` naming the file.
     init(_ argument: String) async throws {
         self.argument = argument
         if argument == "-" {
@@ -92,7 +94,7 @@ struct Input: Sendable {
 struct Inputs: Sendable {
     let inputs: [Input]
 
-    /// Errors: `CommandFailure` for a file that cannot be read, and for one that is named twice.
+    /// - Throws: `CommandFailure` for a file that cannot be read, and for one that is named twice.
     init(_ arguments: [String]) async throws {
         var inputs: [Input] = []
         var seen: Set<String> = []

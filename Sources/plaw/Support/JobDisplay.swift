@@ -3,7 +3,7 @@ import PlawProtocol
 import Text
 import Trials
 
-/// Draws a job's progress: a line for every trial that has ended, and below them a bar with the trials in work.
+/// Draws a job's progress: a line for every trial that has ended, and below them a bar with the trials in progress.
 struct JobDisplay {
     private var told: Set<Int64> = []
     private var drawn = 0
@@ -58,7 +58,7 @@ struct JobDisplay {
             + "\(Format.seconds(predicted)) and \(Format.count(expected)) epochs"
     }
 
-    /// The bar and the trials in work, each line no wider than the terminal.
+    /// The bar and the trials in progress, each line no wider than the terminal.
     static func lines(_ job: Job, width: Int) -> [String] {
         let ended = (job.trials ?? []).filter(\.state.isFinal).count
         let left = job.remainingSeconds.map { ", about \(Format.seconds($0)) left" } ?? ""

@@ -20,7 +20,7 @@ struct LocalFile: Sendable {
     private(set) var head: [UInt8] = []
     private var isSeekable = true
 
-    /// Errors: `CommandFailure` naming the file.
+    /// - Throws: `CommandFailure` naming the file.
     init(_ path: String) throws {
         self.path = path
         // A pipe without a writer would hold the opening up.
@@ -87,7 +87,9 @@ struct LocalFile: Sendable {
         return LocalFile(self, copy, head: head, isSeekable: true)
     }
 
-    /// A file without a name, which goes with its descriptor. Errors: `CommandFailure` naming the folder.
+    /// A file without a name, which goes with its descriptor.
+    ///
+    /// - Throws: `CommandFailure` naming the folder.
     static func nameless(for purpose: String) throws -> Int32 {
         let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var name = Array((folder + "/plaw.XXXXXX").utf8CString)

@@ -19,7 +19,7 @@ struct OutputFile: Sendable {
     private let places: (part: String, target: String)?
     private let mode: mode_t
 
-    /// Errors: `CommandFailure` naming the file; so in all that follows.
+    /// - Throws: `CommandFailure` naming the file; so in all that follows.
     init(_ path: String, _ readers: Readers = .usual) throws {
         name = path == "-" ? "standard output" : path
         func failure(_ code: Int32 = errno) -> CommandFailure { Self.failure(path, code) }

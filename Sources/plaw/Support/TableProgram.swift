@@ -32,7 +32,9 @@ struct TableProgram: Sendable {
     private let format: Format
     private let reader: Reader
 
-    /// Finds a program that reads the file. Errors: `CommandFailure` that says how to get one.
+    /// Finds a program that reads the file.
+    ///
+    /// - Throws: `CommandFailure` that says how to get one.
     init(_ file: LocalFile, _ format: Format) async throws {
         self.file = file
         self.format = format

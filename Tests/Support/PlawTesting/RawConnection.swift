@@ -11,7 +11,7 @@ internal import Foundation
 
 /// A connection that knows nothing but bytes and frames, to say to a server what a well-behaved client would not.
 ///
-/// It waits by sleeping, so that it never holds a thread the server under test runs on; ten seconds of silence are an error unless told.
+/// It waits by sleeping, so that it never holds a thread the server under test runs on; ten seconds of silence are an error by default.
 package struct RawConnection: Sendable {
     private let descriptor: Int32
     /// Seconds of silence that are an error.
@@ -58,7 +58,9 @@ package struct RawConnection: Sendable {
     /// Process number of the one who listens at the other end; 0 where the kernel does not say.
     package var listener: Int32 { SocketCredentials(of: descriptor)?.pid ?? 0 }
 
-    /// Sends bytes as they are. Errors: when the peer has closed, or has not read for ten seconds.
+    /// Sends bytes as they are.
+    ///
+    /// - Throws: when the peer has closed, or has not read for ten seconds.
     package func send(bytes: [UInt8]) async throws {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -71,7 +73,9 @@ package struct RawConnection: Sendable {
         }
     }
 
-    /// Repeats a call that would block. Errors: what it says else, and ten seconds of silence.
+    /// Repeats a call that would block.
+    ///
+    /// - Throws: what it says else, and ten seconds of silence.
     private func untilReady(_ action: String, _ call: () -> Int) async throws -> Int {
         let end = ContinuousClock.now + .seconds(mostSilence * patience)
         while true {
@@ -96,7 +100,9 @@ package struct RawConnection: Sendable {
 
     package func send(_ text: String) async throws { try await send(bytes: Self.frame(text)) }
 
-    /// The next frame's text; nil when the peer has closed. Errors: after ten seconds of silence.
+    /// The next frame's text; nil when the peer has closed.
+    ///
+    /// - Throws: after ten seconds of silence.
     package func receiveText() async throws -> String? {
         guard let header = try await receive(4) else { return nil }
         let length = header.reduce(0) { $0 << 8 | Int($1) }

@@ -19,7 +19,7 @@ package struct WallClock: Sendable {
         return folders.map { $0 + "/clang" }.first { access($0, X_OK) == 0 }
     }()
 
-    /// Errors: `ClockError` with the compiler's words.
+    /// - Throws: `ClockError` with the compiler's words.
     package init(in folder: String) async throws {
         (library, file) = (folder + "/clock.so", folder + "/clock")
         let made = try await runProgram(

@@ -8,10 +8,10 @@ internal import Foundation
 #endif
 
 /// Answers what is prepared or quickly worked out where its request arrives, on the event loop: no thread but that one has to get its turn. Only while
-/// nothing else of the connection waits or is in work, so that the order of requests holds, and while its peer reads. For peers that only
+/// nothing else of the connection waits or is in progress, so that the order of requests holds, and while its peer reads. For peers that only
 /// read nothing is worked out here: many of them would keep the event loop from all others.
 // Used on its channel's event loop alone.
-final class PreparedResponder: ChannelInboundHandler {
+final class CachedResponder: ChannelInboundHandler {
     typealias InboundIn = Frame
     typealias InboundOut = Frame
     typealias OutboundOut = Outgoing
@@ -57,7 +57,7 @@ final class PreparedResponder: ChannelInboundHandler {
                 ?? (watch.standing.rank == .reader ? nil : route.quick?(envelope))
         else { return nil }
         server.count(envelope.method)
-        server.took(envelope.method, since: arrival)
+        server.recordLatency(envelope.method, since: arrival)
         return Outgoing(envelope.id, result: result.readableBytesView)
     }
 }

@@ -12,7 +12,7 @@ internal import Foundation
 ///
 /// An answer is kept with the dataset it is about and the version of that, which was read before the answer was worked out, and given only
 /// while that is the version still: a change that has been acknowledged is seen by every request after it.
-package final class PreparedAnswers: Sendable {
+package final class ResponseCache: Sendable {
     private struct Question: Hashable {
         var method: String
         var params: [UInt8]

@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// Advisors that were prepared, each with the version of its dataset that it was last found to hold for. Asked by whoever has a
 /// question, wherever it arrives.
-final class ReadyAdvisors: Sendable {
+final class AdvisorCache: Sendable {
     private struct Entry {
         var version: UInt64
         var prepared: LawService.Prepared

@@ -4,8 +4,8 @@ internal import PlawProtocol
 internal import Store
 internal import Trials
 
-/// Turns the errors of the lower rooms into those of the wire.
-func answering<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+/// Turns the errors of the lower layers into those of the wire.
+func mappingErrors<T: Sendable>(_ body: () async throws -> T) async throws -> T {
     do {
         return try await body()
     } catch let error as StoreError {
