@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes docs/commands.md from what the built `plaw` says of itself; with --check only says whether it is current.
+"""Writes docs/users/commands.md from what the built `plaw` says of itself; with --check only says whether it is current.
 With --man FOLDER it writes the man pages instead, from the templates in docs/man.
 
 The parsers of the programs are the one source of commands and options: names, help and values come from
 `plaw --experimental-dump-help`. Completions come from them too: `plaw --generate-completion-script bash` (or zsh, fish). The
-members of the configuration file are described in docs/running.md, in one table; --check also holds it against the daemon.
+members of the configuration file are described in docs/users/running.md, in one table; --check also holds it against the daemon.
 """
 import argparse
 import json
@@ -16,7 +16,7 @@ import tempfile
 import time
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
-TARGET = 'docs/commands.md'
+TARGET = 'docs/users/commands.md'
 PROGRAM = os.environ.get('PLAW', os.path.join(ROOT, '.build/debug/plaw'))
 
 
@@ -137,8 +137,8 @@ def roff_commands(root):
 
 
 def members():
-    """Members of the configuration file as docs/running.md describes them: name, value, when left out."""
-    with open(os.path.join(ROOT, 'docs/running.md'), encoding='utf-8') as file:
+    """Members of the configuration file as docs/users/running.md describes them: name, value, when left out."""
+    with open(os.path.join(ROOT, 'docs/users/running.md'), encoding='utf-8') as file:
         table = file.read().split('| member | value | when left out |\n|---|---|---|\n')[1].split('\n\n')[0]
     rows = [[cell.strip() for cell in row.strip('|').split(' | ')] for row in table.splitlines()]
     return [(name.strip('`'), value, default) for name, value, default in rows]
@@ -196,7 +196,7 @@ def main():
             sys.exit(f'{TARGET} is not what the program says of itself: run scripts/make-manual.py')
         described, known = sorted(name for name, _, _ in members()), sorted(name.strip(',') for name in known_members())
         if described != known:
-            sys.exit(f'docs/running.md describes {", ".join(described)}; the daemon knows {", ".join(known)}')
+            sys.exit(f'docs/users/running.md describes {", ".join(described)}; the daemon knows {", ".join(known)}')
         man_pages()
         return
     with open(target, 'w', encoding='utf-8') as file:

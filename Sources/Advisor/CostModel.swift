@@ -34,7 +34,7 @@ package struct DatasetFacts: Sendable, Hashable {
     package var effectiveTokens: Double { Double(tokens) / apen }
 }
 
-/// Costs of configurations in all five currencies; formulas and sources in docs/costs.md.
+/// Costs of configurations in all five currencies; formulas and sources in docs/users/costs.md.
 package struct CostModel: Sendable, Hashable {
     package var facts: DatasetFacts
     package var speed: SpeedModel

@@ -1,13 +1,13 @@
 import Foundation
 import Testing
 
-/// What docs/formats.md lists is what the reader says, and nothing else.
+/// What docs/users/formats.md lists is what the reader says, and nothing else.
 @Suite struct DocumentTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
     private static func manual() throws -> String {
-        try String(contentsOf: root.appending(path: "docs/formats.md"), encoding: .utf8)
+        try String(contentsOf: root.appending(path: "docs/users/formats.md"), encoding: .utf8)
     }
 
     /// The words between backquotes in the first cells of a section's tables.
@@ -55,7 +55,7 @@ import Testing
 
     @Test("no line is wider than 130 columns", arguments: ["formats.md", "advisor.md"])
     func width(name: String) throws {
-        let text = try String(contentsOf: Self.root.appending(path: "docs/\(name)"), encoding: .utf8)
+        let text = try String(contentsOf: Self.root.appending(path: "docs/users/\(name)"), encoding: .utf8)
         for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             #expect(line.count <= 130, "line \(number + 1)")
         }

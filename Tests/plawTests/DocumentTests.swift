@@ -9,7 +9,7 @@ import Testing
     private static func section(_ name: String, of file: String) throws -> [Substring] {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let text = try String(contentsOf: root.appending(path: "docs/\(file)"), encoding: .utf8)
+        let text = try String(contentsOf: root.appending(path: "docs/users/\(file)"), encoding: .utf8)
         let start = try #require(text.range(of: "\n## \(name)\n"))
         let rest = text[start.upperBound...]
         return rest[..<(rest.range(of: "\n## ")?.lowerBound ?? rest.endIndex)].split(separator: "\n")
