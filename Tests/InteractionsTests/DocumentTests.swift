@@ -52,12 +52,4 @@ import Testing
         #expect(plain.count >= 5)
         for reason in plain { #expect(stems.contains(reason), "\(reason)") }
     }
-
-    @Test("no line is wider than 130 columns", arguments: ["formats.md", "advisor.md"])
-    func width(name: String) throws {
-        let text = try String(contentsOf: Self.root.appending(path: "docs/users/\(name)"), encoding: .utf8)
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            #expect(line.count <= 130, "line \(number + 1)")
-        }
-    }
 }
