@@ -75,6 +75,28 @@ import Testing
         #expect(documents.count >= 20 && checked >= 150, "\(documents.count) documents, \(checked) links")
     }
 
+    @Test("every file of the tree that a document names is there")
+    func paths() throws {
+        let path = /`((?:Sources|Tests|scripts|protos|docs|Benchmarks|systemd)\/[A-Za-z0-9_.\/+-]+)[^`<]*`/
+        var checked = 0
+        for document in try Self.documents() {
+            // A record and the list of changes tell of the tree as it was.
+            if document.path.contains("/records/") || document.lastPathComponent == "CHANGELOG.md" { continue }
+            var isFenced = false
+            for line in try String(contentsOf: document, encoding: .utf8).split(separator: "\n") {
+                if line.hasPrefix("```") { isFenced.toggle() }
+                for match in isFenced ? [] : line.matches(of: path) {
+                    let named = Self.root.appending(path: String(match.output.1))
+                    checked += 1
+                    #expect(
+                        FileManager.default.fileExists(atPath: named.path),
+                        "\(document.lastPathComponent): \(match.output.1) is not there")
+                }
+            }
+        }
+        #expect(checked >= 60, "\(checked) paths")
+    }
+
     @Test("no line of the documents is wider than 130 columns, but for what a program printed and what cannot be cut")
     func width() throws {
         for document in try Self.documents() where !document.path.contains("/records/") {
