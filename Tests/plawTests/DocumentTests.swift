@@ -99,7 +99,8 @@ import Testing
 
     @Test("no line of the documents is wider than 130 columns, but for what a program printed and what cannot be cut")
     func width() throws {
-        for document in try Self.documents() where !document.path.contains("/records/") {
+        for document in try Self.documents() {
+            if document.path.contains("/records/") || document.lastPathComponent == "CHANGELOG.md" { continue }
             for line in Self.prose(try String(contentsOf: document, encoding: .utf8)) {
                 // A row of a table is one line, and so is a long link.
                 if line.hasPrefix("|") || line.contains("](") || line.hasPrefix("<!--") { continue }
