@@ -12,7 +12,7 @@ let strict: [SwiftSetting] = [
 // Numeric code is optimised in debug builds too, so that tests run on it at speed.
 let fast = strict + [.unsafeFlags(["-O"])]
 
-// One source folder compiled three times, for three instruction sets (docs/kernels.md says by which rules).
+// One source folder compiled three times, for three instruction sets (docs/contributors/kernels.md says by which rules).
 func kernels(_ march: String?, _ define: String?) -> [SwiftSetting] {
     var settings = fast
     #if arch(x86_64)

@@ -8,7 +8,7 @@
 
     torch_backbones.py W.safetensors '[[3, 1, 4]]' ['[[10, 20, 40]]']     # prints the hidden states as JSON
 
-Written from the papers and docs/training.md, not from the Swift code: sequences are padded on the left and masked.
+Written from the papers and docs/contributors/training.md, not from the Swift code: sequences are padded on the left and masked.
 read() and write() need no torch.
 """
 import json

@@ -1,7 +1,7 @@
 package import Domain
 internal import Trials
 
-/// Costs of configurations in all five currencies; formulas and sources in docs/costs.md.
+/// Costs of configurations in all five currencies; formulas and sources in docs/users/costs.md.
 package struct CostModel: Sendable, Hashable {
     package var facts: DatasetFacts
     package var speed: SpeedModel

@@ -41,7 +41,7 @@ package struct EpochModel: Sendable, Hashable {
 
         init(_ recipe: Recipe) {
             // The published runs on the Amazon sets stop after 34 to 47 epochs. With the standard recipe the trainings of
-            // Benchmarks/trainings stopped after 26 at 2 x 48 on average, e^0.35 more or less from dataset to dataset (docs/costs.md).
+            // Benchmarks/trainings stopped after 26 at 2 x 48 on average, e^0.35 more or less from dataset to dataset (docs/users/costs.md).
             (epochs, layers, dim, share) =
                 switch recipe {
                 case .published: (40, 0, 0, 0)

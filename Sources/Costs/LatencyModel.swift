@@ -3,7 +3,7 @@ internal import Glibc
 internal import Numerics
 package import Trials
 
-/// Latency of any shape on this machine, from measured ones; coefficients and their meaning in docs/costs.md.
+/// Latency of any shape on this machine, from measured ones; coefficients and their meaning in docs/users/costs.md.
 ///
 /// The time up to the hidden state is a sum of non-negative parts: a constant, an overhead of each block, of each number a block
 /// passes on, of each multiply-add of the linear layers, and of attention. The time from there is a constant, a part for each item,

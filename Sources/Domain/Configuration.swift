@@ -1,4 +1,4 @@
-/// The transformer family of a trial; docs/training.md describes each.
+/// The transformer family of a trial; docs/contributors/training.md describes each.
 package enum Backbone: String, Codable, Sendable, Hashable, CaseIterable {
     /// Post-norm self-attention of SASRec as in the public code of arXiv 2301.00979.
     case sasrec
@@ -10,7 +10,7 @@ package enum Backbone: String, Codable, Sendable, Hashable, CaseIterable {
     case hstu
 }
 
-/// The training objective of a trial; scores are inner products with tied item embeddings. Formulas: docs/training.md.
+/// The training objective of a trial; scores are inner products with tied item embeddings. Formulas: docs/contributors/training.md.
 package enum Loss: String, Codable, Sendable, Hashable, CaseIterable {
     /// Binary cross-entropy against uniformly drawn negatives, at every position.
     case bce

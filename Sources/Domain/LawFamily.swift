@@ -1,4 +1,4 @@
-/// The forms a law may take; docs/laws.md has their formulas.
+/// The forms a law may take; docs/users/laws.md has their formulas.
 package enum LawFamily: String, Codable, Sendable, Hashable, CaseIterable {
     /// One number: what a law has to beat.
     case constant

@@ -1,6 +1,6 @@
 /// A named way to train, from which single options may differ. It is part of the key of observations.
 package enum Recipe: String, Codable, Sendable, Hashable, CaseIterable {
-    /// Trains every shape of every backbone to its end, in a fraction of the epochs: docs/training.md has it with what it was held
+    /// Trains every shape of every backbone to its end, in a fraction of the epochs: docs/contributors/training.md has it with what it was held
     /// against.
     case standard
     /// As arXiv 2301.00979 trained: one learning rate, batches of 256 users, ten validations of patience.

@@ -9,9 +9,9 @@ package enum RateSchedule: String, Codable, Sendable, Hashable, CaseIterable {
 package enum WidthRule: String, Codable, Sendable, Hashable, CaseIterable {
     /// Not at all.
     case plain
-    /// As maximal update parametrisation for Adam says (arXiv 2203.03466), relative to d = 64: docs/training.md.
+    /// As maximal update parametrisation for Adam says (arXiv 2203.03466), relative to d = 64: docs/contributors/training.md.
     case mup
-    /// The learning rate in proportion to d^-1/2, and for narrow models dropout to d^2/3, relative to d = 64: docs/training.md.
+    /// The learning rate in proportion to d^-1/2, and for narrow models dropout to d^2/3, relative to d = 64: docs/contributors/training.md.
     case root
 }
 

@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// A user earns a gain g with a hit and 0 without: U se² = hr E[g² | hit] - m², with E[g | hit] = m / hr. What the mean leaves
 /// open, E[g² | hit], is that of ranks in the top K distributed as a power law rank^-s, the s being the one that has the mean.
-/// docs/laws.md says how near that comes.
+/// docs/users/laws.md says how near that comes.
 enum DerivedError {
     /// Where the hit rate is not known, the s of a recommender of usual quality.
     private static let usual = 0.7

@@ -150,7 +150,7 @@ package final class LawPredictor: Sendable {
         change.mean > Self.homeMargin * change.deviation
     }
 
-    /// Standard deviations of the difference (docs/advisor.md).
+    /// Standard deviations of the difference (docs/users/advisor.md).
     private static let homeMargin = 0.5
 
     /// Draws of the law at several places together: a row a draw, seeded.

@@ -219,7 +219,7 @@ extension LawPrior {
     private static let fewestDatasets = 3
     /// How many datasets' worth the mean deviation of all shapes is for that of one.
     private static let pooled = 3.0
-    /// Factor of the deviations: with it, one dataset left out after the other, 90 % intervals of the others hold its shapes (docs/laws.md).
+    /// Factor of the deviations: with it, one dataset left out after the other, 90 % intervals of the others hold its shapes (docs/users/laws.md).
     private static let widening = 1.2
     /// Deeper than what was recorded: as the deepest of its dimension, by so many times its deviation.
     private static let deeper = (layers: 12, trust: 1.5)

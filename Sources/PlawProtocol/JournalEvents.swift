@@ -1,4 +1,4 @@
-/// Kinds of events that a journal is asked for by their fixed number; the table is in docs/running.md.
+/// Kinds of events that a journal is asked for by their fixed number; the table is in docs/users/monitor.md.
 ///
 /// Names and numbers never change their meaning. Logged as the metadata `event`.
 package enum JournalEvent: String, CaseIterable, Sendable, CustomStringConvertible {

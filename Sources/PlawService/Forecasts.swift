@@ -5,7 +5,7 @@ internal import PlawProtocol
 internal import Store
 internal import Trials
 
-/// What a calibration is expected to write, as docs/running.md says: for each trial the ranks of its users, its log and its rows in the
+/// What a calibration is expected to write, as docs/users/backup.md says: for each trial the ranks of its users, its log and its rows in the
 /// database, and for each worker two checkpoints of the largest model, the old one and the new one.
 struct CalibrationForecast {
     /// Trials that have not ended.

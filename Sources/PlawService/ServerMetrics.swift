@@ -10,7 +10,7 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// What the daemon counts and measures of itself, as values and as Prometheus text; the table is in docs/metrics.md.
+/// What the daemon counts and measures of itself, as values and as Prometheus text; the table is in docs/users/metrics.md.
 final class ServerMetrics: Sendable {
     /// A name with its kind and what it says; every one is always exposed, with values or without.
     enum Family: String, CaseIterable {

@@ -6,7 +6,7 @@ internal import Numerics
 ///
 /// A curve that has slowed down goes on to slow down: what it gained while its epochs doubled tells what is still to come. Over the
 /// trainings of Benchmarks/trainings a quarter of that gain was left on average, a larger share where it was large, and early curves
-/// told little: of 700 places along 57 curves in 3 more came than 1.645 deviations (docs/calibration.md).
+/// told little: of 700 places along 57 curves in 3 more came than 1.645 deviations (docs/users/calibration.md).
 package struct LearningCurve: Sendable, Hashable {
     /// The stopping metric after each epoch.
     package var values: [Double]

@@ -1,13 +1,13 @@
 import Foundation
 import Testing
 
-/// What docs/formats.md lists is what the reader says, and nothing else.
+/// What docs/users/formats.md lists is what the reader says, and nothing else.
 @Suite struct DocumentTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
     private static func manual() throws -> String {
-        try String(contentsOf: root.appending(path: "docs/formats.md"), encoding: .utf8)
+        try String(contentsOf: root.appending(path: "docs/users/formats.md"), encoding: .utf8)
     }
 
     /// The words between backquotes in the first cells of a section's tables.
@@ -51,13 +51,5 @@ import Testing
         let plain = source.matches(of: /(?:drop\(|return )"([a-z][a-zA-Z ]+[a-z])(?:"| \()/).map { String($0.output.1) }
         #expect(plain.count >= 5)
         for reason in plain { #expect(stems.contains(reason), "\(reason)") }
-    }
-
-    @Test("no line is wider than 130 columns", arguments: ["formats.md", "advisor.md"])
-    func width(name: String) throws {
-        let text = try String(contentsOf: Self.root.appending(path: "docs/\(name)"), encoding: .utf8)
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            #expect(line.count <= 130, "line \(number + 1)")
-        }
     }
 }

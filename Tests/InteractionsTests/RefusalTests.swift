@@ -249,7 +249,7 @@ import Testing
     func manual() throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let text = try String(contentsOf: root.appending(path: "docs/formats.md"), encoding: .utf8)
+        let text = try String(contentsOf: root.appending(path: "docs/users/formats.md"), encoding: .utf8)
         for (role, names) in [
             ("user", ColumnNames.users), ("item", ColumnNames.items), ("lists of items", ColumnNames.lists),
             ("time", ColumnNames.times),

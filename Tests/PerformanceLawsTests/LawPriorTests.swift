@@ -206,7 +206,7 @@ import Testing
                 covered += interval.low <= truth && truth <= interval.high ? 1 : 0
             }
         }
-        // Of 107: docs/laws.md has the number.
+        // Of 107: docs/users/laws.md has the number.
         #expect(Double(covered) >= 0.85 * Double(all) && Double(covered) <= 0.99 * Double(all), "\(covered) of \(all)")
     }
 

@@ -41,7 +41,7 @@ import Testing
 
     @Test("the table in the documents has every name that is exposed, with its kind, and no other")
     func documented() async throws {
-        let document = try String(contentsOfFile: Paths.root + "/docs/metrics.md", encoding: .utf8)
+        let document = try String(contentsOfFile: Paths.root + "/docs/users/metrics.md", encoding: .utf8)
         var documented: [String: String] = [:]
         for row in document.split(separator: "\n") {
             if let match = row.prefixMatch(of: /\| `(plawd_[a-z_]+)` \| ([a-z]+) \|/) {

@@ -5,7 +5,7 @@ import PlawProtocol
 import PlawTesting
 import Testing
 
-/// Attacks on a running daemon, by peers of several users; docs/trust.md says what was tried.
+/// Attacks on a running daemon, by peers of several users; docs/users/trust.md says what was tried.
 @Suite(.serialized) struct WallTests {
     private static let isRoot = getuid() == 0
     private static let rootless: Comment = "NOT SHOWN: other users can be taken on by root alone"

@@ -75,7 +75,7 @@ import Testing
     func manual() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let manual = try String(contentsOf: root.appendingPathComponent("docs/running.md"), encoding: .utf8)
+        let manual = try String(contentsOf: root.appendingPathComponent("docs/users/monitor.md"), encoding: .utf8)
         for event in JournalEvent.allCases {
             #expect(event.messageID.count == 32)
             #expect(manual.contains("| `\(event)` | `\(event.messageID)` |"), "\(event)")

@@ -1,4 +1,4 @@
-// What Swift has no word for. Inline and static only: no symbol of it reaches the linker (docs/kernels.md, rules).
+// What Swift has no word for. Inline and static only: no symbol of it reaches the linker (docs/contributors/kernels.md, rules).
 #ifndef CKERNELS_H
 #define CKERNELS_H
 

@@ -52,7 +52,7 @@ package enum JobState: String, Codable, Sendable, Hashable, CaseIterable {
     package var isFinal: Bool { self == .finished || self == .failed || self == .cancelled }
 }
 
-/// Where a trial stands; `docs/calibration.md` has the transitions.
+/// Where a trial stands; `docs/users/calibration.md` has the transitions.
 package enum TrialStatus: String, Codable, Sendable, Hashable, CaseIterable {
     case queued, running, finished
     /// It was running when its daemon died, or the store could not be told its end: goes on from what its worker left.

@@ -8,7 +8,7 @@ internal import Glibc
 /// biases and norms stay.
 ///
 /// `root` multiplies every learning rate by √(64 / d), and below d = 64 dropout by (d / 64)^(2/3): what was best at dimensions of 8 to 128
-/// on amazon-beauty and lastfm (docs/training.md).
+/// on amazon-beauty and lastfm (docs/contributors/training.md).
 struct Width {
     private static let base = 64.0
     private let ratio: Double

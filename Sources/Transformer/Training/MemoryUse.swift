@@ -22,7 +22,7 @@ package enum MemoryUse {
     /// nothing.
     package static let programBytes = 17_000_000
 
-    /// Predicted peak bytes of a training on one thread; the formula and its terms are in docs/costs.md.
+    /// Predicted peak bytes of a training on one thread; the formula and its terms are in docs/users/costs.md.
     package static func predictedBytes(_ configuration: Configuration, data: TrainingData, options: TrainingOptions)
         -> Int
     {

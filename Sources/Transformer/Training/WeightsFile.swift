@@ -8,7 +8,7 @@ internal import Foundation
 #endif
 
 /// A model's parameters as safetensors, for PyTorch and from it: UInt64 length of the header, the header as JSON, then the
-/// tensors in single precision, little endian. docs/training.md names the tensors.
+/// tensors in single precision, little endian. docs/contributors/training.md names the tensors.
 ///
 /// Linear weights are [out, in] in the file, as PyTorch keeps them, and [in, out] in memory.
 package enum WeightsFile {
