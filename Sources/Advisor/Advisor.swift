@@ -170,6 +170,18 @@ package final class Advisor: Sendable {
         return front
     }
 
+    /// What to know of the laws for a metric before a front of theirs is trusted, each once.
+    package func paretoWarnings(metric: Metric) -> [Warning] {
+        var found = notes
+        for branch in branches {
+            guard let law = branch.laws[metric.description]?.fit else { continue }
+            for warning in standing(law, branch) + branchWarnings(branch) where !found.contains(warning) {
+                found.append(warning)
+            }
+        }
+        return found
+    }
+
     /// The best shape; where that lies outside the observations, only if it surely beats the best inside, by a law that has shown
     /// that it can predict what is larger; else the best inside.
     func sure(_ highest: Int, _ question: Question, isForced: Bool) -> Int {

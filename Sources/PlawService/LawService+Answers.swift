@@ -80,11 +80,14 @@ extension LawService {
         let metric = params.metric ?? prepared.metric
         let candidates = try Candidates.asked(params.layers, params.dims)
         try prepared.checkLikeness(metric, params.name)
-        let points = try await offloading { try prepared.advisor(of: candidates).pareto(currency, metric: metric) }
+        let (points, warnings) = try await offloading {
+            let advisor = try prepared.advisor(of: candidates)
+            return (try advisor.pareto(currency, metric: metric), advisor.paretoWarnings(metric: metric))
+        }
         return AdvisorParetoResult(
             dataset: params.name, metric: metric, currency: name,
             points: Self.thinned(points).map(prepared.costs.known),
-            warnings: prepared.ranked([], of: metric, params.name), laws: prepared.advisor.lawNumbers)
+            warnings: prepared.ranked(warnings, of: metric, params.name), laws: prepared.advisor.lawNumbers)
     }
 
     /// As many candidates as an answer holds, evenly chosen among more, with the first and the last.
