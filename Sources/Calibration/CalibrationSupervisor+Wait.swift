@@ -1,3 +1,4 @@
+internal import Logging
 package import PlawProtocol
 
 extension CalibrationSupervisor {
@@ -27,4 +28,14 @@ extension CalibrationSupervisor {
 
     /// Waits before what failed is tried again; a stop ends it.
     func pause(milliseconds: Int) async { try? await Task.sleep(for: .milliseconds(milliseconds)) }
+
+    /// Tells the followers of a job where it stands.
+    func publish(_ id: Int64) async {
+        guard await hub.hasFollowers(id) else { return }
+        do {
+            await hub.publish(try await snapshot(id))
+        } catch {
+            logger.error("cannot tell the followers of a job", metadata: ["job": "\(id)", "error": "\(error)"])
+        }
+    }
 }

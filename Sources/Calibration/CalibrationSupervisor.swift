@@ -393,13 +393,4 @@ package actor CalibrationSupervisor {
         }
         await publish(id)
     }
-
-    func publish(_ id: Int64) async {
-        guard await hub.hasFollowers(id) else { return }
-        do {
-            await hub.publish(try await snapshot(id))
-        } catch {
-            logger.error("cannot tell the followers of a job", metadata: ["job": "\(id)", "error": "\(error)"])
-        }
-    }
 }

@@ -66,7 +66,7 @@ enum Main {
         } catch {
             // Help and version are "errors" of the parser that end well; a wrong usage is 2 here, not its 64.
             let code = Plaw.exitCode(for: error)
-            let text = Arguments.explained(Plaw.fullMessage(for: error))
+            let text = Plaw.fullMessage(for: error)
             if !text.isEmpty { Console.lines(text, to: code.isSuccess ? .output : .errors) }
             exit(code.isSuccess ? 0 : code == .validationFailure ? 2 : 1)
         }

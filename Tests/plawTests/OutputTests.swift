@@ -214,7 +214,8 @@ import Testing
         #expect(Arguments.normalized(["show", "--", "--a", "-5"]) == ["show", "--", "--a", "-5"])
         let refused = try await runProgram("plaw", ["calibrate", "x", "--budget", "-5m"])
         #expect(
-            refused.code == 2 && refused.errors.contains("--budget: found -5m, expected a duration"),
+            refused.code == 2
+                && refused.errors.contains("'-5m' is invalid for '--budget <budget>': expected a duration"),
             "\(refused.errors)")
         let absent = try await runProgram("plaw", ["--socket", "/tmp/absent.sock", "status"])
         #expect(absent.code == 1)

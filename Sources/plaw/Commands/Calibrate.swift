@@ -15,49 +15,64 @@ struct Calibrate: AsyncParsableCommand {
             """)
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Time to train for: 90s, 10m, 2h. Default: 10m.") var budget: Seconds?
+    @Option(help: "Time to train for: 90s, 10m, 2h. Default: 10m.", transform: Seconds.parse) var budget: Seconds?
     @Option(help: "Loss. Default: cce; from 20,000 items on cce or sampled-softmax, as the budget allows.")
     var loss: Loss?
     @Option(help: "Backbone: \(Model.trained). Default: sasrec.") var backbone: Model?
     @Option(help: "Recipe of the trainings: standard, or published as arXiv 2301.00979. Default: standard.")
     var recipe: Recipe?
-    @Option(help: "Levels of layers to train: 1,2,4. Default: trials are chosen one at a time; beside --dims, a grid.")
+    @Option(
+        help: "Levels of layers to train: 1,2,4. Default: trials are chosen one at a time; beside --dims, a grid.",
+        transform: Choices.parse)
     var layers: Choices?
-    @Option(help: "Levels of the dimension to train: 16,32,64. Default: as --layers.") var dims: Choices?
+    @Option(help: "Levels of the dimension to train: 16,32,64. Default: as --layers.", transform: Choices.parse)
+    var dims: Choices?
     @Option(help: "Attention heads. Default: 2.") var heads: Int?
     @Option(help: "Longest sequence the model sees. Default: 50.") var maxLength: Int?
     @Option(help: "Seed of every trial. Default: 1.") var seed: Int?
     @Option(help: "Trials at once. Default: the workers of the daemon's configuration, which is also the most.")
     var workers: Int?
-    @Option(help: "Validation metric that stops training: ndcg@10, hr@10, mrr@10. Default: ndcg@10.") var stopMetric:
-        Metric?
+    @Option(
+        help: "Validation metric that stops training: ndcg@10, hr@10, mrr@10. Default: ndcg@10.",
+        transform: Metric.parse) var stopMetric: Metric?
     @Option(help: "Validations without improvement before a training stops. Default: the recipe's.") var patience: Int?
     @Option(help: "Limit on the epochs of a trial. Default: 200.") var maxEpochs: Int?
-    @Option(help: "Learning rate of AdamW. Default: the recipe's.") var learningRate: Number?
-    @Option(help: "Dropout rate. Default: 0.5.") var dropout: Number?
+    @Option(help: "Learning rate of AdamW. Default: the recipe's.", transform: Number.parse) var learningRate: Number?
+    @Option(help: "Dropout rate. Default: 0.5.", transform: Number.parse) var dropout: Number?
     @Option(help: "Users in an optimiser step. Default: the recipe's.") var batchUsers: Int?
     @Option(
         help: ArgumentHelp(
             "Negatives per position, or per batch for sampled-softmax. "
                 + "Default: 1; 128 for bpr-max and top1-max, 256 for gbce, 1024 for sampled-softmax."))
     var negatives: Int?
-    @Option(help: "Decoupled weight decay of AdamW. Default: 0.") var weightDecay: Number?
-    @Option(help: "Largest gradient norm; 0 for no limit. Default: 0.") var clipNorm: Number?
-    @Option(help: "Share of the expected steps over which the learning rate rises. Default: 0.") var warmup: Number?
+    @Option(help: "Decoupled weight decay of AdamW. Default: 0.", transform: Number.parse) var weightDecay: Number?
+    @Option(help: "Largest gradient norm; 0 for no limit. Default: 0.", transform: Number.parse) var clipNorm: Number?
+    @Option(
+        help: "Share of the expected steps over which the learning rate rises. Default: 0.", transform: Number.parse)
+    var warmup: Number?
     @Option(help: "Learning rate after warm-up: constant or cosine. Default: constant.") var schedule: RateSchedule?
     @Option(help: "Epochs that warm-up and schedule count by. Default: --max-epochs.") var scheduleEpochs: Int?
     @Option(help: "How learning rate and dropout follow the dimension: plain, mup, root. Default: the recipe's.")
     var widthRule: WidthRule?
     @Option(help: "Train a whole grid known by name: paper, the 24 points of arXiv 2412.00430.") var grid:
         CalibrationGrid?
-    @Option(help: "Limit on the answer's parameters: 2M, 500k. Default: none.") var maxParams: Count?
-    @Option(help: "Limit on the answer's training FLOPs: 5e12, 2T. Default: none.") var maxFlops: Count?
-    @Option(help: "Limit on the answer's training memory: 500MB. Default: none.") var maxMemory: Bytes?
-    @Option(help: "Limit on the answer's latency: 5ms. Default: none.") var maxLatency: Seconds?
-    @Option(help: "Limit on the answer's training time: 20m. Default: none.") var maxTrainTime: Seconds?
-    @Option(help: "Expected regret at which trials end, as a share of the predicted metric: 1%, 0.01. Default: 1%.")
+    @Option(help: "Limit on the answer's parameters: 2M, 500k. Default: none.", transform: Count.parse) var maxParams:
+        Count?
+    @Option(help: "Limit on the answer's training FLOPs: 5e12, 2T. Default: none.", transform: Count.parse)
+    var maxFlops: Count?
+    @Option(help: "Limit on the answer's training memory: 500MB. Default: none.", transform: Bytes.parse) var maxMemory:
+        Bytes?
+    @Option(help: "Limit on the answer's latency: 5ms. Default: none.", transform: Seconds.parse) var maxLatency:
+        Seconds?
+    @Option(help: "Limit on the answer's training time: 20m. Default: none.", transform: Seconds.parse)
+    var maxTrainTime: Seconds?
+    @Option(
+        help: "Expected regret at which trials end, as a share of the predicted metric: 1%, 0.01. Default: 1%.",
+        transform: Share.parse)
     var tolerance: Share?
-    @Option(help: "Layers and dimension trained today, as 4x128: trained beside 2x64 and compared. Default: none.")
+    @Option(
+        help: "Layers and dimension trained today, as 4x128: trained beside 2x64 and compared. Default: none.",
+        transform: ShapeArgument.parse)
     var current: ShapeArgument?
     @Flag(help: "Print the plan and its price; train nothing.") var planOnly = false
     @Flag(help: "Start and return at once.") var detach = false

@@ -9,7 +9,8 @@ struct Entropy: AsyncParsableCommand {
 
     @Argument(help: "Name of the dataset.") var name: String
     @Option(name: .customLong("m"), help: "Template length of per-user ApEn. Default: 2.") var m: Int?
-    @Option(name: .customLong("r"), help: "Tolerance of per-user ApEn. Default: 0.2.") var r: Number?
+    @Option(name: .customLong("r"), help: "Tolerance of per-user ApEn. Default: 0.2.", transform: Number.parse) var r:
+        Number?
     @Option(help: "Most recent items taken per user. Default: that of the registration.") var maxLength: Int?
     @OptionGroup var common: Common
 

@@ -8,9 +8,12 @@ struct Fit: AsyncParsableCommand {
 
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "Only the laws of this loss.") var loss: Loss?
-    @Option(help: "Metrics to fit, each with its own option; hr@10 and ndcg@10 unless given.") var metric: [Metric] = []
+    @Option(help: "Metrics to fit, each with its own option; hr@10 and ndcg@10 unless given.", transform: Metric.parse)
+    var metric: [Metric] = []
     @Option(help: "huber or least-squares. Default: huber.") var estimator: String?
-    @Option(name: .customLong("p"), help: "Fix the factor p of the performance law. Default: fitted.") var p: Number?
+    @Option(
+        name: .customLong("p"), help: "Fix the factor p of the performance law. Default: fitted.",
+        transform: Number.parse) var p: Number?
     @OptionGroup var common: Common
 
     func run() async throws {

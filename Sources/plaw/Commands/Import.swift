@@ -29,13 +29,14 @@ struct Import: AsyncParsableCommand {
     @Option(
         name: .customLong("set"),
         help: ArgumentHelp(
-            "A value for all rows of a column that the file lacks: mask=full.", valueName: "column=value"))
+            "A value for all rows of a column that the file lacks: mask=full.", valueName: "column=value"),
+        transform: ColumnValue.parse)
     var constants: [ColumnValue] = []
     @Option(
         name: .customLong("map"),
         help: ArgumentHelp(
             "What a column of the file is: hidden_size=dim, value=ndcg@10. Trainings with different values of a column that is "
-                + "policy (lr=policy) are not compared.", valueName: "theirs=ours"))
+                + "policy (lr=policy) are not compared.", valueName: "theirs=ours"), transform: ColumnValue.parse)
     var maps: [ColumnValue] = []
     @Option(help: ArgumentHelp("A column of the file to leave out.", valueName: "column")) var ignore: [String] = []
     @Option(
@@ -154,9 +155,11 @@ struct Import: AsyncParsableCommand {
 }
 
 /// `mask=full`: a column and its value.
-struct ColumnValue: ExpressibleByArgument, Sendable {
+struct ColumnValue: OptionValue {
     var column: String
     var value: String
+
+    static let expected = "two names such as mask=full"
 
     init?(argument: String) {
         let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)

@@ -9,7 +9,7 @@ struct LawCommand: AsyncParsableCommand {
         commandName: "law", abstract: "Show the laws of a dataset: parameters, optimum, residuals.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Only the law of this metric.") var metric: Metric?
+    @Option(help: "Only the law of this metric.", transform: Metric.parse) var metric: Metric?
     @Option(help: "Only the laws of this loss.") var loss: Loss?
     @Option(help: "Only the laws of this backbone, or of this model of an import.") var backbone: Model?
     @Option(help: "Only the law with this number.") var law: Int64?

@@ -11,7 +11,7 @@ struct Potential: AsyncParsableCommand {
     @Option(help: "Layers in use, with --dim; the best trained configuration of all backbones unless given.")
     var layers: Int?
     @Option(help: "Dimension in use.") var dim: Int?
-    @Option(help: "What to look at: ndcg@10 unless given.") var metric: Metric?
+    @Option(help: "What to look at: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Option(help: "Backbone or model in use; the best one unless given.") var backbone: Model?
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?

@@ -12,8 +12,10 @@ struct Predict: AsyncParsableCommand {
     static let most = 1_000
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Numbers of transformer blocks: 2, 2,4,8, 2..8.") var layers: Choices
-    @Option(name: [.customLong("dims"), .customLong("dim")], help: "Embedding dimensions: 64, 64,128, 16..256:16.")
+    @Option(help: "Numbers of transformer blocks: 2, 2,4,8, 2..8.", transform: Choices.parse) var layers: Choices
+    @Option(
+        name: [.customLong("dims"), .customLong("dim")], help: "Embedding dimensions: 64, 64,128, 16..256:16.",
+        transform: Choices.parse)
     var dims: Choices
     @Option(help: "Attention heads; those of the calibration unless given.") var heads: Int?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?

@@ -8,18 +8,19 @@ struct Recommend: AsyncParsableCommand {
         abstract: "Recommend the best layers and dimension within a budget.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Most parameters: 500k, 2M.") var maxParams: Count?
-    @Option(help: "Most FLOPs of one training to convergence: 1T, 5e12.") var maxFlops: Count?
-    @Option(help: "Most memory while training: 200MB, 1GiB.") var maxMemory: Bytes?
-    @Option(help: "Longest time to rank all items for one user on one core: 5ms.") var maxLatency: Seconds?
-    @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
-    @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
+    @Option(help: "Most parameters: 500k, 2M.", transform: Count.parse) var maxParams: Count?
+    @Option(help: "Most FLOPs of one training to convergence: 1T, 5e12.", transform: Count.parse) var maxFlops: Count?
+    @Option(help: "Most memory while training: 200MB, 1GiB.", transform: Bytes.parse) var maxMemory: Bytes?
+    @Option(help: "Longest time to rank all items for one user on one core: 5ms.", transform: Seconds.parse)
+    var maxLatency: Seconds?
+    @Option(help: "Longest training on one core: 10m, 2h.", transform: Seconds.parse) var maxTrainTime: Seconds?
+    @Option(help: "What to maximise: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Option(help: "Only this backbone, or this model of an import.") var backbone: Model?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
-    @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.") var layers: Choices?
-    @Option(help: "Only these dimensions: 64,128, 16..256:16.") var dims: Choices?
+    @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.", transform: Choices.parse) var layers: Choices?
+    @Option(help: "Only these dimensions: 64,128, 16..256:16.", transform: Choices.parse) var dims: Choices?
     @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 

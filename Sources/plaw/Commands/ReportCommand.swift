@@ -16,7 +16,7 @@ struct ReportCommand: AsyncParsableCommand {
     @Argument(help: "Name of the dataset.") var name: String
     @Option(name: .shortAndLong, help: "File to write; standard output unless given.", completion: .file())
     var output: String?
-    @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
+    @Option(help: "What to maximise: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @OptionGroup var common: Common
 

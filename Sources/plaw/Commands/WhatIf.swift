@@ -9,21 +9,23 @@ struct WhatIf: AsyncParsableCommand {
         abstract: "Compare the best configuration before and after a change of data, latency or length.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Factor of the number of users.") var usersX: Number?
-    @Option(help: "Factor of the interactions of each user.") var interactionsX: Number?
-    @Option(help: "Factor of the latency that the best configuration has now: 0.5.") var latencyX: Number?
+    @Option(help: "Factor of the number of users.", transform: Number.parse) var usersX: Number?
+    @Option(help: "Factor of the interactions of each user.", transform: Number.parse) var interactionsX: Number?
+    @Option(help: "Factor of the latency that the best configuration has now: 0.5.", transform: Number.parse)
+    var latencyX: Number?
     @Option(help: "Another maximum length; there must be a law of it.") var maxLength: Int?
-    @Option(help: "Most parameters: 500k, 2M.") var maxParams: Count?
-    @Option(help: "Most FLOPs of one training to convergence: 1T, 5e12.") var maxFlops: Count?
-    @Option(help: "Most memory while training: 200MB, 1GiB.") var maxMemory: Bytes?
-    @Option(help: "Longest time to rank all items for one user on one core: 5ms.") var maxLatency: Seconds?
-    @Option(help: "Longest training on one core: 10m, 2h.") var maxTrainTime: Seconds?
-    @Option(help: "What to maximise: ndcg@10 unless given.") var metric: Metric?
+    @Option(help: "Most parameters: 500k, 2M.", transform: Count.parse) var maxParams: Count?
+    @Option(help: "Most FLOPs of one training to convergence: 1T, 5e12.", transform: Count.parse) var maxFlops: Count?
+    @Option(help: "Most memory while training: 200MB, 1GiB.", transform: Bytes.parse) var maxMemory: Bytes?
+    @Option(help: "Longest time to rank all items for one user on one core: 5ms.", transform: Seconds.parse)
+    var maxLatency: Seconds?
+    @Option(help: "Longest training on one core: 10m, 2h.", transform: Seconds.parse) var maxTrainTime: Seconds?
+    @Option(help: "What to maximise: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
-    @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.") var layers: Choices?
-    @Option(help: "Only these dimensions: 64,128, 16..256:16.") var dims: Choices?
+    @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.", transform: Choices.parse) var layers: Choices?
+    @Option(help: "Only these dimensions: 64,128, 16..256:16.", transform: Choices.parse) var dims: Choices?
     @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common
 

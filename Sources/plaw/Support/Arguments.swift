@@ -1,5 +1,3 @@
-import Domain
-
 /// The command line as it was typed, where the parser alone would say little of what is wrong with it.
 enum Arguments {
     /// Arguments as the parser wants them: options of every command may stand before it, and a value may begin with a minus sign, which
@@ -53,33 +51,4 @@ enum Arguments {
         }
         return row[second.count]
     }
-
-    /// A parser's message, with what was expected where a quantity or a metric could not be read.
-    static func explained(_ message: String) -> String {
-        var lines = message.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        guard let parts = lines.first?.split(separator: "'", omittingEmptySubsequences: false), parts.count >= 4,
-            parts[0] == "Error: The value ", parts[2] == " is invalid for ",
-            let option = parts[3].split(separator: " ").first.map(String.init), let expected = expectations[option]
-        else { return message }
-        lines[0] = "Error: \(option): found \(parts[1]), expected \(expected)"
-        return lines.joined(separator: "\n")
-    }
-
-    private static let expectations: [String: String] = {
-        let count = "a number above 0 such as 500k, 2M or 5e12"
-        let bytes = "a size above 0 such as 200MB or 1GiB"
-        let seconds = "a duration above 0 such as 5ms, 10m or 2h"
-        let number = "a number such as 0.5 or 1e-3"
-        let numbers = [
-            "--users-x", "--interactions-x", "--latency-x", "--learning-rate", "--dropout", "--weight-decay",
-            "--clip-norm", "--warmup", "--r", "--p",
-        ]
-        return [
-            "--max-params": count, "--max-flops": count, "--max-memory": bytes, "--max-latency": seconds,
-            "--max-train-time": seconds, "--budget": seconds,
-            "--tolerance": "a share above 0, at most 1, such as 1% or 0.01",
-            "--dims": Choices.expected, "--dim": Choices.expected,
-            "--metric": Metric.expected, "--stop-metric": Metric.expected,
-        ].merging(numbers.map { ($0, number) }) { $1 }
-    }()
 }

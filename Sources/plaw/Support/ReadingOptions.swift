@@ -15,15 +15,15 @@ struct ReadingOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Which column holds what: user=uid,item=sku,time=ts. "
-                + "Names, or numbers from 0. A column that holds lists of items is items=.", valueName: "columns")
-    )
+                + "Names, or numbers from 0. A column that holds lists of items is items=.", valueName: "columns"),
+        transform: Columns.parse)
     var columns: Columns?
     @Option(
         name: .customLong("where"),
         help: ArgumentHelp(
             "Read only rows that meet a condition: behavior=buy, 'rating>=4', 'date<2014-07-01'. "
                 + "One of = != >= <= > <. Several options, or 'and' between conditions: all must hold.",
-            valueName: "condition"))
+            valueName: "condition"), transform: Condition.parse)
     var conditions: [Condition] = []
     @Option(help: "file: leave times unread and take interactions in the order of the file. Default: by time.")
     var order: ReadOptions.Order?
@@ -89,8 +89,10 @@ struct ReadingOptions: ParsableArguments {
 }
 
 /// `behavior=buy`, or several joined by `and`.
-struct Condition: ExpressibleByArgument, Sendable {
+struct Condition: OptionValue {
     var all: [RowCondition]
+
+    static let expected = "conditions such as behavior=buy or 'rating>=4 and rating<5'"
 
     init?(argument: String) {
         guard let all = try? RowCondition.all(in: argument) else { return nil }

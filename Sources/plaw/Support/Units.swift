@@ -2,8 +2,22 @@ import ArgumentParser
 import Domain
 import PlawProtocol
 
+/// A value of an option that says what it expects where a text is none: `@Option(transform: Count.parse)`.
+protocol OptionValue: Sendable {
+    static var expected: String { get }
+    init?(argument: String)
+}
+
+extension OptionValue {
+    /// - Throws: `ValidationError` with what is expected; the parser names the option and the text.
+    static func parse(_ text: String) throws -> Self {
+        guard let value = Self(argument: text) else { throw ValidationError("expected \(expected)") }
+        return value
+    }
+}
+
 /// A positive number with an optional unit: `2M`, `1.5 GiB`, `1e12`.
-protocol Quantity: ExpressibleByArgument, Sendable {
+protocol Quantity: OptionValue {
     static var units: [String: Double] { get }
     static var most: Double { get }
     init(value: Double)
@@ -29,6 +43,7 @@ extension Quantity {
 struct Count: Quantity {
     var value: Double
 
+    static let expected = "a number above 0 such as 500k, 2M or 5e12"
     static let units = ["k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18]
 }
 
@@ -36,6 +51,7 @@ struct Count: Quantity {
 struct Bytes: Quantity {
     var value: Double
 
+    static let expected = "a size above 0 such as 200MB or 1GiB"
     static let units: [String: Double] = [
         "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9,
         "KiB": 1_024, "MiB": 1_048_576, "GiB": 1_073_741_824, "TiB": 1_099_511_627_776,
@@ -46,6 +62,7 @@ struct Bytes: Quantity {
 struct Seconds: Quantity {
     var value: Double
 
+    static let expected = "a duration above 0 such as 5ms, 10m or 2h"
     static let units: [String: Double] = [
         "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400,
     ]
@@ -55,13 +72,16 @@ struct Seconds: Quantity {
 struct Share: Quantity {
     var value: Double
 
+    static let expected = "a share above 0, at most 1, such as 1% or 0.01"
     static let units = ["%": 0.01]
     static let most = 1.0
 }
 
 /// Any number but those that JSON does not have: `0.5`, `1e-3`.
-struct Number: ExpressibleByArgument, Sendable {
+struct Number: OptionValue {
     var value: Double
+
+    static let expected = "a number such as 0.5 or 1e-3"
 
     init?(argument: String) {
         guard let value = Double(argument), value.isFinite else { return nil }
@@ -70,7 +90,7 @@ struct Number: ExpressibleByArgument, Sendable {
 }
 
 /// `2,4,8`, `2..8`, `16..256:16`, and several of these: whole numbers, each 1 or more, in order and once.
-struct Choices: ExpressibleByArgument, Sendable {
+struct Choices: OptionValue {
     let values: [Int]
 
     static let expected = "numbers and ranges such as 2,4,8 or 2..8 or 16..256:16, at most \(most) values"
@@ -93,8 +113,10 @@ struct Choices: ExpressibleByArgument, Sendable {
 }
 
 /// Layers and dimension: `2x64`.
-struct ShapeArgument: ExpressibleByArgument, Sendable {
+struct ShapeArgument: OptionValue {
     let shape: ShapeParam
+
+    static let expected = "layers and dimension such as 2x64"
 
     init?(argument: String) {
         let numbers = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
@@ -104,8 +126,10 @@ struct ShapeArgument: ExpressibleByArgument, Sendable {
 }
 
 /// `user=uid,item=sku,time=ts`, or `items` for a column of lists: which column holds what; names or zero-based numbers.
-struct Columns: ExpressibleByArgument, Sendable {
+struct Columns: OptionValue {
     var values: [String: String] = [:]
+
+    static let expected = "roles and columns such as user=uid,item=sku,time=ts, of user, item, items and time"
 
     init?(argument: String) {
         for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
@@ -118,7 +142,7 @@ struct Columns: ExpressibleByArgument, Sendable {
     }
 }
 
-extension Metric: ExpressibleByArgument {
+extension Metric: OptionValue {
     package init?(argument: String) { self.init(argument) }
 }
 
