@@ -10,6 +10,8 @@ struct JSONSample {
     /// Of each list of objects: its place, and the members of its objects.
     private let lists: [(path: JSONPath, inner: [JSONPath])]
     private let lines: [[UInt8]]
+    /// Members that are written in two ways.
+    private let mixed: Set<JSONPath>
 
     /// Each member of the first lines is looked for among all of them.
     private static let mostMembers = 1_000
@@ -53,6 +55,7 @@ struct JSONSample {
         }
         let paths = outer.opened
         self.outer = paths
+        mixed = outer.mixed
         lines = good
         lists = paths.compactMap { path in inner[path].map { (path, $0.opened) } }
     }
@@ -63,6 +66,8 @@ struct JSONSample {
         private(set) var all: [JSONPath] = []
         /// In how many objects each holds members of its own, less those in which it holds something else.
         private var objects: [JSONPath: Int] = [:]
+        /// In how many it holds something else.
+        private var values: [JSONPath: Int] = [:]
 
         /// Adds members of an object and of the objects inside of it, and hands lists to `list`.
         mutating func add(
@@ -77,12 +82,26 @@ struct JSONSample {
                     all.append(path)
                 }
                 guard field.kind == .object, let members = JSONFields.members(inside), !members.isEmpty else {
-                    if field.kind != .null { objects[path, default: 0] -= 1 }
+                    if field.kind != .null {
+                        objects[path, default: 0] -= 1
+                        values[path, default: 0] += 1
+                    }
                     continue
                 }
                 objects[path, default: 0] += 1
                 add(members, of: inside, under: path, list: list)
             }
+        }
+
+        /// Those that hold objects in some lines and something else in others, each in more than one of twenty.
+        var mixed: Set<JSONPath> {
+            Set(
+                values.keys.filter { path in
+                    let (other, all) = (
+                        values[path, default: 0], objects[path, default: 0] + 2 * values[path, default: 0]
+                    )
+                    return min(other, all - other) * 20 > all
+                })
         }
 
         /// Those that are columns: of an object its members instead of it; a dictionary itself, and what is mostly no object.
@@ -132,6 +151,23 @@ struct JSONSample {
         // The list of objects itself is no column to choose.
         let table = SampleTable(path: first.path, names: columns, hasHeader: true, rows: rows)
         try RoleFinder(table: table, options: options).find(into: &layout)
+        try checkUniform([layout.userColumn, layout.itemColumn, layout.timeColumn].compactMap { $0 })
         return (layout, table)
+    }
+
+    /// Refuses columns of a member that is an object in some lines and none in others: whichever is read, the others would be lost.
+    private func checkUniform(_ columns: [Int]) throws {
+        for column in columns where column < outer.count {
+            let names = outer[column].names
+            for count in 1...names.count {
+                let path = JSONPath(names: Array(names[..<count]))
+                guard mixed.contains(path) else { continue }
+                throw InteractionError(
+                    file: first.path, reason: "ambiguous",
+                    "found objects in member \"\(path.text)\" of some lines and other values in that of others, expected one of them; "
+                        + "to keep those without objects: jq -c 'select(.\(path.text) | type != \"object\")' "
+                        + "\(first.path.shellWord) > data.jsonl && plaw register NAME data.jsonl")
+            }
+        }
     }
 }

@@ -87,6 +87,18 @@ import Testing
         #expect(try Shapes.read(sessions) == Shapes.sequences())
     }
 
+    @Test("a member that is an object in some lines and a text in others is refused")
+    func mixed() throws {
+        for share in [2, 3, 10] {
+            let lines = Shapes.events.enumerated().map { number, event in
+                let item = number % share == 0 ? "{\"id\":\"\(event.item)\"}" : "\"\(event.item)\""
+                return "{\"user\":{\"id\":\(event.user)},\"item\":\(item),\"ts\":\(event.time)}\n"
+            }
+            let refusal = try #require(Shapes.refusal(lines.joined()), "\(share)")
+            #expect(refusal.message.contains("found objects in member \"item\""), "\(refusal)")
+        }
+    }
+
     @Test("lines that are no object are counted; a user that is null is missing")
     func broken() throws {
         var lines = Shapes.events.map { #"{"user":"\#($0.user)","item":"\#($0.item)","time":\#($0.time)}"# }
