@@ -360,25 +360,25 @@ package actor ClusterExecutor: TrialExecutor {
     /// Stops the workers of trials that are not waited for any more.
     private func askToStop() async {
         let cancelled = control.withLock { $0.cancelled }
-        guard !cancelled.isEmpty else { return }
-        for (path, entry) in entries where cancelled.contains(entry.attempt.trial) && !entry.isStopAsked {
-            guard let task = entry.task else {
-                finish(path, .unbegun(nil))
-                continue
-            }
-            do {
-                // Where the claim is free no worker has begun it, and now none will.
-                if entry.attempt.claim() {
-                    finish(path, .unbegun(nil))
-                    if bundles[task]?.attempts.allSatisfy({ entries[$0] == nil }) == true { try await queue.stop(task) }
-                } else {
-                    entry.attempt.stopAlone()
-                    try await queue.signal(task)
-                }
+        let stopping = entries.filter { cancelled.contains($1.attempt.trial) && !$1.isStopAsked }
+        var waiting: Set<ClusterTask> = []
+        // First all that no worker has begun, so that none begins when another ends.
+        for (path, entry) in stopping where entry.task == nil || entry.attempt.claim() {
+            finish(path, .unbegun(nil))
+            if let task = entry.task { waiting.insert(task) }
+        }
+        do {
+            for (path, entry) in stopping where entries[path] != nil {
+                guard let task = entry.task else { continue }
+                entry.attempt.stopAlone()
+                try await queue.signal(task)
                 entries[path]?.isStopAsked = true
-            } catch {
-                // The scheduler does not answer: it is told at the next look.
             }
+            for task in waiting where bundles[task]?.attempts.allSatisfy({ entries[$0] == nil }) == true {
+                try await queue.stop(task)
+            }
+        } catch {
+            // The scheduler does not answer: it is told at the next look.
         }
     }
 
