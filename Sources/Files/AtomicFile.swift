@@ -14,21 +14,28 @@ package struct FileFailure: Error {
 
 /// Replaces a file so that a reader, or a machine that loses power, sees the old content or the new and nothing between.
 ///
-/// - Parameter write: writes the new content through the descriptor.
+/// - Parameters:
+///   - durably: whether it waits until the content is on the disk; a file that can be made again need not be.
+///   - write: writes the new content through the descriptor.
 /// - Throws: `FileFailure`, and what `write` throws; nothing is left of the new content then.
-package func replaceFile(_ path: String, _ write: (_ descriptor: Int32) throws -> Void) throws {
+package func replaceFile(
+    _ path: String, durably: Bool = true, _ write: (_ descriptor: Int32) throws -> Void
+) throws {
     let temporary = path + ".partial"
     let descriptor = uninterrupted { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
     guard descriptor >= 0 else { throw FileFailure(action: "created", code: errno) }
     do {
         defer { close(descriptor) }
         try write(descriptor)
-        guard uninterrupted({ fsync(descriptor) }) == 0 else { throw FileFailure(action: "written", code: errno) }
+        guard !durably || uninterrupted({ fsync(descriptor) }) == 0 else {
+            throw FileFailure(action: "written", code: errno)
+        }
         guard rename(temporary, path) == 0 else { throw FileFailure(action: "put in place", code: errno) }
     } catch {
         unlink(temporary)
         throw error
     }
+    guard durably else { return }
     // The name is on the disk once its folder is; a folder that cannot be opened has no better way.
     let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
     let folderDescriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -9,7 +9,8 @@ internal import Foundation
 /// One run of a trial by a worker that may outlive the daemon: the folder `attempts/N` of the trial's directory.
 ///
 /// The number is a fence. A scheduler may run a job that it was thought to have lost, or run it twice; each attempt has files of
-/// its own, its worker claims it before it begins, and the daemon takes a result from the newest attempt only.
+/// its own, its worker claims it before it begins, and the daemon takes a result from the newest attempt only. What a loss of power
+/// takes of an attempt is made again by the next: nothing here waits for the disk.
 package struct Attempt: Sendable, Hashable {
     /// The trial's directory.
     package let trial: String
@@ -50,7 +51,7 @@ package struct Attempt: Sendable, Hashable {
             throw TrialFileError(file: next.path, "cannot be made: \(String(cString: strerror(errno)))")
         }
         if let former { _ = link(former.files.checkpointPath, next.files.checkpointPath) }
-        try next.files.writeSpec(spec)
+        try next.files.writeSpec(spec, durably: false)
         return next
     }
 
@@ -68,14 +69,14 @@ package struct Attempt: Sendable, Hashable {
     }
 
     /// Tells the script of its task that a signal is meant for this attempt, not for those after it.
-    package func stopAlone() { try? writeFileAtomically(Data(), to: path + "/stop") }
+    package func stopAlone() { try? writeFileAtomically(Data(), to: path + "/stop", durably: false) }
 
     /// Where the attempt was put in a scheduler's queue; nil before it was.
     package var place: String? {
         get { (try? readFile(placePath)).map { String(decoding: $0, as: UTF8.self) } }
         nonmutating set {
             // Without it the attempt is begun again after a restart, and its result is not taken.
-            if let newValue { try? writeFileAtomically(Data(newValue.utf8), to: placePath) }
+            if let newValue { try? writeFileAtomically(Data(newValue.utf8), to: placePath, durably: false) }
         }
     }
 

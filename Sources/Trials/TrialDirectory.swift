@@ -46,7 +46,9 @@ package struct TrialDirectory: Sendable {
         if let problem = spec.problem { throw TrialFileError(file: path, problem) }
         return spec
     }
-    package func writeSpec(_ spec: TrialSpec) throws { try encode(spec, specPath) }
+    package func writeSpec(_ spec: TrialSpec, durably: Bool = true) throws {
+        try encode(spec, specPath, durably: durably)
+    }
 
     /// - Throws: `TrialFileError`, also when the trial has not ended.
     package func readResult() throws -> TrialResult { try decode(TrialResult.self, resultPath) }
@@ -79,10 +81,10 @@ package struct TrialDirectory: Sendable {
         }
     }
 
-    private func encode(_ value: some Encodable, _ path: String) throws {
+    private func encode(_ value: some Encodable, _ path: String, durably: Bool = true) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        try writeFileAtomically(try encoder.encode(value), to: path)
+        try writeFileAtomically(try encoder.encode(value), to: path, durably: durably)
     }
 }
 
@@ -126,14 +128,16 @@ package func readFile(_ path: String) throws -> Data {
 }
 
 /// Replaces a file of a trial atomically.
-package func writeFileAtomically(_ data: Data, to path: String) throws {
-    try data.withUnsafeBytes { try writeFileAtomically([$0], to: path) }
+package func writeFileAtomically(_ data: Data, to path: String, durably: Bool = true) throws {
+    try data.withUnsafeBytes { try writeFileAtomically([$0], to: path, durably: durably) }
 }
 
 /// The same for pieces that follow each other, without a copy of them.
-package func writeFileAtomically(_ pieces: [UnsafeRawBufferPointer], to path: String) throws {
+package func writeFileAtomically(
+    _ pieces: [UnsafeRawBufferPointer], to path: String, durably: Bool = true
+) throws {
     do {
-        try replaceFile(path) { descriptor in
+        try replaceFile(path, durably: durably) { descriptor in
             guard pieces.allSatisfy({ writeAll(descriptor, $0) }) else {
                 throw FileFailure(action: "written", code: errno)
             }

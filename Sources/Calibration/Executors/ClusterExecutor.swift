@@ -296,10 +296,11 @@ package actor ClusterExecutor: TrialExecutor {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         for (index, bundle) in tasks.enumerated() {
             let lines = bundle.map { "\($0.secondsLeft)\t\($0.attempt.path)\n" }.joined()
-            try writeFileAtomically(Data(lines.utf8), to: "\(folder)/\(index)")
+            try writeFileAtomically(Data(lines.utf8), to: "\(folder)/\(index)", durably: false)
         }
         try writeFileAtomically(
-            Data(ClusterScript.text(command: settings.command, folder: folder).utf8), to: folder + "/script")
+            Data(ClusterScript.text(command: settings.command, folder: folder).utf8), to: folder + "/script",
+            durably: false)
         for (index, bundle) in tasks.enumerated() {
             for entry in bundle { entry.attempt.place = ClusterTask(job: name, index: index).text }
         }

@@ -33,8 +33,10 @@ package enum Paths {
 }
 
 /// A folder of its own, removed when `body` is over; its path is short enough for a socket.
-package func withTemporaryFolder<T>(_ body: (String) async throws -> T) async throws -> T {
-    let path = "/tmp/plaw-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+package func withTemporaryFolder<T>(
+    in parent: String = "/tmp", _ body: (String) async throws -> T
+) async throws -> T {
+    let path = "\(parent)/plaw-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     // Best effort: a test's outcome does not depend on it.
     defer { try? FileManager.default.removeItem(atPath: path) }
