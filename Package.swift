@@ -223,7 +223,8 @@ let package = Package(
         .executableTarget(
             name: "plaw",
             dependencies: [
-                "CArchive", "Domain", "Files", "Observations", "PlawClient", "PlawProtocol", "PlawTransport",
+                "CArchive", "Domain", "Files", "Interactions", "Observations", "PlawClient", "PlawProtocol",
+                "PlawTransport",
                 "StrictJSON", "Text", "Trials", argumentParser,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -233,7 +234,7 @@ let package = Package(
         .executableTarget(
             name: "plaw-trial",
             dependencies: [
-                "CPlaw", "Domain", "Files", "Interactions", "Text", "Transformer", "Trials", argumentParser,
+                "CPlaw", "Costs", "Domain", "Files", "Interactions", "Text", "Transformer", "Trials", argumentParser,
             ],
             swiftSettings: strict),
 

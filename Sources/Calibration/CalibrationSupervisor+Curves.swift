@@ -18,9 +18,10 @@ extension CalibrationSupervisor {
         let secondsLeft = max(1, trainingSeconds(of: job))
         return await withTaskGroup(of: TrialExit?.self) { group in
             group.addTask { [executor] in
-                await executor.run(directory, secondsLeft: secondsLeft, epochSeconds: epochSeconds) { update in
-                    await self.note(update, of: trial, job: job)
-                }
+                await executor.run(
+                    directory, secondsLeft: secondsLeft, epochSeconds: epochSeconds,
+                    predictedSeconds: trial.predictedSeconds
+                ) { await self.note($0, of: trial, job: job) }
             }
             group.addTask {
                 for await _ in orders { break }
@@ -32,7 +33,9 @@ extension CalibrationSupervisor {
             guard let exit = await group.next() ?? nil else { return .interrupted }
             guard exit == .interrupted, !Task.isCancelled else { return exit }
             // No time is left to it: it ranks what its checkpoint holds.
-            return await executor.run(directory, secondsLeft: 0, epochSeconds: epochSeconds) { _ in }
+            return await executor.run(
+                directory, secondsLeft: 0, epochSeconds: epochSeconds, predictedSeconds: 0
+            ) { _ in }
         }
     }
 

@@ -50,7 +50,7 @@ package actor CalibrationSupervisor {
     /// Why a job waits for the store, and since when nothing has been heard of it.
     var trouble: (job: Int64, error: StoreError, last: ContinuousClock.Instant)?
     /// Since when the running job is worked on, and what it had been worked on before.
-    private var clock: (start: ContinuousClock.Instant, before: Double)?
+    private var clock: (start: ContinuousClock.Instant, before: Double, queued: Double)?
 
     package init(
         store: Store, executor: any TrialExecutor, trialsFolder: String, hub: JobHub, logger: Logger,
@@ -146,7 +146,8 @@ package actor CalibrationSupervisor {
 
     var activeSeconds: Double {
         guard let clock else { return 0 }
-        return clock.before + (ContinuousClock.now - clock.start).seconds
+        let queued = executor.queueSeconds - clock.queued
+        return max(clock.before, clock.before + (ContinuousClock.now - clock.start).seconds - queued)
     }
 
     private func work(on id: Int64) async {
@@ -160,7 +161,7 @@ package actor CalibrationSupervisor {
         do {
             let job = try await store.job(id)
             guard !job.state.isFinal else { return running = nil }
-            clock = (ContinuousClock.now, job.activeSeconds)
+            clock = (ContinuousClock.now, job.activeSeconds, executor.queueSeconds)
             if cancelled.contains(id) { stop.yield() }
             storeTrouble = nil
             try await store.beginJob(id, activeSeconds: job.activeSeconds)

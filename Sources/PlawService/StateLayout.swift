@@ -16,6 +16,8 @@ package struct StateLayout: Sendable {
     package var corpora: String { root + "/corpora" }
     package var trials: String { root + "/trials" }
     package var uploads: String { root + "/uploads" }
+    /// Scripts of jobs in the queues of clusters.
+    package var clusters: String { root + "/clusters" }
     /// Snapshots that clients are reading; backups before migrations lie beside the database.
     package var backups: String { root + "/backups" }
 
@@ -147,7 +149,7 @@ package struct StateLayout: Sendable {
     /// What a trial's directory may hold.
     private static let trialFiles: Set<String> = {
         let files = ["spec.json", "progress.jsonl", "checkpoint", "ranks.bin", "result.json", "worker.log"]
-        return Set(files + files.map { $0 + ".partial" })
+        return Set(files + files.map { $0 + ".partial" } + ["attempts"])
     }()
 
     private static func kind(_ path: String) -> mode_t? {

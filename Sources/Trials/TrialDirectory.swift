@@ -38,9 +38,12 @@ package struct TrialDirectory: Sendable {
     /// Reads the specification.
     ///
     /// - Throws: `TrialFileError`, also for one that cannot be trained.
-    package func readSpec() throws -> TrialSpec {
-        let spec = try decode(TrialSpec.self, specPath)
-        if let problem = spec.problem { throw TrialFileError(file: specPath, problem) }
+    package func readSpec() throws -> TrialSpec { try readSpec(at: specPath) }
+
+    /// Reads a specification that lies somewhere else.
+    package func readSpec(at path: String) throws -> TrialSpec {
+        let spec = try decode(TrialSpec.self, path)
+        if let problem = spec.problem { throw TrialFileError(file: path, problem) }
         return spec
     }
     package func writeSpec(_ spec: TrialSpec) throws { try encode(spec, specPath) }

@@ -19,7 +19,11 @@ struct PlawTrial: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plaw-trial", abstract: "Train and measure one sequential recommender.",
         version: plawVersion,
-        subcommands: [Run.self, Train.self, Probe.self, Latency.self, Bench.self, Synthesize.self])
+        subcommands: [
+            Run.self, Describe.self, Train.self, Probe.self, Latency.self, Bench.self, Synthesize.self,
+        ],
+        // A runner is called with a directory alone.
+        defaultSubcommand: Run.self)
 
     static func main() {
         // What reading a file took is given back before training begins.

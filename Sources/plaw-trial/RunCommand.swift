@@ -5,13 +5,23 @@ import Interactions
 import Transformer
 import Trials
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// The daemon's worker: everything it needs stands in the trial's directory.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train the trial in a directory, going on from its checkpoint; ends with 75 when stopped by SIGTERM.")
 
     @Argument(help: "Directory with spec.json.", completion: .directory) var directory: String
-    @Option(help: "Active seconds that this run may take; training then stops and is ranked as it is.")
+    @Option(
+        help: """
+            Active seconds that this run may take; training then stops and is ranked as it is. Default: PLAW_SECONDS_LEFT of \
+            the environment, else no limit.
+            """)
     var secondsLeft: Double?
     @Option(help: "Bytes that the training may take at most; one that is predicted to need more does not begin.")
     var mostMemory: Int?
@@ -36,7 +46,13 @@ struct Run: ParsableCommand {
                 printError("\(error); trained anew")
             }
         }
-        let spec = try files.readSpec()
+        let spec: TrialSpec
+        do {
+            spec = try files.readSpec()
+        } catch {
+            printError("\(error)")
+            throw ExitCode(WorkerStatus.refused)
+        }
         let progressFile = fopen(files.progressPath, "a")
         defer { if let progressFile { fclose(progressFile) } }
         let corpus = try Corpus(path: files.corpusPath(spec))
@@ -48,7 +64,8 @@ struct Run: ParsableCommand {
         }
         let trainer = try Trainer(
             spec: spec, corpus: corpus, checkpointPath: files.checkpointPath,
-            secondsLeft: secondsLeft, note: printError)
+            secondsLeft: secondsLeft ?? ProcessInfo.processInfo.environment["PLAW_SECONDS_LEFT"].flatMap(Double.init),
+            note: printError)
         do {
             let outcome = try trainer.run(shouldStop: { stopRequested != 0 }) { update in
                 guard let line = try? json(update) else { return }

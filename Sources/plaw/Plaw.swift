@@ -37,6 +37,7 @@ struct Plaw: AsyncParsableCommand {
                     ReportCommand.self,
                 ]),
             CommandGroup(name: "Daemon", subcommands: [Status.self, Backup.self, Raw.self]),
+            CommandGroup(name: "Other trainers", subcommands: [RunnerCommand.self]),
         ])
 }
 

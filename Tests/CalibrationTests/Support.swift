@@ -45,7 +45,7 @@ final class FakeExecutor: TrialExecutor {
     var notes: Notes { state.withLock { $0 } }
 
     func run(
-        _ directory: String, secondsLeft: Double, epochSeconds: Double,
+        _ directory: String, secondsLeft: Double, epochSeconds: Double, predictedSeconds: Double,
         progress: @escaping @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit {
         let files = TrialDirectory(path: directory)

@@ -40,9 +40,11 @@ package protocol TrialExecutor: Sendable {
     /// Runs the trial in `directory` until it ends, going on from its checkpoint; after `secondsLeft` training stops and
     /// what was reached is ranked. Cancelling the task asks the worker to stop at a checkpoint. A worker that hangs is ended.
     ///
-    /// - Parameter epochSeconds: what an epoch with its validation is predicted to take; how long a worker may be silent.
+    /// - Parameters:
+    ///   - epochSeconds: what an epoch with its validation is predicted to take; how long a worker may be silent.
+    ///   - predictedSeconds: what the whole training is predicted to take.
     func run(
-        _ directory: String, secondsLeft: Double, epochSeconds: Double,
+        _ directory: String, secondsLeft: Double, epochSeconds: Double, predictedSeconds: Double,
         progress: @escaping @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit
 
@@ -54,10 +56,20 @@ package protocol TrialExecutor: Sendable {
 
     /// Workers of trials so far.
     var workers: WorkerCounts { get }
+
+    /// Seconds so far in which trials waited for somebody else's queue and none was training. No budget pays for them.
+    var queueSeconds: Double { get }
+
+    /// The daemon stops: workers that can do without it go on, and are found again.
+    func leave()
 }
 
 extension TrialExecutor {
     package var workers: WorkerCounts { WorkerCounts() }
+    package var queueSeconds: Double { 0 }
+    package func probe(_ request: ProbeRequest) async throws -> [ThroughputProbe] { [] }
+    package func latency(_ request: LatencyRequest) async throws -> [LatencyProbe] { [] }
+    package func leave() {}
 }
 
 /// How many workers run trials, were started, and were started for trials that had had one before.
