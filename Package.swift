@@ -9,7 +9,7 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-warnings-as-errors"]),
 ]
 
-// Numeric code is optimised in debug builds too, so that tests run on it at speed.
+// Numeric code and what reads and writes long texts is optimised in debug builds too, so that tests run on it at speed.
 let fast = strict + [.unsafeFlags(["-O"])]
 
 // One source folder compiled three times, for three instruction sets (docs/contributors/kernels.md says by which rules).
@@ -51,7 +51,7 @@ let package = Package(
         .testTarget(name: "FilesTests", dependencies: ["Files", "PlawTesting"], swiftSettings: strict),
         .target(name: "Text", dependencies: ["Files"], swiftSettings: strict),
         .testTarget(name: "TextTests", dependencies: ["PlawTesting", "Text"], swiftSettings: strict),
-        .target(name: "StrictJSON", swiftSettings: strict),
+        .target(name: "StrictJSON", swiftSettings: fast),
         .testTarget(
             name: "StrictJSONTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "StrictJSON"],
             swiftSettings: strict),
@@ -130,7 +130,7 @@ let package = Package(
             name: "ReportsTests", dependencies: ["Domain", "PlawProtocol", "Reports"], swiftSettings: strict),
         .target(
             name: "Store",
-            dependencies: ["Domain", "Files", "Observations", "PlawProtocol", "StrictJSON", "Trials", grdb],
+            dependencies: ["Domain", "Files", "Observations", "PlawProtocol", "Trials", grdb],
             swiftSettings: strict),
 
         .target(

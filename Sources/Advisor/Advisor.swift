@@ -45,9 +45,6 @@ package final class Advisor: Sendable {
     /// Bytes of the table and of what is remembered beside it.
     package var bytes: Int { search.bytes + memory.bytes }
 
-    /// Whether what all recommendations of a metric rest on, and the first waits for, is there.
-    package func isPrepared(_ metric: Metric) -> Bool { memory.draws.holds(metric.description) }
-
     package var lawNumbers: [String: Int64] { branches.first?.lawNumbers ?? [:] }
 
     // MARK: - Answers
@@ -57,30 +54,25 @@ package final class Advisor: Sendable {
     /// - Throws: `AdvisorError`.
     package func recommend(
         _ budget: Budget, metric: Metric = Metric(.ndcg, 10), isForced: Bool = false
-    ) throws -> Recommendation { try find(budget, metric: metric, isForced: isForced).recommendation }
-
-    /// The same, of what is remembered.
-    ///
-    /// - Throws: `AdvisorError`.
-    package func find(_ budget: Budget, metric: Metric, isForced: Bool = false) throws -> Finding {
+    ) throws -> Recommendation {
         let name = metric.description
         let answer = try answer(budget, metric: name, isForced: isForced)
         let (question, best) = (answer.question, answer.best)
-        let (choice, resolution) = (answer.choice.candidate, answer.law.fit.noise.training)
+        let (choice, resolution) = (answer.choice, answer.law.fit.noise.training)
         let rivals = Rivals(question, best: best)
         // E[max - f(c)] = E[max - f(best)] + E[f(best)] - E[f(c)]: one number serves all.
         let top = choice.predicted[name] ?? 0
-        func named(_ shape: Int) -> Finding.Named {
-            let said = shape == best ? answer.choice : exact(shape, question)
-            let gap = top - (said.candidate.predicted[name] ?? 0)
-            return Finding.Named(said: said, expectedRegret: max(0, rivals.expectedRegret + gap))
+        func named(_ shape: Int) -> Candidate {
+            var candidate = shape == best ? choice : exact(shape, question)
+            candidate.expectedRegret = max(0, rivals.expectedRegret + (top - (candidate.predicted[name] ?? 0)))
+            return candidate
         }
         let cheapest = question.cheapest(best, resolution: resolution)
         var warnings = answer.warnings
         let cheap = named(cheapest)
-        let less = cheap.said.candidate.cost.parameters
+        let less = cheap.cost.parameters
         if cheapest != best, less < 0.8 * choice.cost.parameters {
-            let c = cheap.said.candidate.configuration
+            let c = cheap.configuration
             let share = Int(nearest: less / choice.cost.parameters * 100)
             warnings.append(
                 Warning(
@@ -90,8 +82,8 @@ package final class Advisor: Sendable {
                         + "(\(Format.short(resolution))) of the best, at \(share) % of its parameters"))
         }
         let chosen = [best] + (cheapest == best ? [] : [cheapest])
-        return Finding(
-            dataset: dataset, metric: metric, best: answer.choice, expectedRegret: rivals.expectedRegret,
+        return Recommendation(
+            dataset: dataset, metric: metric, best: choice, expectedRegret: rivals.expectedRegret,
             regretBeyond: rivals.regretBeyond, grade: answer.grade, reasons: reasons(answer, rivals, resolution),
             cheapest: cheap, indistinguishable: rivals.indistinguishable.map(named),
             runnersUp: question.distinct(from: chosen, count: 4).map(named), bestTrained: answer.bestTrained.map(named),
@@ -191,12 +183,10 @@ package final class Advisor: Sendable {
     }
 
     /// What the laws and the cost model say of a shape themselves.
-    func exact(_ shape: Int, _ question: Question) -> Finding.Evaluated {
+    func exact(_ shape: Int, _ question: Question) -> Candidate {
         let block = question.block(shape)
         return memory.candidates(.init(shape: shape, block: block)) {
-            Finding.Evaluated(
-                number: shape << 16 | block,
-                branches[search.place(shape).part].candidate(configuration(shape, block: block)))
+            branches[search.place(shape).part].candidate(configuration(shape, block: block))
         }
     }
 

@@ -32,7 +32,7 @@ final class AdvisorMemory: Sendable {
     /// What the best is expected to have without limits, by metric.
     let unlimited = Memo<String, Double?>(most: 8)
     /// What the laws and the cost model say of a shape.
-    let candidates = Memo<Priced, Finding.Evaluated>(most: 2_000)
+    let candidates = Memo<Priced, Candidate>(most: 2_000)
 
     /// About what it takes.
     var bytes: Int {
@@ -51,8 +51,6 @@ package final class Memo<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     package var count: Int { known.withLock { $0.count } }
     package var values: [Value] { known.withLock { Array($0.values) } }
-
-    func holds(_ key: Key) -> Bool { known.withLock { $0[key] != nil } }
 
     /// Worked out outside the lock: of two that ask at once both work, and find the same.
     package func callAsFunction(_ key: Key, _ make: () throws -> Value) rethrows -> Value {

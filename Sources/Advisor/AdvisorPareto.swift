@@ -31,7 +31,7 @@ extension Advisor {
         var top = -1.0
         for point in priced.sorted(by: { ($0.cost, -$0.value) < ($1.cost, -$1.value) }) where point.value > top {
             top = point.value
-            let candidate = exact(point.shape, question).candidate
+            let candidate = exact(point.shape, question)
             // Where the interpolation differs from the law by more than the step, the law decides.
             if candidate.predicted[name] ?? 0 > front.last?.predicted[name] ?? -1 { front.append(candidate) }
         }

@@ -50,8 +50,8 @@ extension Advisor {
     ) throws -> Comparison {
         let name = metric.description
         let before = try answer(budget, metric: name, isForced: isForced)
-        if change.latencyX != nil, before.choice.candidate.cost.latencySeconds == .infinity {
-            let c = before.choice.candidate.configuration
+        if change.latencyX != nil, before.choice.cost.latencySeconds == .infinity {
+            let c = before.choice.configuration
             throw AdvisorError(
                 kind: .noLaw,
                 description:
@@ -62,7 +62,7 @@ extension Advisor {
         var limits = budget
         if let factor = change.latencyX, factor != 1 {
             limits.maxLatencySeconds = min(
-                limits.maxLatencySeconds ?? .infinity, before.choice.candidate.cost.latencySeconds * factor)
+                limits.maxLatencySeconds ?? .infinity, before.choice.cost.latencySeconds * factor)
         }
         let after = try changed.answer(limits, metric: name, isForced: isForced)
         let (gain, interval) = Self.gain(from: before, to: after)
@@ -82,7 +82,7 @@ extension Advisor {
                         "training memory and speed a position are those of today's histories: longer ones take more"))
         }
         return Comparison(
-            before: before.choice.candidate, after: after.choice.candidate, beforeGrade: before.grade,
+            before: before.choice, after: after.choice, beforeGrade: before.grade,
             grade: after.grade,
             tokens: change.isOfData ? (before.branch.costs.facts.tokens, after.branch.costs.facts.tokens) : nil,
             gain: gain, interval: interval, warnings: warnings)
@@ -91,7 +91,7 @@ extension Advisor {
     /// What the metric changes by from one answer to another, with a 90 % interval; nothing, surely, where both are the same place.
     private static func gain(from: Answer, to: Answer) -> (Double, Interval?) {
         let (a, b) = (
-            from.branch.place(from.choice.candidate.configuration), to.branch.place(to.choice.candidate.configuration)
+            from.branch.place(from.choice.configuration), to.branch.place(to.choice.configuration)
         )
         if from.branch.key == to.branch.key {
             guard a != b else { return (0, Interval(low: 0, high: 0)) }

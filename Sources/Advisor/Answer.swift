@@ -15,7 +15,7 @@ struct Answer {
     let best: Int
     let bestTrained: Int?
     let law: LawPredictor
-    let choice: Finding.Evaluated
+    let choice: Candidate
     let grade: ExtrapolationGrade
     let warnings: [Warning]
 
@@ -38,7 +38,7 @@ extension Advisor {
         guard let law = question.law(best) else { throw noLaw(name) }
         let choice = exact(best, question)
         let found = memory.standings(.init(shape: best, metric: name)) {
-            let (c, branch) = (choice.candidate.configuration, branches[search.place(best).part])
+            let (c, branch) = (choice.configuration, branches[search.place(best).part])
             let shape = branch.grade(c)
             let far = around(c, law.fit, shape, branch) + aroundData(branch, law.fit)
             return Standing(
@@ -65,7 +65,7 @@ extension Advisor {
                 Warning(
                     code: "other-heads",
                     message:
-                        "with the observed number of heads nothing keeps the budget; \(choice.candidate.configuration.heads) keep it, but "
+                        "with the observed number of heads nothing keeps the budget; \(choice.configuration.heads) keep it, but "
                         + "the law does not know what they change"))
         }
         return Answer(

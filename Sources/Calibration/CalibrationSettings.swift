@@ -174,7 +174,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     package func spec(corpus: String, corpusHash: String? = nil, _ trial: PlannedTrial) -> TrialSpec {
         TrialSpec(
             corpus: corpus, corpusHash: corpusHash, configuration: trial.configuration, options: options,
-            seed: trial.seed, threads: 1,
+            seed: trial.seed,
             userFraction: trial.userFraction, mask: mask, mostHeads: grid == nil ? nil : heads)
     }
 }

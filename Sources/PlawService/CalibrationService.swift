@@ -292,11 +292,10 @@ extension SpeedModel {
         let loss = setting.split(separator: " ").dropFirst().first.flatMap { Loss(rawValue: String($0)) } ?? .cce
         let trials = try await store.timings(of: dataset, backbone, loss).filter { trial in
             let c = trial.configuration
-            return trial.threads == 1
-                && setting
-                    == CalibrationSettings.speedSetting(
-                        backbone: c.backbone, loss: c.loss, maxLength: c.maxLength, heads: c.heads,
-                        batchUsers: trial.batchUsers, negatives: c.loss.scoresCatalogue ? 1 : trial.negatives)
+            return setting
+                == CalibrationSettings.speedSetting(
+                    backbone: c.backbone, loss: c.loss, maxLength: c.maxLength, heads: c.heads,
+                    batchUsers: trial.batchUsers, negatives: c.loss.scoresCatalogue ? 1 : trial.negatives)
         }
         self.init(probes, trials: Array(trials.suffix(200)), averages: averages)
     }

@@ -51,7 +51,7 @@ extension Daemon {
         return ServerMetrics.Facts(
             store: try await store.statistics(), tokensPerSecond: await supervisor.tokensPerSecond,
             workers: (workers.running, workers.starts, workers.restarts), databasePath: databasePath,
-            answersKept: prepared.given, advisorsPrepared: services.laws.ready.preparations,
+            answersKept: kept.given, advisorsPrepared: await services.laws.ready.preparations,
             uptimeSeconds: started.duration(to: .now).seconds)
     }
 

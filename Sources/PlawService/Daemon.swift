@@ -44,7 +44,7 @@ package final class Daemon: Sendable {
     let services: Services
     private let uploads: Uploads
     private let space: DiskSpace
-    let prepared: ResponseCache
+    let kept: ResponseCache
     let logger: Logger
     let started = ContinuousClock.now
     let executor: any TrialExecutor
@@ -72,7 +72,7 @@ package final class Daemon: Sendable {
         try layout.prepare()
         let store = try Store(path: layout.database) { ServiceManager.stillStarting(seconds: 300) }
         self.store = store
-        prepared = ResponseCache { store.version(of: $0) }
+        kept = ResponseCache { store.version(of: $0) }
         let strangers = try layout.removeLeftovers(
             corpora: try await store.corpusFiles(), trials: try await store.trialIDs())
         if !strangers.isEmpty {
@@ -208,8 +208,8 @@ package final class Daemon: Sendable {
         let description = try JSONDecoder().decode(JSONValue.self, from: Data(settings.description))
         var router = Router()
         router.on(ServerInfo.self) { [self] _, _ in try await mappingErrors { try await info() } }
-        // It never changes and is long: written once, and sent from there.
-        router.on(RPCDiscover.self, result: try JSONEncoder().encode(description))
+        // It never changes, and is long.
+        router.on(RPCDiscover.self, kept: ResponseCache { _ in 0 }) { _, _ in description }
         router.on(MetricsGet.self) { [self] _, _ in
             metrics.result(try await mappingErrors { try await facts() })
         }
@@ -221,16 +221,16 @@ package final class Daemon: Sendable {
         router.on(DatasetInspect.self) { params, _ in try await mappingErrors { try await datasets.inspect(params) } }
         router.on(DatasetSequences.self) { params, _ in try await mappingErrors { try await datasets.sequences(params) }
         }
-        router.on(DatasetList.self, prepared: prepared, about: { _ in nil }) { params, _ in
+        router.on(DatasetList.self, kept: kept) { params, _ in
             try await mappingErrors { try await datasets.list(params) }
         }
-        router.on(DatasetGet.self, prepared: prepared, about: \.name) { params, _ in
+        router.on(DatasetGet.self, kept: kept, about: \.name) { params, _ in
             try await mappingErrors { try await datasets.get(params.name) }
         }
         let laws = services.laws
         router.on(DatasetRemove.self) { params, _ in
             let removed = try await mappingErrors { try await datasets.remove(params.name) }
-            laws.ready.forget(params.name)
+            await laws.forget(params.name)
             return removed
         }
         router.on(DatasetEntropy.self) { params, _ in try await mappingErrors { try await datasets.entropy(params) } }
@@ -242,8 +242,8 @@ package final class Daemon: Sendable {
         router.on(ObservationImport.self) { params, _ in
             try await mappingErrors { try await observations.importTable(params) }
         }
-        router.onText(ObservationList.self) { params, _ in
-            try await mappingErrors { Data(try await observations.list(params).utf8) }
+        router.on(ObservationList.self) { params, _ in
+            try await mappingErrors { try await observations.list(params) }
         }
         let backups = services.backups
         router.on(StoreBackup.self) { params, context in
@@ -254,7 +254,7 @@ package final class Daemon: Sendable {
             }
         }
         addJobs(to: &router)
-        addLaws(to: &router, prepared)
+        addLaws(to: &router)
         return router
     }
 
@@ -304,36 +304,34 @@ package final class Daemon: Sendable {
         }
     }
 
-    private func addLaws(to router: inout Router, _ prepared: ResponseCache) {
-        let (laws, store, space) = (services.laws, store, space)
-        router.onText(LawFitMethod.self) { params, _ in
+    private func addLaws(to router: inout Router) {
+        let (laws, store, space, kept) = (services.laws, store, space, kept)
+        router.on(LawFitMethod.self) { params, _ in
             try await mappingErrors {
                 let bytes = LawForecast.bytes(
                     observations: try await store.observationCount(of: params.name), metrics: params.metrics?.count)
-                return try await space.writing(bytes, for: "the fit") { try await laws.fitText(params) }
+                return try await space.writing(bytes, for: "the fit") { try await laws.fitted(params) }
             }
         }
-        router.onText(LawList.self, prepared: prepared, about: \.name) { params, _ in
+        router.on(LawList.self, kept: kept, about: \.name) { params, _ in
             try await mappingErrors { try await laws.list(params) }
         }
-        router.onText(LawGet.self, prepared: prepared, about: \.name) { params, _ in
+        router.on(LawGet.self, kept: kept, about: \.name) { params, _ in
             try await mappingErrors { try await laws.get(params) }
         }
-        router.on(LawPredict.self, prepared: prepared, about: \.name) { params, _ in
+        router.on(LawPredict.self, kept: kept, about: \.name) { params, _ in
             try await mappingErrors { try await laws.predict(params) }
         }
-        router.onText(
-            AdvisorRecommend.self, prepared: prepared, about: { $0.name }, quick: { laws.quickText($0) }
-        ) { params, _ in
-            try await mappingErrors { try await laws.recommendText(params) }
+        router.on(AdvisorRecommend.self, kept: kept, about: \.name) { params, _ in
+            try await mappingErrors { try await laws.recommend(params) }
         }
-        router.on(AdvisorPareto.self, prepared: prepared, about: \.name) { params, _ in
+        router.on(AdvisorPareto.self, kept: kept, about: \.name) { params, _ in
             try await mappingErrors { try await laws.pareto(params) }
         }
-        router.on(AdvisorPotential.self, prepared: prepared, about: \.name) { params, _ in
+        router.on(AdvisorPotential.self, kept: kept, about: \.name) { params, _ in
             try await mappingErrors { try await laws.potential(params) }
         }
-        router.on(AdvisorWhatIf.self, prepared: prepared, about: \.name) { params, _ in
+        router.on(AdvisorWhatIf.self, kept: kept, about: \.name) { params, _ in
             try await mappingErrors { try await laws.whatIf(params) }
         }
         let reports = ReportService(store: store, datasets: services.datasets, laws: laws)

@@ -38,13 +38,12 @@ extension LawService {
         var bases: [Basis]
         /// What is maximised unless a question says otherwise: that of the law that was named.
         var metric: Metric
-        let texts = RecommendationText()
         /// Advisors of the shapes that alone were considered lately.
         let restricted = Memo<Candidates, Advisor>(most: 8)
 
         /// About what it takes of memory: the table, and what it was made of, decoded.
         var bytes: Int {
-            bases.reduce(restricted.values.reduce(advisor.bytes + texts.bytes) { $0 + $1.bytes }) { sum, basis in
+            bases.reduce(restricted.values.reduce(advisor.bytes) { $0 + $1.bytes }) { sum, basis in
                 let points = basis.laws.values.reduce(0) { $0 + $1.fit.points.count + $1.fit.places.count }
                 return sum + 2_000 * basis.observations.count + 500 * points
             }

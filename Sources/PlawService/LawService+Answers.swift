@@ -20,12 +20,6 @@ extension LawService {
         return try await offload.run { try prepared.recommend(params) }
     }
 
-    /// The same as JSON.
-    func recommendText(_ params: AdvisorRecommendParams) async throws -> Data {
-        let prepared = try await advisor(params)
-        return try await offload.run { Data(try prepared.text(params)) }
-    }
-
     private func advisor(_ params: AdvisorRecommendParams) async throws -> Prepared {
         // What is wrong with a budget is said before what is missing.
         _ = try params.limits.budget
@@ -33,20 +27,6 @@ extension LawService {
         return try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
     }
-
-    /// The same at once, where the advisor is there and a question takes no longer than a request does anyway; else nil, also for what is
-    /// refused.
-    nonisolated func quickText(_ params: AdvisorRecommendParams) -> [UInt8]? {
-        let key = AdvisorKey(dataset: params.name, loss: params.loss, backbone: params.backbone, law: params.law)
-        guard let prepared = ready.find(key, version: store.version(of: params.name)),
-            prepared.advisor.search.count <= Self.quickCandidates, params.layers == nil, params.dims == nil,
-            prepared.advisor.isPrepared(params.metric ?? prepared.metric)
-        else { return nil }
-        return try? prepared.text(params)
-    }
-
-    /// A question over so many takes some tenths of a millisecond.
-    private static let quickCandidates = 100_000
 
     func predict(_ params: LawPredictParams) async throws -> LawPredictResult {
         try RPCError.check("layers", params.layers, 1...128)
@@ -199,22 +179,18 @@ extension LawService.Prepared {
                 + "a training would tell: plaw calibrate \(dataset) --budget 1m", ["dataset": .string(dataset)])
     }
 
-    private func find(_ params: AdvisorRecommendParams) throws -> Finding {
+    func recommend(_ params: AdvisorRecommendParams) throws -> Recommendation {
         let budget = try params.limits.budget
         try checkLikeness(params.metric ?? metric, params.name)
         try costs.check(budget, dataset: params.name)
         let candidates = try Candidates.asked(params.layers, params.dims)
-        var found = try LawService.asking {
-            try advisor(of: candidates).find(budget, metric: params.metric ?? metric, isForced: params.force ?? false)
+        var answer = try LawService.asking {
+            try advisor(of: candidates).recommend(
+                budget, metric: params.metric ?? metric, isForced: params.force ?? false)
         }
         // How cheap an equal is cannot be said where parameters are not known.
-        if costs.unknown[.parameters] != nil { found.warnings.removeAll { $0.code == "cheaper-equivalent" } }
-        found.warnings = ranked(found.warnings, of: found.metric, params.name)
-        return found
-    }
-
-    func recommend(_ params: AdvisorRecommendParams) throws -> Recommendation {
-        var answer = try find(params).recommendation
+        if costs.unknown[.parameters] != nil { answer.warnings.removeAll { $0.code == "cheaper-equivalent" } }
+        answer.warnings = ranked(answer.warnings, of: answer.metric, params.name)
         answer.cost = costs.known(answer.cost)
         answer.configuration = costs.known(answer.configuration)
         answer.cheapest = costs.known(answer.cheapest)
@@ -222,13 +198,6 @@ extension LawService.Prepared {
         answer.runnersUp = answer.runnersUp.map(costs.known)
         answer.bestTrained = answer.bestTrained.map(costs.known)
         return answer
-    }
-
-    /// The answer as JSON.
-    func text(_ params: AdvisorRecommendParams) throws -> [UInt8] {
-        // The texts of candidates are known by the advisor's numbers of these, and every restriction has an advisor of its own.
-        let isAll = params.layers == nil && params.dims == nil
-        return try (isAll ? texts : RecommendationText()).text(find(params), costs)
     }
 
     /// The advisor of the shapes that alone are considered.

@@ -51,7 +51,7 @@ extension LawService {
             let prepared = try await advisor(dataset, loss: nil, backbone: nil)
             let metric = prepared.metric
             // The first answer brings most of what others name.
-            _ = try await offload.run { try? prepared.text(AdvisorRecommendParams(name: dataset, metric: metric)) }
+            _ = try await offload.run { try? prepared.recommend(AdvisorRecommendParams(name: dataset, metric: metric)) }
         } catch {
             // Who asks is told why.
             logger.debug("no advisor was prepared", metadata: ["dataset": "\(dataset)", "error": "\(error)"])

@@ -20,7 +20,7 @@ actor LawService {
     let offload = Offload()
     let corpora: Corpora
     let logger: Logger
-    nonisolated let ready = AdvisorCache()
+    var ready = AdvisorCache()
     /// Datasets whose advisors are to be prepared before anybody asks, and what wakes who does so.
     var ahead: [(dataset: String, isFitted: Bool)] = []
     let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -156,39 +156,25 @@ actor LawService {
                 .prefix(mostMetrics))
     }
 
-    /// Fits laws; the answer to `law.fit` as JSON: as many of them as a frame holds, the newest.
-    func fitText(_ params: LawFitParams) async throws -> Data {
+    func forget(_ dataset: String) { ready.forget(dataset) }
+
+    /// Fits laws; as many of them as a frame holds, the newest.
+    func fitted(_ params: LawFitParams) async throws -> LawListResult {
         let fitted = try await fit(params)
-        return try await listText(LawListParams(name: params.name), ids: fitted.map(\.id))
+        return try await list(LawListParams(name: params.name), ids: fitted.map(\.id))
     }
 
-    /// The answer to `law.list` as JSON.
-    func list(_ params: LawListParams) async throws -> Data {
+    func list(_ params: LawListParams) async throws -> LawListResult {
         try RPCError.check("limit", params.limit, 1...LawListParams.largestPage)
         try RPCError.check("before", params.before, 1 ... .max)
-        return try await listText(params, ids: params.law.map { [$0] })
+        return try await list(params, ids: params.law.map { [$0] })
     }
 
-    private func listText(_ params: LawListParams, ids: [Int64]?) async throws -> Data {
-        let page = try await store.lawTexts(
-            of: params.name, params.metric, params.loss, params.family, backbone: params.backbone, ids: ids,
-            before: params.before, limit: params.limit ?? .max, mostBytes: FrameLimits.responseBytes / 2)
-        let bytes = page.laws.reduce(100) { $0 + $1.count + 1 } + page.fits.reduce(0) { $0 + $1.count + 1 }
-        var text = Data(capacity: bytes)
-        func add<Part>(_ name: String, _ parts: [Part], _ add: (Part) -> Void) {
-            text.append(contentsOf: "\"\(name)\":[".utf8)
-            for (number, part) in parts.enumerated() {
-                if number > 0 { text.append(UInt8(ascii: ",")) }
-                add(part)
-            }
-            text.append(UInt8(ascii: "]"))
-        }
-        text.append(UInt8(ascii: "{"))
-        add("fits", page.fits) { text.append($0) }
-        text.append(UInt8(ascii: ","))
-        add("laws", page.laws) { $0.add(to: &text) }
-        text.append(contentsOf: (page.next.map { ",\"next\":\($0)}" } ?? "}").utf8)
-        return text
+    private func list(_ params: LawListParams, ids: [Int64]?) async throws -> LawListResult {
+        let page = try await store.laws(
+            of: params.name, metric: params.metric, loss: params.loss, backbone: params.backbone, ids: ids,
+            before: params.before, limit: params.limit, mostBytes: FrameLimits.responseBytes / 2)
+        return LawListResult(laws: page.laws, family: params.family, next: page.next)
     }
 
     /// Fits anew what a former version fitted in a form that answers are no longer given from.
@@ -208,12 +194,11 @@ actor LawService {
         }
     }
 
-    /// The answer to `law.get` as JSON.
-    func get(_ params: LawGetParams) async throws -> Data {
+    func get(_ params: LawGetParams) async throws -> Law {
         guard params.id == nil || (params.name == nil && params.metric == nil && params.loss == nil) else {
             throw RPCError.parameter("id", found: "other members beside it", expected: "it alone")
         }
-        if let id = params.id { return try await store.lawText(id) }
+        if let id = params.id { return try await store.law(id) }
         guard let name = params.name else { throw RPCError.missing("name", expected: "it or id") }
         let metric = params.metric ?? Metric(.ndcg, 10)
         let heads = try await store.lawHeads(of: name)
@@ -223,7 +208,7 @@ actor LawService {
             throw Self.noLaw(
                 name, heads, metric: metric, loss: params.loss, hasInteractions: !dataset.corpusFile.isEmpty)
         }
-        return try await store.lawText(law.id)
+        return try await store.law(law.id)
     }
 
     /// Why no law can be asked: what was looked for, what there is, and how to get one.

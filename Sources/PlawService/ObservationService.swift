@@ -38,15 +38,13 @@ actor ObservationService {
         self.logger = logger
     }
 
-    /// The answer to `observation.list` as JSON.
-    func list(_ params: ObservationListParams) async throws -> String {
+    func list(_ params: ObservationListParams) async throws -> ObservationListResult {
         try RPCError.check("limit", params.limit, 1...ObservationListParams.largestPage)
         try RPCError.check("after", params.after, 0 ... .max)
         let limit = params.limit ?? ObservationListParams.largestPage
-        let page = try await store.observationTexts(
+        let page = try await store.observationPage(
             of: params.name, after: params.after ?? 0, limit: limit, mostBytes: FrameLimits.responseBytes / 2)
-        let next = page.next.map { "\"next\":\($0)," } ?? ""
-        return "{\(next)\"observations\":[\(page.texts.joined(separator: ","))]}"
+        return ObservationListResult(observations: page.observations, next: page.next)
     }
 
     func importTable(_ params: ObservationImportParams) async throws -> ObservationImportResult {

@@ -22,10 +22,8 @@ final class AcceptedConnection: Sendable {
     /// The channel to serve, when its peer has said something: those that say nothing take little memory. Once.
     ///
     /// - Throws: when the peer goes away before, or the task is cancelled, which closes it.
-    func open(
-        _ router: Router, _ access: Access, _ server: ServerState
-    ) async throws -> NIOAsyncChannel<Frame, Outgoing> {
-        let (channel, watch) = (channel, watch)
+    func open() async throws -> NIOAsyncChannel<Frame, Outgoing> {
+        let channel = channel
         try await withTaskCancellationHandler {
             try await channel.eventLoop.flatSubmit {
                 let came = channel.eventLoop.makePromise(of: Void.self)
@@ -44,8 +42,6 @@ final class AcceptedConnection: Sendable {
             channel.close(promise: nil)
         }
         return try await channel.eventLoop.submit {
-            try channel.pipeline.syncOperations.addHandler(
-                CachedResponder(router: router, access: access, watch: watch, server: server))
             let served = try NIOAsyncChannel<Frame, Outgoing>(
                 wrappingChannelSynchronously: channel,
                 configuration: .init(inboundType: Frame.self, outboundType: Outgoing.self))

@@ -91,7 +91,6 @@ struct Connection: Sendable {
                 incoming.share = share
                 if incoming.isCancellation, let message = try? incoming.read() {
                     cancel(message)
-                    watch.settled()
                 } else {
                     cancellations.expect(incoming.ids)
                     guard await place.next() != nil else { break }
@@ -113,14 +112,6 @@ struct Connection: Sendable {
             for _ in 0..<Self.maximumComputing { turn.yield() }
             var next = turns.makeAsyncIterator()
             for await message in messages {
-                if let answer = prepared(message) {
-                    cancellations.forget(message.ids)
-                    if let method = message.methods.first { server.recordLatency(method, since: message.arrival) }
-                    try await write(answer)
-                    freed.yield()
-                    watch.ended()
-                    continue
-                }
                 let isExclusive = message.methods.contains { router.routes[$0]?.ordering == .exclusive }
                 // Ended tasks are taken from the group now and then, so that a long connection does not collect them.
                 while inFlight > (isExclusive ? 0 : Self.maximumInFlight) {
@@ -148,29 +139,6 @@ struct Connection: Sendable {
         }
     }
 
-    /// What was prepared for a request, where nothing stands against answering it at once.
-    private func prepared(_ message: Incoming) -> Outgoing? {
-        if let answer = fixed(message) { return answer }
-        guard let envelope = message.envelope, let route = router.routes[envelope.method], access >= route.access,
-            cancellations.isFree(envelope.id), !server.isStopping,
-            let result = route.prepared?.find(envelope.method, envelope.params)
-                ?? (watch.standing.rank == .reader ? nil : route.quick?(envelope))
-        else { return nil }
-        server.count(envelope.method)
-        return Outgoing(envelope.id, result: result.readableBytesView)
-    }
-
-    /// The answer of a method that has one result for ever. It is long: of one connection there is one at a time.
-    private func fixed(_ message: Incoming) -> Outgoing? {
-        guard !message.isBatch, message.fault == nil, let head = message.heads.first, let method = head.method,
-            let route = router.routes[method], let result = route.fixed, access >= route.access,
-            head.version == "2.0", !head.isResponse, case .present(let id) = head.id, cancellations.isFree(id),
-            !server.isStopping, let request = try? message.read(), (try? route.check(request)) != nil
-        else { return nil }
-        server.count(method)
-        return Outgoing(id, shared: result)
-    }
-
     private func refuse(length: Int, limit: Int) async throws {
         server.countMalformed(.frame)
         let error =
@@ -179,19 +147,19 @@ struct Connection: Sendable {
             : RPCError(
                 .tooLarge, "found a frame of \(length) bytes, expected at most \(limit)",
                 ["limit": .integer(Int64(limit))])
-        try await write(encodeMessage(ErrorResponse(error: error)))
+        try await write(JSONWriter.bytes(of: ErrorResponse(error: error)))
     }
 
-    private func write(_ data: Data) async throws { try await write(Outgoing(data)) }
+    private func write(_ message: [UInt8]) async throws { try await write(Outgoing(message)) }
 
     /// Waits while the peer is slow; ends the connection where it leaves too much unread.
     private func write(_ frame: Outgoing) async throws {
-        guard server.reserveUnread(frame.ownBytes, watch) else {
+        guard server.reserveUnread(frame.count, watch) else {
             logger.notice("a peer reads too slowly", metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)"])
             watch.end(nil)
             throw CancellationError()
         }
-        defer { server.sent(frame.ownBytes, watch) }
+        defer { server.sent(frame.count, watch) }
         try await outbound.write(frame)
     }
 
@@ -216,7 +184,7 @@ struct Connection: Sendable {
             message = try incoming.read()
         } catch {
             server.countMalformed(error.code == ErrorCode.parseError.rawValue ? .json : .request)
-            return try await write(encodeMessage(ErrorResponse(id: incoming.ids.first, error: error)))
+            return try await write(JSONWriter.bytes(of: ErrorResponse(id: incoming.ids.first, error: error)))
         }
         guard incoming.isBatch else {
             guard let response = await response(to: message, incoming.arrival) else { return }
@@ -241,24 +209,24 @@ struct Connection: Sendable {
     private func joined(_ responses: consuming [Response], asArray: Bool) -> Outgoing {
         if !asArray, let response = responses.first { return response.frame }
         // Those that are left out where they are too long together are the longest: what a request changed is told in few bytes.
-        var bytes = responses.reduce(1) { $0 + $1.frame.message.count + 1 }
+        var bytes = responses.reduce(1) { $0 + $1.frame.count + 1 }
         for place in responses.indices.sorted(by: {
-            responses[$0].frame.message.count > responses[$1].frame.message.count
+            responses[$0].frame.count > responses[$1].frame.count
         })
         where bytes > FrameLimits.responseBytes {
-            let length = responses[place].frame.message.count
+            let length = responses[place].frame.count
             let error = RPCError(
                 .tooLarge,
                 "the answers of the batch have \(bytes) bytes, more than \(FrameLimits.responseBytes), and this one, of "
                     + "\(length), is left out; its request was worked on: send it alone to see the answer")
             guard let short = Response(error, id: responses[place].id) else { continue }
-            bytes += short.frame.message.count - length
+            bytes += short.frame.count - length
             responses[place] = short
         }
-        var message = Data("[".utf8)
+        var message = Array("[".utf8)
         for (index, response) in responses.enumerated() {
             if index > 0 { message.append(UInt8(ascii: ",")) }
-            message.append(contentsOf: response.frame.message)
+            for piece in response.frame.pieces { message.append(contentsOf: piece.readableBytesView) }
         }
         message.append(UInt8(ascii: "]"))
         return Outgoing(message)
@@ -277,7 +245,7 @@ struct Connection: Sendable {
         }
 
         init?(_ error: RPCError, id: RequestID? = nil) {
-            guard let data = try? encodeMessage(ErrorResponse(id: id, error: error)) else { return nil }
+            guard let data = try? JSONWriter.bytes(of: ErrorResponse(id: id, error: error)) else { return nil }
             self.init(Outgoing(data), id: id)
         }
     }
@@ -311,7 +279,7 @@ struct Connection: Sendable {
         do {
             let context = RequestContext(watch, logger: logger, server: server)
             let answer = try await run(method, message, id, context)
-            let bytes = answer?.message.count ?? 0
+            let bytes = answer?.count ?? 0
             let isTooLong = bytes > FrameLimits.responseBytes
             server.recordLatency(method, isTooLong ? ErrorCode.tooLarge.reason : "ok", since: arrival)
             guard let answer else { return nil }

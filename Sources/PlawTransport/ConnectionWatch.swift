@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import PlawProtocol
+internal import StrictJSON
 internal import Synchronization
 internal import Systemd
 
@@ -36,8 +37,6 @@ final class ConnectionWatch: Sendable {
     /// What is to be done when the connection has ended, by what it is for.
     private let farewells = Mutex<[String: @Sendable () async -> Void]>([:])
     private static let last = Atomic<UInt64>(0)
-    /// Frames that were passed on and are not answered.
-    private let passedOn = Atomic(0)
 
     init(channel: any Channel, peer: PeerCredentials, access: Access, reason: String) {
         self.channel = channel
@@ -80,26 +79,19 @@ final class ConnectionWatch: Sendable {
         }
     }
 
-    func passOn() { passedOn.add(1, ordering: .relaxed) }
-
-    /// What was passed on needs no answer, or has been given to the writer. That hands answers over on the event loop, and what is
-    /// answered there must not come before them: this counts behind them.
-    func settled() { channel.eventLoop.execute { self.passedOn.subtract(1, ordering: .releasing) } }
-
-    /// Whether every frame that was passed on is settled. On the event loop: its answer stands before all that is written from now on.
-    var isQuiet: Bool { passedOn.load(ordering: .acquiring) == 0 }
-
     /// Whether an answer is on its way to the peer.
-    var isAnswering: Bool { !isQuiet || state.withLock { $0.unread > 0 } }
+    var isAnswering: Bool { state.withLock { $0.working > 0 || $0.unread > 0 } }
 
     func began() { state.withLock { $0.working += 1 } }
 
+    /// The answer has been given to the writer, which hands it over on the event loop: this counts behind it.
     func ended() {
-        state.withLock { state in
-            state.working -= 1
-            state.seen = .now
+        channel.eventLoop.execute {
+            self.state.withLock { state in
+                state.working -= 1
+                state.seen = .now
+            }
         }
-        settled()
     }
 
     /// Counts one more that the peer follows; false when it follows as many as it may.
@@ -162,7 +154,7 @@ final class ConnectionWatch: Sendable {
     @discardableResult
     func end(_ error: RPCError?) -> EventLoopFuture<Void> {
         let channel = channel
-        if let error, let message = try? encodeMessage(ErrorResponse(error: error)) {
+        if let error, let message = try? JSONWriter.bytes(of: ErrorResponse(error: error)) {
             channel.writeAndFlush(Outgoing(message)).whenComplete { _ in channel.close(promise: nil) }
         } else {
             channel.close(promise: nil)

@@ -16,8 +16,6 @@ struct Incoming: Sendable {
     let isBatch: Bool
     /// Heads of the requests that could be read; of a batch, of those that are requests at all.
     let heads: [Head]
-    /// Of a request in its usual form.
-    let envelope: Envelope?
     /// The message, read; nil where it is refused as a whole.
     private let root: JSONNode?
     /// What the frame holds of the memory for frames.
@@ -33,11 +31,6 @@ struct Incoming: Sendable {
 
     init(_ data: Data) {
         self.data = data
-        if let found = Envelope(data) {
-            (envelope, isBatch, root, heads) = (found, false, found.request, Self.head(found.request))
-            return
-        }
-        envelope = nil
         let shape = MessageShape(data)
         isBatch = shape.isArray
         if let fault = shape.fault {
@@ -187,11 +180,6 @@ final class Cancellations: Sendable {
             if table.given.remove(id) != nil { continuation.yield() }
             return stream
         }
-    }
-
-    /// Whether a request that waits may be answered at once: no other has its id, and nobody gave it up.
-    func isFree(_ id: RequestID) -> Bool {
-        table.withLock { $0.running[id] == nil && !$0.given.contains(id) }
     }
 
     func cancel(_ id: RequestID) {

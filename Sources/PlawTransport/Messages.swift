@@ -120,9 +120,3 @@ struct Notification<Params: Encodable>: Encodable {
     var method: String
     var params: Params
 }
-
-func encodeMessage(_ value: some Encodable) throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
-    return try encoder.encode(value)
-}

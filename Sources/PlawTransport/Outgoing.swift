@@ -1,50 +1,31 @@
 internal import NIOCore
+internal import StrictJSON
 
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
-
-/// A frame on its way out: its header with what is its own, and maybe a text that many answers share. Nothing of it is copied again.
+/// A frame on its way out. Nothing of a result that is kept is copied.
 struct Outgoing: Sendable {
-    /// The header, and all of the message before `body`, or all there is.
-    private(set) var own: ByteBuffer
-    private(set) var body: ByteBuffer?
+    private static let end = ByteBuffer(string: "}")
 
-    /// Bytes that are kept in memory for this frame alone.
-    var ownBytes: Int { own.readableBytes }
+    /// The message, in pieces.
+    let pieces: [ByteBuffer]
+    /// Bytes of the message.
+    let count: Int
 
-    init(_ message: some Collection<UInt8>) {
-        own = ByteBufferAllocator().buffer(capacity: 4 + message.count)
-        own.writeInteger(UInt32(message.count))
-        own.writeBytes(message)
-    }
+    init(_ message: some Collection<UInt8>) { self.init(pieces: [ByteBuffer(bytes: message)]) }
 
     /// The answer with a result that is JSON already.
-    init(_ id: RequestID, result: some Collection<UInt8>) {
-        let start = ResultText.start(id)
-        let length = start.utf8.count + result.count + ResultText.end.utf8.count
-        own = ByteBufferAllocator().buffer(capacity: 4 + length)
-        own.writeInteger(UInt32(length))
-        own.writeString(start)
-        own.writeBytes(result)
-        own.writeString(ResultText.end)
+    init(_ id: RequestID, result: ByteBuffer) throws {
+        var start = ByteBuffer(string: "{\"id\":")
+        start.writeBytes(try JSONWriter.bytes(of: id))
+        start.writeString(",\"jsonrpc\":\"2.0\",\"result\":")
+        self.init(pieces: [start, result, Self.end])
     }
 
-    /// The same, whose result belongs to many answers and is not copied.
-    init(_ id: RequestID, shared result: ByteBuffer) {
-        let start = ResultText.start(id)
-        own = ByteBufferAllocator().buffer(capacity: 4 + start.utf8.count)
-        own.writeInteger(UInt32(start.utf8.count + result.readableBytes + ResultText.end.utf8.count))
-        own.writeString(start)
-        body = result
+    private init(pieces: [ByteBuffer]) {
+        self.pieces = pieces
+        count = pieces.reduce(0) { $0 + $1.readableBytes }
     }
 
-    /// Of an answer that shares nothing, all behind the header.
-    var message: ByteBufferView {
-        own.viewBytes(at: own.readerIndex + 4, length: own.readableBytes - 4) ?? ByteBufferView()
-    }
+    var frame: [ByteBuffer] { [ByteBuffer(integer: UInt32(count))] + pieces }
 }
 
 /// Writes frames, and counts what the kernel has not taken of them yet.
@@ -53,7 +34,6 @@ final class FrameWriter: ChannelOutboundHandler {
     typealias OutboundIn = Outgoing
     typealias OutboundOut = ByteBuffer
 
-    private static let end = ByteBuffer(string: ResultText.end)
     private let watch: ConnectionWatch
     private let server: ServerState
 
@@ -64,15 +44,13 @@ final class FrameWriter: ChannelOutboundHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let frame = Self.unwrapOutboundIn(data)
-        let (watch, server, bytes) = (watch, server, frame.ownBytes)
+        let (watch, server, bytes) = (watch, server, frame.count)
         server.queued(bytes, watch)
         let written = promise ?? context.eventLoop.makePromise()
         written.futureResult.whenComplete { _ in server.sent(bytes, watch) }
-        guard let body = frame.body else {
-            return context.write(Self.wrapOutboundOut(frame.own), promise: written)
+        let parts = frame.frame
+        for (number, part) in parts.enumerated() {
+            context.write(Self.wrapOutboundOut(part), promise: number == parts.count - 1 ? written : nil)
         }
-        context.write(Self.wrapOutboundOut(frame.own), promise: nil)
-        context.write(Self.wrapOutboundOut(body), promise: nil)
-        context.write(Self.wrapOutboundOut(Self.end), promise: written)
     }
 }

@@ -105,7 +105,7 @@ package final class RPCServer: Sendable {
                 "reason": "\(reason)",
             ])
         do {
-            try await connection.open(router, access, state).executeThenClose { inbound, outbound in
+            try await connection.open().executeThenClose { inbound, outbound in
                 try await Connection(
                     router: router, watch: connection.watch, access: access, reason: reason, logger: logger,
                     server: state, outbound: outbound

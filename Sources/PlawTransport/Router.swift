@@ -61,10 +61,10 @@ package final class Followers: Sendable {
 
 /// Sends notifications to one peer; sending waits while the peer is slow.
 package struct Notifier: Sendable {
-    let send: @Sendable (Data) async throws -> Void
+    let send: @Sendable ([UInt8]) async throws -> Void
 
     package func notify(_ method: String, _ params: some Encodable & Sendable) async throws {
-        try await send(encodeMessage(Notification(method: method, params: params)))
+        try await send(JSONWriter.bytes(of: Notification(method: method, params: params)))
     }
 }
 
@@ -83,12 +83,6 @@ package struct Router: Sendable {
         var run: Run
         /// Decodes the parameters alone.
         var check: @Sendable (_ request: JSONNode) throws -> Void
-        /// Where answers are kept that can be given again.
-        var prepared: ResponseCache?
-        /// The one result that it ever has, as JSON.
-        var fixed: ByteBuffer?
-        /// Answers a request where it arrives; nil leaves it to `run`.
-        var quick: (@Sendable (_ envelope: Envelope) -> ByteBuffer?)?
     }
 
     private(set) var routes: [String: Route] = [:]
@@ -100,88 +94,29 @@ package struct Router: Sendable {
     /// Answers a method. Errors a handler throws: `RPCError` as it is, any other as `internalError` and into the log.
     ///
     /// - Parameters:
-    ///   - prepared: keeps the answers of a method that depends on nothing but its parameters and what the versions count.
+    ///   - kept: keeps the answers of a method that depends on nothing but its parameters and what the versions count.
     ///   - about: the dataset whose version tells whether an answer still holds; nil for that of all.
     package mutating func on<M: RPCMethod>(
-        _ method: M.Type, prepared: ResponseCache? = nil,
+        _ method: M.Type, kept: ResponseCache? = nil,
         about dataset: @escaping @Sendable (M.Params) -> String? = { _ in nil },
         _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> M.Result
     ) {
-        let read = Self.reader(of: M.self)
         let run: Run = { request, id, context in
-            let params = try read(request)
+            let text = request.member("params")?.source
+            let question = ResponseCache.Question(method: M.name, params: text.map { Array($0) } ?? [])
+            if let id, let known = kept?.find(question) { return try Outgoing(id, result: known) }
+            let params = try readParams(M.Params.self, of: request)
             // Before anything is read: what changes meanwhile makes the answer an old one.
-            let basis = prepared?.basis(dataset(params))
+            let basis = kept?.basis(dataset(params))
             let result = try await handler(params, context)
             guard let id else { return nil }
-            guard let prepared, let basis, let envelope = Envelope(request) else {
-                return Outgoing(id, result: try encodeMessage(result))
-            }
-            let text = try encodeMessage(result)
-            prepared.keep(text, envelope.method, envelope.params, basis)
-            return Outgoing(id, result: text)
+            let answer = ByteBuffer(bytes: try JSONWriter.bytes(of: result))
+            if let kept, let basis { kept.keep(answer, question, basis) }
+            return try Outgoing(id, result: answer)
         }
         routes[M.name] = Route(
             access: M.access, ordering: M.ordering, effort: M.effort, isUrgent: M.isUrgent, run: run,
-            check: { _ = try read($0) },
-            prepared: prepared)
-    }
-
-    /// Answers a method by a result that the handler writes as JSON, as the encoder would.
-    ///
-    /// - Parameters:
-    ///   - prepared, about: as above.
-    ///   - quick: the answer where it can be given at once, on the event loop; nil leaves the request to the handler.
-    package mutating func onText<M: RPCMethod>(
-        _ method: M.Type, prepared: ResponseCache? = nil,
-        about dataset: @escaping @Sendable (M.Params) -> String? = { _ in nil },
-        quick: (@Sendable (M.Params) -> [UInt8]?)? = nil,
-        _ handler: @escaping @Sendable (M.Params, RequestContext) async throws -> Data
-    ) {
-        let read = Self.reader(of: M.self)
-        let run: Run = { request, id, context in
-            let params = try read(request)
-            // Before anything is read: what changes meanwhile makes the answer an old one.
-            let basis = prepared?.basis(dataset(params))
-            let result = try await handler(params, context)
-            guard let id else { return nil }
-            if let prepared, let basis, let envelope = Envelope(request) {
-                prepared.keep(result, envelope.method, envelope.params, basis)
-            }
-            return Outgoing(id, result: result)
-        }
-        var route = Route(
-            access: M.access, ordering: M.ordering, effort: M.effort, isUrgent: M.isUrgent, run: run,
-            check: { _ = try read($0) },
-            prepared: prepared)
-        if let prepared, let quick {
-            route.quick = { envelope in
-                // What is not in order is told by the usual way.
-                guard let params = try? read(envelope.request) else { return nil }
-                let basis = prepared.basis(dataset(params))
-                guard let result = quick(params).map({ ByteBuffer(bytes: $0) }) else { return nil }
-                prepared.keep(result, envelope.method, envelope.params, basis)
-                return result
-            }
-        }
-        routes[M.name] = route
-    }
-
-    /// Decodes the parameters of a method.
-    private static func reader<M: RPCMethod>(of method: M.Type) -> @Sendable (JSONNode) throws -> M.Params {
-        { try readParams(M.Params.self, of: $0) }
-    }
-
-    /// Answers a method without parameters by a result that was written as JSON before.
-    package mutating func on<M: RPCMethod>(_ method: M.Type, result: Data) where M.Params == NoParams {
-        let check: @Sendable (JSONNode) throws -> Void = { _ = try readParams(NoParams.self, of: $0) }
-        routes[M.name] = Route(
-            access: M.access, ordering: M.ordering, effort: M.effort,
-            run: { request, id, _ in
-                try check(request)
-                guard let id else { return nil }
-                return Outgoing(id, result: result)
-            }, check: check, prepared: nil, fixed: ByteBuffer(bytes: result))
+            check: { _ = try readParams(M.Params.self, of: $0) })
     }
 
     /// Of each request in a message, why it would be refused before its handler runs; nil for one that would run.

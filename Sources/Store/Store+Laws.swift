@@ -1,13 +1,12 @@
 package import Domain
 internal import GRDB
 package import PlawProtocol
-internal import StrictJSON
 internal import Synchronization
 
 #if canImport(FoundationEssentials)
-package import FoundationEssentials
+internal import FoundationEssentials
 #else
-package import Foundation
+internal import Foundation
 #endif
 
 extension Store {
@@ -40,15 +39,52 @@ extension Store {
     ///
     /// - Throws: `unknownDataset`.
     package func laws(of dataset: String?, limit: Int? = nil) async throws(StoreError) -> [Law] {
+        try await laws(of: dataset, metric: nil, loss: nil, limit: limit).laws
+    }
+
+    /// The laws being served, newest first: of one dataset, metric, loss, backbone and numbers where named, with smaller numbers than
+    /// `before`, at most `limit`, and as many as `mostBytes` of stored text hold, but one at least; `next` is the `before` of those that
+    /// follow.
+    ///
+    /// - Throws: `unknownDataset`.
+    package func laws(
+        of dataset: String?, metric: Metric?, loss: Loss?, backbone: Model? = nil, ids: [Int64]? = nil,
+        before: Int64? = nil, limit: Int? = nil, mostBytes: Int = .max
+    ) async throws(StoreError) -> (laws: [Law], next: Int64?) {
         try await read("read laws") { db in
-            var sql = Self.lawSQL + " WHERE current"
-            var arguments: StatementArguments = []
-            if let dataset {
-                sql += " AND datasetId = ?"
-                arguments += [try Self.datasetID(db, dataset)]
+            var (sql, arguments) = (Self.lawSQL + " WHERE current", StatementArguments())
+            func add(_ condition: String, _ value: some DatabaseValueConvertible) {
+                sql += " AND \(condition) ?"
+                arguments += [value]
             }
-            arguments += [limit ?? -1]
-            return try Row.fetchAll(db, sql: sql + " ORDER BY law.id DESC LIMIT ?", arguments: arguments).map(Self.law)
+            if let dataset { add("datasetId =", try Self.datasetID(db, dataset)) }
+            if let metric { add("metric =", metric.description) }
+            func addDeclared(_ column: String) {
+                // A table of json_each has a column named key of its own.
+                sql += " AND NOT EXISTS (SELECT 1 FROM json_each(law.key, '$.undeclared') WHERE value = '\(column)')"
+            }
+            if let loss {
+                add("law.loss =", loss.rawValue)
+                addDeclared("loss")
+            }
+            if let backbone {
+                add("json_extract(key, '$.backbone') =", backbone.rawValue)
+                addDeclared("backbone")
+            }
+            if let ids {
+                sql += " AND law.id IN (\(databaseQuestionMarks(count: ids.count)))"
+                arguments += StatementArguments(ids)
+            }
+            if let before { add("law.id <", before) }
+            let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
+            var (laws, bytes): ([Law], Int) = ([], 0)
+            while let row = try rows.next() {
+                let fit: Data = row["fit"]
+                bytes += fit.count
+                if laws.count == limit || (bytes > mostBytes && !laws.isEmpty) { return (laws, laws.last?.id) }
+                laws.append(try Self.law(row))
+            }
+            return (laws, nil)
         }
     }
 
@@ -106,109 +142,6 @@ extension Store {
         Law(
             id: row["id"], dataset: row["dataset"], key: try decodeJSON(LawKey.self, row["key"]),
             createdAt: row["createdAt"], fit: try decodeJSON(LawFit.self, row["fit"]))
-    }
-
-    // MARK: - As text
-
-    /// Laws being served, newest first, as JSON: stored texts put together, not decoded, without placeholders in their keys. Of one
-    /// dataset, metric, loss, backbone and numbers where named, with smaller numbers than `before`, at most `limit`, and as many as
-    /// `mostBytes` hold, but one at least; `next` is the `before` of those that follow. `fits` are those of a family, or all, law by
-    /// law.
-    ///
-    /// - Throws: `unknownDataset`.
-    package func lawTexts(
-        of dataset: String?, _ metric: Metric?, _ loss: Loss?, _ family: LawFamily?, backbone: Model? = nil,
-        ids: [Int64]? = nil, before: Int64?, limit: Int, mostBytes: Int
-    ) async throws(StoreError) -> (laws: [LawText], fits: [Data], next: Int64?) {
-        try await read("read laws") { db in
-            var sql = """
-                SELECT law.id, dataset.name AS dataset, createdAt, key, fit, CASE WHEN ?1 IS NULL THEN NULL
-                    ELSE (SELECT json_group_array(json(value)) FROM json_each(fit, '$.fits')
-                        WHERE json_extract(value, '$.family') = ?1) END AS fits
-                FROM law JOIN dataset ON dataset.id = datasetId WHERE current
-                """
-            var arguments: StatementArguments = [family?.rawValue]
-            func add(_ condition: String, _ value: some DatabaseValueConvertible) {
-                sql += " AND \(condition) ?"
-                arguments += [value]
-            }
-            if let dataset { add("datasetId =", try Self.datasetID(db, dataset)) }
-            if let metric { add("metric =", metric.description) }
-            func addDeclared(_ column: String) {
-                // A table of json_each has a column named key of its own.
-                sql += " AND NOT EXISTS (SELECT 1 FROM json_each(law.key, '$.undeclared') WHERE value = '\(column)')"
-            }
-            if let loss {
-                add("law.loss =", loss.rawValue)
-                addDeclared("loss")
-            }
-            if let backbone {
-                add("json_extract(key, '$.backbone') =", backbone.rawValue)
-                addDeclared("backbone")
-            }
-            if let ids {
-                sql += " AND law.id IN (\(databaseQuestionMarks(count: ids.count)))"
-                arguments += StatementArguments(ids)
-            }
-            if let before { add("law.id <", before) }
-            let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
-            var (laws, fits, bytes, last): ([LawText], [Data], Int, Int64) = ([], [], 0, 0)
-            // One key has a law a metric.
-            var keys: [String: String] = [:]
-            while let row = try rows.next() {
-                let (fit, fitsOfFamily): (Data, Data?) = (row["fit"], row["fits"])
-                // All of them are cut out here: SQLite would parse each law more than once.
-                let array = try fitsOfFamily ?? self.fitsText(of: fit, number: row["id"])
-                let stored: String = row["key"]
-                let key = try keys[stored] ?? sentJSON(LawKey.self, stored)
-                keys[stored] = key
-                let (law, own) = (Self.text(row, fit: fit, key: key), array.dropFirst().dropLast())
-                bytes += law.count + own.count
-                if laws.count == limit || (bytes > mostBytes && !laws.isEmpty) { return (laws, fits, last) }
-                laws.append(law)
-                if !own.isEmpty { fits.append(own) }
-                last = row["id"]
-            }
-            return (laws, fits, nil)
-        }
-    }
-
-    /// One law by its number, served or replaced, as JSON.
-    ///
-    /// - Throws: `unknownLaw`.
-    package func lawText(_ id: Int64) async throws(StoreError) -> Data {
-        try await read("read law \(id)") { db in
-            let row = try Self.lawRow(db, id)
-            let law = Self.text(row, fit: row["fit"], key: try sentJSON(LawKey.self, row["key"]))
-            var text = Data(capacity: law.count)
-            law.add(to: &text)
-            return text
-        }
-    }
-
-    private static func text(_ row: Row, fit: Data, key: String) -> LawText {
-        let (created, dataset, id): (String, String, Int64) = (row["createdAt"], row["dataset"], row["id"])
-        return LawText(
-            start: "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":", fit: fit,
-            end: ",\"id\":\(id),\"key\":\(key)}")
-    }
-
-    /// The text of a law's fits, which is looked for once: a stored law never changes.
-    ///
-    /// - Throws: when there are none.
-    private func fitsText(of law: Data, number id: Int64) throws -> Data {
-        let start = law.startIndex
-        if let known = fitsOfLaws.withLock({ $0[id] }) {
-            return law[start + known.lowerBound..<start + known.upperBound]
-        }
-        guard let fits = try JSONText(law, values: law.count / 10).root.member("fits")?.source else {
-            throw StoreError("read laws", "a stored law has no fits")
-        }
-        fitsOfLaws.withLock { all in
-            if all.count > Self.mostLaws { all = [:] }
-            all[id] = fits.startIndex - start..<fits.endIndex - start
-        }
-        return fits
     }
 
     /// What laws of a dataset are chosen by, of those being served, newest first.
@@ -274,22 +207,6 @@ extension Store {
                 arguments: [id, setting]
             ).map { try decodeJSON(type, $0) }
         }
-    }
-}
-
-/// A law as JSON, as the encoder writes it with sorted members. Names of datasets hold nothing that JSON escapes.
-package struct LawText: Sendable {
-    let start: String
-    /// By far the longest; copied where it is sent.
-    let fit: Data
-    let end: String
-
-    package var count: Int { start.utf8.count + fit.count + end.utf8.count }
-
-    package func add(to text: inout Data) {
-        text.append(contentsOf: start.utf8)
-        text.append(fit)
-        text.append(contentsOf: end.utf8)
     }
 }
 

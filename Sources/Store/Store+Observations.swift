@@ -4,15 +4,15 @@ package import Observations
 package import PlawProtocol
 
 extension Store {
-    /// What a dataset's trainings measured, oldest first; of those with greater numbers than `after`, at most `limit`.
+    /// What a dataset's trainings measured, oldest first, at most `limit`.
     ///
     /// - Throws: `unknownDataset`.
     package func observations(
-        of dataset: String, after: Int64 = 0, limit: Int? = nil
+        of dataset: String, limit: Int? = nil
     ) async throws(StoreError) -> [Observation] {
         try await read("read the observations of \(dataset)") { db in
             let id = try Self.datasetID(db, dataset)
-            return try Self.observations(db, of: id, after: after, limit: limit)
+            return try Self.observations(db, of: id, limit: limit)
         }
     }
 
@@ -28,39 +28,38 @@ extension Store {
     }
 
     private static func observations(
-        _ db: Database, of dataset: Int64, after: Int64 = 0, limit: Int? = nil
+        _ db: Database, of dataset: Int64, limit: Int? = nil
     ) throws -> [Observation] {
         try Row.fetchAll(
-            db, sql: "SELECT id, body FROM observation WHERE datasetId = ? AND id > ? ORDER BY id LIMIT ?",
-            arguments: [dataset, after, limit ?? -1]
-        ).map { row in
-            var observation = try decodeJSON(Observation.self, row["body"])
-            observation.id = row["id"]
-            return observation
-        }
+            db, sql: "SELECT id, body FROM observation WHERE datasetId = ? ORDER BY id LIMIT ?",
+            arguments: [dataset, limit ?? -1]
+        ).map(Self.observation)
     }
 
-    /// The same as JSON: what is stored, with its number, and without placeholders for what nobody declared. As many as `mostBytes` hold,
-    /// but one at least; `next` is the `after` of those that follow.
-    package func observationTexts(
+    private static func observation(_ row: Row) throws -> Observation {
+        var observation = try decodeJSON(Observation.self, row["body"])
+        observation.id = row["id"]
+        return observation
+    }
+
+    /// The same with greater numbers than `after`, as many as `mostBytes` of stored text hold, but one at least; `next` is the `after` of those that follow.
+    package func observationPage(
         of dataset: String, after: Int64 = 0, limit: Int, mostBytes: Int = .max
-    ) async throws(StoreError) -> (texts: [String], next: Int64?) {
+    ) async throws(StoreError) -> (observations: [Observation], next: Int64?) {
         try await read("read the observations of \(dataset)") { db in
             let rows = try Row.fetchCursor(
-                db,
-                sql: """
-                    SELECT id, json_set(body, '$.id', id) AS text FROM observation
-                    WHERE datasetId = ? AND id > ? ORDER BY id
-                    """, arguments: [try Self.datasetID(db, dataset), after])
-            var (texts, bytes, last): ([String], Int, Int64) = ([], 0, after)
+                db, sql: "SELECT id, body FROM observation WHERE datasetId = ? AND id > ? ORDER BY id",
+                arguments: [try Self.datasetID(db, dataset), after])
+            var (observations, bytes): ([Observation], Int) = ([], 0)
             while let row = try rows.next() {
-                let text = try sentJSON(Observation.self, row["text"])
-                bytes += text.utf8.count + 1
-                if texts.count == limit || (bytes > mostBytes && !texts.isEmpty) { return (texts, last) }
-                texts.append(text)
-                last = row["id"]
+                let body: String = row["body"]
+                bytes += body.utf8.count
+                if observations.count == limit || (bytes > mostBytes && !observations.isEmpty) {
+                    return (observations, observations.last?.id)
+                }
+                observations.append(try Self.observation(row))
             }
-            return (texts, nil)
+            return (observations, nil)
         }
     }
 

@@ -141,16 +141,7 @@ extension JSONNodeDecoder: SingleValueDecodingContainer {
     func decode(_ type: String.Type) throws -> String { try string() }
     func decode(_ type: Double.Type) throws -> Double { try number() }
     func decode(_ type: Float.Type) throws -> Float { try number() }
-    func decode(_ type: Int.Type) throws -> Int { try integer() }
-    func decode(_ type: Int8.Type) throws -> Int8 { try integer() }
-    func decode(_ type: Int16.Type) throws -> Int16 { try integer() }
-    func decode(_ type: Int32.Type) throws -> Int32 { try integer() }
-    func decode(_ type: Int64.Type) throws -> Int64 { try integer() }
-    func decode(_ type: UInt.Type) throws -> UInt { try integer() }
-    func decode(_ type: UInt8.Type) throws -> UInt8 { try integer() }
-    func decode(_ type: UInt16.Type) throws -> UInt16 { try integer() }
-    func decode(_ type: UInt32.Type) throws -> UInt32 { try integer() }
-    func decode(_ type: UInt64.Type) throws -> UInt64 { try integer() }
+    func decode<T: FixedWidthInteger & Decodable>(_ type: T.Type) throws -> T { try integer() }
     func decode<T: Decodable>(_ type: T.Type) throws -> T { try value() }
 }
 
@@ -192,20 +183,6 @@ private struct Members<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
     func contains(_ key: Key) -> Bool { find(key) != nil }
     func decodeNil(forKey key: Key) throws -> Bool { find(key)?.kind == .null }
-    func decode(_ type: Bool.Type, forKey key: Key) throws -> Bool { try at(key, type).bool() }
-    func decode(_ type: String.Type, forKey key: Key) throws -> String { try at(key, type).string() }
-    func decode(_ type: Double.Type, forKey key: Key) throws -> Double { try at(key, type).number() }
-    func decode(_ type: Float.Type, forKey key: Key) throws -> Float { try at(key, type).number() }
-    func decode(_ type: Int.Type, forKey key: Key) throws -> Int { try at(key, type).integer() }
-    func decode(_ type: Int8.Type, forKey key: Key) throws -> Int8 { try at(key, type).integer() }
-    func decode(_ type: Int16.Type, forKey key: Key) throws -> Int16 { try at(key, type).integer() }
-    func decode(_ type: Int32.Type, forKey key: Key) throws -> Int32 { try at(key, type).integer() }
-    func decode(_ type: Int64.Type, forKey key: Key) throws -> Int64 { try at(key, type).integer() }
-    func decode(_ type: UInt.Type, forKey key: Key) throws -> UInt { try at(key, type).integer() }
-    func decode(_ type: UInt8.Type, forKey key: Key) throws -> UInt8 { try at(key, type).integer() }
-    func decode(_ type: UInt16.Type, forKey key: Key) throws -> UInt16 { try at(key, type).integer() }
-    func decode(_ type: UInt32.Type, forKey key: Key) throws -> UInt32 { try at(key, type).integer() }
-    func decode(_ type: UInt64.Type, forKey key: Key) throws -> UInt64 { try at(key, type).integer() }
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try at(key, type).value() }
 
     func nestedContainer<Nested: CodingKey>(
@@ -250,20 +227,6 @@ private struct Elements: UnkeyedDecodingContainer {
         return true
     }
 
-    mutating func decode(_ type: Bool.Type) throws -> Bool { try next { try $0.bool() } }
-    mutating func decode(_ type: String.Type) throws -> String { try next { try $0.string() } }
-    mutating func decode(_ type: Double.Type) throws -> Double { try next { try $0.number() } }
-    mutating func decode(_ type: Float.Type) throws -> Float { try next { try $0.number() } }
-    mutating func decode(_ type: Int.Type) throws -> Int { try next { try $0.integer() } }
-    mutating func decode(_ type: Int8.Type) throws -> Int8 { try next { try $0.integer() } }
-    mutating func decode(_ type: Int16.Type) throws -> Int16 { try next { try $0.integer() } }
-    mutating func decode(_ type: Int32.Type) throws -> Int32 { try next { try $0.integer() } }
-    mutating func decode(_ type: Int64.Type) throws -> Int64 { try next { try $0.integer() } }
-    mutating func decode(_ type: UInt.Type) throws -> UInt { try next { try $0.integer() } }
-    mutating func decode(_ type: UInt8.Type) throws -> UInt8 { try next { try $0.integer() } }
-    mutating func decode(_ type: UInt16.Type) throws -> UInt16 { try next { try $0.integer() } }
-    mutating func decode(_ type: UInt32.Type) throws -> UInt32 { try next { try $0.integer() } }
-    mutating func decode(_ type: UInt64.Type) throws -> UInt64 { try next { try $0.integer() } }
     mutating func decode<T: Decodable>(_ type: T.Type) throws -> T { try next { try $0.value() } }
 
     mutating func nestedContainer<Nested: CodingKey>(

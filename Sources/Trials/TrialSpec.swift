@@ -9,7 +9,6 @@ package struct TrialSpec: Codable, Sendable, Hashable {
     package var configuration: Configuration
     package var options: TrainingOptions
     package var seed: UInt64
-    package var threads: Int
     /// Share of the users that train, chosen by a hash of the user index; all evaluated users are ranked regardless.
     package var userFraction: Double
     package var mask: CandidateMask
@@ -24,7 +23,6 @@ package struct TrialSpec: Codable, Sendable, Hashable {
 
     package init(
         corpus: String, corpusHash: String? = nil, configuration: Configuration, options: TrainingOptions, seed: UInt64,
-        threads: Int = 1,
         userFraction: Double = 1, mask: CandidateMask, maxSeconds: Double? = nil, checkpointSeconds: Double = 10,
         sampledRanking: Int? = nil, mostHeads: Int? = nil
     ) {
@@ -34,7 +32,6 @@ package struct TrialSpec: Codable, Sendable, Hashable {
         self.configuration = configuration
         self.options = options
         self.seed = seed
-        self.threads = threads
         self.userFraction = userFraction
         self.mask = mask
         self.maxSeconds = maxSeconds
@@ -48,7 +45,6 @@ package struct TrialSpec: Codable, Sendable, Hashable {
         if corpus.isEmpty || corpus.utf8.contains(0) { return "corpus: found no path, expected one without NUL" }
         if let problem = configuration.problem { return problem }
         if let problem = options.problem { return problem.message }
-        if !(1...64).contains(threads) { return "threads: found \(threads), expected 1 to 64" }
         if !(userFraction > 0 && userFraction <= 1) {
             return "userFraction: found \(userFraction), expected more than 0, at most 1"
         }

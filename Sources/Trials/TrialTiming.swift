@@ -5,7 +5,6 @@ package struct TrialTiming: Codable, Sendable, Hashable {
     package var configuration: Configuration
     package var batchUsers: Int
     package var negatives: Int
-    package var threads: Int
     /// Trials that its job trained at once.
     package var atOnce: Int
     /// Training positions of an epoch, and users ranked by a validation.
@@ -21,14 +20,13 @@ package struct TrialTiming: Codable, Sendable, Hashable {
     package var converged: Bool
 
     package init(
-        configuration: Configuration, batchUsers: Int, negatives: Int, threads: Int, atOnce: Int, tokens: Int,
+        configuration: Configuration, batchUsers: Int, negatives: Int, atOnce: Int, tokens: Int,
         users: Int, userFraction: Double, epochs: Int, secondsPerEpoch: Double, secondsPerValidation: Double,
         seconds: Double, converged: Bool
     ) {
         self.configuration = configuration
         self.batchUsers = batchUsers
         self.negatives = negatives
-        self.threads = threads
         self.atOnce = atOnce
         self.tokens = tokens
         self.users = users
@@ -47,7 +45,7 @@ package struct TrialTiming: Codable, Sendable, Hashable {
         }
         self.init(
             configuration: spec.configuration, batchUsers: spec.options.batchUsers, negatives: spec.options.negatives,
-            threads: spec.threads, atOnce: atOnce, tokens: result.tokens, users: result.users,
+            atOnce: atOnce, tokens: result.tokens, users: result.users,
             userFraction: spec.userFraction, epochs: result.epochs, secondsPerEpoch: result.secondsPerEpoch,
             secondsPerValidation: result.secondsPerValidation, seconds: result.seconds,
             converged: result.status == .converged)

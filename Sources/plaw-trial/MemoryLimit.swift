@@ -21,15 +21,11 @@ struct MemoryLimit {
 
     /// How much of the prediction is allowed.
     static let margin = 1.5
-    /// Stack and scratch of a further thread, which predictions leave out.
-    private static let bytesPerThread = 16 << 20
 
     /// - Parameter checkpoint: path of the checkpoint that training may go on from, which is read as a whole first.
     init(_ spec: TrialSpec, _ corpus: Corpus, most: Int?, checkpoint: String) throws {
         let data = TrainingData(corpus, maxLength: spec.configuration.maxLength, userFraction: spec.userFraction)
-        predicted =
-            MemoryUse.predictedBytes(spec.configuration, data: data, options: spec.options)
-            + (spec.threads - 1) * Self.bytesPerThread
+        predicted = MemoryUse.predictedBytes(spec.configuration, data: data, options: spec.options)
         // What the program has reserved already, much of it never touched, comes on top.
         let allowed = Int(towardZero: Double(predicted) * Self.margin) + Int(plaw_data_bytes())
         var status = stat()

@@ -89,18 +89,16 @@ struct Bench: ParsableCommand {
     @Option(help: "Transformer blocks N.") var layers = 2
     @Option(help: "Embedding dimension d.") var dim = 64
     @Option(help: "Seconds to time, after a warm-up step.") var seconds = 10.0
-    @Option(help: "Threads, 1 to 64.") var threads = 1
 
     func validate() throws {
         try check("--seconds", seconds, anySeconds)
-        try check("--threads", threads, 1...64)
     }
 
     func run() throws {
         try source.withCorpus { corpus in
             let probe = try SpeedProbe.measure(
                 try model.configuration(layers: layers, dim: dim), options: try model.options(corpus), corpus: corpus,
-                seconds: seconds, threads: threads)
+                seconds: seconds)
             try printJSON(probe)
         }
     }

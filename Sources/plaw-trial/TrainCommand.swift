@@ -37,7 +37,6 @@ struct Train: ParsableCommand {
     var leastGain: Double?
     @Option(name: .customLong("metric"), help: "What early stopping maximises.") var stopMetric = Metric(.ndcg, 10)
     @Option(help: "none, window or full. Default: chosen by the share of repeats.") var mask: CandidateMask?
-    @Option(help: "Threads; the result does not depend on how many.") var threads = 1
     @Option(help: "Seed of everything random.") var seed: UInt64 = 1
     @Option(help: "Stop training after so many seconds.") var maxSeconds: Double?
     @Option(help: "Share of the users that train.") var userFraction = 1.0
@@ -59,7 +58,6 @@ struct Train: ParsableCommand {
         if evaluateOnly, weights == nil { throw ValidationError("--evaluate-only needs --weights") }
         if evaluateOnly, saveWeights != nil { throw ValidationError("--evaluate-only has no weights to save") }
         guard epochs >= 1 else { throw ValidationError("--epochs: found \(epochs), expected 1 or more") }
-        try check("--threads", threads, 1...64)
         try check("--max-seconds", maxSeconds, anySeconds)
         try check("--sampled-ranking", sampledRanking, 1...Int(Int32.max))
         guard userFraction > 0, userFraction <= 1 else {
@@ -118,7 +116,7 @@ struct Train: ParsableCommand {
             let mask = mask ?? CandidateMask.standard(for: corpus)
             let spec = TrialSpec(
                 corpus: corpus.path, configuration: try model.configuration(layers: layers, dim: dim),
-                options: options, seed: seed, threads: threads, userFraction: userFraction, mask: mask,
+                options: options, seed: seed, userFraction: userFraction, mask: mask,
                 maxSeconds: maxSeconds, checkpointSeconds: .infinity, sampledRanking: sampledRanking)
             // A file is read without filters; which ones made a corpus is not known here.
             let key = spec.lawKey(datasetVersion: corpus.contentHash, filter: source.corpus == nil ? "none" : "")

@@ -29,7 +29,7 @@ private final class Updates: Sendable {
 
     /// A trial's directory with its specification.
     static func directory(
-        in folder: String, corpus: String, epochs: Int = 2, threads: Int = 1, dim: Int = 8
+        in folder: String, corpus: String, epochs: Int = 2, sampledRanking: Int? = nil, dim: Int = 8
     ) throws -> TrialDirectory {
         let files = TrialDirectory(path: folder + "/trial")
         try FileManager.default.createDirectory(atPath: files.path, withIntermediateDirectories: true)
@@ -37,7 +37,7 @@ private final class Updates: Sendable {
             TrialSpec(
                 corpus: corpus, configuration: Configuration(layers: 1, dim: dim, maxLength: 10),
                 options: TrainingOptions(batchUsers: 32, maxEpochs: epochs, patience: epochs), seed: 1,
-                threads: threads, mask: .none))
+                mask: .none, sampledRanking: sampledRanking))
         return files
     }
 
@@ -86,8 +86,8 @@ private final class Updates: Sendable {
     func badSpecifications() async throws {
         try await withTemporaryFolder { folder in
             let corpus = try Self.corpus(in: folder)
-            func failure(_ corpus: String, threads: Int = 1) async throws -> String {
-                let files = try Self.directory(in: folder, corpus: corpus, threads: threads)
+            func failure(_ corpus: String, sampledRanking: Int? = nil) async throws -> String {
+                let files = try Self.directory(in: folder, corpus: corpus, sampledRanking: sampledRanking)
                 let exit = await Self.executor.run(files.path, secondsLeft: 60) { _ in }
                 guard case .failed(let failure) = exit else {
                     Issue.record("ended with \(exit)")
@@ -95,9 +95,9 @@ private final class Updates: Sendable {
                 }
                 return failure.message
             }
-            let threads = try await failure(corpus, threads: 0)
-            #expect(threads.contains("threads: found 0, expected 1 to 64"))
-            #expect(threads.hasPrefix("the worker ended with status "))
+            let drawn = try await failure(corpus, sampledRanking: 0)
+            #expect(drawn.contains("sampledRanking: found 0, expected 1 to"))
+            #expect(drawn.hasPrefix("the worker ended with status "))
             let absent = try await failure(folder + "/absent")
             #expect(absent.contains(folder + "/absent"))
             let foreign = try await failure(folder + "/data")

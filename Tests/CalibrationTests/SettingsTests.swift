@@ -226,7 +226,7 @@ import Trials
             spec
                 == TrialSpec(
                     corpus: "/c", configuration: planned.configuration, options: TrainingOptions(), seed: 9,
-                    threads: 1, userFraction: 0.5, mask: .window))
+                    userFraction: 0.5, mask: .window))
         let key = spec.lawKey(datasetVersion: "v", filter: "none")
         // As it stood before there were recipes: what was trained then goes on to count.
         #expect(

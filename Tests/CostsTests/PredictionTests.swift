@@ -33,7 +33,7 @@ import Trials
     {
         let truth = probe(n, d)
         return TrialTiming(
-            configuration: Configuration(layers: n, dim: d), batchUsers: 256, negatives: 1, threads: 1, atOnce: atOnce,
+            configuration: Configuration(layers: n, dim: d), batchUsers: 256, negatives: 1, atOnce: atOnce,
             tokens: 10_000, users: 500, userFraction: 1, epochs: 40,
             secondsPerEpoch: 10_000 / truth.tokensPerSecond * slower,
             secondsPerValidation: 500 / truth.evaluatedUsersPerSecond * ranking, seconds: 1, converged: true)

@@ -239,7 +239,7 @@ struct KernelTests {
                 for set in [kernels, naive] {
                     let (dh, de) = (Buffer(rows * dim), start.copy())
                     let loss = set.linearCrossEntropy(
-                        .alone, h.p, rows, dim, e.p, items, targets, 0.01, dh.p, de.p, scratch.p)
+                        h.p, rows, dim, e.p, items, targets, 0.01, dh.p, de.p, scratch.p)
                     results.append((loss, dh, de))
                 }
                 // A logit is off by the rounding of its dim products, each of up to magnitude².
@@ -261,7 +261,7 @@ struct KernelTests {
         let (dh, de) = (Buffer(32), Buffer(640))
         // A buffer that nothing but its pointer is used of is freed before the call.
         let loss = withExtendedLifetime((h, e, dh, de, scratch)) {
-            kernels.linearCrossEntropy(.alone, h.p, 2, 16, e.p, 40, [1, 2], 1, dh.p, de.p, scratch.p)
+            kernels.linearCrossEntropy(h.p, 2, 16, e.p, 40, [1, 2], 1, dh.p, de.p, scratch.p)
         }
         #expect(loss.isNaN)
         #expect(dh.isGuarded && de.isGuarded && scratch.isGuarded)

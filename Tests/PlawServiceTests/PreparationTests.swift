@@ -108,7 +108,7 @@ import Testing
         }
     }
 
-    @Test("a recommendation is written as the encoder writes it, kept or not")
+    @Test("a recommendation is read as it was meant, and the same kept or not")
     func text() async throws {
         try await withCalibratedDaemon { daemon async throws in
             let peer = try RawConnection(path: daemon.socket)
@@ -118,23 +118,20 @@ import Testing
             for number in 1...60 {
                 let limit = 8_000 * (1 + 20 * random.uniform())
                 let params = number == 1 ? #"{"name":"demo"}"# : #"{"name":"demo","maxParams":\#(limit)}"#
-                for _ in 0..<2 {
-                    try await peer.send(
-                        #"{"jsonrpc":"2.0","id":1,"method":"advisor.recommend","params":\#(params)}"#)
-                    let text = try #require(try await peer.receiveText())
-                    struct Answer: Codable {
-                        var id: Int
-                        var jsonrpc: String
-                        var result: Recommendation
-                    }
-                    guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(text.utf8)) else { continue }
-                    answered += 1
-                    let encoder = JSONEncoder()
-                    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-                    #expect(String(decoding: try encoder.encode(answer), as: UTF8.self) == text)
+                var results: [JSONValue?] = []
+                // The blank makes another text of it, which is worked out anew.
+                for text in [params, params, " " + params.dropLast() + " }"] {
+                    results.append(
+                        try await peer.exchange(
+                            #"{"jsonrpc":"2.0","id":1,"method":"advisor.recommend","params":\#(text)}"#)?["result"])
                 }
+                #expect(results[0] == results[1] && results[0] == results[2])
+                guard let result = results[0] else { continue }
+                answered += 1
+                let meant = try JSONDecoder().decode(Recommendation.self, from: JSONEncoder().encode(result))
+                #expect(try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(meant)) == result)
             }
-            #expect(answered > 60)
+            #expect(answered > 30)
         }
     }
 }

@@ -135,7 +135,7 @@ func withServer<T: Sendable>(
             return true
         }
         let (version, worked) = (Counter(), Counter())
-        router.on(Kept.self, prepared: ResponseCache { _ in UInt64(version.now) }) { params, _ in
+        router.on(Kept.self, kept: ResponseCache { _ in UInt64(version.now) }) { params, _ in
             let seen = version.now
             worked.add(1)
             if params.changes == true { version.add(1) }

@@ -37,7 +37,7 @@ enum Sample {
             corpus: "/var/lib/plawd/corpora/x", configuration: configuration(layers, dim, loss),
             options: TrainingOptions(
                 learningRate: 3e-4, weightDecay: 0.01, clipNorm: 1, batchUsers: 64, dropout: 0.1, negatives: 3,
-                maxEpochs: 7, patience: 2, stopMetric: Metric(.hr, 5)), seed: .max, threads: 1, userFraction: 0.125,
+                maxEpochs: 7, patience: 2, stopMetric: Metric(.hr, 5)), seed: .max, userFraction: 0.125,
             mask: .full, maxSeconds: 12.5, checkpointSeconds: 3)
     }
 

@@ -5,15 +5,9 @@ import Store
 import Testing
 import Trials
 
-/// What the store answers without decoding what it holds.
+/// What the store answers page by page, and what it keeps beside what it holds.
 @Suite struct TextTests {
-    private static func text(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-
-    @Test("laws as text are what the encoder would write, law by law, page by page")
+    @Test("laws come law by law, page by page")
     func laws() async throws {
         try await withStore { store in
             for name in ["books", "movies"] {
@@ -26,48 +20,27 @@ import Trials
                     fits: [Sample.fit(Metric(.hr, 10), r2: 1.0 / 3), Sample.fit(Metric(.ndcg, 10), r2: -1e-300)])
             }
             laws.reverse()
-            for law in laws {
-                #expect(try await String(decoding: store.lawText(law.id), as: UTF8.self) == Self.text(law))
-            }
-            func texts(
-                of dataset: String? = nil, _ metric: Metric? = nil, _ loss: Loss? = nil, _ family: LawFamily? = nil,
-                before: Int64? = nil, limit: Int = 100, mostBytes: Int = 1 << 20
-            ) async throws -> (laws: [String], fits: [String], next: Int64?) {
-                let found = try await store.lawTexts(
-                    of: dataset, metric, loss, family, before: before, limit: limit, mostBytes: mostBytes)
-                func texts(_ all: [Data]) -> [String] { all.map { String(decoding: $0, as: UTF8.self) } }
-                let laws = found.laws.map { law in
-                    var text = Data()
-                    law.add(to: &text)
-                    return text
-                }
-                #expect(found.laws.map(\.count) == laws.map(\.count))
-                return (texts(laws), texts(found.fits), found.next)
-            }
-            let all = try await texts()
-            #expect(try all.laws == laws.map(Self.text))
-            #expect(try "[" + all.fits.joined(separator: ",") + "]" == Self.text(laws.flatMap(\.fit.fits)))
-            #expect(all.next == nil)
+            for law in laws { #expect(try await store.law(law.id) == law) }
+            let all = try await store.laws(of: nil, metric: nil, loss: nil)
+            #expect(all.laws == laws && all.next == nil)
             #expect(
-                try await texts(of: "books", Metric(.hr, 10), .bce).laws
+                try await store.laws(of: "books", metric: Metric(.hr, 10), loss: .bce).laws
                     == laws.filter {
                         $0.dataset == "books" && $0.fit.metric == Metric(.hr, 10) && $0.key.loss == .bce
-                    }.map(Self.text))
-            #expect(try await texts(nil, nil, .performanceLaw).fits == all.fits)
-            let other = try #require(LawFamily.allCases.first { $0 != .performanceLaw })
-            #expect(try await texts(nil, nil, other).fits.isEmpty)
+                    })
             // Page by page everything comes, once.
-            for (limit, bytes) in [(4, 1 << 20), (1, 1 << 20), (100, 1), (100, 2 * all.laws[0].utf8.count)] {
-                var (found, before): ([String], Int64?) = ([], nil)
+            for (limit, bytes) in [(4, 1 << 20), (1, 1 << 20), (100, 1), (100, 5_000)] {
+                var (found, before): ([Law], Int64?) = ([], nil)
                 repeat {
-                    let page = try await texts(before: before, limit: limit, mostBytes: bytes)
+                    let page = try await store.laws(
+                        of: nil, metric: nil, loss: nil, before: before, limit: limit, mostBytes: bytes)
                     #expect(!page.laws.isEmpty && page.laws.count <= limit)
                     found += page.laws
                     before = page.next
                 } while before != nil
-                #expect(found == all.laws)
+                #expect(found == laws)
             }
-            await #expect(throws: StoreError.self) { try await texts(of: "nobody") }
+            await #expect(throws: StoreError.self) { try await store.laws(of: "nobody", metric: nil, loss: nil) }
         }
     }
 

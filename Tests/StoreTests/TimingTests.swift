@@ -39,7 +39,7 @@ import Trials
             try await store.finishTrial(trials[1], result: Sample.result(.diverged), message: "no", observation: nil)
             let spec = try await store.trials(of: job)[0].spec
             let expected = TrialTiming(
-                configuration: spec.configuration, batchUsers: 64, negatives: 3, threads: 1, atOnce: 3, tokens: 900,
+                configuration: spec.configuration, batchUsers: 64, negatives: 3, atOnce: 3, tokens: 900,
                 users: 99, userFraction: 0.125, epochs: 41, secondsPerEpoch: 0.2, secondsPerValidation: 0.02,
                 seconds: 9.25, converged: true)
             #expect(try await store.timings(of: "books", .sasrec, .cce) == [expected])

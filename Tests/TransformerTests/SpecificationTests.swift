@@ -19,7 +19,6 @@ import Trials
         ("dim: found 4097", { $0.configuration.dim = 4_097 }), ("heads: found -1", { $0.configuration.heads = -1 }),
         ("maxLength: found 4097", { $0.configuration.maxLength = 4_097 }),
         ("feedForwardFactor: found nan", { $0.configuration.feedForwardFactor = .nan }),
-        ("threads: found 65, expected 1 to 64", { $0.threads = 65 }), ("threads: found 0", { $0.threads = 0 }),
         ("userFraction: found 0.0", { $0.userFraction = 0 }), ("userFraction: found nan", { $0.userFraction = .nan }),
         ("userFraction: found inf", { $0.userFraction = .infinity }),
         ("maxSeconds: found -1.0", { $0.maxSeconds = -1 }), ("maxSeconds: found nan", { $0.maxSeconds = .nan }),
@@ -73,7 +72,7 @@ import Trials
         spec.options.batchUsers = 65_536
         spec.options.negatives = 65_536
         spec.options.learningRate = 1e30
-        (spec.threads, spec.userFraction, spec.maxSeconds, spec.checkpointSeconds) = (64, 1, .infinity, .infinity)
+        (spec.userFraction, spec.maxSeconds, spec.checkpointSeconds) = (1, .infinity, .infinity)
         #expect(spec.problem == nil)
     }
 

@@ -220,32 +220,6 @@ struct TrainerTests {
         }
     }
 
-    @Test(
-        "every number of threads gives the same bits, also where another number goes on",
-        arguments: [(Model.sasrec, Loss.cce), (.gpt, .bce), (.llama, .sampledSoftmax), (.hstu, .cce)])
-    func threads(backbone: Model, loss: Loss) throws {
-        try withTemporaryFolder { folder in
-            let corpus = try synthetic(in: folder)
-            var spec = spec(corpus, layers: 2, dim: 32, loss: loss, epochs: 3, batch: 128)
-            spec.configuration.backbone = backbone
-            spec.options.dropout = 0.2
-            spec.options.clipNorm = 1
-            func trained(_ threads: Int, _ checkpoint: String? = nil, stopAt step: Int = .max) throws -> [Float]? {
-                spec.threads = threads
-                let trainer = try Trainer(spec: spec, corpus: corpus, checkpointPath: checkpoint)
-                do { _ = try trainer.run(shouldStop: { trainer.position.step >= step }) } catch is Trainer.Interrupted {
-                    return nil
-                }
-                return (0..<trainer.step.model.table.count).map { trainer.step.model.parameters.p[$0] }
-            }
-            let alone = try trained(1)
-            #expect(try trained(2) == alone)
-            #expect(try trained(3) == alone)
-            #expect(try trained(2, folder + "/checkpoint", stopAt: 2) == nil)
-            #expect(try trained(1, folder + "/checkpoint") == alone)
-        }
-    }
-
     @Test("weights that were saved rank as before, and training can begin with them")
     func weights() throws {
         try withTemporaryFolder { folder in
@@ -310,8 +284,8 @@ struct TrainerTests {
                 "\($0)".contains("heads: found 2, expected a divisor of dim 6 that leaves an even number")
             }
             bad = spec(corpus)
-            bad.threads = 0
-            #expect { try Trainer(spec: bad, corpus: corpus) } throws: { "\($0)".contains("threads") }
+            bad.checkpointSeconds = -1
+            #expect { try Trainer(spec: bad, corpus: corpus) } throws: { "\($0)".contains("checkpointSeconds") }
         }
     }
 }

@@ -105,7 +105,6 @@ import Testing
     private static let wrong: [([String], String)] = [
         (["--evaluate-only"], "--evaluate-only needs --weights"),
         (["--save-weights", "/nowhere/at/all/W"], "no folder that can be written to"),
-        (["--threads", "0"], "--threads: found 0, expected 1 to 64"),
         (["--epochs", "0"], "--epochs: found 0, expected 1 or more"),
         (["--dropout", "1"], "dropout: found 1.0, expected 0 or more, less than 1"),
         (["--backbone", "mamba"], "The value 'mamba' is invalid for '--backbone <backbone>'"),

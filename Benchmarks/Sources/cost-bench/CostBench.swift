@@ -75,7 +75,7 @@ struct Table: ParsableCommand {
     private static func timing(_ layers: Int, _ dim: Int, _ number: Double) -> TrialTiming {
         let probe = probe(layers, dim)
         return TrialTiming(
-            configuration: Configuration(layers: layers, dim: dim), batchUsers: 256, negatives: 1, threads: 1,
+            configuration: Configuration(layers: layers, dim: dim), batchUsers: 256, negatives: 1,
             atOnce: 2, tokens: 131_413, users: 22_363, userFraction: 1, epochs: 30 + Int(number) % 20,
             secondsPerEpoch: 131_413 / probe.tokensPerSecond * (1.2 + 0.005 * number),
             secondsPerValidation: 22_363 / probe.evaluatedUsersPerSecond, seconds: 60, converged: true)

@@ -61,7 +61,6 @@ func headCases(_ kernels: Kernels) -> [Case] {
                 name: "cross-entropy, d \(dim)", flops: 6 * products,
                 run: {
                     _ = kernels.linearCrossEntropy(
-                        .alone,
                         h.p, rows, dim, e.p, items, targets, 1e-3, dh.p, de.p, scratch.p)
                 }),
             Case(

@@ -51,7 +51,7 @@ enum FuzzSpecs {
         let data = TrainingData(corpus, maxLength: spec.configuration.maxLength, userFraction: spec.userFraction)
         let needed = MemoryUse.predictedBytes(spec.configuration, data: data, options: spec.options)
         precondition(needed >= MemoryUse.programBytes, "a training that needs less than nothing")
-        guard needed < MemoryUse.programBytes + mostBytes, spec.threads <= 2 else { return true }
+        guard needed < MemoryUse.programBytes + mostBytes else { return true }
         // What is refused for this corpus alone is a specification all the same.
         guard let trainer = try? Trainer(spec: spec, corpus: corpus) else { return true }
         var asked = 0
@@ -74,7 +74,7 @@ enum FuzzSpecs {
                 corpus: "/state/corpora/b",
                 configuration: Configuration(
                     backbone: .hstu, layers: 2, dim: 4, heads: 2, maxLength: 6, loss: .bprMax),
-                options: Recipe.standard.options(facts, loss: .bprMax), seed: .max, threads: 2, userFraction: 0.5,
+                options: Recipe.standard.options(facts, loss: .bprMax), seed: .max, userFraction: 0.5,
                 mask: .full, maxSeconds: 10, sampledRanking: 3, mostHeads: 2),
             TrialSpec(
                 corpus: "/state/corpora/c",

@@ -1,6 +1,6 @@
 // Sums over the rows of some columns. Rules as in Gemm.swift.
 //
-// A column is summed from its first row to its last whoever asks for it, so that columns can be handed out to threads.
+// A column is summed from its first row to its last, so that its bits do not depend on the columns beside it.
 
 /// sum[c] += x[0, c] + x[1, c] + ...; ld floats between rows.
 @inline(never)

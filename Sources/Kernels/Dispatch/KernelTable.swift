@@ -50,8 +50,6 @@ package struct Kernels: Sendable {
     package typealias Out = UnsafeMutablePointer<Float>
 
     package var variant: Variant
-    /// Who shares the work of a call; see `shared(by:)`.
-    package var team = WorkerTeam.alone
 
     /// C[m,n] = op(A) op(B) (+ C when `accumulate`).
     /// `nn`: A[m,k], B[k,n]; `nt`: A[m,k], B[n,k]; `tn`: A[k,m], B[k,n].
@@ -136,13 +134,13 @@ package struct Kernels: Sendable {
             _ dv: Out, _ scratch: Out
         ) -> Void
 
-    /// Softmax cross-entropy of logits = h Eᵀ, fused by row chunks, its work shared by `team`: returns Σ_r -ln p(target_r), writes
+    /// Softmax cross-entropy of logits = h Eᵀ, fused by row chunks: returns Σ_r -ln p(target_r), writes
     /// dh[rows,dim] = `gradientScale` * dLoss/dh and adds the same scale's gradient to de[items,dim].
-    /// scratch: `crossEntropyScratch` floats for the team's threads. A NaN or infinity in gives a NaN out.
+    /// scratch: `crossEntropyScratch` floats. A NaN or infinity in gives a NaN out.
     package var linearCrossEntropy:
         @Sendable (
-            _ team: WorkerTeam, _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ items: Int,
-            _ targets: UnsafePointer<Int32>, _ gradientScale: Float, _ dh: Out, _ de: Out, _ scratch: Out
+            _ h: In, _ rows: Int, _ dim: Int, _ e: In, _ items: Int, _ targets: UnsafePointer<Int32>,
+            _ gradientScale: Float, _ dh: Out, _ de: Out, _ scratch: Out
         ) -> Double
 
     /// Binary cross-entropy: for each row the target and `negatives` sampled items; returns

@@ -40,24 +40,20 @@ extension Kernels {
                 q, k, v, ld, heads, width, packs.count, packs.sizes, packs.numbers, scale, Dropout.threshold(rate),
                 1 / (1 - rate), stream, dOut, ldOut, dq, dk, dv, scratch)
         },
-        linearCrossEntropy: { team, h, rows, dim, e, items, targets, scale, dh, de, scratch in
-            CrossEntropyPlan(dim: dim, items: items, team: team, scratch: scratch).run(
+        linearCrossEntropy: { h, rows, dim, e, items, targets, scale, dh, de, scratch in
+            CrossEntropyPlan(dim: dim, items: items, scratch: scratch).run(
                 h, rows, e, targets, dh, largestNorm: KernelsAVX512.largestNorm,
-                positions: { plan, rows, chunk, largest in
+                positions: { plan, chunk, largest in
                     KernelsAVX512.crossEntropyPositions(
-                        rows.lowerBound, rows.upperBound, chunk.h, chunk.rows, dim, e, items, chunk.targets, scale,
+                        0, chunk.rows, chunk.h, chunk.rows, dim, e, items, chunk.targets, scale,
                         largest, chunk.dh, plan.probabilities, plan.transposed, plan.gradient, plan.scaled, plan.sums,
                         plan.targetScores, plan.shifts)
                 },
-                items: { plan, range, chunk, scratch in
+                items: { plan, chunk in
                     KernelsAVX512.crossEntropyItems(
-                        range.lowerBound, range.upperBound, chunk.rows, dim, items, de, plan.probabilities,
-                        plan.scaled, scratch)
+                        0, items, chunk.rows, dim, items, de, plan.probabilities, plan.scaled, plan.gemm)
                 },
-                targets: { range in
-                    KernelsAVX512.subtractTargets(
-                        range.lowerBound, range.upperBound, h, rows, dim, targets, scale, de)
-                })
+                targets: { KernelsAVX512.subtractTargets(0, items, h, rows, dim, targets, scale, de) })
         },
         linearBinaryCrossEntropy: { KernelsAVX512.binaryCrossEntropy($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) },
         adamW: { p, g, m, v, count, step in

@@ -36,15 +36,15 @@ extension Kernels {
     package static func shortAttentionScratch(width: Int) -> Int { k_short_scratch(width) }
 
     /// Most rows of a cross-entropy chunk, in whole groups: enough that a pass over the items and their gradient is small
-    /// beside the products, while the probabilities stay near 8 MB a thread.
-    package static func crossEntropyRows(items: Int, threads: Int = 1) -> Int {
+    /// beside the products, while the probabilities stay near 8 MB.
+    package static func crossEntropyRows(items: Int) -> Int {
         let fit = (2 << 20) / max(1, items)
-        return max(K_WIDEST_PANEL, min(96, fit / K_WIDEST_PANEL * K_WIDEST_PANEL)) * threads
+        return max(K_WIDEST_PANEL, min(96, fit / K_WIDEST_PANEL * K_WIDEST_PANEL))
     }
 
     /// Floats of scratch that `linearCrossEntropy` needs.
-    package static func crossEntropyScratch(dim: Int, items: Int, threads: Int = 1) -> Int {
-        CrossEntropyPlan.sizes(dim: dim, items: items, threads: threads).reduce(0, +)
+    package static func crossEntropyScratch(dim: Int, items: Int) -> Int {
+        CrossEntropyPlan.sizes(dim: dim, items: items).reduce(0, +)
     }
 
     /// Floats of scratch that `rankCounts` needs.

@@ -28,13 +28,6 @@ package final class ShortPacks {
         func square(_ pack: Int, _ lane: Int) -> Int { Int(numbers[(pack * 4 + 3) * lanes + lane]) }
         package func distances(_ pack: Int) -> Int { Int(sizes[2 * pack + 1]) }
         package func positions(_ pack: Int) -> Int { Int(sizes[2 * pack]) }
-
-        /// `shortAttention` and its like take the packs of a range one by one, whoever computes the others.
-        package func part(_ range: Range<Int>) -> Part {
-            Part(
-                count: range.count, sizes: sizes + 2 * range.lowerBound,
-                numbers: numbers + 4 * lanes * range.lowerBound)
-        }
     }
 
     package private(set) var count = 0

@@ -130,7 +130,7 @@ extension Kernels {
             Naive.shortAttentionBackward(
                 q, k, v, ld, heads, width, packs, scale, rate, stream, dOut, ldOut, dq, dk, dv)
         },
-        linearCrossEntropy: { _, h, rows, dim, e, items, targets, scale, dh, de, _ in
+        linearCrossEntropy: { h, rows, dim, e, items, targets, scale, dh, de, _ in
             Naive.linearCrossEntropy(h, rows, dim, e, items, targets, scale, dh, de)
         },
         linearBinaryCrossEntropy: Naive.linearBinaryCrossEntropy,

@@ -159,10 +159,10 @@ package final class HSTU: SequenceModel {
         let (d, width, scale) = (d, width, scale)
         let scores = workspace.blockPairs(layer)
         let bias = pairs(.bias)
-        layers.eachPack(batch) { packs, first, scratch in
+        layers.eachPack(batch) { packs, scratch in
             let v = activated + d
             kernels.shortPointwiseAttention(
-                v + d, v + 2 * d, v, 4 * d, configuration.heads, width, packs, shortBias.p + first * ShortPacks.plane,
+                v + d, v + 2 * d, v, 4 * d, configuration.heads, width, packs, shortBias.p,
                 scale, attended, d, scratch)
         }
         layers.eachLongHead(batch) { start, n, head, place, scratch in
@@ -220,12 +220,11 @@ package final class HSTU: SequenceModel {
         let scores = workspace.blockPairs(layer)
         let dBias = pairs(.bias)
         dBias.update(repeating: 0, count: batch.attentionFloats)
-        layers.eachPack(batch) { packs, first, scratch in
+        layers.eachPack(batch) { packs, scratch in
             let (v, dv) = (activated + d, dWide + d)
-            let plane = first * ShortPacks.plane
             kernels.shortPointwiseAttentionBackward(
-                v + d, v + 2 * d, v, 4 * d, configuration.heads, width, packs, shortBias.p + plane, scale, dAttended,
-                d, dv + d, dv + 2 * d, dv, shortSlopes.p + plane, scratch)
+                v + d, v + 2 * d, v, 4 * d, configuration.heads, width, packs, shortBias.p, scale, dAttended,
+                d, dv + d, dv + 2 * d, dv, shortSlopes.p, scratch)
         }
         layers.eachLongHead(batch) { start, n, head, place, scratch in
             let v = activated + start * 4 * d + d + head * width

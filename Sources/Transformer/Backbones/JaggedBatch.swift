@@ -56,10 +56,7 @@ package struct JaggedBatch: Sendable {
 
     func length(_ sequence: Int) -> Int { offsets[sequence + 1] - offsets[sequence] }
 
-    /// Pairs of positions of the sequences before one.
-    func pairsBefore(_ sequence: Int) -> Int { (0..<sequence).reduce(0) { $0 + length($1) * length($1) } }
-
     /// Floats that the attention weights of one head take.
-    var attentionFloats: Int { pairsBefore(sequences) }
+    var attentionFloats: Int { (0..<sequences).reduce(0) { $0 + length($1) * length($1) } }
     var longest: Int { (0..<sequences).reduce(0) { max($0, length($1)) } }
 }

@@ -71,43 +71,36 @@ final class Layers {
     /// position L - 1.
     func embed(_ batch: JaggedBatch, items: Int, positions: Int?, into x: UnsafeMutablePointer<Float>) {
         let (d, w) = (d, w)
-        kernels.team.ranges(batch.sequences, unit: 1, least: Self.leastSequences) { sequences, _ in
-            eachPosition(batch, sequences) { t, item, position in
-                let from = w + items + item * d
-                guard let positions else {
-                    (x + t * d).update(from: from, count: d)
-                    return
-                }
-                let at = w + positions + position * d
-                for c in 0..<d { x[t * d + c] = from[c] + at[c] }
+        eachPosition(batch) { t, item, position in
+            let from = w + items + item * d
+            guard let positions else {
+                (x + t * d).update(from: from, count: d)
+                return
             }
+            let at = w + positions + position * d
+            for c in 0..<d { x[t * d + c] = from[c] + at[c] }
         }
     }
 
-    /// Adds the gradient of `embed` to that of the embeddings. Shared by columns: an item occurs at many positions.
+    /// Adds the gradient of `embed` to that of the embeddings.
     func scatter(
         _ batch: JaggedBatch, _ dx: UnsafePointer<Float>, items: Int, positions: Int?, _ g: UnsafeMutablePointer<Float>
     ) {
         let d = d
-        kernels.team.ranges(d, unit: 16, least: 16) { columns, _ in
-            eachPosition(batch, 0..<batch.sequences) { t, item, position in
-                let to = g + items + item * d
-                for c in columns { to[c] += dx[t * d + c] }
-                guard let positions else { return }
-                let at = g + positions + position * d
-                for c in columns { at[c] += dx[t * d + c] }
-            }
+        eachPosition(batch) { t, item, position in
+            let to = g + items + item * d
+            for c in 0..<d { to[c] += dx[t * d + c] }
+            guard let positions else { return }
+            let at = g + positions + position * d
+            for c in 0..<d { at[c] += dx[t * d + c] }
         }
     }
 
-    /// Sequences below which a piece of a batch is not worth handing out.
-    private static let leastSequences = 8
-
     @inline(__always)
     private func eachPosition(
-        _ batch: JaggedBatch, _ sequences: Range<Int>, _ body: (_ t: Int, _ item: Int, _ position: Int) -> Void
+        _ batch: JaggedBatch, _ body: (_ t: Int, _ item: Int, _ position: Int) -> Void
     ) {
-        for sequence in sequences {
+        for sequence in 0..<batch.sequences {
             let end = batch.offsets[sequence + 1]
             for t in batch.offsets[sequence]..<end {
                 body(t, Int(batch.inputs[t]), configuration.maxLength - (end - t))
@@ -192,7 +185,7 @@ final class Layers {
     ) {
         let (d, width, stream) = (d, width, dropping.stream(layer, site))
         let (scale, heads) = (1 / Float(width).squareRoot(), configuration.heads)
-        eachPack(batch) { packs, _, scratch in
+        eachPack(batch) { packs, scratch in
             kernels.shortAttention(
                 queryKeyValue, queryKeyValue + d, queryKeyValue + 2 * d, 3 * d, heads, width, packs, scale,
                 dropping.rate, stream, attended, d, scratch)
@@ -226,22 +219,18 @@ final class Layers {
         _ batch: JaggedBatch,
         _ body: (_ sequence: Int, _ start: Int, _ n: Int, _ head: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
     ) {
-        let needed = batch.longest + 16
-        reserveScratch(needed)
-        let (scratch, heads) = (attentionScratch.p, configuration.heads)
-        kernels.team.ranges(batch.sequences, unit: 1, least: Self.leastSequences) { sequences, worker in
-            for sequence in sequences {
-                for head in 0..<heads {
-                    body(sequence, batch.offsets[sequence], batch.length(sequence), head, scratch + worker * needed)
-                }
+        let scratch = scratch(batch.longest + 16)
+        for sequence in 0..<batch.sequences {
+            for head in 0..<configuration.heads {
+                body(sequence, batch.offsets[sequence], batch.length(sequence), head, scratch)
             }
         }
     }
 
-    private func reserveScratch(_ needed: Int) {
-        if attentionScratch.count < needed * kernels.team.threads {
-            attentionScratch = FloatBuffer(needed * kernels.team.threads)
-        }
+    /// Scratch for attention of at least so many floats.
+    private func scratch(_ needed: Int) -> UnsafeMutablePointer<Float> {
+        if attentionScratch.count < needed { attentionScratch = FloatBuffer(needed) }
+        return attentionScratch.p
     }
 
     /// Gradient of `attend` with respect to queries, keys and values.
@@ -252,7 +241,7 @@ final class Layers {
     ) {
         let (d, width, stream) = (d, width, dropping.stream(layer, site))
         let (scale, heads) = (1 / Float(width).squareRoot(), configuration.heads)
-        eachPack(batch) { packs, _, scratch in
+        eachPack(batch) { packs, scratch in
             kernels.shortAttentionBackward(
                 queryKeyValue, queryKeyValue + d, queryKeyValue + 2 * d, 3 * d, heads, width, packs, scale,
                 dropping.rate, stream, dAttended, d, dQueryKeyValue, dQueryKeyValue + d, dQueryKeyValue + 2 * d,
@@ -280,48 +269,38 @@ final class Layers {
         return packs.all
     }
 
-    /// Hands out the packs of the short sequences: some of them, and the number of their first.
+    /// Hands out the packs of the short sequences, where there are any.
     @inline(__always)
     func eachPack(
-        _ batch: JaggedBatch,
-        _ body: (_ packs: ShortPacks.Part, _ first: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
+        _ batch: JaggedBatch, _ body: (_ packs: ShortPacks.Part, _ scratch: UnsafeMutablePointer<Float>) -> Void
     ) {
         let packs = packs(of: batch)
-        let (scratch, needed) = scratchOfThreads(batch)
-        kernels.team.ranges(packs.count, unit: 1, least: 1) { range, worker in
-            body(packs.part(range), range.lowerBound, scratch + worker * needed)
-        }
+        if packs.count > 0 { body(packs, attentionScratch(batch)) }
     }
 
-    /// Scratch for attention, and how many floats of it a thread may use.
-    private func scratchOfThreads(_ batch: JaggedBatch) -> (UnsafeMutablePointer<Float>, Int) {
-        let needed = max(
-            Kernels.attentionScratch(length: batch.longest), Kernels.shortAttentionScratch(width: width))
-        reserveScratch(needed)
-        return (attentionScratch.p, needed)
+    private func attentionScratch(_ batch: JaggedBatch) -> UnsafeMutablePointer<Float> {
+        scratch(
+            max(Kernels.attentionScratch(length: batch.longest), Kernels.shortAttentionScratch(width: width)))
     }
 
     /// Visits the heads of every sequence that no pack has: first position, length, head, and where the head's n² numbers
-    /// begin. The heads of a sequence are visited one after the other by the same thread.
+    /// begin.
     @inline(__always)
     func eachLongHead(
         _ batch: JaggedBatch,
         _ body: (_ start: Int, _ n: Int, _ head: Int, _ place: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
     ) {
-        let heads = configuration.heads
-        let (scratch, needed) = scratchOfThreads(batch)
-        kernels.team.ranges(batch.sequences, unit: 1, least: Self.leastSequences) { sequences, worker in
-            var place = batch.pairsBefore(sequences.lowerBound) * heads
-            for sequence in sequences {
-                let n = batch.length(sequence)
-                if isPacked(n) {
-                    place += heads * n * n
-                    continue
-                }
-                for head in 0..<heads {
-                    body(batch.offsets[sequence], n, head, place, scratch + worker * needed)
-                    place += n * n
-                }
+        let (heads, scratch) = (configuration.heads, attentionScratch(batch))
+        var place = 0
+        for sequence in 0..<batch.sequences {
+            let n = batch.length(sequence)
+            if isPacked(n) {
+                place += heads * n * n
+                continue
+            }
+            for head in 0..<heads {
+                body(batch.offsets[sequence], n, head, place, scratch)
+                place += n * n
             }
         }
     }

@@ -15,7 +15,7 @@ final class CatalogueLoss: LossHead {
         self.items = items
         self.onlyLast = onlyLast
         self.kernels = kernels
-        scratch = FloatBuffer(Kernels.crossEntropyScratch(dim: dim, items: items, threads: kernels.team.threads))
+        scratch = FloatBuffer(Kernels.crossEntropyScratch(dim: dim, items: items))
     }
 
     func lossAndGradient(_ x: LossInput) -> Double {
@@ -42,7 +42,7 @@ final class CatalogueLoss: LossHead {
         _ hidden: Kernels.In, _ rows: Int, _ targets: [Int32], _ x: LossInput, dHidden: Kernels.Out
     ) -> Double {
         kernels.linearCrossEntropy(
-            kernels.team, hidden, rows, dim, x.items, items, targets, 1 / Float(rows), dHidden, x.dItems, scratch.p)
+            hidden, rows, dim, x.items, items, targets, 1 / Float(rows), dHidden, x.dItems, scratch.p)
             / Double(rows)
     }
 }

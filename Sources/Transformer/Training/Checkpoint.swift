@@ -50,7 +50,6 @@ package enum Checkpoint {
         spec.checkpointSeconds = 0
         spec.corpus = ""
         spec.corpusHash = nil
-        spec.threads = 1
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         return checksum(Array(try encoder.encode(spec)))

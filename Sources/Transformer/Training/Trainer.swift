@@ -68,7 +68,7 @@ package final class Trainer {
         if let drawn = spec.sampledRanking, !(1...max(1, corpus.itemCount)).contains(drawn) {
             throw refuse("sampledRanking: found \(drawn), expected 1 to \(corpus.itemCount) items")
         }
-        let kernels = Kernels.best.shared(by: WorkerTeam(threads: spec.threads))
+        let kernels = Kernels.best
         self.spec = spec
         self.checkpointPath = checkpointPath
         data = TrainingData(corpus, maxLength: spec.configuration.maxLength, userFraction: spec.userFraction)
