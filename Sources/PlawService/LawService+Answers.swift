@@ -61,7 +61,7 @@ extension LawService {
                 layers: params.layers, dim: params.dim, heads: params.heads, isForced: params.force ?? false)
         }
         return LawPredictResult(
-            dataset: params.name, configuration: prepared.costs.known(candidate.configuration),
+            dataset: params.name, configuration: candidate.configuration,
             predicted: candidate.predicted,
             interval: candidate.interval, cost: prepared.costs.known(candidate.cost), grade: grade,
             warnings: prepared.ranked(warnings, of: prepared.metric, params.name), laws: prepared.advisor.lawNumbers)
@@ -113,7 +113,6 @@ extension LawService {
             levers: levers.map { lever in
                 var lever = lever
                 lever.cost = prepared.costs.known(lever.cost)
-                lever.configuration = prepared.costs.known(lever.configuration)
                 return lever
             }, warnings: prepared.ranked(warnings, of: metric, params.name), laws: prepared.advisor.lawNumbers)
     }
@@ -216,7 +215,6 @@ extension LawService.Prepared {
     func recommend(_ params: AdvisorRecommendParams) throws -> Recommendation {
         var answer = try find(params).recommendation
         answer.cost = costs.known(answer.cost)
-        answer.configuration = costs.known(answer.configuration)
         answer.cheapest = costs.known(answer.cheapest)
         answer.indistinguishable = answer.indistinguishable.map(costs.known)
         answer.runnersUp = answer.runnersUp.map(costs.known)

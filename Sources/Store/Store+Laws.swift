@@ -29,7 +29,8 @@ extension Store {
                         VALUES (?, ?, ?, ?, ?, 1, 2, ?)
                         """,
                     arguments: [
-                        datasetID, keyText, fit.metric.description, key.loss.rawValue, now, try encodeJSON(fit),
+                        datasetID, keyText, fit.metric.description, key.loss.value?.core?.rawValue, now,
+                        try encodeJSON(fit),
                     ])
                 return Law(id: db.lastInsertedRowID, dataset: dataset, key: key, createdAt: now, fit: fit)
             }
@@ -110,7 +111,7 @@ extension Store {
 
     // MARK: - As text
 
-    /// Laws being served, newest first, as JSON: stored texts put together, not decoded, without placeholders in their keys. Of one
+    /// Laws being served, newest first, as JSON: stored texts put together, not decoded. Of one
     /// dataset, metric, loss, backbone and numbers where named, with smaller numbers than `before`, at most `limit`, and as many as
     /// `mostBytes` hold, but one at least; `next` is the `before` of those that follow. `fits` are those of a family, or all, law by
     /// law.
@@ -134,18 +135,8 @@ extension Store {
             }
             if let dataset { add("datasetId =", try Self.datasetID(db, dataset)) }
             if let metric { add("metric =", metric.description) }
-            func addDeclared(_ column: String) {
-                // A table of json_each has a column named key of its own.
-                sql += " AND NOT EXISTS (SELECT 1 FROM json_each(law.key, '$.undeclared') WHERE value = '\(column)')"
-            }
-            if let loss {
-                add("law.loss =", loss.rawValue)
-                addDeclared("loss")
-            }
-            if let backbone {
-                add("json_extract(key, '$.backbone') =", backbone.rawValue)
-                addDeclared("backbone")
-            }
+            if let loss { add("law.loss =", loss.rawValue) }
+            if let backbone { add("json_extract(key, '$.backbone') =", backbone.rawValue) }
             if let ids {
                 sql += " AND law.id IN (\(databaseQuestionMarks(count: ids.count)))"
                 arguments += StatementArguments(ids)
@@ -153,16 +144,11 @@ extension Store {
             if let before { add("law.id <", before) }
             let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY law.id DESC", arguments: arguments)
             var (laws, fits, bytes, last): ([LawText], [Data], Int, Int64) = ([], [], 0, 0)
-            // One key has a law a metric.
-            var keys: [String: String] = [:]
             while let row = try rows.next() {
                 let (fit, fitsOfFamily): (Data, Data?) = (row["fit"], row["fits"])
                 // All of them are cut out here: SQLite would parse each law more than once.
                 let array = try fitsOfFamily ?? self.fitsText(of: fit, number: row["id"])
-                let stored: String = row["key"]
-                let key = try keys[stored] ?? sentJSON(LawKey.self, stored)
-                keys[stored] = key
-                let (law, own) = (Self.text(row, fit: fit, key: key), array.dropFirst().dropLast())
+                let (law, own) = (Self.text(row, fit: fit), array.dropFirst().dropLast())
                 bytes += law.count + own.count
                 if laws.count == limit || (bytes > mostBytes && !laws.isEmpty) { return (laws, fits, last) }
                 laws.append(law)
@@ -179,15 +165,16 @@ extension Store {
     package func lawText(_ id: Int64) async throws(StoreError) -> Data {
         try await read("read law \(id)") { db in
             let row = try Self.lawRow(db, id)
-            let law = Self.text(row, fit: row["fit"], key: try sentJSON(LawKey.self, row["key"]))
+            let law = Self.text(row, fit: row["fit"])
             var text = Data(capacity: law.count)
             law.add(to: &text)
             return text
         }
     }
 
-    private static func text(_ row: Row, fit: Data, key: String) -> LawText {
+    private static func text(_ row: Row, fit: Data) -> LawText {
         let (created, dataset, id): (String, String, Int64) = (row["createdAt"], row["dataset"], row["id"])
+        let key: String = row["key"]
         return LawText(
             start: "{\"createdAt\":\"\(created)\",\"dataset\":\"\(dataset)\",\"fit\":", fit: fit,
             end: ",\"id\":\(id),\"key\":\(key)}")

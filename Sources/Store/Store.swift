@@ -25,7 +25,7 @@ package final class Store: Sendable {
     private let writes = Atomic<UInt64>(0)
     /// Removals of observations, each counted with its commit.
     let removals = Atomic<UInt64>(0)
-    let epochs = Mutex<[Loss: EpochTable]>([:])
+    let epochs = Mutex<[Loss?: EpochTable]>([:])
     let lawHeads = Mutex<[Int64: LawHead]>([:])
     /// Where the fits stand in a stored law's text.
     let fitsOfLaws = Mutex<[Int64: Range<Int>]>([:])
@@ -279,22 +279,15 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// JSON text of a value as it is stored, or as it is sent; keys sorted so that equal values are equal text.
-func encodeJSON(_ value: some Encodable, isStored: Bool = true) throws -> String {
+/// JSON text of a value; keys sorted so that equal values are equal text.
+func encodeJSON(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if isStored { encoder.userInfo[.isStoring] = true }
     return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
 func decodeJSON<T: Decodable>(_ type: T.Type, _ text: String) throws -> T {
     try JSONDecoder().decode(type, from: Data(text.utf8))
-}
-
-/// A stored text as it is sent: without placeholders for what nobody declared of a key in it. Few texts have any.
-func sentJSON<T: Codable>(_ type: T.Type, _ text: String) throws -> String {
-    if text.contains("\"undeclared\":[]") { return text }
-    return try encodeJSON(decodeJSON(type, text), isStored: false)
 }
 
 /// Now, as ISO 8601 in UTC with seconds.

@@ -51,7 +51,7 @@ import Trials
             #expect(
                 try await texts(of: "books", Metric(.hr, 10), .bce).laws
                     == laws.filter {
-                        $0.dataset == "books" && $0.fit.metric == Metric(.hr, 10) && $0.key.loss == .bce
+                        $0.dataset == "books" && $0.fit.metric == Metric(.hr, 10) && $0.key.loss == .said(.core(.bce))
                     }.map(Self.text))
             #expect(try await texts(nil, nil, .performanceLaw).fits == all.fits)
             let other = try #require(LawFamily.allCases.first { $0 != .performanceLaw })
@@ -94,14 +94,14 @@ import Trials
         try await withStore { store in
             func check(_ label: String) async throws {
                 for (backbone, loss) in [(Model.sasrec, Loss.cce), (.gpt, .cce), (.sasrec, .bce)] {
-                    let kept = try await store.trainedEpochs(backbone, loss)
+                    let kept = try await store.trainedEpochs(.said(backbone), .said(.core(loss)))
                     var expected: [(key: LawKey, trainings: [String])] = []
                     var all: [Observation] = []
                     for name in try await store.datasetSummaries().map(\.name) {
                         all += try await store.observations(of: name)
                     }
                     for o in all.sorted(by: { $0.id < $1.id })
-                    where o.converged && o.key.backbone == backbone && o.key.loss == loss {
+                    where o.converged && o.key.backbone == .said(backbone) && o.key.loss == .said(.core(loss)) {
                         let c = o.configuration
                         let line = "\(c.layers) \(c.dim) \(o.userFraction) \(o.epochs)"
                         if let place = expected.firstIndex(where: { $0.key == o.key }) {
