@@ -189,7 +189,8 @@ let package = Package(
             name: "plawTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "plaw", "plaw-trial", "plawd"],
             swiftSettings: strict),
         .testTarget(
-            name: "StoreTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "Store", "Trials", grdb],
+            name: "StoreTests",
+            dependencies: ["Domain", "Observations", "PlawProtocol", "PlawTesting", "Store", "Trials", grdb],
             swiftSettings: strict),
         .testTarget(
             name: "SystemdTests", dependencies: ["PlawProtocol", "PlawTesting", "Systemd", "plawd", logging],

@@ -107,8 +107,10 @@ package final class Advisor: Sendable {
             let law = (branch.laws["ndcg@10"] ?? branch.laws.min { $0.key < $1.key }?.value)?.fit
         else { throw noLaw("any metric") }
         var c = branch.configuration(layers: layers, dim: dim)
-        if let heads { c.heads = heads }
+        if let heads { c.heads = .said(heads) }
         if let problem = branch.problem(c) { throw AdvisorError(kind: .outsideDomain, description: problem) }
+        // Of trainings whose heads nobody said, an answer is about no number of them.
+        if branch.base.heads == .unsaid { c.heads = .unsaid }
         let grade = max(branch.grade(c), branch.dataGrade(law))
         guard grade != .refused || isForced else {
             throw AdvisorError(
@@ -174,7 +176,7 @@ package final class Advisor: Sendable {
     // MARK: - Parts of an answer
 
     /// A shape with a number of heads.
-    func configuration(_ shape: Int, block: Int) -> Configuration {
+    func configuration(_ shape: Int, block: Int) -> DeclaredConfiguration {
         let (number, row, column) = search.place(shape)
         let part = search.parts[number]
         var c = branches[number].configuration(layers: part.layers[row], dim: part.dims[column])
@@ -223,7 +225,7 @@ package final class Advisor: Sendable {
         // The first currency in which even the cheapest configuration is too expensive; there may be none.
         for currency in Currency.allCases {
             guard let limit = budget[currency] else { continue }
-            var least: (cost: Double, configuration: Configuration)?
+            var least: (cost: Double, configuration: DeclaredConfiguration)?
             for (number, part) in search.parts.enumerated() where branches[number].laws[name] != nil {
                 for block in part.blocks {
                     let column = block.costs[currency]

@@ -51,8 +51,8 @@ extension Advisor {
         for (other, place) in branches.enumerated() where other != number {
             guard let otherLaw = place.laws[name] else { continue }
             let label = [
-                place.key.backboneName, place.key.loss == branch.key.loss ? nil : place.key.loss.rawValue,
-                place.key.maxLength == branch.key.maxLength ? nil : "L \(place.key.maxLength)",
+                place.key.backboneName, place.key.loss == branch.key.loss ? nil : place.key.loss.words,
+                place.key.maxLength == branch.key.maxLength ? nil : "L \(place.key.maxLength.words)",
             ].compactMap { $0 }.joined(separator: " ")
             let way = Way(
                 name: label, branch: place, law: otherLaw, shapes: spread(other, search.parts[other].planes[name]))
@@ -74,13 +74,13 @@ extension Advisor {
         let name: String
         let branch: Branch
         let law: LawPredictor
-        let shapes: [Configuration]
+        let shapes: [DeclaredConfiguration]
 
-        init(name: String, branch: Branch, law: LawPredictor, shapes: [Configuration]) {
+        init(name: String, branch: Branch, law: LawPredictor, shapes: [DeclaredConfiguration]) {
             self.name = name
             self.branch = branch
             self.law = law
-            var seen: Set<Configuration> = []
+            var seen: Set<DeclaredConfiguration> = []
             self.shapes = shapes.filter { seen.insert($0).inserted }
         }
 
@@ -191,15 +191,15 @@ extension Advisor {
     ) throws -> (number: Int, law: LawPredictor, now: Candidate) {
         try check(name)
         let own = branches.indices.filter {
-            branches[$0].laws[name] != nil && (backbone == nil || branches[$0].key.backbone == backbone)
+            branches[$0].laws[name] != nil && (backbone == nil || branches[$0].key.backbone.value == backbone)
         }
         guard !own.isEmpty else {
             throw AdvisorError(
                 kind: .noLaw,
                 description: "no law for \(name) of \(backbone?.rawValue ?? "any backbone") in \"\(dataset)\"")
         }
-        var found: (value: Double, number: Int, configuration: Configuration)?
-        func offer(_ value: Double, _ number: Int, _ c: Configuration) {
+        var found: (value: Double, number: Int, configuration: DeclaredConfiguration)?
+        func offer(_ value: Double, _ number: Int, _ c: DeclaredConfiguration) {
             if value > found?.value ?? -.infinity { found = (value, number, c) }
         }
         if layers != nil || dim != nil {
@@ -239,7 +239,7 @@ extension Advisor {
     }
 
     /// A shape with the first number of heads that divides its dimension, the observed ones before others.
-    private func usual(_ shape: Int) -> Configuration {
+    private func usual(_ shape: Int) -> DeclaredConfiguration {
         let (number, _, column) = search.place(shape)
         let block = search.parts[number].blocks.firstIndex { $0.columns.contains(column) }
         return configuration(shape, block: block ?? 0)
@@ -248,13 +248,13 @@ extension Advisor {
     /// The other shapes of a configuration's row or column, at most one e-fold outside the observations: trained ones, and of the
     /// others some that differ by a twelfth or more.
     private func axis(
-        _ number: Int, _ c: Configuration, along path: WritableKeyPath<Configuration, Int>
-    ) -> [Configuration] {
+        _ number: Int, _ c: DeclaredConfiguration, along path: WritableKeyPath<DeclaredConfiguration, Int>
+    ) -> [DeclaredConfiguration] {
         let (branch, part) = (branches[number], search.parts[number])
-        let isDepth = path == \Configuration.layers
+        let isDepth = path == \DeclaredConfiguration.layers
         let values = isDepth ? part.layers : part.dims.indices.filter { part.roundness[$0] > 0 }.map { part.dims[$0] }
         let trained = Set(branch.trained.keys.map { isDepth ? $0.layers : $0.dim })
-        var kept: [Configuration] = []
+        var kept: [DeclaredConfiguration] = []
         var last = 0.0
         for value in values where trained.contains(value) || Double(value) >= last * 13 / 12 {
             var other = c
@@ -267,11 +267,11 @@ extension Advisor {
     }
 
     /// Round shapes of a branch that differ from each other, at most one e-fold outside the observations: the best of a plane.
-    private func spread(_ number: Int, _ plane: PredictedPlane?) -> [Configuration] {
+    private func spread(_ number: Int, _ plane: PredictedPlane?) -> [DeclaredConfiguration] {
         guard let plane else { return [] }
         let part = search.parts[number]
         func value(_ shape: Int) -> Float { plane.means[shape - part.first] }
-        var kept: [Configuration] = []
+        var kept: [DeclaredConfiguration] = []
         for shape in part.round.sorted(by: { (value($0), -$0) > (value($1), -$1) }) where kept.count < 24 {
             let c = usual(shape)
             let isNear = kept.contains {

@@ -108,10 +108,15 @@ extension Advisor {
     /// The command that trains more of what a branch rests on, or one shape of it; nil where there is nothing to train on.
     func training(_ branch: Branch, _ options: String = "--budget 30m") -> String? {
         let key = branch.key
-        guard hasInteractions, key.backbone.core != nil else { return nil }
-        return "plaw calibrate \(dataset)" + (key.backbone == .sasrec ? "" : " --backbone \(key.backbone.rawValue)")
-            + (key.loss == .cce ? "" : " --loss \(key.loss.rawValue)")
-            + (key.maxLength == LawKey.usualLength ? "" : " --max-length \(key.maxLength)") + " " + options
+        if !hasInteractions || key.backbone.value.map({ $0.core == nil }) == true { return nil }
+        /// What is unsaid, or as a calibration does it by itself, needs no option.
+        func option(_ name: String, _ value: String?, _ usual: String) -> String {
+            value.map { $0 == usual ? "" : " --\(name) \($0)" } ?? ""
+        }
+        return "plaw calibrate \(dataset)"
+            + option("backbone", key.backbone.value?.rawValue, Model.sasrec.rawValue)
+            + option("loss", key.loss.value?.core?.rawValue, Loss.cce.rawValue)
+            + option("max-length", key.maxLength.value?.description, "\(LawKey.usualLength)") + " " + options
     }
 
     func training(_ branch: Branch, layers: Int, dim: Int) -> String? {
@@ -119,7 +124,7 @@ extension Advisor {
     }
 
     /// Warnings about a configuration's place among the observations.
-    func around(_ c: Configuration, _ law: LawFit, _ grade: ExtrapolationGrade, _ branch: Branch) -> [Warning] {
+    func around(_ c: DeclaredConfiguration, _ law: LawFit, _ grade: ExtrapolationGrade, _ branch: Branch) -> [Warning] {
         var warnings: [Warning] = []
         let there = training(branch, layers: c.layers, dim: c.dim)
         for (axis, value, range) in [("layers", c.layers, law.layersRange), ("dim", c.dim, law.dimRange)] {

@@ -115,9 +115,10 @@ extension Advisor {
         var kept = now
         var warnings: [Warning] = []
         if let length = change.maxLength {
-            kept.removeAll { $0.key.maxLength != length }
+            kept.removeAll { $0.key.maxLength != .said(length) }
             guard !kept.isEmpty else {
-                let known = Set(branches.map(\.key.maxLength)).sorted().map(String.init).joined(separator: ", ")
+                let known = Set(branches.compactMap(\.key.maxLength.value)).sorted().map(String.init).joined(
+                    separator: ", ")
                 throw AdvisorError(
                     kind: .noLaw,
                     description:

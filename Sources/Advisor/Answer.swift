@@ -65,7 +65,7 @@ extension Advisor {
                 Warning(
                     code: "other-heads",
                     message:
-                        "with the observed number of heads nothing keeps the budget; \(choice.configuration.heads) keep it, but "
+                        "with the observed number of heads nothing keeps the budget; \(choice.configuration.heads.words) keep it, but "
                         + "the law does not know what they change"))
         }
         return Answer(

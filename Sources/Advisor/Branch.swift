@@ -7,7 +7,7 @@ package import PerformanceLaws
 package struct Branch: Sendable {
     package let key: LawKey
     /// Backbone, heads, maximum length and loss of the calibration; its layers and dim mean nothing.
-    package let base: Configuration
+    package let base: DeclaredConfiguration
     /// The laws that are searched, by metric. Their ranges are those of the trainings on all users, as the hull is.
     package private(set) var laws: [String: LawPredictor]
     package let lawNumbers: [String: Int64]
@@ -32,7 +32,7 @@ package struct Branch: Sendable {
     }
 
     package init(
-        key: LawKey, base: Configuration, laws: [String: LawFit], lawNumbers: [String: Int64], costs: CostModel,
+        key: LawKey, base: DeclaredConfiguration, laws: [String: LawFit], lawNumbers: [String: Int64], costs: CostModel,
         observations: [Observation]
     ) {
         self.key = key
@@ -43,12 +43,13 @@ package struct Branch: Sendable {
         let share = min(1, complete.map(\.userFraction).max() ?? 1)
         let whole = complete.filter { $0.userFraction >= share }
         self.observations = whole
-        let isRuled = key.policy.split(separator: " ").contains { $0.hasPrefix("heads<=") }
         headsByDim =
-            isRuled
-            ? whole.reduce(into: [:]) {
-                $0[$1.configuration.dim] = max($0[$1.configuration.dim] ?? 0, $1.configuration.heads)
-            } : [:]
+            if case .atMost = key.policy.heads {
+                whole.reduce(into: [:]) { known, o in
+                    guard let heads = o.configuration.heads.value else { return }
+                    known[o.configuration.dim] = max(known[o.configuration.dim] ?? 0, heads)
+                }
+            } else { [:] }
         let prior = laws.sorted { $0.key < $1.key }.lazy.compactMap(\.value.prior).first
         self.prior = prior
         let places = Dictionary(
@@ -141,7 +142,9 @@ package struct Branch: Sendable {
     /// Even steps that suit the size and the observed dimensions, multiples of what the heads need, from half the smallest to
     /// twice the largest observed dimension.
     var dims: [Int] {
-        let unit = isForeign ? 1 : headsByDim.isEmpty ? base.dimStep : heads.map(dimStep(heads:)).min() ?? base.dimStep
+        let unit =
+            isForeign
+            ? 1 : headsByDim.isEmpty ? base.priced.dimStep : heads.map(dimStep(heads:)).min() ?? base.priced.dimStep
         let range = ranges.dims
         let (low, high) = (max(unit, range[0] / 2), max(unit, min(4_096, range[1] * 2), range[1]))
         let step = high <= 64 ? 2 : high <= 256 ? 4 : high <= 4_096 ? 8 : Self.step(high)
@@ -158,13 +161,13 @@ package struct Branch: Sendable {
     var isForeign: Bool { costs.recorded != nil }
 
     /// Why a configuration of it makes no sense, naming the field; nil where it does.
-    func problem(_ c: Configuration) -> String? {
-        guard isForeign else { return c.problem }
+    func problem(_ c: DeclaredConfiguration) -> String? {
+        guard isForeign else { return c.priced.problem }
         if c.layers < 1 { return "layers: found \(c.layers), expected 1 or more" }
         return c.dim < 1 ? "dim: found \(c.dim), expected 1 or more" : nil
     }
 
-    func configuration(layers: Int, dim: Int) -> Configuration {
+    func configuration(layers: Int, dim: Int) -> DeclaredConfiguration {
         var configuration = base
         (configuration.layers, configuration.dim) = (layers, dim)
         configuration.heads = ruledHeads(dim) ?? base.heads
@@ -172,40 +175,40 @@ package struct Branch: Sendable {
     }
 
     /// What a dimension must be a multiple of with a number of heads.
-    func dimStep(heads: Int) -> Int {
+    func dimStep(heads: Declared<Int>) -> Int {
         if isForeign { return 1 }
         var base = base
         base.heads = heads
-        return base.dimStep
+        return base.priced.dimStep
     }
 
     /// The heads of a dimension, where the key says that they follow from it: those of the nearest dimension that was trained; where
     /// these do not divide it, as many of those that were trained as do. Nil where the key has no such rule or none divides it.
-    func ruledHeads(_ dim: Int) -> Int? {
+    func ruledHeads(_ dim: Int) -> Declared<Int>? {
         let nearest = headsByDim.min {
             let (a, b) = (abs(log(Double($0.key) / Double(dim))), abs(log(Double($1.key) / Double(dim))))
             return (a, $0.key) < (b, $1.key)
         }
         guard let nearest else { return nil }
-        if dim % dimStep(heads: nearest.value) == 0 { return nearest.value }
-        return heads.filter { dim % dimStep(heads: $0) == 0 }.max()
+        if dim % dimStep(heads: .said(nearest.value)) == 0 { return .said(nearest.value) }
+        return heads.filter { dim % dimStep(heads: $0) == 0 }.compactMap(\.value).max().map(Declared.said)
     }
 
     /// Numbers of heads that the observations had, that of the base first.
-    var heads: [Int] {
+    var heads: [Declared<Int>] {
         // Whatever they are, they change no cost and no prediction of a foreign model: one number stands for all.
         if isForeign { return [base.heads] }
         let observed = Set(observations.map(\.configuration.heads)).subtracting([base.heads])
-        return [base.heads] + observed.sorted()
+        return [base.heads] + observed.compactMap(\.value).sorted().map(Declared.said)
     }
 
     // MARK: - Predictions
 
-    func place(_ c: Configuration) -> LawPredictor.Place {
+    func place(_ c: DeclaredConfiguration) -> LawPredictor.Place {
         LawPredictor.Place(layers: c.layers, dim: c.dim, effectiveTokens: costs.facts.effectiveTokens)
     }
 
-    func candidate(_ c: Configuration) -> Candidate {
+    func candidate(_ c: DeclaredConfiguration) -> Candidate {
         var predicted: [String: Double] = [:]
         var interval: [String: Interval] = [:]
         for (metric, law) in allLaws {
@@ -218,7 +221,7 @@ package struct Branch: Sendable {
             trained: trained[Shape(layers: c.layers, dim: c.dim)] ?? 0)
     }
 
-    func grade(_ c: Configuration) -> ExtrapolationGrade {
+    func grade(_ c: DeclaredConfiguration) -> ExtrapolationGrade {
         ExtrapolationGrade(distance: hull.distance(layers: c.layers, dim: c.dim))
     }
 }

@@ -112,7 +112,7 @@ struct Question {
     /// Place of the first number of heads that keeps all limits; the first of all where none does.
     func block(_ shape: Int) -> Int { Int(max(0, observed[shape] != Self.none ? observed[shape] : others[shape])) }
 
-    func configuration(_ shape: Int) -> Configuration { advisor.configuration(shape, block: block(shape)) }
+    func configuration(_ shape: Int) -> DeclaredConfiguration { advisor.configuration(shape, block: block(shape)) }
 
     /// The best trained shape that keeps the limits: the one that measured most.
     var bestTrained: Int? {

@@ -39,7 +39,9 @@ package struct SearchTable: Sendable {
             self.first = first
             effectiveTokens = branch.costs.facts.effectiveTokens
             let observed = branch.heads
-            let heads = observed + (branch.isForeign ? [] : Self.usualHeads.filter { !observed.contains($0) })
+            // Where nobody said the heads, no number of them is any better known than another.
+            let usualHeads = branch.isForeign || observed == [.unsaid] ? [] : Self.usualHeads.map(Declared.said)
+            let heads = observed + usualHeads.filter { !observed.contains($0) }
             let units = heads.map(branch.dimStep(heads:))
             let (usual, layers) = (branch.dims, branch.layers)
             let isAsked = branch.candidates?.dims != nil
@@ -123,13 +125,13 @@ package struct SearchTable: Sendable {
 
     /// All shapes with one number of heads.
     final class Block: Sendable {
-        let heads: Int
+        let heads: Declared<Int>
         /// Places in `dims` of the dimensions it divides.
         let columns: [Int]
         /// One model, one number of heads.
         let costs: CostTable
 
-        init(heads: Int, columns: [Int], costs: CostTable) {
+        init(heads: Declared<Int>, columns: [Int], costs: CostTable) {
             (self.heads, self.columns, self.costs) = (heads, columns, costs)
         }
 

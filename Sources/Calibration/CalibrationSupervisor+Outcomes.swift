@@ -80,7 +80,8 @@ extension CalibrationSupervisor {
         return Observation(
             id: 0, dataset: job.dataset,
             key: spec.lawKey(datasetVersion: dataset.info.version, filter: dataset.info.options.filter),
-            configuration: spec.configuration, tokens: result.tokens, apen: entropy.dataApEn,
+            configuration: DeclaredConfiguration(spec.configuration), tokens: .said(result.tokens),
+            apen: .said(entropy.dataApEn),
             userFraction: spec.userFraction, seed: spec.seed, users: result.users, metrics: result.test,
             epochs: result.epochs, seconds: result.seconds, converged: result.status == .converged, job: job.id,
             trial: trial.id, status: result.status == .stoppedRising ? Observation.stoppedRising : nil,

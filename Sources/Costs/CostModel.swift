@@ -91,8 +91,12 @@ package struct CostModel: Sendable, Hashable {
     /// Items in view of the user with most.
     func length(_ c: Configuration) -> Int { min(c.maxLength, facts.longestHistory ?? c.maxLength) }
 
+    package func cost(_ c: DeclaredConfiguration) -> Cost {
+        recorded?.cost(layers: c.layers, dim: c.dim) ?? cost(c.priced)
+    }
+
+    /// By the core's formulas.
     package func cost(_ c: Configuration) -> Cost {
-        if let recorded { return recorded.cost(c) }
         let token = Self.trainingFlopsPerToken(c, facts: facts, negatives: negatives)
         let estimate = speed.estimate(c, facts: facts)
         let epoch =

@@ -8,7 +8,7 @@ internal import Trials
 /// are those of `CostModel.cost` up to rounding. A configuration whose heads do not divide its dimension has infinite parameters, which no
 /// budget allows.
 package final class CostTable: Sendable {
-    private let base: Configuration
+    private let base: DeclaredConfiguration
     private let costs: CostModel
     private let layers: [Int]
     private let dims: [Int]
@@ -24,15 +24,11 @@ package final class CostTable: Sendable {
     /// Every number of layers with every dimension; dimensions change fastest.
     ///
     /// - Parameter base: with the backbone, heads, length, loss and feed-forward factor of all.
-    package init(_ base: Configuration, _ costs: CostModel, layers: [Int], dims: [Int]) {
+    package init(_ base: DeclaredConfiguration, _ costs: CostModel, layers: [Int], dims: [Int]) {
         (self.base, self.costs, self.layers, self.dims) = (base, costs, layers, dims)
         if let recorded = costs.recorded {
             let known = layers.flatMap { layers in
-                dims.map { dim in
-                    var c = base
-                    (c.layers, c.dim) = (layers, dim)
-                    return recorded.cost(c)
-                }
+                dims.map { dim in recorded.cost(layers: layers, dim: dim) }
             }
             parameters = known.map(\.parameters)
             trainingFlops = known.map(\.trainingFlops)
@@ -41,7 +37,7 @@ package final class CostTable: Sendable {
             trainingSeconds = known.map(\.trainingSeconds)
             return
         }
-        let lines = Lines(base, costs, dims: dims)
+        let lines = Lines(base.priced, costs, dims: dims)
         let rows = layers.map(lines.row)
         func filled(_ body: (Lines.Row, UnsafeMutablePointer<Double>) -> Void) -> [Double] {
             // Safe: there is room for a row of dimensions for each number of layers, and each body writes one row.
@@ -71,7 +67,7 @@ package final class CostTable: Sendable {
     }
 
     /// The configuration of a place in the arrays.
-    package func configuration(_ index: Int) -> Configuration {
+    package func configuration(_ index: Int) -> DeclaredConfiguration {
         var c = base
         (c.layers, c.dim) = (layers[index / dims.count], dims[index % dims.count])
         return c

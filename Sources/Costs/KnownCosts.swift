@@ -1,12 +1,10 @@
 package import Domain
 
-/// Which costs are known of a dataset that was not calibrated here, and why the others are not. The cost model is given
-/// placeholders for what nobody said; here they are taken out of its answers.
+/// Which costs are known of a dataset that was not calibrated here, and why the others are not. The cost model prices what nobody said as
+/// `DeclaredConfiguration.priced` says; here what rests on that is taken out of its answers.
 package struct KnownCosts: Sendable {
     /// Why a currency is not known.
     package private(set) var unknown: [Currency: String] = [:]
-    /// What nobody declared of the configurations.
-    private let undeclared: [String]
     /// Whether there is something to train on.
     private let hasCorpus: Bool
 
@@ -21,7 +19,6 @@ package struct KnownCosts: Sendable {
     package init(
         key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool, recorded: RecordedCosts?
     ) {
-        undeclared = key.undeclaredOfConfiguration
         self.hasCorpus = hasCorpus
         self.recorded = recorded
         model = key.backboneName
@@ -31,7 +28,8 @@ package struct KnownCosts: Sendable {
             }
             return
         }
-        let missing = key.undeclared.filter { ["backbone", "max_length"].contains($0) }
+        let missing =
+            (key.backbone == .unsaid ? ["backbone"] : []) + (key.maxLength == .unsaid ? ["max_length"] : [])
         if !missing.isEmpty {
             unknown[.parameters] = "the observations do not declare " + missing.joined(separator: ", ")
         } else if items == nil {
@@ -39,13 +37,13 @@ package struct KnownCosts: Sendable {
         }
         if let reason = unknown[.parameters] {
             unknown[.trainingFlops] = reason
-        } else if !hasCorpus, key.undeclared.contains("tokens") {
+        } else if !hasCorpus, !key.saysTokens {
             unknown[.trainingFlops] = "the observations do not declare tokens"
         } else if !hasCorpus, !observations.contains(where: { $0.users > 0 }) {
             unknown[.trainingFlops] = "the observations do not say how many users there were"
         } else if !hasCorpus, !observations.contains(where: { $0.epochs > 0 }) {
             unknown[.trainingFlops] = "the observations do not say how many epochs they took"
-        } else if key.undeclared.contains("loss") {
+        } else if key.loss.value?.core == nil {
             unknown[.trainingFlops] = "the observations do not declare loss"
         }
         if !hasSpeed {
@@ -53,13 +51,6 @@ package struct KnownCosts: Sendable {
                 unknown[currency] = Self.noSpeed
             }
         }
-    }
-
-    /// A configuration without what nobody declared.
-    package func known(_ configuration: Configuration) -> Configuration {
-        var configuration = configuration
-        configuration.undeclared = undeclared
-        return configuration
     }
 
     /// A cost without what is not known.
@@ -77,7 +68,6 @@ package struct KnownCosts: Sendable {
 
     package func known(_ candidate: Candidate) -> Candidate {
         var candidate = candidate
-        candidate.configuration = known(candidate.configuration)
         candidate.cost = known(candidate.cost)
         return candidate
     }
@@ -135,10 +125,8 @@ package struct KnownCosts: Sendable {
         var found: Int?
         for o in observations {
             guard let parameters = o.parameters else { continue }
-            guard o.key.undeclared.allSatisfy({ $0 != "backbone" && $0 != "max_length" }), o.isOfCore else {
-                return nil
-            }
-            let embeddings = parameters - CostModel.parameters(o.configuration, items: 0)
+            guard o.key.backbone != .unsaid, o.key.maxLength != .unsaid, o.isOfCore else { return nil }
+            let embeddings = parameters - CostModel.parameters(o.configuration.priced, items: 0)
             guard embeddings > 0, embeddings % o.configuration.dim == 0 else { return nil }
             let items = embeddings / o.configuration.dim
             guard found == nil || found == items, items <= mostItems else { return nil }
@@ -163,10 +151,17 @@ extension Currency {
 
 extension Observation {
     /// Whether the core could train its configuration, whatever was left unsaid of it.
-    var isOfCore: Bool {
-        var c = configuration
-        c.undeclared = []
-        return c.problem == nil
+    var isOfCore: Bool { configuration.priced.problem == nil }
+}
+
+extension DeclaredConfiguration {
+    /// What costs are computed of: what nobody said is as a calibration has it by default, with one head.
+    package var priced: Configuration {
+        let usual = Configuration(layers: layers, dim: dim, heads: 1, feedForwardFactor: feedForwardFactor)
+        return Configuration(
+            backbone: backbone.value ?? usual.backbone, layers: layers, dim: dim, heads: heads.value ?? usual.heads,
+            maxLength: maxLength.value ?? usual.maxLength, loss: loss.value ?? usual.loss,
+            feedForwardFactor: feedForwardFactor)
     }
 }
 
@@ -179,12 +174,11 @@ extension RecordedCosts {
         guard !observations.isEmpty, observations.allSatisfy({ $0.trial == nil && $0.job == nil }) else { return nil }
         let states = observations.contains { $0.parameters != nil }
         let isForeign =
-            key.backbone.core == nil || observations.contains { !$0.isOfCore }
-            || (states && key.undeclared.contains("backbone"))
+            observations.contains { !$0.isOfCore } || (states && key.backbone == .unsaid)
             || (states
                 && items.map { items in
                     observations.contains { o in
-                        o.parameters.map { $0 != CostModel.parameters(o.configuration, items: items) } ?? false
+                        o.parameters.map { $0 != CostModel.parameters(o.configuration.priced, items: items) } ?? false
                     }
                 } ?? true)
         return isForeign ? RecordedCosts(observations) : nil

@@ -26,7 +26,7 @@ package struct RecordedCosts: Sendable, Hashable {
     }
 
     /// Of one configuration, whatever its heads.
-    func cost(_ c: Configuration) -> Cost { shapes[Shape(layers: c.layers, dim: c.dim)] ?? .unknown }
+    func cost(layers: Int, dim: Int) -> Cost { shapes[Shape(layers: layers, dim: dim)] ?? .unknown }
 
     /// Trained shapes with a stated cost, and all.
     package func known(_ currency: Currency) -> (stated: Int, all: Int) {

@@ -47,7 +47,24 @@ package enum Loss: String, Codable, Sendable, Hashable, CaseIterable {
     }
 }
 
-/// What a law predicts for and a recommendation names: one model to train.
+/// The loss of a training: one of the core's, or that of somebody who trained elsewhere, in his words.
+package enum LossName: Codable, Sendable, Hashable, CustomStringConvertible {
+    case core(Loss)
+    case elsewhere(String)
+
+    package init(_ name: String) { self = Loss(rawValue: name).map(Self.core) ?? .elsewhere(name) }
+
+    package var core: Loss? { if case .core(let loss) = self { loss } else { nil } }
+
+    package var description: String {
+        switch self {
+        case .core(let loss): loss.rawValue
+        case .elsewhere(let name): name
+        }
+    }
+}
+
+/// One model to train.
 package struct Configuration: Codable, Sendable, Hashable {
     /// What everybody would train who has no time to search: calibrations begin with it, and no answer is worse than it for want
     /// of having tried.
@@ -64,9 +81,6 @@ package struct Configuration: Codable, Sendable, Hashable {
     package var loss: Loss
     /// Inner width of the feed-forward layers as a multiple of d; the backbone's own where nil.
     package var feedForwardFactor: Double?
-    /// What nobody declared of `backbone`, `heads`, `max_length` and `loss`, by the columns of an import: the members hold a
-    /// placeholder, and are absent on the wire.
-    package var undeclared: [String] = []
 
     package init(
         backbone: Model = .sasrec, layers: Int, dim: Int, heads: Int = 2, maxLength: Int = 50, loss: Loss = .cce,
@@ -81,60 +95,11 @@ package struct Configuration: Codable, Sendable, Hashable {
         self.feedForwardFactor = feedForwardFactor
     }
 
-    private enum CodingKeys: CodingKey {
-        case backbone, layers, dim, heads, maxLength, loss, feedForwardFactor
-    }
-
-    package init(from decoder: any Decoder) throws {
-        let c = try decoder.container(keyedBy: CodingKeys.self)
-        var undeclared: [String] = []
-        func declared<Value: Decodable>(_ key: CodingKeys, _ column: String, _ placeholder: Value) throws -> Value {
-            if c.contains(key) { return try c.decode(Value.self, forKey: key) }
-            undeclared.append(column)
-            return placeholder
-        }
-        backbone = try declared(.backbone, "backbone", Model.sasrec)
-        layers = try c.decode(Int.self, forKey: .layers)
-        dim = try c.decode(Int.self, forKey: .dim)
-        heads = try declared(.heads, "heads", 1)
-        maxLength = try declared(.maxLength, "max_length", 50)
-        loss = try declared(.loss, "loss", .cce)
-        feedForwardFactor = try c.decodeIfPresent(Double.self, forKey: .feedForwardFactor)
-        self.undeclared = undeclared
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var c = encoder.container(keyedBy: CodingKeys.self)
-        func isDeclared(_ column: String) -> Bool { !undeclared.contains(column) }
-        if isDeclared("backbone") { try c.encode(backbone, forKey: .backbone) }
-        try c.encode(layers, forKey: .layers)
-        try c.encode(dim, forKey: .dim)
-        if isDeclared("heads") { try c.encode(heads, forKey: .heads) }
-        if isDeclared("max_length") { try c.encode(maxLength, forKey: .maxLength) }
-        if isDeclared("loss") { try c.encode(loss, forKey: .loss) }
-        try c.encodeIfPresent(feedForwardFactor, forKey: .feedForwardFactor)
-    }
-
-    /// In words: `sasrec, cce, 2 heads, sequences of 50`; what nobody declared comes last and is called so.
-    package var words: String {
-        var said: [String] = []
-        var open: [String] = []
-        func add(_ column: String, _ name: String, _ text: String) {
-            if undeclared.contains(column) { open.append(name) } else { said.append(text) }
-        }
-        add("backbone", "backbone", backbone.rawValue)
-        add("loss", "loss", loss.rawValue)
-        add("heads", "heads", heads == 1 ? "1 head" : "\(heads) heads")
-        add("max_length", "sequence length", "sequences of \(maxLength)")
-        return (said + (open.isEmpty ? [] : ["undeclared " + open.joined(separator: ", ")])).joined(separator: ", ")
-    }
-
     /// Why this configuration cannot be trained, naming the field, or nil when it can.
     package var problem: String? {
         guard backbone.core != nil else {
             return "backbone: found \"\(backbone)\", expected one that plawd trains itself: \(Model.trained)"
         }
-        if let column = undeclared.first { return "\(column): found nothing, expected it" }
         if layers < 1 || layers > 128 { return "layers: found \(layers), expected 1...128" }
         if dim < 1 || dim > 4096 { return "dim: found \(dim), expected 1...4096" }
         if heads < 1 || dim % heads != 0 { return "heads: found \(heads), expected a divisor of dim \(dim)" }
@@ -185,4 +150,47 @@ package struct Configuration: Codable, Sendable, Hashable {
 
     /// Entries of hstu's time-bucket bias, of which each layer has its own: 128 buckets and one for all that is longer.
     package static let timeBuckets = 129
+}
+
+/// What an observation is of, a law predicts for and a recommendation names: one model, as whoever trained it declares it. A loss that the
+/// core does not have is unsaid here; the key has its name.
+package struct DeclaredConfiguration: Codable, Sendable, Hashable {
+    package var backbone: Declared<Model>
+    package var layers: Int
+    package var dim: Int
+    package var heads: Declared<Int>
+    package var maxLength: Declared<Int>
+    package var loss: Declared<Loss>
+    package var feedForwardFactor: Double?
+
+    package init(
+        backbone: Declared<Model>, layers: Int, dim: Int, heads: Declared<Int>, maxLength: Declared<Int>,
+        loss: Declared<Loss>, feedForwardFactor: Double? = nil
+    ) {
+        self.backbone = backbone
+        self.layers = layers
+        self.dim = dim
+        self.heads = heads
+        self.maxLength = maxLength
+        self.loss = loss
+        self.feedForwardFactor = feedForwardFactor
+    }
+
+    package init(_ c: Configuration) {
+        self.init(
+            backbone: .said(c.backbone), layers: c.layers, dim: c.dim, heads: .said(c.heads),
+            maxLength: .said(c.maxLength), loss: .said(c.loss), feedForwardFactor: c.feedForwardFactor)
+    }
+
+    /// In words: `sasrec, cce, 2 heads, sequences of 50`; what nobody declared comes last and is called so.
+    package var words: String {
+        let all = [
+            ("backbone", backbone.value?.rawValue), ("loss", loss.value?.rawValue),
+            ("heads", heads.value.map { $0 == 1 ? "1 head" : "\($0) heads" }),
+            ("sequence length", maxLength.value.map { "sequences of \($0)" }),
+        ]
+        let open = all.filter { $0.1 == nil }.map(\.0)
+        return (all.compactMap(\.1) + (open.isEmpty ? [] : ["undeclared " + open.joined(separator: ", ")]))
+            .joined(separator: ", ")
+    }
 }

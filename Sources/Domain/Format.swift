@@ -123,7 +123,7 @@ package enum Format {
     }
 
     /// Layers and dimension in words: `2 layers, dim 64`.
-    package static func words(_ configuration: Configuration) -> String {
+    package static func words(_ configuration: DeclaredConfiguration) -> String {
         "\(configuration.layers) \(configuration.layers == 1 ? "layer" : "layers"), dim \(configuration.dim)"
     }
 

@@ -1,67 +1,86 @@
 extension LawKey {
-    /// A value as text; `undeclared` where nobody said it.
-    package func said(_ column: String, _ value: String) -> String {
-        if column == "loss", let foreignLoss { return foreignLoss }
-        return undeclared.contains(column) ? "undeclared" : value
-    }
-
-    /// Before the name of a loss that the core does not have, in a policy.
-    package static let lossWord = "loss="
-
-    /// The loss of an import that the core does not have, in the words of whoever trained with it.
-    package var foreignLoss: String? {
-        policyWords.first { $0.hasPrefix(Self.lossWord) }.map { String($0.dropFirst(Self.lossWord.count)) }
-    }
-
-    /// What is left open, in words: a loss of another name is said.
-    package var open: [String] { undeclared.filter { $0 != "loss" || foreignLoss == nil } }
-
     /// Backbone and loss: `sasrec cce`, `sasrec (undeclared loss)`.
     package var model: String {
-        if let foreignLoss, undeclared.contains("loss") { return "\(backboneName) \(foreignLoss)" }
-        return switch (undeclared.contains("backbone"), undeclared.contains("loss")) {
-        case (false, false): "\(backbone.rawValue) \(loss.rawValue)"
-        case (false, true): "\(backbone.rawValue) (undeclared loss)"
-        case (true, false): "\(loss.rawValue) (undeclared backbone)"
-        case (true, true): "undeclared backbone and loss"
+        switch (backbone, loss) {
+        case (_, .said(.elsewhere(let name))): "\(backboneName) \(name)"
+        case (.said(let backbone), .said(let loss)): "\(backbone) \(loss)"
+        case (.said(let backbone), .unsaid): "\(backbone) (undeclared loss)"
+        case (.unsaid, .said(let loss)): "\(loss) (undeclared backbone)"
+        case (.unsaid, .unsaid): "undeclared backbone and loss"
         }
     }
 
     /// The backbone alone: `sasrec`, `undeclared backbone`.
-    package var backboneName: String {
-        undeclared.contains("backbone") ? "undeclared backbone" : backbone.rawValue
-    }
+    package var backboneName: String { backbone.value?.rawValue ?? "undeclared backbone" }
 
     /// What else tells this key from others, by the columns of a table of observations; of a policy, the words that not all of them have.
     package func distinction(from others: [LawKey]) -> [String] {
         var found: [String] = []
-        func add(_ column: String, _ value: (LawKey) -> String) {
-            guard !undeclared.contains(column) else { return }
-            let own = value(self)
-            if others.contains(where: { $0.said(column, value($0)) != own }) {
-                found.append("\(column) \(own.isEmpty ? "none" : own)")
-            }
+        func add(_ column: String, _ value: (LawKey) -> String?) {
+            guard let own = value(self), others.contains(where: { value($0) != own }) else { return }
+            found.append("\(column) \(own.isEmpty ? "none" : own)")
         }
-        add("dataset_version") { String($0.datasetVersion.prefix(12)) }
-        add("filter") { $0.filter }
-        add("split") { $0.split }
-        add("mask") { $0.mask.rawValue }
-        add("candidates") { $0.candidates }
-        add("negatives") { "\($0.negatives)" }
-        add("max_length") { "\($0.maxLength)" }
-        let words = Set(policyWords)
-        let foreign = others.map { Set($0.policyWords) }
-        let own = policyWords.filter { word in foreign.contains { !$0.contains(word) } }
+        add("dataset_version") { $0.datasetVersion.value.map { String($0.prefix(12)) } }
+        add("filter") { $0.filter.value }
+        add("split") { $0.split.value }
+        add("mask") { $0.mask.value?.rawValue }
+        add("candidates") { $0.candidates.value }
+        add("negatives") { $0.negatives.value?.description }
+        add("max_length") { $0.maxLength.value?.description }
+        let words = Set(policy.words)
+        let theirs = others.map { Set($0.policy.words) }
+        let own = policy.words.filter { word in theirs.contains { !$0.contains(word) } }
         if !own.isEmpty {
             found.append(own.joined(separator: " "))
-        } else if let missing = foreign.flatMap({ $0.subtracting(words) }).min() {
+        } else if let missing = theirs.flatMap({ $0.subtracting(words) }).min() {
             found.append("without \(missing)")
         }
-        add("code_version") { $0.codeVersion }
-        let unsaid = undeclared.filter { column in others.contains { !$0.undeclared.contains(column) } }
+        add("code_version") { $0.codeVersion.value }
+        let said = others.map { Set($0.undeclared) }
+        let unsaid = undeclared.filter { column in said.contains { !$0.contains(column) } }
         if !unsaid.isEmpty { found.append("undeclared: " + unsaid.joined(separator: ", ")) }
         return found
     }
+}
 
-    private var policyWords: [String] { policy.split(separator: " ").map(String.init) }
+// The one place where keys become JSON, as it is sent.
+extension LawKey: Codable {
+    private struct Wire: Codable {
+        var datasetVersion: Declared<String>
+        var filter: Declared<String>
+        var split: Declared<String>
+        var mask: Declared<CandidateMask>
+        var candidates: Declared<String>
+        var backbone: Declared<Model>
+        /// Of the core; others stand in the policy, and `undeclared` has this one.
+        var loss: Declared<Loss>
+        var negatives: Declared<Int>
+        var maxLength: Declared<Int>
+        /// Heads and feed-forward factors stand in a policy of which nobody said the rest.
+        var policy: Declared<String>
+        var codeVersion: Declared<String>
+        /// Absent where nothing is.
+        var undeclared: [String]?
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let wire = try Wire(from: decoder)
+        func isSaid(_ column: String) -> Bool { wire.undeclared?.contains(column) != true }
+        let policy = TrainingPolicy(wire.policy.value ?? "", isSaid: isSaid("policy"))
+        self.init(
+            datasetVersion: wire.datasetVersion, filter: wire.filter, split: wire.split, mask: wire.mask,
+            candidates: wire.candidates, backbone: wire.backbone,
+            loss: policy.loss(core: wire.loss.value),
+            negatives: wire.negatives, maxLength: wire.maxLength, policy: policy, codeVersion: wire.codeVersion,
+            saysHeads: isSaid("heads"), saysTokens: isSaid("tokens"), saysApEn: isSaid("apen"))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        try Wire(
+            datasetVersion: datasetVersion, filter: filter, split: split, mask: mask, candidates: candidates,
+            backbone: backbone, loss: Declared(loss.value?.core), negatives: negatives, maxLength: maxLength,
+            policy: policy.isSaid || !policy.text.isEmpty ? .said(policy.text) : .unsaid, codeVersion: codeVersion,
+            undeclared: undeclared
+        ).encode(to: encoder)
+    }
 }

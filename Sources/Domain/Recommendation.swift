@@ -118,7 +118,7 @@ package struct Interval: Codable, Sendable, Hashable {
 
 /// One configuration with what the laws expect of it and what it costs.
 package struct Candidate: Codable, Sendable, Hashable {
-    package var configuration: Configuration
+    package var configuration: DeclaredConfiguration
     /// Predicted test metrics, keyed `hr@10`.
     package var predicted: [String: Double]
     /// 90 % prediction interval of each predicted metric.
@@ -130,7 +130,7 @@ package struct Candidate: Codable, Sendable, Hashable {
     package var trained: Int
 
     package init(
-        configuration: Configuration, predicted: [String: Double], interval: [String: Interval], cost: Cost,
+        configuration: DeclaredConfiguration, predicted: [String: Double], interval: [String: Interval], cost: Cost,
         expectedRegret: Double? = nil, trained: Int = 0
     ) {
         self.configuration = configuration
@@ -194,7 +194,7 @@ extension Recommendation {
 package struct Recommendation: Codable, Sendable, Hashable {
     package var dataset: String
     package var metric: Metric
-    package var configuration: Configuration
+    package var configuration: DeclaredConfiguration
     package var predicted: [String: Double]
     package var interval: [String: Interval]
     package var cost: Cost
@@ -247,7 +247,7 @@ package struct Lever: Codable, Sendable, Hashable {
     /// `depth`, `width`, `depth and width`, `data x 2`, or a backbone.
     package var name: String
     /// Where the lever leads: the best along it.
-    package var configuration: Configuration
+    package var configuration: DeclaredConfiguration
     /// What the best place along it is expected to have more, and the 90 % interval of that: more than what the configuration named is
     /// expected to have, because which place is best is not known. No interval where nothing tells how much a training varies.
     package var gain: Double
@@ -259,7 +259,8 @@ package struct Lever: Codable, Sendable, Hashable {
     package var grade: ExtrapolationGrade
 
     package init(
-        name: String, configuration: Configuration, gain: Double, interval: Interval?, relativeGain: Double, cost: Cost,
+        name: String, configuration: DeclaredConfiguration, gain: Double, interval: Interval?, relativeGain: Double,
+        cost: Cost,
         grade: ExtrapolationGrade
     ) {
         self.name = name

@@ -17,12 +17,6 @@ package enum Column: String, CaseIterable, Sendable {
     case bestEpoch = "best_epoch"
     case seconds, status, source
 
-    /// What makes observations comparable, in the order in which what is missing is named.
-    package static let declared: [Column] = [
-        .datasetVersion, .filter, .split, .mask, .candidates, .backbone, .loss, .negatives, .maxLength, .policy,
-        .codeVersion, .heads, .tokens, .apen,
-    ]
-
     /// The columns of every table that is written; the others only where a value stands in them.
     static let always: Set<Column> = [
         .backbone, .loss, .layers, .dim, .heads, .maxLength, .tokens, .apen, .seed, .split, .mask, .users,

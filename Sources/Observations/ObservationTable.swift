@@ -124,22 +124,22 @@ package struct ObservationTable: Sendable {
         var heads: [Group: [Int: Set<Int>]] = [:]
         for row in rows {
             let c = row.observation.configuration
-            heads[Group(row.observation), default: [:]][c.dim, default: []].insert(c.heads)
+            if case .said(let number) = c.heads {
+                heads[Group(row.observation), default: [:]][c.dim, default: []].insert(number)
+            }
         }
         for place in rows.indices {
             let o = rows[place].observation
-            var words = o.key.policy.isEmpty ? [] : [o.key.policy]
-            func stands(_ name: String) -> Bool {
-                o.key.policy.split(separator: " ").contains { $0.hasPrefix(name + "=") || $0.hasPrefix(name + "<=") }
-            }
-            if !o.key.undeclared.contains(Column.heads.rawValue), !stands("heads") {
+            let policy = o.key.policy
+            var words = policy.text.isEmpty ? [] : [policy.text]
+            if case .said(let number) = o.configuration.heads, !policy.says("heads") {
                 let byDim = heads[Group(o)] ?? [:]
                 let all = byDim.values.reduce(into: Set()) { $0.formUnion($1) }
                 let isRule = all.count > 1 && byDim.values.allSatisfy { $0.count == 1 }
-                words.append(isRule ? "heads<=\(all.max() ?? 1)" : "heads=\(o.configuration.heads)")
+                words.append(isRule ? "heads<=\(all.max() ?? 1)" : "heads=\(number)")
             }
-            if let factor = o.configuration.feedForwardFactor, !stands("ff") { words.append("ff=\(factor)") }
-            rows[place].observation.key.policy = words.joined(separator: " ")
+            if let factor = o.configuration.feedForwardFactor, !policy.says("ff") { words.append("ff=\(factor)") }
+            rows[place].observation.key.policy = TrainingPolicy(words.joined(separator: " "), isSaid: policy.isSaid)
         }
     }
 
@@ -178,29 +178,28 @@ package struct ObservationTable: Sendable {
 
     /// What stands in a column; nil where nothing does.
     private static func text(_ column: Column, _ o: Observation) -> String? {
-        if o.key.undeclared.contains(column.rawValue) { return nil }
         func some(_ value: Int) -> String? { value > 0 ? "\(value)" : nil }
         let c = o.configuration
         return switch column {
-        case .backbone: c.backbone.rawValue
-        case .loss: c.loss.rawValue
+        case .backbone: c.backbone.value?.rawValue
+        case .loss: c.loss.value?.rawValue
         case .layers: "\(c.layers)"
         case .dim: "\(c.dim)"
-        case .heads: "\(c.heads)"
-        case .maxLength: "\(c.maxLength)"
-        case .tokens: "\(o.tokens)"
-        case .apen: "\(o.apen)"
+        case .heads: c.heads.value?.description
+        case .maxLength: c.maxLength.value?.description
+        case .tokens: o.tokens.value?.description
+        case .apen: o.apen.value?.description
         case .seed: "\(o.seed)"
-        case .split: o.key.split
-        case .mask: o.key.mask.rawValue
+        case .split: o.key.split.value
+        case .mask: o.key.mask.value?.rawValue
         case .users: some(o.users)
         case .userFraction: o.userFraction == 1 ? nil : "\(o.userFraction)"
-        case .negatives: "\(o.key.negatives)"
-        case .candidates: o.key.candidates
-        case .filter: o.key.filter
-        case .policy: o.key.policy
-        case .codeVersion: o.key.codeVersion
-        case .datasetVersion: o.key.datasetVersion
+        case .negatives: o.key.negatives.value?.description
+        case .candidates: o.key.candidates.value
+        case .filter: o.key.filter.value
+        case .policy: o.key.policy.isSaid ? o.key.policy.text : nil
+        case .codeVersion: o.key.codeVersion.value
+        case .datasetVersion: o.key.datasetVersion.value
         case .feedForwardFactor: c.feedForwardFactor.map { "\($0)" }
         case .parameters: o.parameters.map { "\($0)" }
         case .flops: o.trainingFlops.map { "\($0)" }

@@ -33,7 +33,8 @@ struct RowReader {
         let named = ending == .failed && !isKnownFailure ? ObservationTable.failed : status
         return Observation(
             id: 0, dataset: context.dataset, key: try key(cells, configuration, hasSize: size),
-            configuration: configuration, tokens: size.tokens ?? 0, apen: size.apen ?? 0, userFraction: fraction,
+            configuration: configuration, tokens: Declared(size.tokens), apen: Declared(size.apen),
+            userFraction: fraction,
             seed: UInt64(try cells.integer(.seed, in: 0...Int.max) ?? 0), users: users, metrics: metrics,
             epochs: try cells.integer(.epochs, in: 0...1_000_000_000) ?? 0, seconds: try cells.seconds() ?? 0,
             converged: ending == .finished, job: nil, trial: nil,
@@ -66,17 +67,18 @@ struct RowReader {
         return metrics
     }
 
-    private func configuration(_ cells: Cells) throws -> Configuration {
+    private func configuration(_ cells: Cells) throws -> DeclaredConfiguration {
         guard let layers = try cells.integer(.layers, in: 1...Self.mostLayers) else {
             throw cells.refusal("layers", "found nothing, expected 1 to \(Self.mostLayers)")
         }
         guard let dim = try cells.integer(.dim, in: 1...Self.mostDim) else {
             throw cells.refusal("dim", "found nothing, expected 1 to \(Self.mostDim)")
         }
-        return Configuration(
-            backbone: try cells.model() ?? .sasrec, layers: layers, dim: dim,
-            heads: try cells.integer(.heads, in: 1...Self.mostDim) ?? 1,
-            maxLength: try cells.integer(.maxLength, in: 1...Self.mostDim) ?? 50, loss: try cells.loss()?.known ?? .cce,
+        return DeclaredConfiguration(
+            backbone: Declared(try cells.model()), layers: layers, dim: dim,
+            heads: Declared(try cells.integer(.heads, in: 1...Self.mostDim)),
+            maxLength: Declared(try cells.integer(.maxLength, in: 1...Self.mostDim)),
+            loss: Declared(try cells.loss()?.core),
             feedForwardFactor: try cells.number(.feedForwardFactor, "more than 0, at most 10000") {
                 $0 > 0 && $0 <= 10_000
             })
@@ -84,44 +86,37 @@ struct RowReader {
 
     /// Tokens and entropy of a row; of the dataset where the row trained on all of it and says neither.
     private func dataSize(
-        _ cells: Cells, _ configuration: Configuration, _ fraction: Double
+        _ cells: Cells, _ configuration: DeclaredConfiguration, _ fraction: Double
     ) throws -> (tokens: Int?, apen: Double?) {
         let tokens = try cells.integer(.tokens, in: 1...Self.most)
         let apen = try cells.number(.apen, "more than 0") { $0 > 0 }
-        let sameLength = header.text(.maxLength, cells.row) == nil || configuration.maxLength == context.maxLength
+        let sameLength = configuration.maxLength == .unsaid || configuration.maxLength.value == context.maxLength
         if tokens == nil, apen == nil, fraction == 1, sameLength { return (context.tokens, context.apen) }
         return (tokens, apen)
     }
 
     private func key(
-        _ cells: Cells, _ c: Configuration, hasSize size: (tokens: Int?, apen: Double?)
+        _ cells: Cells, _ c: DeclaredConfiguration, hasSize size: (tokens: Int?, apen: Double?)
     ) throws -> LawKey {
         let negatives = try cells.integer(.negatives, in: 0...1_000_000_000)
         let loss = try cells.loss()
-        var undeclared = Column.declared.filter { header.text($0, cells.row) == nil }
-        // Losses that score the catalogue take no negatives; tokens and entropy may have come from the dataset.
-        if loss?.known?.scoresCatalogue == true { undeclared.removeAll { $0 == .negatives } }
-        if size.tokens != nil { undeclared.removeAll { $0 == .tokens } }
-        if size.apen != nil { undeclared.removeAll { $0 == .apen } }
+        // Losses that score the catalogue take no negatives.
+        let scoresCatalogue = loss?.core?.scoresCatalogue == true
         var words = try cells.free(.policy).map { [$0] } ?? []
         // A loss that the core does not have keeps trainings apart by its name.
-        if let loss, loss.known == nil {
-            words.append("\(LawKey.lossWord)\(Self.word(loss.text))")
-            undeclared = Column.declared.filter { $0 == .loss || undeclared.contains($0) }
-        }
+        if case .elsewhere(let name) = loss { words.append("loss=\(Self.word(name))") }
         for (name, place) in header.varied where !Nothing.isSaid(cells.row.fields[place]) {
             words.append("\(Self.word(ColumnNames.bare(name)))=\(Self.word(try cells.free(place, name)))")
         }
         if header.isValidation { words.append("measured=validation") }
-        // What these say is a policy that was declared.
-        if !words.isEmpty { undeclared.removeAll { $0 == .policy } }
+        let policy = TrainingPolicy(words.joined(separator: " "), isSaid: !words.isEmpty)
         return LawKey(
-            datasetVersion: try cells.free(.datasetVersion) ?? "", filter: try cells.free(.filter) ?? "",
-            split: try cells.free(.split) ?? "", mask: try cells.choice(.mask) ?? .none,
-            candidates: try cells.free(.candidates) ?? "", backbone: c.backbone, loss: c.loss,
-            negatives: loss?.known?.scoresCatalogue == true ? 0 : negatives ?? 0, maxLength: c.maxLength,
-            policy: words.joined(separator: " "), codeVersion: try cells.free(.codeVersion) ?? "",
-            undeclared: undeclared.map(\.rawValue))
+            datasetVersion: Declared(try cells.free(.datasetVersion)), filter: Declared(try cells.free(.filter)),
+            split: Declared(try cells.free(.split)), mask: Declared(try cells.choice(.mask)),
+            candidates: Declared(try cells.free(.candidates)), backbone: c.backbone,
+            loss: policy.loss(core: loss?.core), negatives: scoresCatalogue ? .said(0) : Declared(negatives),
+            maxLength: c.maxLength, policy: policy, codeVersion: Declared(try cells.free(.codeVersion)),
+            saysHeads: c.heads != .unsaid, saysTokens: size.tokens != nil, saysApEn: size.apen != nil)
     }
 
     /// A text as part of one word of a policy.
@@ -167,9 +162,7 @@ struct Cells {
     }
 
     /// A loss by the core's name or RecBole's, or by a name of somebody's own.
-    func loss() throws -> (text: String, known: Loss?)? {
-        try free(.loss).map { ($0.lowercased(), Loss(rawValue: $0.lowercased())) }
-    }
+    func loss() throws -> LossName? { try free(.loss).map { LossName($0.lowercased()) } }
 
     func cost(_ column: Column) throws -> Double? {
         try number(column, "more than 0, at most 1e30") { $0 > 0 && $0 <= 1e30 }

@@ -344,11 +344,9 @@ private struct Fitting {
         let key = observations[0].key
         func list(_ values: [Int]) -> String { Set(values).sorted().map(String.init).joined(separator: ", ") }
         let fractions = Set(observations.map(\.userFraction)).sorted()
-        func said(_ column: String, _ value: String) -> String {
-            guard key.undeclared.contains(column) else { return value }
-            // Heads and feed-forward factors stand in a policy of which nobody said the rest.
-            return (column == "policy" && !value.isEmpty ? value + "; else " : "") + "undeclared"
-        }
+        let policy = key.policy
+        // Heads and feed-forward factors stand in a policy of which nobody said the rest.
+        let rest = policy.isSaid ? "" : (policy.text.isEmpty ? "" : "; else ") + "undeclared"
         return [
             "families": fitter.families.map(\.rawValue).joined(separator: ", "),
             "p": fitter.fixedP.map { "fixed at \($0)" } ?? "profiled where a curve uses it",
@@ -369,11 +367,11 @@ private struct Fitting {
             "userFractions": fractions.map(Format.short).joined(separator: ", "),
             "seeds": "\(Set(observations.map(\.seed)).count), \(design.replicates) repeats",
             "N": "layers", "d": "embedding dimension, tied input and output", "D'": "tokens / ApEn, measured",
-            "metric": "\(fitter.metric) of the test targets, raw", "split": said("split", key.split),
-            "mask": said("mask", key.mask.rawValue), "candidates": said("candidates", key.candidates),
-            "loss": said("loss", key.loss.rawValue), "policy": said("policy", key.policy),
+            "metric": "\(fitter.metric) of the test targets, raw", "split": key.split.words,
+            "mask": key.mask.words, "candidates": key.candidates.words,
+            "loss": key.loss.value?.core?.rawValue ?? "undeclared", "policy": policy.text + rest,
             "checkpoints": "final weights of the best validation epoch only",
-            "codeVersion": said("code_version", key.codeVersion),
+            "codeVersion": key.codeVersion.words,
         ]
     }
 

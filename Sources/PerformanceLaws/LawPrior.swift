@@ -208,9 +208,9 @@ extension LawPrior {
     /// For trainings of a key. Those of another backbone, loss or recipe than the recorded ones may lie further from what is expected.
     package static func recorded(for key: LawKey, effectiveTokens: Double) -> LawPrior {
         let isRecorded =
-            key.backbone == .sasrec && key.loss == .cce && key.policy.contains(" recipe=\(Recipe.standard.rawValue)-")
+            key.backbone == .said(.sasrec) && key.loss == .said(.core(.cce)) && key.policy.recipe == .standard
         return recorded(
-            effectiveTokens: effectiveTokens, mask: key.mask, trust: isRecorded ? 1 : otherTrust)
+            effectiveTokens: effectiveTokens, mask: key.mask.value ?? .none, trust: isRecorded ? 1 : otherTrust)
     }
 
     /// Factor of the deviations for what was not recorded.

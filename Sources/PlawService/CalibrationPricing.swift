@@ -67,8 +67,9 @@ struct CalibrationPricing: Sendable {
             settings: settings, epochs: epochs.expected(layers: 2, dim: 48).epochs,
             expected: { [self] in expected($0, $1) },
             isKnown: { [self] configuration, userFraction in
-                before.contains {
-                    $0.configuration == configuration && $0.userFraction == userFraction && $0.seed == settings.seed
+                let declared = DeclaredConfiguration(configuration)
+                return before.contains {
+                    $0.configuration == declared && $0.userFraction == userFraction && $0.seed == settings.seed
                 }
             }
         ) { [self] in price($0, $1) }
@@ -143,7 +144,8 @@ struct CalibrationPricing: Sendable {
 
     private func costs(_ latencies: [LatencyProbe]) -> CostModel {
         CostModel(
-            facts: facts, speed: speed, epochs: epochs, negatives: key.negatives, latency: LatencyModel(latencies))
+            facts: facts, speed: speed, epochs: epochs, negatives: settings.options.negatives,
+            latency: LatencyModel(latencies))
     }
 
     /// Which limit leaves nothing to train, and what the cheapest configuration would need.

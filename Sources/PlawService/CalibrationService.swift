@@ -207,33 +207,25 @@ actor CalibrationService {
 }
 
 /// The setting under which speeds are stored, from the key of observations.
-struct SpeedSetting {
-    let text: String
+enum SpeedSetting {
+    /// Whether trainings of this key keep an average of the parameters: none where it does not say so.
+    static func averages(_ key: LawKey) -> Bool { key.policy.averaging.map { $0 != 0 } ?? false }
 
-    /// A number that stands in the policy of a key.
-    private static func number(_ name: String, _ key: LawKey) -> Int? {
-        key.policy.split(separator: " ").first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }
-    }
+    /// Where a key does not say it, as the published recipe does.
+    static func batchUsers(_ key: LawKey) -> Int { key.policy.batchUsers ?? TrainingOptions().batchUsers }
 
-    /// Whether trainings of this key keep an average of the parameters.
-    static func averages(_ key: LawKey) -> Bool {
-        key.policy.split(separator: " ").contains { $0.hasPrefix("average=") && $0 != "average=0.0" }
-    }
-
-    static func batchUsers(_ key: LawKey) -> Int { number("batch=", key) ?? 256 }
-
-    /// Epochs after which a training of this key ends in any case.
-    static func mostEpochs(_ key: LawKey) -> Double { number("epochs<=", key).map(Double.init) ?? .infinity }
+    /// Epochs after which a training of this key ends in any case: no number where it does not say so.
+    static func mostEpochs(_ key: LawKey) -> Double { key.policy.mostEpochs.map(Double.init) ?? .infinity }
 
     /// Where speeds are kept that were measured while trainings ran.
     static func besideTrainings(_ setting: String) -> String { setting + " beside-trainings" }
 
-    init(observationKey key: LawKey, heads: Int) {
-        let batch = Self.batchUsers(key)
-        let heads = Self.number("heads<=", key) ?? heads
-        text = CalibrationSettings.speedSetting(
-            backbone: key.backbone, loss: key.loss, maxLength: key.maxLength, heads: heads, batchUsers: batch,
-            negatives: max(1, key.negatives))
+    /// Of observations of a key, whose configurations are priced like this one.
+    static func text(_ key: LawKey, _ c: Configuration) -> String {
+        let heads = if case .atMost(let most) = key.policy.heads { most } else { c.heads }
+        return CalibrationSettings.speedSetting(
+            backbone: c.backbone, loss: c.loss, maxLength: c.maxLength, heads: heads, batchUsers: batchUsers(key),
+            negatives: max(1, key.negatives.value ?? 1))
     }
 }
 
@@ -244,17 +236,6 @@ extension Store {
         let others = try await probes(
             ThroughputProbe.self, dataset: dataset, setting: SpeedSetting.besideTrainings(setting))
         return alone + others.filter { other in !alone.contains { $0.layers == other.layers && $0.dim == other.dim } }
-    }
-}
-
-extension LawKey {
-    /// The recipe of its trainings; nil where they were not trained by one of plawd's.
-    var recipe: Recipe? {
-        let words = policy.split(separator: " ")
-        guard let named = words.first(where: { $0.hasPrefix("recipe=") }) else {
-            return words.first == "adamw" ? .published : nil
-        }
-        return Recipe.allCases.first { named.hasPrefix("recipe=\($0.rawValue)") }
     }
 }
 
@@ -273,10 +254,11 @@ extension EpochModel {
             }
         }
         // A few dozen other keys say all that others can say; those of another recipe, or of none that is known here, say nothing.
-        let others = groups.filter { $0.key != key && $0.key.recipe == key.recipe }.suffix(24).map(samples)
+        let others = groups.filter { $0.key != key && $0.key.policy.recipe == key.policy.recipe }.suffix(24).map(
+            samples)
         self.init(
             own: groups.first { $0.key == key }.map(samples) ?? [], others: others,
-            recipe: key.recipe == .standard ? .standard : .published, limit: limit)
+            recipe: key.policy.recipe == .standard ? .standard : .published, limit: limit)
     }
 }
 

@@ -23,7 +23,7 @@ struct LawChoice {
 
         /// Which model a key is about; one key speaks for each.
         var branch: [String] {
-            [key.model, key.said("max_length", "\(key.maxLength)")] + (key.undeclared.isEmpty ? [] : ["undeclared"])
+            [key.model, key.maxLength.words] + (key.undeclared.isEmpty ? [] : ["undeclared"])
         }
     }
 
@@ -63,14 +63,13 @@ struct LawChoice {
     }
 
     static func matches(_ key: LawKey, loss: Loss?, backbone: Model?) -> Bool {
-        (loss == nil || (key.loss == loss && !key.undeclared.contains("loss")))
-            && (backbone == nil || (key.backbone == backbone && !key.undeclared.contains("backbone")))
+        (loss == nil || key.loss.value?.core == loss) && (backbone == nil || key.backbone.value == backbone)
     }
 
     private static func isBetter(_ a: Option, _ b: Option, version: String) -> Bool {
         func standing(_ option: Option) -> [Double] {
             let head = option.usual
-            let isCurrent = option.key.undeclared.contains("dataset_version") || option.key.datasetVersion == version
+            let isCurrent = option.key.datasetVersion == .unsaid || option.key.datasetVersion == .said(version)
             return [
                 option.heads.contains(where: \.hasSpare) ? 1 : 0, option.key.undeclared.isEmpty ? 1 : 0,
                 version.isEmpty || isCurrent ? 1 : 0, Double(head?.shapes ?? 0), Double(head?.observations ?? 0),

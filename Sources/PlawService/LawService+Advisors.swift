@@ -24,7 +24,7 @@ extension LawService {
         /// What a branch of the advisor is made of.
         struct Basis: Hashable {
             var key: LawKey
-            var base: Configuration
+            var base: DeclaredConfiguration
             var laws: [String: Law]
             var costs: CostModel
             var observations: [Observation]
@@ -123,7 +123,7 @@ extension LawService {
             let key = option.key
             let observations = Self.ordered(stored.filter { $0.key == key })
             guard let base = Self.base(observations) else { continue }
-            let (known, model) = try await self.costs(dataset, key, observations, heads: base.heads, last: last)
+            let (known, model) = try await self.costs(dataset, key, observations, base: base, last: last)
             // Costs that are known of one and not of another cannot be compared: the warnings name its law.
             if let costs, costs.unknown.keys != known.unknown.keys {
                 choice.leaveOut(key)
@@ -189,15 +189,16 @@ extension LawService {
         let settings = try CalibrationSettings(
             CalibrationParams(name: key.dataset, backbone: key.backbone), trained: trained, mask: mask,
             availableWorkers: 1)
-        let base = settings.configuration(
-            layers: Configuration.standardShape.layers, dim: Configuration.standardShape.dim)
+        let shape = Configuration.standardShape
+        let standard = settings.configuration(layers: shape.layers, dim: shape.dim)
+        let base = DeclaredConfiguration(standard)
         let trial = PlannedTrial(
-            configuration: base, userFraction: 1, seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
+            configuration: standard, userFraction: 1, seed: settings.seed, predictedEpochs: 0, predictedSeconds: 0)
         let lawKey = settings.spec(corpus: "", trial).lawKey(
             datasetVersion: dataset.info.version, filter: dataset.info.options.filter)
-        let facts = try await facts(dataset, lawKey, [])
+        let facts = try await facts(dataset, lawKey, [], maxLength: standard.maxLength)
         guard facts.tokens > 0, facts.evaluatedUsers > 0 else { return nil }
-        let (costs, model) = try await self.costs(dataset, lawKey, [], heads: base.heads, last: nil)
+        let (costs, model) = try await self.costs(dataset, lawKey, [], base: base, last: nil)
         var prior = LawPrior.recorded(for: lawKey, effectiveTokens: facts.effectiveTokens)
         // Targets that nobody can have learnt about are missed: what is expected and what is warned of hold together.
         if let unseen = dataset.info.targets?.unseen, unseen >= TargetFacts.notableUnseen, unseen < 1 {
@@ -225,25 +226,27 @@ extension LawService {
 
     /// What the configurations of a key have in common: the heads and the feed-forward factor of most of its trainings, of as many the
     /// larger.
-    private static func base(_ observations: [Observation]) -> Configuration? {
-        func common<Value: Hashable>(_ value: (Configuration) -> Value, _ size: (Value) -> Double) -> Value? {
+    private static func base(_ observations: [Observation]) -> DeclaredConfiguration? {
+        func common<Value: Hashable>(_ value: (DeclaredConfiguration) -> Value, _ size: (Value) -> Double) -> Value? {
             let counts = observations.reduce(into: [Value: Int]()) { $0[value($1.configuration), default: 0] += 1 }
             return counts.max { ($0.value, size($0.key)) < ($1.value, size($1.key)) }?.key
         }
         guard var base = observations.first?.configuration else { return nil }
-        base.heads = common(\.heads) { Double($0) } ?? base.heads
+        base.heads = common(\.heads) { Double($0.value ?? 0) } ?? base.heads
         base.feedForwardFactor = common(\.feedForwardFactor) { $0 ?? 0 } ?? base.feedForwardFactor
         return base
     }
 
     /// - Parameter last: number of the dataset's last observation.
     private func costs(
-        _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation], heads: Int, last: Int64?
+        _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation], base: DeclaredConfiguration,
+        last: Int64?
     ) async throws -> (known: KnownCosts, model: CostModel) {
-        let settings = SpeedSetting(observationKey: key, heads: heads)
-        let probes = try await store.speeds(dataset.info.name, settings.text)
+        let priced = base.priced
+        let setting = SpeedSetting.text(key, priced)
+        let probes = try await store.speeds(dataset.info.name, setting)
         let hasCorpus = !dataset.corpusFile.isEmpty
-        let facts = try await facts(dataset, key, observations)
+        let facts = try await facts(dataset, key, observations, maxLength: priced.maxLength)
         let items = hasCorpus ? facts.items : dataset.info.items
         let recorded = RecordedCosts.foreign(key, observations, items: items)
         let known = KnownCosts(
@@ -256,10 +259,10 @@ extension LawService {
             probes.isEmpty
             ? SpeedModel([Self.noSpeed])
             : try await SpeedModel(
-                probes, store, dataset: dataset.info.name, setting: settings.text, averages: SpeedSetting.averages(key))
+                probes, store, dataset: dataset.info.name, setting: setting, averages: SpeedSetting.averages(key))
         let model = CostModel(
-            facts: facts, speed: speed, epochs: epochs, negatives: key.negatives,
-            latency: LatencyModel(try await store.latencies(key.backbone, heads: heads)), recorded: recorded)
+            facts: facts, speed: speed, epochs: epochs, negatives: key.negatives.value ?? 0,
+            latency: LatencyModel(try await store.latencies(priced.backbone, heads: priced.heads)), recorded: recorded)
         return (known, model)
     }
 
@@ -271,14 +274,16 @@ extension LawService {
     /// Counts of a dataset: of its interactions, and where it has none or the observations came from elsewhere, the data size
     /// that the observations of most users were made with, since their law knows no other.
     func facts(
-        _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation]
+        _ dataset: StoredDataset, _ key: LawKey, _ observations: [Observation], maxLength: Int
     ) async throws -> DatasetFacts {
         let largest = observations.max {
-            ($0.userFraction, $0.tokens, $0.effectiveTokens) < ($1.userFraction, $1.tokens, $1.effectiveTokens)
+            ($0.userFraction, $0.tokens.value ?? 0, $0.effectiveTokens)
+                < ($1.userFraction, $1.tokens.value ?? 0, $1.effectiveTokens)
         }
         var facts: DatasetFacts
         if dataset.corpusFile.isEmpty {
-            let tokens = max(1, largest?.tokens ?? 1)
+            // `KnownCosts` leaves out what rests on tokens that nobody said.
+            let tokens = max(1, largest?.tokens.value ?? 1)
             let users = observations.map(\.users).max() ?? 0
             // Without the lengths of the sequences all count as equally long.
             facts = DatasetFacts(
@@ -288,7 +293,7 @@ extension LawService {
         } else {
             facts = try await offload.run(cancellable: { [corpora] isCancelled in
                 try corpora.facts(
-                    dataset, maxLength: key.maxLength, batchUsers: SpeedSetting.batchUsers(key),
+                    dataset, maxLength: maxLength, batchUsers: SpeedSetting.batchUsers(key),
                     shouldStop: isCancelled)
             })
         }

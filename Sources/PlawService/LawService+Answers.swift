@@ -41,7 +41,7 @@ extension LawService {
                 layers: params.layers, dim: params.dim, heads: params.heads, isForced: params.force ?? false)
         }
         return LawPredictResult(
-            dataset: params.name, configuration: prepared.costs.known(candidate.configuration),
+            dataset: params.name, configuration: candidate.configuration,
             predicted: candidate.predicted,
             interval: candidate.interval, cost: prepared.costs.known(candidate.cost), grade: grade,
             warnings: prepared.ranked(warnings, of: prepared.metric, params.name), laws: prepared.advisor.lawNumbers)
@@ -93,7 +93,6 @@ extension LawService {
             levers: levers.map { lever in
                 var lever = lever
                 lever.cost = prepared.costs.known(lever.cost)
-                lever.configuration = prepared.costs.known(lever.configuration)
                 return lever
             }, warnings: prepared.ranked(warnings, of: metric, params.name), laws: prepared.advisor.lawNumbers)
     }
@@ -192,7 +191,6 @@ extension LawService.Prepared {
         if costs.unknown[.parameters] != nil { answer.warnings.removeAll { $0.code == "cheaper-equivalent" } }
         answer.warnings = ranked(answer.warnings, of: answer.metric, params.name)
         answer.cost = costs.known(answer.cost)
-        answer.configuration = costs.known(answer.configuration)
         answer.cheapest = costs.known(answer.cheapest)
         answer.indistinguishable = answer.indistinguishable.map(costs.known)
         answer.runnersUp = answer.runnersUp.map(costs.known)

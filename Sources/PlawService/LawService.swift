@@ -71,7 +71,7 @@ actor LawService {
         let heads = try await store.lawHeads(of: params.name)
         var laws: [Law] = []
         var refusal: (any Error)?
-        func group(_ key: LawKey) -> [String] { [key.loss.rawValue, key.backbone.rawValue] + key.undeclared }
+        func group(_ key: LawKey) -> [String] { [key.loss.words, key.backbone.words] + key.undeclared }
         for key in keys where !laws.contains(where: { group($0.key) == group(key) }) {
             let comparable = Self.comparable(observations, key)
             let metrics = params.metrics ?? Self.metrics(of: comparable)
@@ -123,15 +123,15 @@ actor LawService {
     static func ordered(_ observations: [Observation]) -> [Observation] {
         observations.sorted { first, second in
             let (a, b) = (first.configuration, second.configuration)
-            return (a.layers, a.dim, a.heads, first.userFraction, first.seed, first.id)
-                < (b.layers, b.dim, b.heads, second.userFraction, second.seed, second.id)
+            return (a.layers, a.dim, a.heads.value ?? 0, first.userFraction, first.seed, first.id)
+                < (b.layers, b.dim, b.heads.value ?? 0, second.userFraction, second.seed, second.id)
         }
     }
 
     /// Training is deterministic: a trial that was repeated measured the same thing, and counts once.
     private static func distinct(_ observations: [Observation]) -> [Observation] {
         struct Identity: Hashable {
-            var configuration: Configuration
+            var configuration: DeclaredConfiguration
             var userFraction: Double
             var seed: UInt64
         }

@@ -243,9 +243,7 @@ actor ObservationService {
         result.keys = Array(keys.prefix(Self.mostKeys))
         result.warnings += Self.errorless(added)
         if let version = info?.version, !version.isEmpty {
-            let others = added.count {
-                !$0.key.undeclared.contains("dataset_version") && $0.key.datasetVersion != version
-            }
+            let others = added.count { $0.key.datasetVersion.value.map { $0 != version } ?? false }
             if others > 0 {
                 result.warnings.append(
                     Warning(
@@ -293,8 +291,7 @@ actor ObservationService {
     static func warning(_ key: LawKey, observations: Int?) -> Warning {
         let which = observations.map { "\($0) observations" } ?? "the observations"
         let data =
-            key.undeclared.contains("tokens") || key.undeclared.contains("apen")
-            ? "; their data size D' is known only in units of that of all users" : ""
+            key.saysDataSize ? "" : "; their data size D' is known only in units of that of all users"
         return Warning(
             code: "undeclared",
             message: "nobody says \(key.open.joined(separator: ", ")). That \(which) of \(key.model) "

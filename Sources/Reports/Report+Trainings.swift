@@ -47,7 +47,7 @@ extension Report {
                 "\(o.id)", o.key.model, ended, o.source ?? "", "\(c.layers)",
                 "\(c.dim)",
                 Format.share(o.userFraction), "\(o.seed)",
-                o.tokens > 0 && o.apen > 0 ? Format.dataSize(o.effectiveTokens) : "unknown",
+                o.key.saysDataSize ? Format.dataSize(o.effectiveTokens) : "unknown",
             ] + metrics.map { name in o.metrics[name].map { Format.quality($0.value) } ?? "" }
         }
         let left = observationCount - rows.count

@@ -166,7 +166,7 @@ package struct Report: Sendable {
             firstRight: showsBackbones ? 1 : 0,
             candidates.map { candidate in
                 let c = candidate.configuration
-                let backbone = c.undeclared.contains("backbone") ? "undeclared" : c.backbone.rawValue
+                let backbone = c.backbone.words
                 return (showsBackbones ? [backbone] : []) + ["\(c.layers)", "\(c.dim)"]
                     + metrics.map { candidate.predicted[$0].map(Format.quality) ?? "" }
                     + costs.map { Format.known(candidate.cost[$0], $0.text) }
@@ -307,10 +307,10 @@ package struct Report: Sendable {
                     "one training varies by",
                     fit.noise.source == .unknown ? LawFit.Noise.unknownWords : Numbers.figure(fit.noise.training)
                 ),
-                ("split", key.said("split", key.split)), ("mask", key.said("mask", key.mask.rawValue)),
-                ("candidates", key.said("candidates", key.candidates)), ("filter", key.said("filter", key.filter)),
-                ("policy", key.said("policy", key.policy)),
-                ("training code", key.said("code_version", key.codeVersion)),
+                ("split", key.split.words), ("mask", key.mask.words),
+                ("candidates", key.candidates.words), ("filter", key.filter.words),
+                ("policy", key.policy.isSaid ? key.policy.text : "undeclared"),
+                ("training code", key.codeVersion.words),
             ])
         ]
         if !key.undeclared.isEmpty {
@@ -338,7 +338,7 @@ package struct Report: Sendable {
                     rows: grid.layers.map(String.init), columns: grid.dims.map(String.init), rowLabel: "layers",
                     columnLabel: "dim", grid.values, marked: best))
         }
-        let who = "\(key.model), L = " + key.said("max_length", "\(key.maxLength)")
+        let who = "\(key.model), L = " + key.maxLength.words
         return section("\(metric), law \(law.id): \(who)", parts)
     }
 

@@ -112,9 +112,11 @@ package struct DesignReplay: Sendable {
         template = Observation(
             id: 0, dataset: "",
             key: LawKey(
-                datasetVersion: "", split: "", mask: .none, candidates: "all", backbone: .sasrec, loss: .cce,
-                negatives: 0, maxLength: 50, policy: "", codeVersion: ""),
-            configuration: Configuration(layers: 1, dim: 2), tokens: 100_000, apen: 2, userFraction: 1, seed: 1,
+                datasetVersion: .said(""), split: .said(""), mask: .said(.none), candidates: .said("all"),
+                backbone: .said(.sasrec), loss: .said(.core(.cce)), negatives: .said(0), maxLength: .said(50),
+                policy: TrainingPolicy(""), codeVersion: .said("")),
+            configuration: DeclaredConfiguration(Configuration(layers: 1, dim: 2)), tokens: .said(100_000),
+            apen: .said(2), userFraction: 1, seed: 1,
             users: 0, metrics: [:], epochs: 1, seconds: 1, converged: true, job: nil, trial: nil)
     }
 
@@ -187,7 +189,7 @@ package struct DesignReplay: Sendable {
             outcome.seconds += now - run.start
             var observation = template
             observation.id = Int64(observations.count + 1)
-            observation.configuration = Configuration(layers: t.layers, dim: t.dim)
+            (observation.configuration.layers, observation.configuration.dim) = (t.layers, t.dim)
             observation.seed = t.seed
             observation.metrics = [metric.description: t.measured]
             if isCut {

@@ -152,7 +152,51 @@ enum Schema {
                     WHERE state = 'failed' AND json_extract(result, '$.status') = 'diverged';
                     """)
         }
+        migrator.registerMigration("8-unsaid-is-absent", migrate: leaveOutPlaceholders)
         return migrator
+    }
+
+    /// What nobody said had a placeholder in keys and observations, and a list beside it that called it so. Now it is absent, as in what is
+    /// sent, and the columns `loss` have no value where it is none of the core's.
+    private static func leaveOutPlaceholders(_ db: Database) throws {
+        let names = ["dataset_version": "datasetVersion", "max_length": "maxLength", "code_version": "codeVersion"]
+        let lists = try String.fetchAll(
+            db,
+            sql: """
+                SELECT json_extract(body, '$.key.undeclared') FROM observation
+                UNION SELECT json_extract(key, '$.undeclared') FROM law
+                """)
+        for list in lists {
+            let undeclared = try decodeJSON([String].self, list).map { names[$0] ?? $0 }
+            // Heads and feed-forward factors stand in a policy of which nobody said the rest.
+            for (table, column, key) in [("observation", "body", "$.key"), ("law", "key", "$")] {
+                func leaveOut(_ paths: [String], _ condition: String = "") throws {
+                    guard !paths.isEmpty else { return }
+                    try db.execute(
+                        sql: """
+                            UPDATE \(table) SET \(column) = json_remove(\(column), \(databaseQuestionMarks(count: paths.count)))
+                            WHERE json_extract(\(column), '\(key).undeclared') = ? \(condition)
+                            """, arguments: StatementArguments(paths + [list]))
+                }
+                try leaveOut(
+                    undeclared.filter { $0 != "policy" }.flatMap { name in
+                        ["\(key).\(name)"]
+                            + (table == "observation" ? ["$.configuration.\(name)", "$.\(name)"] : [])
+                    })
+                if undeclared.contains("policy") {
+                    try leaveOut(["\(key).policy"], "AND json_extract(\(column), '\(key).policy') = ''")
+                }
+            }
+        }
+        for (table, path) in [("observation", "body, '$.key.loss'"), ("law", "key, '$.loss'")] {
+            try db.execute(
+                sql: """
+                    ALTER TABLE \(table) ADD COLUMN coreLoss TEXT;
+                    UPDATE \(table) SET coreLoss = json_extract(\(path));
+                    ALTER TABLE \(table) DROP COLUMN loss;
+                    ALTER TABLE \(table) RENAME COLUMN coreLoss TO loss;
+                    """)
+        }
     }
 
     /// Keys say which filters made the dataset, and what an import left unsaid. What is there was all measured here: its

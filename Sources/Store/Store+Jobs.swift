@@ -320,12 +320,7 @@ extension Store {
                     note(.shared)
                 }
             }
-            // A trial found finished twice (after a crash between its result and this commit) measured the same thing.
-            try db.execute(
-                sql: "INSERT OR REPLACE INTO observation (datasetId, trialId, loss, body) VALUES (?, ?, ?, ?)",
-                arguments: [
-                    datasetID, id, observation.configuration.loss.rawValue, try encodeJSON(observation),
-                ])
+            try ObservationRow(observation, dataset: datasetID, trial: id).insert(db)
             try Self.insertTiming(db, trial: id, result, datasetID: datasetID)
         }
     }

@@ -28,7 +28,8 @@ extension Store {
                         VALUES (?, ?, ?, ?, ?, 1, 2, ?)
                         """,
                     arguments: [
-                        datasetID, keyText, fit.metric.description, key.loss.rawValue, now, try encodeJSON(fit),
+                        datasetID, keyText, fit.metric.description, key.loss.value?.core?.rawValue, now,
+                        try encodeJSON(fit),
                     ])
                 return Law(id: db.lastInsertedRowID, dataset: dataset, key: key, createdAt: now, fit: fit)
             }
@@ -59,18 +60,8 @@ extension Store {
             }
             if let dataset { add("datasetId =", try Self.datasetID(db, dataset)) }
             if let metric { add("metric =", metric.description) }
-            func addDeclared(_ column: String) {
-                // A table of json_each has a column named key of its own.
-                sql += " AND NOT EXISTS (SELECT 1 FROM json_each(law.key, '$.undeclared') WHERE value = '\(column)')"
-            }
-            if let loss {
-                add("law.loss =", loss.rawValue)
-                addDeclared("loss")
-            }
-            if let backbone {
-                add("json_extract(key, '$.backbone') =", backbone.rawValue)
-                addDeclared("backbone")
-            }
+            if let loss { add("law.loss =", loss.rawValue) }
+            if let backbone { add("json_extract(key, '$.backbone') =", backbone.rawValue) }
             if let ids {
                 sql += " AND law.id IN (\(databaseQuestionMarks(count: ids.count)))"
                 arguments += StatementArguments(ids)

@@ -30,16 +30,10 @@ extension Store {
     private static func observations(
         _ db: Database, of dataset: Int64, limit: Int? = nil
     ) throws -> [Observation] {
-        try Row.fetchAll(
-            db, sql: "SELECT id, body FROM observation WHERE datasetId = ? ORDER BY id LIMIT ?",
+        try ObservationRow.fetchAll(
+            db, sql: "SELECT * FROM observation WHERE datasetId = ? ORDER BY id LIMIT ?",
             arguments: [dataset, limit ?? -1]
-        ).map(Self.observation)
-    }
-
-    private static func observation(_ row: Row) throws -> Observation {
-        var observation = try decodeJSON(Observation.self, row["body"])
-        observation.id = row["id"]
-        return observation
+        ).map { try $0.observation }
     }
 
     /// The same with greater numbers than `after`, as many as `mostBytes` of stored text hold, but one at least; `next` is the `after` of those that follow.
@@ -47,17 +41,16 @@ extension Store {
         of dataset: String, after: Int64 = 0, limit: Int, mostBytes: Int = .max
     ) async throws(StoreError) -> (observations: [Observation], next: Int64?) {
         try await read("read the observations of \(dataset)") { db in
-            let rows = try Row.fetchCursor(
-                db, sql: "SELECT id, body FROM observation WHERE datasetId = ? AND id > ? ORDER BY id",
+            let rows = try ObservationRow.fetchCursor(
+                db, sql: "SELECT * FROM observation WHERE datasetId = ? AND id > ? ORDER BY id",
                 arguments: [try Self.datasetID(db, dataset), after])
             var (observations, bytes): ([Observation], Int) = ([], 0)
             while let row = try rows.next() {
-                let body: String = row["body"]
-                bytes += body.utf8.count
+                bytes += row.body.utf8.count
                 if observations.count == limit || (bytes > mostBytes && !observations.isEmpty) {
                     return (observations, observations.last?.id)
                 }
-                observations.append(try Self.observation(row))
+                observations.append(try row.observation)
             }
             return (observations, nil)
         }
@@ -77,12 +70,8 @@ extension Store {
             var known = KnownObservations()
             for observation in try Self.observations(db, of: id) { known.add(observation, at: nil) }
             var added: [Observation] = []
-            let statement = try db.makeStatement(
-                sql: "INSERT INTO observation (datasetId, trialId, loss, body) VALUES (?, NULL, ?, ?)")
             for row in rows where try known.isNew(row) {
-                try statement.execute(arguments: [
-                    id, row.observation.configuration.loss.rawValue, try encodeJSON(row.observation),
-                ])
+                try ObservationRow(row.observation, dataset: id, trial: nil).insert(db)
                 var observation = row.observation
                 observation.id = db.lastInsertedRowID
                 added.append(observation)
@@ -92,11 +81,40 @@ extension Store {
     }
 }
 
+/// A row of the table of observations: the columns that are asked for, and all of it as it is sent.
+struct ObservationRow: Codable, FetchableRecord, PersistableRecord {
+    static let databaseTableName = "observation"
+    // A trial found finished twice, after a crash between its result and its commit, measured the same thing.
+    static let persistenceConflictPolicy = PersistenceConflictPolicy(insert: .replace)
+
+    var id: Int64?
+    var datasetId: Int64
+    var trialId: Int64?
+    /// One of the core's.
+    var loss: String?
+    var body: String
+
+    init(_ observation: Observation, dataset: Int64, trial: Int64?) throws {
+        (datasetId, trialId) = (dataset, trial)
+        loss = observation.key.loss.value?.core?.rawValue
+        body = try encodeJSON(observation)
+    }
+
+    /// With its number, which is known since it was stored.
+    var observation: Observation {
+        get throws {
+            var observation = try decodeJSON(Observation.self, body)
+            observation.id = id ?? 0
+            return observation
+        }
+    }
+}
+
 /// The observations of a dataset by what should make them equal.
 private struct KnownObservations {
     private struct Identity: Hashable {
         var key: LawKey
-        var configuration: Domain.Configuration
+        var configuration: DeclaredConfiguration
         var seed: UInt64
         var userFraction: Double
 
@@ -145,8 +163,8 @@ private struct KnownObservations {
                 return differs(name + "_se", new.standardError, old.standardError)
             }
         }
-        if a.tokens != b.tokens { return differs("tokens", a.tokens, b.tokens) }
-        if a.apen != b.apen { return differs("apen", a.apen, b.apen) }
+        if a.tokens != b.tokens { return differs("tokens", a.tokens.words, b.tokens.words) }
+        if a.apen != b.apen { return differs("apen", a.apen.words, b.apen.words) }
         if a.users != b.users { return differs("users", a.users, b.users) }
         return nil
     }

@@ -75,11 +75,12 @@ extension Store {
     ///
     /// - Parameter last: number of the last observation that counts; all where nil.
     package func trainedEpochs(
-        _ backbone: Model, _ loss: Loss, upTo last: Int64? = nil
+        _ backbone: Declared<Model>, _ loss: Declared<LossName>, upTo last: Int64? = nil
     ) async throws(StoreError) -> [TrainedEpochs] {
         // Before the rows are read: what is removed meanwhile makes the next one read all anew.
         let removals = removals.load(ordering: .sequentiallyConsistent)
-        var table = epochs.withLock { $0[loss] } ?? EpochTable()
+        let core = loss.value?.core
+        var table = epochs.withLock { $0[core] } ?? EpochTable()
         if table.removals != removals { table = EpochTable(removals: removals) }
         let (before, read) = (table, table.last)
         table = try await self.read("read how long trainings took") { db in
@@ -91,8 +92,8 @@ extension Store {
                     SELECT id, body -> '$.key' AS key, json_extract(body, '$.configuration.layers') AS layers,
                         json_extract(body, '$.configuration.dim') AS dim, body -> '$.userFraction' AS userFraction,
                         json_extract(body, '$.epochs') AS epochs, json_extract(body, '$.converged') AS converged
-                    FROM observation WHERE loss = ? AND id > ? ORDER BY id
-                    """, arguments: [loss.rawValue, read])
+                    FROM observation WHERE loss IS ? AND id > ? ORDER BY id
+                    """, arguments: [core?.rawValue, read])
             while let row = try rows.next() {
                 table.last = row["id"]
                 guard row["converged"] as Bool? == true else { continue }
@@ -105,10 +106,10 @@ extension Store {
             return table
         }
         epochs.withLock { [table] all in
-            let known = all[loss] ?? EpochTable()
-            if (known.removals, known.last) <= (table.removals, table.last) { all[loss] = table }
+            let known = all[core] ?? EpochTable()
+            if (known.removals, known.last) <= (table.removals, table.last) { all[core] = table }
         }
-        let groups = table.groups.filter { $0.key.backbone == backbone }
+        let groups = table.groups.filter { $0.key.backbone == backbone && $0.key.loss == loss }
         guard let last else { return groups }
         return groups.compactMap { group in
             var group = group

@@ -25,7 +25,7 @@ package final class Store: Sendable {
     private let writes = Atomic<UInt64>(0)
     /// Removals of observations, each counted with its commit.
     let removals = Atomic<UInt64>(0)
-    let epochs = Mutex<[Loss: EpochTable]>([:])
+    let epochs = Mutex<[Loss?: EpochTable]>([:])
     let lawHeads = Mutex<[Int64: LawHead]>([:])
     /// Counted last, and after which write.
     private let counted = Mutex<(writes: UInt64, statistics: Statistics)?>(nil)
@@ -277,11 +277,10 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// JSON text of a value as it is stored; keys sorted so that equal values are equal text.
+/// JSON text of a value; keys sorted so that equal values are equal text.
 func encodeJSON(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.userInfo[.isStoring] = true
     return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 

@@ -24,10 +24,11 @@ extension TrialSpec {
         if c.loss == .gbce { policy += " t=\(o.calibration)" }
         if c.loss == .sampledSoftmax { policy += " sampling=\(o.sampling.rawValue)" }
         return LawKey(
-            datasetVersion: datasetVersion, filter: filter, split: "leave-two-out", mask: mask,
-            candidates: sampledRanking.map { "sampled-\($0)" } ?? "all", backbone: c.backbone, loss: c.loss,
-            negatives: c.loss.scoresCatalogue ? 0 : o.negatives, maxLength: c.maxLength, policy: policy,
-            codeVersion: trainingCodeVersion)
+            datasetVersion: .said(datasetVersion), filter: .said(filter), split: .said("leave-two-out"),
+            mask: .said(mask), candidates: .said(sampledRanking.map { "sampled-\($0)" } ?? "all"),
+            backbone: .said(c.backbone), loss: .said(.core(c.loss)),
+            negatives: .said(c.loss.scoresCatalogue ? 0 : o.negatives), maxLength: .said(c.maxLength),
+            policy: TrainingPolicy(policy), codeVersion: .said(trainingCodeVersion))
     }
 }
 

@@ -89,7 +89,7 @@ struct Train: ParsableCommand {
         var items: Int
         /// The stopping metric of ranking by popularity, on the validation targets.
         var popularity: Double
-        var mask: CandidateMask
+        var mask: Declared<CandidateMask>
         /// Drawn items each target was ranked against; absent for a full ranking.
         var sampledRanking: Int?
         var validation: [String: Double]
@@ -193,7 +193,7 @@ struct Train: ParsableCommand {
             for name in ["hr@5", "ndcg@5", "hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10"] {
                 guard let test = result.test[name], let valid = result.validation[name] else { continue }
                 Console.lines(
-                    "\(name)\ttest \(test.value) ± \(test.standardError)\tvalidation \(valid.value)\tmask \(mask.rawValue)"
+                    "\(name)\ttest \(test.value) ± \(test.standardError)\tvalidation \(valid.value)\tmask \(mask.words)"
                         + (result.sampledRanking.map { "\tagainst \($0) drawn items" } ?? ""), to: .output
                 )
             }

@@ -35,9 +35,11 @@ struct AdvisorTests {
             return Observation(
                 id: Int64(layers * 1_000 + dim), dataset: "d",
                 key: LawKey(
-                    datasetVersion: "v", split: "s", mask: .full, candidates: "all", backbone: .sasrec, loss: .cce,
-                    negatives: 0, maxLength: 50, policy: "p", codeVersion: "1"),
-                configuration: Configuration(layers: layers, dim: dim), tokens: facts.tokens, apen: 2, userFraction: 1,
+                    datasetVersion: .said("v"), split: .said("s"), mask: .said(.full), candidates: .said("all"),
+                    backbone: .said(.sasrec), loss: .said(.core(.cce)),
+                    negatives: .said(0), maxLength: .said(50), policy: TrainingPolicy("p"), codeVersion: .said("1")),
+                configuration: DeclaredConfiguration(Configuration(layers: layers, dim: dim)),
+                tokens: .said(facts.tokens), apen: .said(2), userFraction: 1,
                 seed: 1, users: 22_363,
                 metrics: [
                     "ndcg@10": Measurement(value: value, standardError: 0.001),
@@ -51,8 +53,7 @@ struct AdvisorTests {
     ) throws -> Branch {
         let own = observations.map { o -> Observation in
             var o = o
-            o.key.backbone = backbone
-            o.configuration.backbone = backbone
+            (o.key.backbone, o.configuration.backbone) = (.said(backbone), .said(backbone))
             for name in o.metrics.keys { o.metrics[name]?.value += shift }
             return o
         }
@@ -61,7 +62,8 @@ struct AdvisorTests {
                 (name, try LawFitter(metric: #require(Metric(name)), draws: 20).fit(own))
             })
         return Branch(
-            key: own[0].key, base: Configuration(backbone: backbone, layers: 1, dim: 2), laws: laws,
+            key: own[0].key, base: DeclaredConfiguration(Configuration(backbone: backbone, layers: 1, dim: 2)),
+            laws: laws,
             lawNumbers: ["ndcg@10": 1, "hr@10": 2], costs: costs, observations: own)
     }
 
@@ -75,7 +77,7 @@ struct AdvisorTests {
             + [0.5, 0.25, 0.125].map { share -> Observation in
                 var o = observations[5]
                 o.userFraction = share
-                o.tokens = Int(Double(o.tokens) * share)
+                o.tokens = .said(Int(Double(Self.facts.tokens) * share))
                 for name in o.metrics.keys { o.metrics[name]?.value += 0.004 * log(share) }
                 o.id += Int64(share * 1_000) + 100_000
                 return o
@@ -131,7 +133,7 @@ struct AdvisorTests {
             dataset: "d",
             branches: [try Self.branch(), try Self.branch(backbone: .hstu, shift: 0.006)])
         let answer = try advisor.recommend(Budget())
-        #expect(answer.configuration.backbone == .hstu)
+        #expect(answer.configuration.backbone == .said(.hstu))
         #expect(answer.warnings.contains { $0.code == "several-laws" })
         let potential = try advisor.potential(layers: 1, dim: 16, backbone: .sasrec)
         let lever = try #require(potential.levers.first { $0.name == "hstu" })
@@ -238,10 +240,11 @@ struct AdvisorTests {
     @Test("a trained configuration that measured better than every prediction is the answer")
     func trained() throws {
         var observations = Self.observations
-        let index = try #require(observations.firstIndex { $0.configuration == Configuration(layers: 8, dim: 128) })
+        let index = try #require(
+            observations.firstIndex { $0.configuration == DeclaredConfiguration(Configuration(layers: 8, dim: 128)) })
         observations[index].metrics["ndcg@10"] = Measurement(value: 0.09, standardError: 0.001)
         let answer = try Self.advisor(observations).recommend(Budget())
-        #expect(answer.configuration == Configuration(layers: 8, dim: 128))
+        #expect(answer.configuration == DeclaredConfiguration(Configuration(layers: 8, dim: 128)))
     }
 
     @Test("an extrapolation is recommended only where its gain is sure")

@@ -76,13 +76,15 @@ struct ChangeTests {
         let slow = try AdvisorTests.branch(Self.flat(slope: 0.0005))
         let fast = try AdvisorTests.branch(Self.flat(slope: 0.01), backbone: .hstu, shift: -0.004)
         let found = try Advisor(dataset: "d", branches: [slow, fast]).whatIf(Advisor.Change(usersX: 2))
-        #expect(found.before.configuration.backbone == .sasrec && found.after.configuration.backbone == .hstu)
+        #expect(
+            found.before.configuration.backbone == .said(.sasrec) && found.after.configuration.backbone == .said(.hstu))
         #expect(found.gain > 0.001 && found.gain < 0.005)
         let interval = try #require(found.interval)
         #expect(interval.low < found.gain && found.gain < interval.high)
         let one = try AdvisorTests.branch(AdvisorTests.observations.map { $0 }, shift: 0.02)
         let left = try Advisor(dataset: "d", branches: [one, fast]).whatIf(Advisor.Change(usersX: 2))
-        #expect(left.before.configuration.backbone == .sasrec && left.after.configuration.backbone == .hstu)
+        #expect(
+            left.before.configuration.backbone == .said(.sasrec) && left.after.configuration.backbone == .said(.hstu))
         #expect(left.warnings.contains { $0.code == "one-data-size" && $0.message.contains("sasrec") })
     }
 

@@ -10,7 +10,7 @@ import PerformanceLaws
 struct Exhaustive {
     struct Entry {
         var branch: Int
-        var configuration: Configuration
+        var configuration: DeclaredConfiguration
         var value: Double
         var deviation: Double
         var cost: Cost
@@ -33,18 +33,18 @@ struct Exhaustive {
             guard let law = branch.laws[metric] else { continue }
             let round = branch.dims
             guard let low = round.first, let high = round.last else { continue }
-            for heads in Set(branch.heads + [1, 2, 4, 8]).sorted() {
+            for heads in Set(branch.heads.compactMap(\.value) + [1, 2, 4, 8]).sorted() {
                 for layers in branch.layers {
                     for dim in low...high {
                         var c = branch.configuration(layers: layers, dim: dim)
-                        c.heads = heads
-                        guard c.problem == nil else { continue }
+                        c.heads = .said(heads)
+                        guard c.priced.problem == nil else { continue }
                         let found = law.predict(branch.place(c))
                         entries.append(
                             Entry(
                                 branch: number, configuration: c, value: min(1, max(0, found.mean)),
                                 deviation: found.lawDeviation, cost: branch.costs.cost(c),
-                                isRound: round.contains(dim), isObserved: branch.heads.contains(heads),
+                                isRound: round.contains(dim), isObserved: branch.heads.contains(.said(heads)),
                                 isInside: branch.hull.distance(layers: layers, dim: dim) == 0,
                                 trained: branch.observations.count {
                                     $0.configuration.layers == layers && $0.configuration.dim == dim
@@ -78,9 +78,9 @@ struct Exhaustive {
     }
 
     /// Greedily: the best left, then nothing near it.
-    func distinct(_ open: [Entry], from chosen: [Configuration], count: Int) -> [Configuration] {
+    func distinct(_ open: [Entry], from chosen: [DeclaredConfiguration], count: Int) -> [DeclaredConfiguration] {
         var chosen = chosen
-        var found: [Configuration] = []
+        var found: [DeclaredConfiguration] = []
         for entry in open.filter(\.isRound).sorted(by: { $0.value > $1.value }) where found.count < count {
             let c = entry.configuration
             let near = chosen.contains {

@@ -42,16 +42,18 @@ struct PlacesTests {
         let shares = [(2, 24, 0.125), (2, 24, 0.25), (16, 256, 0.125)].map { layers, dim, share in
             var o = AdvisorTests.observations[0]
             (o.configuration.layers, o.configuration.dim) = (layers, dim)
-            (o.userFraction, o.tokens, o.id) = (share, Int(Double(o.tokens) * share), Int64(dim * 1_000) + o.id)
+            (o.userFraction, o.tokens, o.id) = (
+                share, o.tokens.value.map { .said(Int(Double($0) * share)) } ?? .unsaid, Int64(dim * 1_000) + o.id
+            )
             o.metrics["ndcg@10"]?.value = 0.04 + 0.004 * share
             return o
         }
         let whole = AdvisorTests.observations.filter { $0.configuration.layers >= 4 }
         let branch = try AdvisorTests.advisor(whole + shares).branches[0]
         #expect(branch.layers == Array(2...16) && branch.dims.max() == 256)
-        #expect(branch.grade(Configuration(layers: 2, dim: 24)) == .warn)
-        #expect(branch.grade(Configuration(layers: 4, dim: 24)) == .inside)
-        #expect(branch.grade(Configuration(layers: 16, dim: 256)) != .inside)
+        #expect(branch.grade(branch.configuration(layers: 2, dim: 24)) == .warn)
+        #expect(branch.grade(branch.configuration(layers: 4, dim: 24)) == .inside)
+        #expect(branch.grade(branch.configuration(layers: 16, dim: 256)) != .inside)
         #expect(branch.trained[Branch.Shape(layers: 2, dim: 24)] == nil)
         // Where nothing trained on all of them, the largest share has to do, and the answer says so.
         let only = AdvisorTests.observations.map { o in
@@ -75,7 +77,7 @@ struct PlacesTests {
                 )
             }
             let branch = Branch(
-                key: observations[0].key, base: Configuration(layers: 1, dim: 2),
+                key: observations[0].key, base: DeclaredConfiguration(Configuration(layers: 1, dim: 2)),
                 laws: Dictionary(uniqueKeysWithValues: laws), lawNumbers: ["ndcg@10": 1, "hr@10": 2],
                 costs: AdvisorTests.costs, observations: observations)
             return try Advisor(dataset: "d", branches: [branch]).recommend(Budget(maxParameters: 900_000))
@@ -97,8 +99,8 @@ struct PlacesTests {
         let branch = advisor.branches[0]
         let law = try #require(branch.laws["ndcg@10"])
         let shapes = (1...4).flatMap { layers in stride(from: 16, through: 64, by: 4).map { (layers, $0) } }
-        let own = Configuration(layers: answer.configuration.layers, dim: answer.configuration.dim)
-        let places = [branch.place(own)] + shapes.map { branch.place(Configuration(layers: $0.0, dim: $0.1)) }
+        let own = answer.configuration
+        let places = [branch.place(own)] + shapes.map { branch.place(branch.configuration(layers: $0.0, dim: $0.1)) }
         let draws = law.draws(places, count: 2_000, seed: 77)
         let expected = draws.reduce(0) { $0 + (($1.max() ?? 0) - $1[0]) } / Double(draws.count)
         #expect(abs(answer.expectedRegret - expected) < 0.25 * expected + 2e-5)
@@ -117,23 +119,24 @@ struct PlacesTests {
     func heads() throws {
         let ruled = AdvisorTests.observations.map { o in
             var o = o
-            o.configuration.heads = o.configuration.dim <= 32 ? 1 : 4
-            o.key.policy = "heads<=4"
+            o.configuration.heads = .said(o.configuration.dim <= 32 ? 1 : 4)
+            o.key.policy = TrainingPolicy("heads<=4")
             return o
         }
         var branch = try AdvisorTests.branch(ruled)
         branch = Branch(
-            key: branch.key, base: Configuration(layers: 1, dim: 4, heads: 4), laws: branch.laws.mapValues(\.fit),
+            key: branch.key, base: DeclaredConfiguration(Configuration(layers: 1, dim: 4, heads: 4)),
+            laws: branch.laws.mapValues(\.fit),
             lawNumbers: branch.lawNumbers, costs: branch.costs, observations: ruled)
-        #expect([16, 32, 40, 64, 128].map(branch.ruledHeads) == [1, 1, 1, 4, 4])
-        #expect([46, 50, 51].map(branch.ruledHeads) == [1, 1, 1])
+        #expect([16, 32, 40, 64, 128].map { branch.ruledHeads($0)?.value } == [1, 1, 1, 4, 4])
+        #expect([46, 50, 51].map { branch.ruledHeads($0)?.value } == [1, 1, 1])
         let advisor = Advisor(dataset: "d", branches: [branch])
         let answer = try advisor.recommend(Budget())
-        #expect(answer.configuration.heads == 4 && (50...100).contains(answer.configuration.dim))
+        #expect(answer.configuration.heads == .said(4) && (50...100).contains(answer.configuration.dim))
         let items = AdvisorTests.facts.items
         let small = CostModel.parameters(Configuration(layers: 2, dim: 32, heads: 1), items: items)
         let tight = try advisor.recommend(Budget(maxParameters: Double(small)))
-        #expect(tight.configuration.heads == 1 && !tight.warnings.contains { $0.code == "other-heads" })
+        #expect(tight.configuration.heads == .said(1) && !tight.warnings.contains { $0.code == "other-heads" })
     }
 
     @Test("refusals speak of currencies and units as people do")

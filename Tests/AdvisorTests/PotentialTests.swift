@@ -119,14 +119,15 @@ struct PotentialTests {
         let advisor = Advisor(
             dataset: "d", branches: [try AdvisorTests.branch(), try AdvisorTests.branch(backbone: .hstu, shift: 0.006)])
         let best = try advisor.potential()
-        #expect(best.now.configuration.backbone == .hstu && best.now.trained == 1)
+        #expect(best.now.configuration.backbone == .said(.hstu) && best.now.trained == 1)
         #expect(best.levers.map(\.name).contains("sasrec"))
         let other = try #require(best.levers.first { $0.name == "sasrec" })
         #expect(abs(other.gain + 0.006) < 0.002)
         let own = try advisor.potential(backbone: .sasrec)
-        #expect(own.now.configuration.backbone == .sasrec && own.levers.map(\.name).contains("hstu"))
-        #expect(try advisor.potential(layers: 2, dim: 64).now.configuration.backbone == .hstu)
-        #expect(try advisor.potential(layers: 2, dim: 64, backbone: .sasrec).now.configuration.backbone == .sasrec)
+        #expect(own.now.configuration.backbone == .said(.sasrec) && own.levers.map(\.name).contains("hstu"))
+        #expect(try advisor.potential(layers: 2, dim: 64).now.configuration.backbone == .said(.hstu))
+        #expect(
+            try advisor.potential(layers: 2, dim: 64, backbone: .sasrec).now.configuration.backbone == .said(.sasrec))
         #expect(throws: AdvisorError.self) { try advisor.potential(backbone: .llama) }
     }
 }

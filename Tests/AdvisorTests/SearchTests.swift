@@ -179,7 +179,7 @@ import Trials
         let least = try #require(twin.entries.filter(\.isObserved).map(\.cost.memoryBytes).min())
         let lower = try #require(twin.entries.map(\.cost.memoryBytes).min())
         let answer = try advisor.recommend(Budget(maxMemoryBytes: least))
-        #expect(answer.configuration.heads == 2 && !answer.warnings.contains { $0.code == "other-heads" })
+        #expect(answer.configuration.heads == .said(2) && !answer.warnings.contains { $0.code == "other-heads" })
         // These probes know no memory of heads, so fewer heads save nothing; a model that does makes the difference.
         #expect(lower == least)
         var facts = AdvisorTests.facts
@@ -197,7 +197,7 @@ import Trials
         let priced = Exhaustive(dear)
         let observed = try #require(priced.entries.filter(\.isObserved).map(\.cost.memoryBytes).min())
         let single = try dear.recommend(Budget(maxMemoryBytes: observed - 1))
-        #expect(single.configuration.heads == 1 && single.warnings.contains { $0.code == "other-heads" })
+        #expect(single.configuration.heads == .said(1) && single.warnings.contains { $0.code == "other-heads" })
     }
 
     @Test("the ln d inside at a number of layers are where the distance is 0")
@@ -224,7 +224,8 @@ import Trials
                 var o = AdvisorTests.observations[0]
                 o.id = Int64(layers * 10_000 + dim)
                 (o.key.backbone, o.configuration) = (
-                    backbone, Configuration(backbone: backbone, layers: layers, dim: dim)
+                    .said(backbone),
+                    DeclaredConfiguration(Configuration(backbone: backbone, layers: layers, dim: dim))
                 )
                 let (x, y) = (log(Double(layers) / 6), log(Double(dim) / 150))
                 for name in o.metrics.keys { o.metrics[name]?.value = 0.06 - 0.001 * x * x - 0.001 * y * y }

@@ -106,8 +106,9 @@ import Trials
             let spec = Sample.spec(1)
             let observation = Observation(
                 id: 0, dataset: "books", key: spec.lawKey(datasetVersion: "v1", filter: "none"),
-                configuration: spec.configuration,
-                tokens: 700, apen: 0.5, userFraction: 1, seed: 3, users: 100, metrics: [:], epochs: 1, seconds: 1,
+                configuration: DeclaredConfiguration(spec.configuration),
+                tokens: .said(700), apen: .said(0.5), userFraction: 1, seed: 3, users: 100, metrics: [:], epochs: 1,
+                seconds: 1,
                 converged: true, job: id, trial: try await store.trials(of: id)[0].id)
             try await store.updateJob(id, state: .running, activeSeconds: 12)
             try await store.finishTrial(

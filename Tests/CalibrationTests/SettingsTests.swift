@@ -76,7 +76,7 @@ import Trials
             ).lawKey(datasetVersion: "v", filter: "")
         }
         #expect(key(two, 25) == key(two, 50))
-        #expect(key(two, 25).policy.contains("heads<=2"))
+        #expect(key(two, 25).policy.heads == .atMost(2))
         #expect(key(two, 50) != key(try Self.settings(CalibrationParams(name: "b", dims: [50])), 50))
         let planner = CalibrationPlanner(settings: settings, epochs: 1) { _, _ in (1, 0) }
         let plan = planner.plan()
@@ -230,7 +230,7 @@ import Trials
         let key = spec.lawKey(datasetVersion: "v", filter: "none")
         // As it stood before there were recipes: what was trained then goes on to count.
         #expect(
-            key.policy
+            key.policy.text
                 == "adamw lr=0.001 wd=0.0 betas=0.9,0.999 clip=0.0 batch=256 dropout=0.5 heads=2 stop=ndcg@10 patience=10 "
                 + "epochs<=200")
         var same = spec

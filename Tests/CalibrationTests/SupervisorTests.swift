@@ -37,7 +37,8 @@ import Trials
                         == Observation(
                             id: found.id, dataset: "books",
                             key: Sample.spec(1).lawKey(datasetVersion: "v1", filter: "none"),
-                            configuration: Sample.spec(place + 1).configuration, tokens: 700, apen: 0.5,
+                            configuration: DeclaredConfiguration(Sample.spec(place + 1).configuration),
+                            tokens: .said(700), apen: .said(0.5),
                             userFraction: 1, seed: 3, users: 100, metrics: Sample.result(.converged, seconds: 0).test,
                             epochs: 12, seconds: 0.01, converged: true, job: job.id, trial: trials[place].id))
             }

@@ -213,12 +213,12 @@ import Trials
             let costs = Self.costs(backbone, latency: latency)
             for (length, heads) in [(20, 1), (20, 4), (50, 2)] {
                 let base = Configuration(backbone: backbone, layers: 1, dim: 2, heads: heads, maxLength: length)
-                let table = CostTable(base, costs, layers: layers, dims: dims)
+                let table = CostTable(DeclaredConfiguration(base), costs, layers: layers, dims: dims)
                 #expect(table.count == 54)
                 for (place, index) in layers.flatMap({ n in dims.map { (n, $0) } }).enumerated() {
                     var c = base
                     (c.layers, c.dim) = index
-                    #expect(table.configuration(place) == c)
+                    #expect(table.configuration(place) == DeclaredConfiguration(c))
                     guard c.dim % c.dimStep == 0 else {
                         #expect(table.parameters[place] == .infinity)
                         continue

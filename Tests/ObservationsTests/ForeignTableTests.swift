@@ -55,7 +55,7 @@ import Testing
             Self.fixture("optuna-two.csv"),
             TableOptions(map: ["values_0": "ndcg@10", "values_1": "hr@10", "params_lr": "policy"]))
         #expect(two.rows.count { $0.observation.metrics.count == 2 } == 8)
-        #expect(two.rows.allSatisfy { $0.observation.key.policy == "lr=0.001" })
+        #expect(two.rows.allSatisfy { $0.observation.key.policy.text == "lr=0.001" })
     }
 
     @Test("runs of MLflow are read without a word; validation metrics give way to those of test")
@@ -63,7 +63,7 @@ import Testing
         let table = try Self.read(Self.fixture("mlflow.csv"))
         #expect(table.rows.count == 10 && table.failures == 1 && table.warnings.isEmpty)
         for row in table.rows {
-            #expect(row.observation.key.backbone == Model("gru4rec") && row.observation.seed == 7)
+            #expect(row.observation.key.backbone.value == Model("gru4rec") && row.observation.seed == 7)
             guard row.observation.converged else { continue }
             #expect(abs((row.observation.metrics["ndcg@10"]?.value ?? 0) - Self.quality(row.observation)) < 1e-6)
         }
@@ -135,7 +135,7 @@ import Testing
                 [1, 64], [2, 32],
             ])
         #expect(table.rows.map { $0.observation.metrics["ndcg@10"]?.value } == [0.014, 0.019])
-        #expect(table.rows[0].observation.key.backbone == .sasrec && table.warnings.isEmpty)
+        #expect(table.rows[0].observation.key.backbone == .said(.sasrec) && table.warnings.isEmpty)
         let log = """
             Tue 05 Mar 2024 10:00:00 INFO  \u{1B}[1;35mTraining Hyper Parameters:\u{1B}[0m
             \u{1B}[1;36mn_layers\u{1B}[0m =\u{1B}[1;33m 2\u{1B}[0m
@@ -149,7 +149,7 @@ import Testing
         let run = try Self.read(log)
         let one = try #require(run.rows.first?.observation)
         #expect(run.rows.count == 1 && run.rows[0].line == 8)
-        #expect(one.key.backbone == Model("gru4rec") && one.key.loss == .ce)
+        #expect(one.key.backbone.value == Model("gru4rec") && one.key.loss == .said(.core(.ce)))
         #expect(one.configuration.layers == 2 && one.configuration.dim == 64)
         #expect(one.metrics.mapValues(\.value) == ["ndcg@10": 0.0187, "hr@10": 0.0361])
     }
@@ -201,7 +201,7 @@ import Testing
         let refused = try #require(Self.refusal(text))
         #expect(refused.options == ["--map params_lr=policy", "--ignore comment"])
         let table = try Self.read(text, TableOptions(map: ["params_lr": "policy"], ignore: ["comment"]))
-        #expect(table.rows.map(\.observation.key.policy) == ["lr=0.1", "lr=0.2"])
+        #expect(table.rows.map(\.observation.key.policy.text) == ["lr=0.1", "lr=0.2"])
         for (options, word) in [
             (TableOptions(ignore: ["nothing"]), "\"nothing\""), (TableOptions(map: ["comment": "pollicy"]), "pollicy"),
             (TableOptions(map: ["comment": "policy"], ignore: ["comment"]), "both"),
@@ -216,10 +216,13 @@ import Testing
             "backbone,loss,dim,heads,ndcg@10\nOur Ranker v7,In-batch Softmax,25,1,0.1\nOur Ranker v7,bce,7,3,0.1",
             TableOptions(constants: ["layers": "1"]))
         let (own, known) = (table.rows[0].observation, table.rows[1].observation)
-        #expect(own.key.backbone == Model("our ranker v7") && own.key.backbone.core == nil)
-        #expect(own.key.policy == "loss=in-batch-softmax heads=1" && own.key.model == "our ranker v7 in-batch-softmax")
+        #expect(own.key.backbone.value == Model("our ranker v7") && own.key.backbone.value?.core == nil)
+        #expect(
+            own.key.policy.text == "loss=in-batch-softmax heads=1" && own.key.model == "our ranker v7 in-batch-softmax")
         #expect(own.key.undeclared.contains("loss") && !own.key.open.contains("loss"))
-        #expect(known.key.loss == .bce && known.configuration.heads == 3 && known.configuration.dim == 7)
+        #expect(
+            known.key.loss == .said(.core(.bce)) && known.configuration.heads == .said(3)
+                && known.configuration.dim == 7)
         // What is written is read as the same.
         let again = try Self.read(ObservationTable.write(table.rows.map(\.observation)))
         #expect(again.rows.map(\.observation) == table.rows.map(\.observation))
@@ -256,7 +259,7 @@ import Testing
         #expect(constant.warnings[0].message.contains("0.1 in all 3 trainings of 3 shapes (lines 2, 3, 4)"))
         let validation = try Self.read("layers,dim,val_ndcg@10\n1,16,0.1\n")
         #expect(validation.warnings.map(\.code) == ["validation-metrics"])
-        #expect(validation.rows[0].observation.key.policy == "measured=validation")
+        #expect(validation.rows[0].observation.key.policy.text == "measured=validation")
     }
 
     @Test(

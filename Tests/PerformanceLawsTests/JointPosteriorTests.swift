@@ -14,16 +14,18 @@ import Testing
 
     static func law() throws -> LawFit {
         let key = LawKey(
-            datasetVersion: "v", split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec, loss: .cce,
-            negatives: 0, maxLength: 50, policy: "p", codeVersion: "1")
+            datasetVersion: .said("v"), split: .said("leave-two-out"), mask: .said(.full), candidates: .said("all"),
+            backbone: .said(.sasrec), loss: .said(.core(.cce)),
+            negatives: .said(0), maxLength: .said(50), policy: TrainingPolicy("p"), codeVersion: .said("1"))
         let shapes = [1, 2, 4].flatMap { n in [16, 32, 64].map { (n, $0) } }
         return try LawFitter(metric: Metric(.ndcg, 10), draws: 0).fit(
             shapes.enumerated().map { id, shape in
                 let (u, v) = (log(Double(shape.0) / 3), log(Double(shape.1) / 50))
                 let value = 0.1 - 0.004 * u * u - 0.006 * v * v + 0.0004 * sin(Double(id * 37))
                 return Observation(
-                    id: Int64(id), dataset: "d", key: key, configuration: Configuration(layers: shape.0, dim: shape.1),
-                    tokens: 100_000, apen: 2, userFraction: 1, seed: 1, users: 1_000,
+                    id: Int64(id), dataset: "d", key: key,
+                    configuration: DeclaredConfiguration(Configuration(layers: shape.0, dim: shape.1)),
+                    tokens: .said(100_000), apen: .said(2), userFraction: 1, seed: 1, users: 1_000,
                     metrics: ["ndcg@10": Measurement(value: value, standardError: 0.0005)], epochs: 10, seconds: 1,
                     converged: true, job: nil, trial: nil)
             })

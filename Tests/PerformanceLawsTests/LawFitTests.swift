@@ -195,7 +195,7 @@ struct LawFitTests {
     @Test("observations of different keys are refused, naming the difference; unconverged ones are left out")
     func keys() throws {
         var mixed = grid(TrueLaw.all[0].callAsFunction)
-        mixed[3].key.mask = .none
+        mixed[3].key.mask = .said(.none)
         #expect { try LawFitter(metric: metric).fit(mixed) } throws: { "\($0)".contains("mask is full and none") }
         var some = grid(TrueLaw.all[0].callAsFunction)
         some[0].converged = false
@@ -219,7 +219,7 @@ struct LawFitTests {
     func unknownData() throws {
         let observations = grid(noise: 0.001, TrueLaw.all[0].callAsFunction).map { o in
             var o = o
-            o.apen = 0
+            o.apen = .unsaid
             return o
         }
         let fit = try LawFitter(metric: metric, draws: 10).fit(observations)

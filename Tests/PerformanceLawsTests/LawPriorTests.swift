@@ -44,9 +44,12 @@ import Testing
         Observation(
             id: Int64(layers * 1_000 + dim) * 10 + Int64(seed), dataset: "d",
             key: LawKey(
-                datasetVersion: "v", split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec,
-                loss: .cce, negatives: 0, maxLength: 50, policy: "p recipe=standard-2 q", codeVersion: "1"),
-            configuration: Configuration(layers: layers, dim: dim), tokens: tokens, apen: 2, userFraction: 1,
+                datasetVersion: .said("v"), split: .said("leave-two-out"), mask: .said(.full), candidates: .said("all"),
+                backbone: .said(.sasrec),
+                loss: .said(.core(.cce)), negatives: .said(0), maxLength: .said(50),
+                policy: TrainingPolicy("p recipe=standard-2 q"), codeVersion: .said("1")),
+            configuration: DeclaredConfiguration(Configuration(layers: layers, dim: dim)), tokens: .said(tokens),
+            apen: .said(2), userFraction: 1,
             seed: seed,
             users: 20_000, metrics: [metric.description: Measurement(value: value, standardError: 0.01 * value)],
             epochs: 20, seconds: 1, converged: forecast == nil, job: nil, trial: 1, forecast: forecast)
@@ -84,7 +87,7 @@ import Testing
         // Other backbones may lie further from it.
         var key = Self.observe(2, 64, value: 0.05).key
         let own = LawPrior.recorded(for: key, effectiveTokens: 1e4)
-        key.backbone = .hstu
+        key.backbone = .said(.hstu)
         let other = LawPrior.recorded(for: key, effectiveTokens: 1e4)
         #expect(zip(other.shapes, own.shapes).allSatisfy { $0.deviation > $1.deviation && $0.ratio == $1.ratio })
     }

@@ -25,8 +25,9 @@ struct TrueLaw {
 }
 
 let key = LawKey(
-    datasetVersion: "v", split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec, loss: .cce,
-    negatives: 0, maxLength: 50, policy: "p", codeVersion: "1")
+    datasetVersion: .said("v"), split: .said("leave-two-out"), mask: .said(.full), candidates: .said("all"),
+    backbone: .said(.sasrec), loss: .said(.core(.cce)),
+    negatives: .said(0), maxLength: .said(50), policy: TrainingPolicy("p"), codeVersion: .said("1"))
 let metric = Metric(.ndcg, 10)
 
 func observation(
@@ -34,8 +35,9 @@ func observation(
     seed: UInt64 = 1
 ) -> Observation {
     Observation(
-        id: id, dataset: "d", key: key, configuration: Configuration(layers: layers, dim: dim), tokens: tokens,
-        apen: apen, userFraction: 1, seed: seed, users: 1_000,
+        id: id, dataset: "d", key: key, configuration: DeclaredConfiguration(Configuration(layers: layers, dim: dim)),
+        tokens: .said(tokens),
+        apen: .said(apen), userFraction: 1, seed: seed, users: 1_000,
         metrics: ["ndcg@10": Measurement(value: value, standardError: error)], epochs: 10, seconds: 1, converged: true,
         job: nil, trial: nil)
 }

@@ -98,20 +98,20 @@ import Testing
                 try await withTemporaryFolder { folder in
                     try await withDaemon(in: folder) { daemon async throws in
                         let taken = try await Self.take(daemon.socket, "a", rows)
-                        #expect(taken.keys.map(\.key.policy) == ["heads<=4"] && taken.laws.count == 2)
+                        #expect(taken.keys.map(\.key.policy.text) == ["heads<=4"] && taken.laws.count == 2)
                         let small = try await call(
                             daemon.socket, LawPredict.self, LawPredictParams(name: "a", layers: 2, dim: 20))
-                        #expect(small.configuration.heads == 1)
+                        #expect(small.configuration.heads == .said(1))
                         // What is exported says so itself.
                         let text = try await call(daemon.socket, ObservationList.self, ObservationListParams(name: "a"))
-                        #expect(Set(text.observations.map(\.key.policy)) == ["heads<=4"])
+                        #expect(Set(text.observations.map(\.key.policy.text)) == ["heads<=4"])
                         return try await Self.recommend(daemon.socket, "a")
                     }.value
                 })
         }
         #expect(answers.count == 1)
         let answer = try #require(answers.first)
-        #expect(answer.configuration.heads == 4 && (2...4).contains(answer.configuration.layers))
+        #expect(answer.configuration.heads == .said(4) && (2...4).contains(answer.configuration.layers))
         #expect(!answer.warnings.contains { $0.code == "other-law" })
     }
 
@@ -158,7 +158,7 @@ import Testing
         let listed = try await call(socket, LawList.self, LawListParams(name: name, law: law))
         #expect(listed.laws.map(\.id) == [law])
         let got = try await call(socket, LawGet.self, LawGetParams(name: name))
-        #expect(got.key.policy.contains("patience=10"))
+        #expect(got.key.policy.text.contains("patience=10"))
         let refused = await #expect(throws: RPCError.self) { _ = try await recommend(socket, name, law: 9_999) }
         #expect(refused?.reason == "law-unknown")
         let other = await #expect(throws: RPCError.self) {
@@ -186,10 +186,10 @@ import Testing
                     let taken = try await Self.take(socket, name, rows)
                     #expect(taken.keys.count == 2)
                     let answer = try await Self.recommend(socket, name)
-                    #expect(answer.configuration.backbone == .sasrec)
+                    #expect(answer.configuration.backbone == .said(.sasrec))
                     #expect(answer.warnings.contains { $0.code == "several-laws" })
                     let own = try await Self.recommend(socket, name, backbone: .hstu)
-                    #expect(own.configuration.backbone == .hstu)
+                    #expect(own.configuration.backbone == .said(.hstu))
                     let refused = await #expect(throws: RPCError.self) {
                         _ = try await Self.recommend(socket, name, backbone: .llama)
                     }
@@ -203,7 +203,7 @@ import Testing
                     }
                     #expect(limit?.message.contains("parameters are limited to 1,000, and the smallest") == true)
                     let listed = try await call(socket, LawList.self, LawListParams(name: name, backbone: .hstu))
-                    #expect(listed.laws.count == 2 && listed.laws.allSatisfy { $0.key.backbone == .hstu })
+                    #expect(listed.laws.count == 2 && listed.laws.allSatisfy { $0.key.backbone == .said(.hstu) })
                 }
             }
         }
@@ -219,7 +219,7 @@ import Testing
                 }
                 try await Self.take(daemon.socket, "a", hstu.dropLast() + Self.grid())
                 let answer = try await Self.recommend(daemon.socket, "a")
-                #expect(answer.configuration.backbone == .sasrec)
+                #expect(answer.configuration.backbone == .said(.sasrec))
                 let warning = try #require(answer.warnings.first { $0.code == "other-law" })
                 #expect(warning.message.contains("hstu cce was not asked: 15 observations"), "\(warning.message)")
                 #expect(warning.message.contains("ndcg@10 0.06"))

@@ -11,7 +11,7 @@ import Testing
         try await withCalibratedDaemon { daemon async throws in
             let socket = daemon.socket
             let before = try await call(socket, LawList.self, LawListParams(name: "demo")).laws
-            #expect(before.allSatisfy { $0.key.policy.contains(" recipe=standard-2 ") })
+            #expect(before.allSatisfy { $0.key.policy.text.contains(" recipe=standard-2 ") })
             let started = try await call(
                 socket, CalibrationStart.self,
                 CalibrationParams(
@@ -26,9 +26,9 @@ import Testing
             #expect(Set(laws.map(\.key)).count == 2 && laws.count == 4)
             for law in laws { for point in law.fit.points { #expect(keys[point.observation] == law.key) } }
             #expect(laws.filter { before.map(\.id).contains($0.id) }.map(\.fit.points) == before.map(\.fit.points))
-            #expect(laws.contains { $0.key.policy.hasSuffix("patience=10 epochs<=3") })
+            #expect(laws.contains { $0.key.policy.text.hasSuffix("patience=10 epochs<=3") })
             // Three epochs end most of the new ones while they rise. They have a law, and whoever asks it is told.
-            let published = try #require(laws.first { !$0.key.policy.contains("recipe=") })
+            let published = try #require(laws.first { !$0.key.policy.text.contains("recipe=") })
             let rising = observations.filter {
                 $0.key == published.key && $0.status == Observation.stoppedRising && $0.userFraction == 1
             }
@@ -78,8 +78,8 @@ import Testing
                     daemon.socket, ObservationList.self, ObservationListParams(name: "demo")
                 ).observations
                 let own = try #require(measured.first)
-                #expect(byHand["key"]?["policy"] == .string(own.key.policy))
-                #expect(byHand["key"]?["mask"] == .string(own.key.mask.rawValue))
+                #expect(byHand["key"]?["policy"] == .string(own.key.policy.text))
+                #expect(byHand["key"]?["mask"] == .string(own.key.mask.words))
                 // And so are the trainings, to the last digit.
                 let value = try #require(own.metrics["ndcg@10"]?.value)
                 #expect(byHand["test"]?["ndcg@10"] == .number(value))

@@ -225,7 +225,7 @@ import Trials
                     daemon.socket, ObservationList.self, ObservationListParams(name: "demo")
                 ).observations
                 struct Identity: Hashable {
-                    var configuration: Configuration
+                    var configuration: DeclaredConfiguration
                     var share: Double
                     var seed: UInt64
                 }

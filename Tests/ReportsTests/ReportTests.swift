@@ -58,14 +58,16 @@ final class Page: NSObject, XMLParserDelegate {
 
     static func report(_ name: String = "books", text: String = "leave-two-out") -> Report {
         let key = LawKey(
-            datasetVersion: "v", split: text, mask: .full, candidates: text, backbone: .sasrec, loss: .cce,
-            negatives: 0,
-            maxLength: 50, policy: text, codeVersion: "1", undeclared: ["filter"])
+            datasetVersion: .said("v"), filter: .unsaid, split: .said(text), mask: .said(.full),
+            candidates: .said(text), backbone: .said(.sasrec), loss: .said(.core(.cce)),
+            negatives: .said(0),
+            maxLength: .said(50), policy: TrainingPolicy(text), codeVersion: .said("1"))
         let observations = (0..<9).map { number -> Observation in
             Observation(
                 id: Int64(number + 1), dataset: name, key: key,
-                configuration: Configuration(layers: [1, 2, 4][number % 3], dim: [16, 32, 64][number / 3]),
-                tokens: 900, apen: 3, userFraction: 1, seed: 1, users: 99,
+                configuration: DeclaredConfiguration(
+                    Configuration(layers: [1, 2, 4][number % 3], dim: [16, 32, 64][number / 3])),
+                tokens: .said(900), apen: .said(3), userFraction: 1, seed: 1, users: 99,
                 metrics: ["ndcg@10": Measurement(value: 0.03 + 0.001 * Double(number), standardError: 0.001)],
                 epochs: 4,
                 seconds: 2, converged: true, job: nil, trial: nil, source: text)
@@ -90,7 +92,8 @@ final class Page: NSObject, XMLParserDelegate {
             effectiveTokensRange: [300, 300], fixedP: nil, choices: ["form": text])
         func candidate(_ layers: Int, _ dim: Int, _ parameters: Double) -> Candidate {
             Candidate(
-                configuration: Configuration(layers: layers, dim: dim), predicted: ["ndcg@10": 0.0377],
+                configuration: DeclaredConfiguration(Configuration(layers: layers, dim: dim)),
+                predicted: ["ndcg@10": 0.0377],
                 interval: ["ndcg@10": Interval(low: 0.0311, high: 0.0444)],
                 cost: Cost(
                     parameters: parameters, embeddingParameters: parameters / 2, trainingFlops: .infinity,

@@ -26,15 +26,17 @@ import Testing
 
     static func observe(_ trials: [DesignTrial], error: Double = 0.0005) -> [Observation] {
         let key = LawKey(
-            datasetVersion: "v", split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec, loss: .cce,
-            negatives: 0, maxLength: 50, policy: "p", codeVersion: "1")
+            datasetVersion: .said("v"), split: .said("leave-two-out"), mask: .said(.full), candidates: .said("all"),
+            backbone: .said(.sasrec), loss: .said(.core(.cce)),
+            negatives: .said(0), maxLength: .said(50), policy: TrainingPolicy("p"), codeVersion: .said("1"))
         return trials.enumerated().map { id, trial in
             // A fixed scatter of the size of the error.
             let scatter = error * sin(Double(trial.layers * 7 + trial.dim * 13 + Int(trial.seed) * 29))
             return Observation(
                 id: Int64(id), dataset: "d", key: key,
-                configuration: Configuration(layers: trial.layers, dim: trial.dim),
-                tokens: Int(Double(tokens) * trial.userFraction), apen: 2, userFraction: trial.userFraction,
+                configuration: DeclaredConfiguration(Configuration(layers: trial.layers, dim: trial.dim)),
+                tokens: .said(Int(Double(tokens) * trial.userFraction)), apen: .said(2),
+                userFraction: trial.userFraction,
                 seed: trial.seed, users: 1_000,
                 metrics: [metric.description: Measurement(value: truth(trial) + scatter, standardError: error)],
                 epochs: 10, seconds: 1, converged: true, job: nil, trial: nil)

@@ -242,7 +242,7 @@ import Trials
             }
             #expect(elsewhere?.kind == .unknownDataset)
             var unstorable = Sample.observation("books")
-            unstorable.apen = .nan
+            unstorable.apen = .said(.nan)
             let bad = unstorable
             await #expect(throws: StoreError.self) {
                 try await store.finishTrial(trials[0], result: Sample.result(), message: nil, observation: bad)

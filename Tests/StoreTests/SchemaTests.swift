@@ -44,7 +44,7 @@ import Testing
                         """)
             }
             #expect(tables == Self.tables)
-            #expect(try await store.schemaVersion() == "7-trial-states")
+            #expect(try await store.schemaVersion() == "8-unsaid-is-absent")
             #expect(try await store.integrityCheck() == "ok")
             let counts = try await store.counts()
             #expect(counts.datasets + counts.observations + counts.laws + counts.runningJobs == 0)
@@ -74,7 +74,7 @@ import Testing
                 #expect(found == foundFirst)
                 #expect(found.count == 1)
                 #expect(try await second.laws(of: "books") == law)
-                #expect(try await second.schemaVersion() == "7-trial-states")
+                #expect(try await second.schemaVersion() == "8-unsaid-is-absent")
                 try second.close()
                 if close { try first.close() }
             }
@@ -118,7 +118,7 @@ import Testing
             let second = try Store(path: path)
             let filter = "k-core=5 deduplicate=pairs"
             var key = Sample.key()
-            key.filter = filter
+            key.filter = .said(filter)
             let found = try await second.observations(of: "books")
             #expect(found.map(\.key) == [key])
             #expect(

@@ -58,13 +58,16 @@ enum Sample {
 
     static func key(version: String = "v1", loss: Loss = .cce, policy: String = "adamw lr=0.001") -> LawKey {
         LawKey(
-            datasetVersion: version, split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec,
-            loss: loss, negatives: 0, maxLength: 50, policy: policy, codeVersion: "1")
+            datasetVersion: .said(version), split: .said("leave-two-out"), mask: .said(.full), candidates: .said("all"),
+            backbone: .said(.sasrec),
+            loss: .said(.core(loss)), negatives: .said(0), maxLength: .said(50), policy: TrainingPolicy(policy),
+            codeVersion: .said("1"))
     }
 
     static func observation(_ dataset: String, job: Int64? = nil, trial: Int64? = nil) -> Observation {
         Observation(
-            id: 0, dataset: dataset, key: key(), configuration: configuration(2, 16), tokens: 900, apen: 1.0 / 3,
+            id: 0, dataset: dataset, key: key(), configuration: DeclaredConfiguration(configuration(2, 16)),
+            tokens: .said(900), apen: .said(1.0 / 3),
             userFraction: 0.125, seed: .max, users: 99, metrics: result().test, epochs: 41, seconds: 9.25,
             converged: true, job: job, trial: trial)
     }

@@ -26,7 +26,7 @@ import Trials
             #expect(
                 try await store.laws(of: "books", metric: Metric(.hr, 10), loss: .bce).laws
                     == laws.filter {
-                        $0.dataset == "books" && $0.fit.metric == Metric(.hr, 10) && $0.key.loss == .bce
+                        $0.dataset == "books" && $0.fit.metric == Metric(.hr, 10) && $0.key.loss == .said(.core(.bce))
                     })
             // Page by page everything comes, once.
             for (limit, bytes) in [(4, 1 << 20), (1, 1 << 20), (100, 1), (100, 5_000)] {
@@ -67,14 +67,14 @@ import Trials
         try await withStore { store in
             func check(_ label: String) async throws {
                 for (backbone, loss) in [(Model.sasrec, Loss.cce), (.gpt, .cce), (.sasrec, .bce)] {
-                    let kept = try await store.trainedEpochs(backbone, loss)
+                    let kept = try await store.trainedEpochs(.said(backbone), .said(.core(loss)))
                     var expected: [(key: LawKey, trainings: [String])] = []
                     var all: [Observation] = []
                     for name in try await store.datasetSummaries().map(\.name) {
                         all += try await store.observations(of: name)
                     }
                     for o in all.sorted(by: { $0.id < $1.id })
-                    where o.converged && o.key.backbone == backbone && o.key.loss == loss {
+                    where o.converged && o.key.backbone == .said(backbone) && o.key.loss == .said(.core(loss)) {
                         let c = o.configuration
                         let line = "\(c.layers) \(c.dim) \(o.userFraction) \(o.epochs)"
                         if let place = expected.firstIndex(where: { $0.key == o.key }) {

@@ -86,8 +86,8 @@ import Testing
         #expect(Format.known(7.4, Format.count) == "7" && Format.known(.infinity, Format.count) == "unknown")
         #expect(Format.known(1_234) == "1,234" && Format.known(nil) == "unknown")
         #expect(Format.quartiles([1, 2, 3, 4, 5_000]) == "min 1, 25 % 2, median 3, 75 % 4, max 5,000")
-        #expect(Format.words(Configuration(layers: 1, dim: 8)) == "1 layer, dim 8")
-        #expect(Format.words(Configuration(layers: 2, dim: 8)) == "2 layers, dim 8")
+        #expect(Format.words(DeclaredConfiguration(Configuration(layers: 1, dim: 8))) == "1 layer, dim 8")
+        #expect(Format.words(DeclaredConfiguration(Configuration(layers: 2, dim: 8))) == "2 layers, dim 8")
     }
 
     @Test("tables align their columns")

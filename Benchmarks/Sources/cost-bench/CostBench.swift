@@ -38,7 +38,8 @@ struct Table: ParsableCommand {
                     var base = model.base
                     base.heads = 1 << heads
                     return CostTable(
-                        base, model.costs, layers: Array(1...layers), dims: (1...dims).map { 8 * $0 })
+                        DeclaredConfiguration(base), model.costs, layers: Array(1...layers),
+                        dims: (1...dims).map { 8 * $0 })
                 }
             }
             milliseconds.append(start.duration(to: .now) / .milliseconds(1))

@@ -26,7 +26,7 @@ struct Search: ParsableCommand {
                     ($0.description, try LawFitter(metric: $0, draws: 0).fit(observations))
                 })
             return Branch(
-                key: observations[0].key, base: base, laws: laws, lawNumbers: [:], costs: costs,
+                key: observations[0].key, base: DeclaredConfiguration(base), laws: laws, lawNumbers: [:], costs: costs,
                 observations: observations)
         }
         var preparing: [Double] = []
@@ -55,7 +55,7 @@ struct Search: ParsableCommand {
                 + "\(Double(advisor.bytes) / Double(advisor.search.count)),"
                 + "\"predictions\":\(advisor.search.predictions),\"prepareMilliseconds\":\(middle(preparing)),\"firstQuestionMilliseconds\":\(first),"
                 + "\"questionMilliseconds\":\(limited),\"unlimitedMilliseconds\":\(free),\"paretoMilliseconds\":\(pareto),"
-                + "\"answer\":\"\(unasked.configuration.backbone.rawValue) \(unasked.configuration.layers) x "
+                + "\"answer\":\"\(unasked.configuration.backbone.words) \(unasked.configuration.layers) x "
                 + "\(unasked.configuration.dim)\"}")
     }
 
@@ -99,9 +99,12 @@ struct Search: ParsableCommand {
                 return Observation(
                     id: Int64(n * 10_000 + d), dataset: "bench",
                     key: LawKey(
-                        datasetVersion: "1", split: "leave-one-out", mask: .full, candidates: "all",
-                        backbone: base.backbone, loss: .cce, negatives: 0, maxLength: 50, policy: "p", codeVersion: "1"),
-                    configuration: c, tokens: 131_413, apen: 2, userFraction: 1, seed: 1, users: 22_363,
+                        datasetVersion: .said("1"), split: .said("leave-one-out"), mask: .said(.full),
+                        candidates: .said("all"),
+                        backbone: .said(base.backbone), loss: .said(.core(.cce)), negatives: .said(0),
+                        maxLength: .said(50), policy: TrainingPolicy("p"), codeVersion: .said("1")),
+                    configuration: DeclaredConfiguration(c), tokens: .said(131_413), apen: .said(2), userFraction: 1,
+                    seed: 1, users: 22_363,
                     metrics: [
                         "ndcg@10": Measurement(value: value, standardError: 0.001),
                         "hr@10": Measurement(value: 1.6 * value, standardError: 0.0016),

@@ -22,7 +22,8 @@ struct GridFile {
         let rows = table.rows.map(\.observation).filter {
             let c = $0.configuration
             return $0.converged && $0.userFraction >= 1 && $0.metrics[metric.description] != nil
-                && (backbone == nil || backbone == c.backbone.rawValue) && (loss == nil || loss == c.loss.rawValue)
+                && (backbone == nil || backbone == c.backbone.value?.rawValue)
+                && (loss == nil || loss == c.loss.value?.rawValue)
         }
         trainings = try rows.map { row in
             guard let parameters = row.parameters else {

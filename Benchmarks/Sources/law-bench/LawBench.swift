@@ -80,8 +80,10 @@ struct LawBench: ParsableCommand {
         /// 20 places of N x d and 4 smaller data sizes, around a peak that lies elsewhere in each study.
         private static func study(_ seed: Int) -> [Observation] {
             let key = LawKey(
-                datasetVersion: "v", split: "leave-two-out", mask: .full, candidates: "all", backbone: .sasrec,
-                loss: .cce, negatives: 0, maxLength: 50, policy: "p", codeVersion: "1")
+                datasetVersion: .said("v"), split: .said("leave-two-out"), mask: .said(.full), candidates: .said("all"),
+                backbone: .said(.sasrec),
+                loss: .said(.core(.cce)), negatives: .said(0), maxLength: .said(50), policy: TrainingPolicy("p"),
+                codeVersion: .said("1"))
             var state = UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 &+ 1
             func uniform() -> Double {
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -98,7 +100,8 @@ struct LawBench: ParsableCommand {
                 observations.append(
                     Observation(
                         id: Int64(observations.count + 1), dataset: "d", key: key,
-                        configuration: Configuration(layers: layers, dim: dim), tokens: tokens, apen: 1,
+                        configuration: DeclaredConfiguration(Configuration(layers: layers, dim: dim)),
+                        tokens: .said(tokens), apen: .said(1),
                         userFraction: 1,
                         seed: 1, users: 22_363,
                         metrics: ["hr@10": Measurement(value: value + noise, standardError: 0.0019)], epochs: 1,

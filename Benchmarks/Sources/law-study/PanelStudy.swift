@@ -95,7 +95,9 @@ struct PanelStudy: ParsableCommand {
                     }
                 let fit = try LawFitter(metric: Self.searched, draws: 0).fit(observations, gains: nil)
                 let answer = try answer(fit, observations, among: cells)
-                func cell(_ c: Configuration) -> Cell? { cells.first { $0.layers == c.layers && $0.dim == c.dim } }
+                func cell(_ c: DeclaredConfiguration) -> Cell? {
+                    cells.first { $0.layers == c.layers && $0.dim == c.dim }
+                }
                 let law = LawPredictor(fit)
                 func expected(_ c: Cell) -> Double {
                     law.predict(layers: c.layers, dim: c.dim, effectiveTokens: observations[0].effectiveTokens).mean
@@ -150,12 +152,16 @@ struct PanelStudy: ParsableCommand {
             return row
         }
         let key = LawKey(
-            datasetVersion: "", filter: "", split: "", mask: .none, candidates: "", backbone: .llama, loss: .cce,
-            negatives: 0, maxLength: 50, policy: "", codeVersion: "", undeclared: ["dataset_version", "tokens", "apen"])
+            datasetVersion: .unsaid, filter: .said(""), split: .said(""), mask: .said(.none), candidates: .said(""),
+            backbone: .said(.llama), loss: .said(.core(.cce)),
+            negatives: .said(0), maxLength: .said(50), policy: TrainingPolicy(""), codeVersion: .said(""),
+            saysTokens: false,
+            saysApEn: false)
         return Observation(
             id: id, dataset: "panel", key: key,
-            configuration: Configuration(backbone: .llama, layers: cell.layers, dim: cell.dim, heads: 1), tokens: 0,
-            apen: 0,
+            configuration: DeclaredConfiguration(
+                Configuration(backbone: .llama, layers: cell.layers, dim: cell.dim, heads: 1)), tokens: .unsaid,
+            apen: .unsaid,
             userFraction: 1, seed: 0, users: 0,
             metrics: [Self.searched.description: Measurement(value: cell.value, standardError: 0)], epochs: 0,
             seconds: 0,

@@ -44,7 +44,7 @@ struct TrainedGrid {
         let table = try ObservationTable(
             bytes: Array(Data(contentsOf: URL(filePath: csv))), file: csv, context: TableContext(dataset: "grid"))
         var rows = table.rows.map(\.observation).filter {
-            $0.configuration.backbone.rawValue == backbone && $0.userFraction >= 1 && $0.converged
+            $0.configuration.backbone.value?.rawValue == backbone && $0.userFraction >= 1 && $0.converged
         }
         for i in rows.indices { rows[i].id = Int64(i + 1) }
         let known = try hits.map { try Hits(path: $0) }
@@ -154,7 +154,7 @@ struct Hits {
     func gains(_ observation: Observation, _ metric: Metric) -> [Float]? {
         let c = observation.configuration
         let training = Training(
-            backbone: c.backbone.rawValue, loss: c.loss.rawValue, layers: c.layers, dim: c.dim, seed: observation.seed)
+            backbone: c.backbone.words, loss: c.loss.words, layers: c.layers, dim: c.dim, seed: observation.seed)
         guard metric.k <= 20 else { return nil }
         return ranks[training]?.map { Float(RankMetrics.gain(metric, rank: $0)) }
     }

@@ -45,7 +45,7 @@ package struct LawPredictParams: RPCParams, Hashable {
 /// A prediction with its cost.
 package struct LawPredictResult: Codable, Sendable, Hashable {
     package var dataset: String
-    package var configuration: Configuration
+    package var configuration: DeclaredConfiguration
     package var predicted: [String: Double]
     /// 90 %.
     package var interval: [String: Interval]
@@ -55,7 +55,8 @@ package struct LawPredictResult: Codable, Sendable, Hashable {
     package var laws: [String: Int64]
 
     package init(
-        dataset: String, configuration: Configuration, predicted: [String: Double], interval: [String: Interval],
+        dataset: String, configuration: DeclaredConfiguration, predicted: [String: Double],
+        interval: [String: Interval],
         cost: Cost, grade: ExtrapolationGrade, warnings: [Warning], laws: [String: Int64]
     ) {
         self.dataset = dataset

@@ -138,9 +138,9 @@ struct Import: AsyncParsableCommand {
                 let key = imported.key
                 table.add(
                     cells: [
-                        key.said("backbone", key.backbone.rawValue), key.said("loss", key.loss.rawValue),
-                        key.said("max_length", "\(key.maxLength)"), key.said("split", key.split),
-                        key.said("mask", key.mask.rawValue), Format.count(imported.observations),
+                        key.backbone.words, key.loss.words,
+                        key.maxLength.words, key.split.words,
+                        key.mask.words, Format.count(imported.observations),
                         Format.count(imported.converged),
                     ] + (differ ? [difference] : []) + [key.open.joined(separator: ", ")])
             }

@@ -3,7 +3,8 @@ import Domain
 /// Prints configurations with what is expected of them and what they cost.
 enum CandidateDisplay {
     static func printAnswer(
-        _ configuration: Configuration, _ predicted: [String: Double], _ intervals: [String: Interval], _ cost: Cost
+        _ configuration: DeclaredConfiguration, _ predicted: [String: Double], _ intervals: [String: Interval],
+        _ cost: Cost
     ) {
         let c = configuration
         // What imports state of a model is the whole alone, measured wherever it was trained.
@@ -46,8 +47,8 @@ enum CandidateDisplay {
         table.print()
     }
 
-    static func backbone(_ configuration: Configuration) -> String {
-        configuration.undeclared.contains("backbone") ? "undeclared backbone" : configuration.backbone.rawValue
+    static func backbone(_ configuration: DeclaredConfiguration) -> String {
+        configuration.backbone.value?.rawValue ?? "undeclared backbone"
     }
 
     private static let costs: [(name: String, currency: Currency)] = [

@@ -28,9 +28,9 @@ struct LawDisplay {
             let key = law.key
             table.add(
                 cells: [
-                    "\(law.id)", "\(law.fit.metric)", key.said("backbone", key.backbone.rawValue),
-                    key.said("loss", key.loss.rawValue), key.said("max_length", "\(key.maxLength)"),
-                    key.said("split", key.split), key.said("mask", key.mask.rawValue), "\(law.fit.points.count)",
+                    "\(law.id)", "\(law.fit.metric)", key.backbone.words,
+                    key.loss.words, key.maxLength.words,
+                    key.split.words, key.mask.words, "\(law.fit.points.count)",
                     law.fit.family,
                 ] + (differ ? [differences(key, among: keys)] : []) + [key.undeclared.joined(separator: ", ")])
         }
@@ -42,8 +42,8 @@ struct LawDisplay {
     static func differences(_ key: LawKey, among keys: [LawKey]) -> String {
         func columns(_ key: LawKey) -> [String] {
             [
-                key.model, key.said("max_length", "\(key.maxLength)"), key.said("split", key.split),
-                key.said("mask", key.mask.rawValue), key.undeclared.joined(separator: ","),
+                key.model, key.maxLength.words, key.split.words,
+                key.mask.words, key.undeclared.joined(separator: ","),
             ]
         }
         return key.distinction(from: keys.filter { $0 != key && columns($0) == columns(key) }).joined(separator: "; ")
@@ -53,7 +53,7 @@ struct LawDisplay {
         let fit = law.fit
         Terminal.print(
             "\(fit.metric) of \(law.dataset), law \(law.id), \(law.key.model)"
-                + (["all", ""].contains(law.key.candidates) ? "" : ", ranked against \(law.key.candidates) items only"))
+                + (law.key.candidates.value.map { $0 == "all" ? "" : ", ranked against \($0) items only" } ?? ""))
         var table = Table(
             "  answers",
             fit.family == "weighted"
@@ -150,8 +150,7 @@ struct LawDisplay {
 
     /// D', or the share of it where the observations do not say how much there is.
     private func dataSize(_ value: Double) -> String {
-        let isKnown = !law.key.undeclared.contains("tokens") && !law.key.undeclared.contains("apen")
-        return isKnown ? Format.dataSize(value) : Format.share(value)
+        law.key.saysDataSize ? Format.dataSize(value) : Format.share(value)
     }
 
     func printPoints() {
