@@ -53,7 +53,7 @@ let package = Package(
         .testTarget(name: "TextTests", dependencies: ["PlawTesting", "Text"], swiftSettings: strict),
         .target(name: "StrictJSON", swiftSettings: fast),
         .testTarget(
-            name: "StrictJSONTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "StrictJSON"],
+            name: "StrictJSONTests", dependencies: ["Domain", "PlawTesting", "StrictJSON", "Wire"],
             swiftSettings: strict),
 
         // Kernels, numerics, data
@@ -91,10 +91,15 @@ let package = Package(
             name: "ObservationsTests", dependencies: ["Domain", "Observations"], exclude: ["Fixtures"],
             swiftSettings: strict),
         .target(name: "Trials", dependencies: ["Domain", "Files"], swiftSettings: fast),
-        .target(name: "PlawProtocol", dependencies: ["Domain", "StrictJSON", "Trials"], swiftSettings: strict),
+        .target(
+            name: "Wire",
+            dependencies: [
+                "Domain", "StrictJSON", "Trials",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ], swiftSettings: strict),
 
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
-        .target(name: "Systemd", dependencies: ["CSystemd", "Files", "Text", logging], swiftSettings: strict),
+        .target(name: "Host", dependencies: ["CSystemd", "Files", "Text", logging], swiftSettings: strict),
 
         // Models and answers
         .target(name: "Costs", dependencies: ["Domain", "Interactions", "Numerics", "Trials"], swiftSettings: fast),
@@ -125,27 +130,27 @@ let package = Package(
             name: "TransformerTests", dependencies: ["Domain", "Interactions", "Kernels", "Transformer", "Trials"],
             exclude: ["Fixtures"],
             swiftSettings: fast),
-        .target(name: "Reports", dependencies: ["Domain", "PlawProtocol"], swiftSettings: strict),
+        .target(name: "Reports", dependencies: ["Domain", "Wire"], swiftSettings: strict),
         .testTarget(
-            name: "ReportsTests", dependencies: ["Domain", "PlawProtocol", "Reports"], swiftSettings: strict),
+            name: "ReportsTests", dependencies: ["Domain", "Reports", "Wire"], swiftSettings: strict),
         .target(
             name: "Store",
-            dependencies: ["Domain", "Files", "Observations", "PlawProtocol", "Trials", grdb],
+            dependencies: ["Domain", "Files", "Observations", "Trials", "Wire", grdb],
             swiftSettings: strict),
 
         .target(
-            name: "PlawTransport",
+            name: "Server",
             dependencies: [
-                "Files", "PlawProtocol", "StrictJSON", "Systemd", logging,
+                "Files", "Host", "StrictJSON", "Wire", logging,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
 
         // Client and calibration
         .target(
-            name: "PlawClient",
+            name: "Client",
             dependencies: [
-                "PlawProtocol", "PlawTransport", "StrictJSON",
+                "StrictJSON", "Wire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
@@ -153,7 +158,8 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Domain", "Files", "PlawProtocol", "SequentialDesign", "Store", "Trials", logging,
+                "Domain", "Files", "Host", "SequentialDesign", "Store", "Trials", "Wire",
+                logging,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),
@@ -162,10 +168,9 @@ let package = Package(
         .target(
             name: "PlawService",
             dependencies: [
-                "Advisor", "Calibration", "Costs", "Domain", "Files", "Interactions", "Observations",
-                "PerformanceLaws", "PlawProtocol", "PlawTransport",
-                "Reports", "SequenceEntropy", "SequentialDesign", "Store", "StrictJSON", "Systemd", "Text", "Trials",
-                logging,
+                "Advisor", "Calibration", "Costs", "Domain", "Files", "Host", "Interactions", "Observations",
+                "PerformanceLaws", "Reports", "SequenceEntropy", "SequentialDesign", "Server", "Store",
+                "StrictJSON", "Text", "Trials", "Wire", logging,
             ], swiftSettings: strict),
 
         // For tests
@@ -173,39 +178,41 @@ let package = Package(
         .target(
             name: "PlawTesting",
             dependencies: [
-                "CPlawTesting", "Files", "PlawProtocol",
+                "CPlawTesting", "Files", "Wire",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], path: "Tests/Support/PlawTesting", swiftSettings: strict),
         .testTarget(
-            name: "PlawProtocolTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting"], swiftSettings: strict),
+            name: "WireTests", dependencies: ["Domain", "PlawTesting", "Wire"], swiftSettings: strict),
         .testTarget(
             name: "PlawServiceTests",
             dependencies: [
-                "Domain", "Fuzzing", "Interactions", "Observations", "PlawClient", "PlawProtocol", "PlawService",
-                "PlawTesting", "PlawTransport", "Store", "Systemd", "Trials", "plaw", "plaw-trial", "plawd",
+                "Client", "Domain", "Fuzzing", "Host", "Interactions", "Observations", "PlawService",
+                "PlawTesting", "Server", "Store", "Trials", "Wire", "plaw", "plaw-trial", "plawd",
             ], swiftSettings: strict),
         .testTarget(
-            name: "plawTests", dependencies: ["Domain", "PlawProtocol", "PlawTesting", "plaw", "plaw-trial", "plawd"],
+            name: "plawTests",
+            dependencies: [
+                "Domain", "PlawTesting", "Wire", "plaw", "plaw-trial", "plawd",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "StoreTests",
-            dependencies: ["Domain", "Observations", "PlawProtocol", "PlawTesting", "Store", "Trials", grdb],
+            dependencies: ["Domain", "Observations", "PlawTesting", "Store", "Trials", "Wire", grdb],
             swiftSettings: strict),
         .testTarget(
-            name: "SystemdTests", dependencies: ["PlawProtocol", "PlawTesting", "Systemd", "plawd", logging],
+            name: "HostTests", dependencies: ["Host", "PlawTesting", "Wire", "plawd", logging],
             swiftSettings: strict),
         .testTarget(
             name: "CalibrationTests",
             dependencies: [
-                "Calibration", "Domain", "Interactions", "PlawProtocol", "PlawTesting", "SequentialDesign", "Store",
-                "Trials", "plaw-trial",
-                logging,
+                "Calibration", "Domain", "Interactions", "PlawTesting", "SequentialDesign", "Store", "Trials",
+                "Wire", "plaw-trial", logging,
             ], swiftSettings: strict),
         .testTarget(
-            name: "PlawTransportTests",
+            name: "ServerTests",
             dependencies: [
-                "PlawClient", "PlawProtocol", "PlawTesting", "PlawTransport", "StrictJSON", "Systemd", logging,
+                "Client", "Host", "PlawTesting", "Server", "StrictJSON", "Wire", logging,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
@@ -215,8 +222,7 @@ let package = Package(
         .executableTarget(
             name: "plawd",
             dependencies: [
-                "CPlaw", "Calibration", "Domain", "PlawProtocol", "PlawService", "PlawTransport", "Systemd", "Text",
-                argumentParser,
+                "CPlaw", "Calibration", "Domain", "Host", "PlawService", "Server", "Text", "Wire", argumentParser,
                 logging,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),
@@ -224,9 +230,9 @@ let package = Package(
         .executableTarget(
             name: "plaw",
             dependencies: [
-                "CArchive", "Domain", "Files", "Interactions", "Observations", "PlawClient", "PlawProtocol",
-                "PlawTransport",
-                "StrictJSON", "Text", "Trials", argumentParser,
+                "CArchive", "Client", "Domain", "Files", "Interactions", "Observations", "StrictJSON", "Text", "Trials",
+                "Wire",
+                argumentParser,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -269,9 +275,8 @@ let package = Package(
         .target(
             name: "Fuzzing",
             dependencies: [
-                "Domain", "Files", "Interactions", "Kernels", "Observations", "PlawProtocol", "PlawTransport",
-                "Transformer",
-                "Trials",
+                "Domain", "Files", "Interactions", "Kernels", "Observations", "Server", "Transformer", "Trials",
+                "Wire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ], path: "Fuzz/Sources/Fuzzing", swiftSettings: strict),

@@ -1,5 +1,5 @@
 package import Domain
-package import PlawProtocol
+package import Wire
 
 /// Chooses the trials a budget pays for: a pure function of the settings and the predicted prices.
 package struct CalibrationPlanner {

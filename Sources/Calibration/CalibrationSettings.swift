@@ -1,5 +1,5 @@
 package import Domain
-package import PlawProtocol
+package import Wire
 package import Trials
 
 /// What a calibration holds fixed, resolved from a request and the dataset.

@@ -1,6 +1,6 @@
 internal import Domain
 internal import Logging
-internal import PlawProtocol
+internal import Wire
 internal import SequentialDesign
 internal import Store
 internal import Trials

@@ -1,7 +1,8 @@
+internal import Host
 internal import Domain
 internal import Glibc
 internal import Logging
-package import PlawProtocol
+package import Wire
 internal import Store
 internal import Trials
 

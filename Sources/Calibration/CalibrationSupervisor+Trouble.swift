@@ -1,4 +1,4 @@
-package import PlawProtocol
+package import Wire
 internal import Logging
 internal import Store
 

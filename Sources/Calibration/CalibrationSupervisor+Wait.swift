@@ -1,5 +1,5 @@
 internal import Logging
-package import PlawProtocol
+package import Wire
 
 extension CalibrationSupervisor {
     /// The job when it has ended, or as it is when the time is over.

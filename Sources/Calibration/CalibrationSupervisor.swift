@@ -1,6 +1,7 @@
+internal import Host
 package import Domain
 package import Logging
-package import PlawProtocol
+package import Wire
 package import Store
 internal import Trials
 

@@ -1,4 +1,4 @@
-package import PlawProtocol
+package import Wire
 
 /// Hands every change of a job to whoever follows it; a follower that is slow sees the latest state, and always the last.
 package actor JobHub {

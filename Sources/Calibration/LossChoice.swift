@@ -1,5 +1,5 @@
 internal import Domain
-package import PlawProtocol
+package import Wire
 
 /// Which loss a large catalogue is calibrated with when none is asked for.
 ///

@@ -1,4 +1,4 @@
-package import PlawProtocol
+package import Wire
 package import SequentialDesign
 package import Store
 

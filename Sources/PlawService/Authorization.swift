@@ -1,5 +1,5 @@
-internal import PlawProtocol
-internal import Systemd
+internal import Wire
+internal import Host
 
 /// Who may do what: a pure function of the peer's credentials.
 struct Authorization: Sendable {

@@ -2,7 +2,7 @@ internal import Calibration
 internal import Costs
 internal import Domain
 internal import PerformanceLaws
-internal import PlawProtocol
+internal import Wire
 internal import SequentialDesign
 internal import Store
 internal import Trials

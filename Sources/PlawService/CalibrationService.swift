@@ -3,8 +3,8 @@ internal import Costs
 internal import Domain
 internal import Interactions
 internal import Logging
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 internal import Store
 internal import Trials
 

@@ -3,7 +3,7 @@ internal import Costs
 internal import Domain
 internal import Glibc
 internal import Interactions
-internal import PlawProtocol
+internal import Wire
 internal import Store
 internal import Synchronization
 

@@ -1,11 +1,11 @@
 internal import Calibration
 internal import Domain
 internal import Logging
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 internal import Store
 internal import Synchronization
-internal import Systemd
+internal import Host
 
 /// What the service manager is told: signs of life, the state of the work, reloads.
 extension Daemon {

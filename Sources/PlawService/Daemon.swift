@@ -2,10 +2,10 @@ package import Calibration
 internal import Domain
 internal import Glibc
 package import Logging
-internal import PlawProtocol
-package import PlawTransport
+internal import Wire
+package import Server
 internal import Store
-internal import Systemd
+internal import Host
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials

@@ -1,6 +1,6 @@
 internal import Glibc
 internal import Logging
-internal import PlawProtocol
+internal import Wire
 internal import StrictJSON
 internal import Trials
 

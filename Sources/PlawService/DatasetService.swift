@@ -1,8 +1,9 @@
+internal import Host
 internal import Domain
 internal import Interactions
 internal import Logging
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 internal import SequenceEntropy
 internal import Store
 internal import Text

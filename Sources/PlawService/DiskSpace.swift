@@ -1,5 +1,5 @@
 internal import Glibc
-internal import PlawProtocol
+internal import Wire
 internal import Synchronization
 
 #if canImport(FoundationEssentials)

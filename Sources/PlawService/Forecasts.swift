@@ -1,7 +1,7 @@
 internal import Calibration
 internal import Costs
 internal import Domain
-internal import PlawProtocol
+internal import Wire
 internal import Store
 internal import Trials
 

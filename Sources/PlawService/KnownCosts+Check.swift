@@ -1,6 +1,6 @@
 internal import Costs
 internal import Domain
-internal import PlawProtocol
+internal import Wire
 
 extension KnownCosts {
     /// Refuses limits on what is not known.

@@ -1,5 +1,5 @@
 internal import Domain
-internal import PlawProtocol
+internal import Wire
 internal import Store
 
 /// Which keys of a dataset answer a question, and which could and do not.

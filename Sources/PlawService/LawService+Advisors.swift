@@ -5,7 +5,7 @@ internal import Domain
 internal import Glibc
 internal import Interactions
 internal import PerformanceLaws
-internal import PlawProtocol
+internal import Wire
 internal import Store
 internal import Trials
 

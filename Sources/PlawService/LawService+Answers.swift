@@ -1,8 +1,8 @@
 internal import Advisor
 internal import Costs
 internal import Domain
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 internal import Store
 internal import Trials
 

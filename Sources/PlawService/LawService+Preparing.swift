@@ -1,6 +1,6 @@
 internal import Domain
 internal import Logging
-internal import PlawProtocol
+internal import Wire
 internal import Store
 
 /// What is prepared before anybody asks.

@@ -1,9 +1,10 @@
+internal import Host
 internal import Domain
 internal import Interactions
 internal import Logging
 internal import PerformanceLaws
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 internal import Store
 internal import Trials
 

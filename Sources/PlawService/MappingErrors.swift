@@ -1,6 +1,6 @@
 internal import Interactions
 internal import PerformanceLaws
-internal import PlawProtocol
+internal import Wire
 internal import Store
 internal import Trials
 

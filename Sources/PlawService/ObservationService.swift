@@ -1,10 +1,11 @@
+internal import Host
 internal import Calibration
 internal import Costs
 internal import Domain
 internal import Logging
 internal import Observations
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 internal import Store
 
 #if canImport(FoundationEssentials)

@@ -1,5 +1,5 @@
 internal import Domain
-internal import PlawProtocol
+internal import Wire
 internal import Reports
 internal import Store
 

@@ -1,5 +1,5 @@
 internal import Interactions
-internal import PlawProtocol
+internal import Wire
 internal import Store
 internal import Synchronization
 

@@ -1,6 +1,6 @@
 internal import Glibc
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 internal import Store
 internal import Synchronization
 

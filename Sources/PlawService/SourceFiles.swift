@@ -1,6 +1,6 @@
 internal import Domain
 internal import Interactions
-internal import PlawProtocol
+internal import Wire
 internal import Text
 
 /// The files of a request: where they lie, and what the client calls them.

@@ -4,7 +4,7 @@ internal import Domain
 internal import Glibc
 internal import Interactions
 internal import PerformanceLaws
-internal import PlawProtocol
+internal import Wire
 internal import SequentialDesign
 internal import Store
 internal import Trials

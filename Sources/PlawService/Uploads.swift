@@ -1,8 +1,8 @@
 internal import Files
 internal import Interactions
 internal import Glibc
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials

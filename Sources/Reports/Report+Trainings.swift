@@ -1,5 +1,5 @@
 internal import Domain
-internal import PlawProtocol
+internal import Wire
 
 extension Report {
     /// Every training of the calibrations, how it ended, and why the ones that failed did.

@@ -1,5 +1,5 @@
 package import Domain
-package import PlawProtocol
+package import Wire
 
 /// Everything a report shows, gathered by the daemon; `html` makes the page of it.
 package struct Report: Sendable {

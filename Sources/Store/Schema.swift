@@ -1,6 +1,6 @@
 internal import Domain
 internal import GRDB
-internal import PlawProtocol
+internal import Wire
 
 /// The schema's history. A released migration is never edited: a change is a new migration.
 enum Schema {

@@ -1,7 +1,7 @@
 internal import Domain
 internal import GRDB
 internal import Synchronization
-package import PlawProtocol
+package import Wire
 
 /// A registered dataset and where its corpus lies.
 package struct StoredDataset: Sendable {

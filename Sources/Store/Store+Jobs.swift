@@ -1,6 +1,6 @@
 package import Domain
 internal import GRDB
-package import PlawProtocol
+package import Wire
 internal import Synchronization
 package import Trials
 

@@ -1,7 +1,7 @@
 package import Domain
 internal import GRDB
 package import Observations
-package import PlawProtocol
+package import Wire
 
 extension Store {
     /// What a dataset's trainings measured, oldest first, at most `limit`.

@@ -4,11 +4,11 @@ import Calibration
 import Domain
 import Glibc
 import Logging
-import PlawProtocol
+import Wire
 import PlawService
-import PlawTransport
+import Server
 import Synchronization
-import Systemd
+import Host
 import Text
 import UnixSignals
 

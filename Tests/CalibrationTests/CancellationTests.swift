@@ -1,7 +1,7 @@
 import Calibration
 import Domain
 import Foundation
-import PlawProtocol
+import Wire
 import PlawTesting
 import Store
 import Testing

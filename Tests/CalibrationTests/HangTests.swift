@@ -2,7 +2,7 @@ import Calibration
 import Domain
 import Foundation
 import Glibc
-import PlawProtocol
+import Wire
 import PlawTesting
 import Synchronization
 import Testing

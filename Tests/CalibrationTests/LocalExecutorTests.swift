@@ -3,7 +3,7 @@ import Domain
 import Foundation
 import Glibc
 import Interactions
-import PlawProtocol
+import Wire
 import PlawTesting
 import Synchronization
 import Testing

@@ -1,6 +1,6 @@
 import Calibration
 import Domain
-import PlawProtocol
+import Wire
 import Testing
 
 @Suite struct PlannerTests {

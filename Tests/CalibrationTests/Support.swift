@@ -2,7 +2,7 @@ import Calibration
 import Domain
 import Foundation
 import Logging
-import PlawProtocol
+import Wire
 import PlawTesting
 import Store
 import Synchronization

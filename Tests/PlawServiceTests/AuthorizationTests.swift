@@ -1,5 +1,5 @@
-import PlawProtocol
-import Systemd
+import Wire
+import Host
 import Testing
 
 @testable import PlawService

@@ -1,8 +1,8 @@
 import Foundation
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import PlawTesting
-import PlawTransport
+import Server
 import Testing
 
 private func number(_ value: JSONValue) -> Double? {

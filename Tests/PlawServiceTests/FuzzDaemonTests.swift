@@ -1,6 +1,6 @@
 import Foundation
 import Fuzzing
-import PlawProtocol
+import Wire
 import PlawTesting
 import Testing
 

@@ -1,8 +1,8 @@
 import Domain
 import Foundation
 import Observations
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import PlawTesting
 import Testing
 

@@ -1,6 +1,6 @@
 import Foundation
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import PlawTesting
 import Testing
 import Trials

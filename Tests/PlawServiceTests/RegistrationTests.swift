@@ -1,7 +1,7 @@
 import Domain
 import Foundation
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import PlawTesting
 import Testing
 

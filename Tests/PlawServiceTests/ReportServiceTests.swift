@@ -1,4 +1,4 @@
-import PlawProtocol
+import Wire
 import Store
 import Testing
 

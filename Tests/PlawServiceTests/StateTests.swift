@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import PlawProtocol
+import Wire
 import PlawService
 import PlawTesting
 import Testing

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import PlawTesting
 import Testing
 

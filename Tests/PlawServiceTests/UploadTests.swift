@@ -1,10 +1,10 @@
 import Domain
 import Foundation
 import Interactions
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import PlawTesting
-import PlawTransport
+import Server
 import Testing
 
 @testable import PlawService

@@ -1,5 +1,5 @@
 import Domain
-import PlawProtocol
+import Wire
 import PlawTesting
 import Store
 import Synchronization

@@ -1,7 +1,7 @@
 import Domain
 import Foundation
 import GRDB
-import PlawProtocol
+import Wire
 import PlawTesting
 import Testing
 import Trials

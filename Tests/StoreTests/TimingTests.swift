@@ -1,6 +1,6 @@
 import Domain
 import GRDB
-import PlawProtocol
+import Wire
 import PlawTesting
 import Testing
 import Trials

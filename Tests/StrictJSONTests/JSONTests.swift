@@ -1,6 +1,6 @@
 import Domain
 import Foundation
-import PlawProtocol
+import Wire
 import PlawTesting
 import StrictJSON
 import Testing

@@ -1,5 +1,5 @@
 import Foundation
-import PlawProtocol
+import Wire
 import PlawTesting
 import Testing
 

@@ -1,5 +1,5 @@
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials

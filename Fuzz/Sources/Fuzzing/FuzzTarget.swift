@@ -4,8 +4,8 @@ internal import Interactions
 internal import NIOCore
 internal import NIOEmbedded
 internal import Observations
-internal import PlawProtocol
-internal import PlawTransport
+internal import Wire
+internal import Server
 internal import Trials
 
 #if canImport(FoundationEssentials)

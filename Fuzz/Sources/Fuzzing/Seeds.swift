@@ -1,6 +1,6 @@
 internal import Domain
 internal import Interactions
-internal import PlawProtocol
+internal import Wire
 internal import Transformer
 internal import Trials
 

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Domain
 import Glibc
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 
 /// `plaw calibrate`: plans trainings within a budget, starts them, and follows them.
 struct Calibrate: AsyncParsableCommand {

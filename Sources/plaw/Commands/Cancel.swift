@@ -1,6 +1,6 @@
 import ArgumentParser
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 
 /// `plaw cancel`: stops a job; what it has finished stays.
 struct Cancel: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 
 /// `plaw datasets`: the registered datasets.
 struct Datasets: AsyncParsableCommand {

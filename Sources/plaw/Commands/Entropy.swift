@@ -1,5 +1,5 @@
 import ArgumentParser
-import PlawProtocol
+import Wire
 
 /// `plaw entropy`: the entropy figures of a dataset, for any template length, tolerance and truncation.
 struct Entropy: AsyncParsableCommand {

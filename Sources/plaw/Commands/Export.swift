@@ -1,8 +1,8 @@
 import ArgumentParser
 import Domain
 import Observations
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import Text
 
 /// `plaw export`: the observations of a dataset as the CSV that `plaw import` reads.

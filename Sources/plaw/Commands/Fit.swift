@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 
 /// `plaw fit`: fits the laws anew from the stored observations.
 struct Fit: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import Text
 
 /// `plaw import`: takes observations of trainings made elsewhere, and fits their laws.

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import Text
 
 /// `plaw inspect`: shows how files would be read, and registers nothing.

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 
 /// `plaw jobs`: calibrations, newest first.
 struct Jobs: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 
 /// `plaw law`: the laws of a dataset with parameters, optimum and residuals.
 struct LawCommand: AsyncParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 
 /// `plaw pareto`: the configurations that no other beats in both quality and one currency.
 struct Pareto: AsyncParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 
 /// `plaw potential`: what is left to gain by depth, width, data and other backbones.
 struct Potential: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 
 /// `plaw predict`: what the laws expect of one configuration, or of several.
 struct Predict: AsyncParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import StrictJSON
 import Text
 

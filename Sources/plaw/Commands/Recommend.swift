@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 
 /// `plaw recommend`: the best layers and dimension within a budget.
 struct Recommend: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import Text
 
 /// `plaw register`: sends a file to the daemon, shows what it decided about it, and what it read.

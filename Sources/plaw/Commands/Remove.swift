@@ -1,5 +1,5 @@
 import ArgumentParser
-import PlawProtocol
+import Wire
 
 /// `plaw remove`: removes a dataset with everything learned from it.
 struct Remove: AsyncParsableCommand {

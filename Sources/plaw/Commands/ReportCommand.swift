@@ -1,7 +1,7 @@
 import ArgumentParser
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import Text
 
 /// `plaw report`: everything known of a dataset as one page of HTML.

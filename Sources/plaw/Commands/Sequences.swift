@@ -1,7 +1,7 @@
 import ArgumentParser
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import Text
 
 /// `plaw sequences`: writes what was read of a dataset's files.

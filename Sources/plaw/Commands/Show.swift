@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 
 /// `plaw show`: one dataset with its statistics and entropy.
 struct Show: AsyncParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 
 /// `plaw status`: what the daemon is and does.
 struct Status: AsyncParsableCommand {

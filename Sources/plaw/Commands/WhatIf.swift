@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 
 /// `plaw what-if`: the best configuration before and after a change.
 struct WhatIf: AsyncParsableCommand {

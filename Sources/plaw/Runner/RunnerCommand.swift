@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 import Text
 
 #if canImport(FoundationEssentials)
@@ -45,7 +45,8 @@ struct RunnerCheckCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let folder = keep ?? FileManager.default.temporaryDirectory.path + "/plaw-runner-\(UInt32.random(in: 0...UInt32.max))"
+        let folder =
+            keep ?? FileManager.default.temporaryDirectory.path + "/plaw-runner-\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         // Best effort: it is a temporary folder.
         defer { if keep == nil { try? FileManager.default.removeItem(atPath: folder) } }

@@ -1,7 +1,6 @@
 import ArgumentParser
-import PlawClient
-import PlawProtocol
-import PlawTransport
+import Client
+import Wire
 import Text
 
 #if canImport(FoundationEssentials)

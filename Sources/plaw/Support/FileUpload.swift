@@ -1,6 +1,6 @@
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import Text
 
 #if canImport(FoundationEssentials)

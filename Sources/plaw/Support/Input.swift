@@ -1,8 +1,8 @@
 import Domain
 import Files
 import Glibc
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import Text
 
 /// A file of interactions as a command names it: a file, `ARCHIVE:FILE` for one inside of an archive, or `-` for standard input.

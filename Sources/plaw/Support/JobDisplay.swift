@@ -1,5 +1,5 @@
 import Domain
-import PlawProtocol
+import Wire
 import Text
 import Trials
 

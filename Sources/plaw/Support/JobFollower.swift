@@ -1,6 +1,6 @@
 import Domain
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import UnixSignals
 
 /// Follows a job on standard error until it ends or the user detaches; its result goes to standard output.

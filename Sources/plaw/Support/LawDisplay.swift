@@ -1,5 +1,5 @@
 import Domain
-import PlawProtocol
+import Wire
 
 /// Prints a law: the family that leads it, or the one asked for.
 struct LawDisplay {

@@ -1,8 +1,8 @@
 import Domain
 import Files
 import Glibc
-import PlawClient
-import PlawProtocol
+import Client
+import Wire
 import Text
 
 #if canImport(FoundationEssentials)

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 import Text
 
 #if canImport(FoundationEssentials)

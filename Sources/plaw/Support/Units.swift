@@ -1,6 +1,6 @@
 import ArgumentParser
 import Domain
-import PlawProtocol
+import Wire
 
 /// A value of an option that says what it expects where a text is none: `@Option(transform: Count.parse)`.
 protocol OptionValue: Sendable {

@@ -1,4 +1,4 @@
-package import PlawProtocol
+package import Wire
 
 /// Validates JSON values against the part of JSON Schema that the service description uses.
 ///

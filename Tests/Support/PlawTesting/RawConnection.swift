@@ -1,7 +1,7 @@
 internal import CPlawTesting
 internal import Files
 internal import Glibc
-package import PlawProtocol
+package import Wire
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
