@@ -84,7 +84,9 @@ METHODS = [
     ("what_if", "advisor.whatIf", "Change"),
     ("report", "report.render", "Report"),
 ]
-PLACED = {("predict", "layers"), ("predict", "dim"), ("calibrate", "budgetSeconds"), ("plan", "budgetSeconds")}
+PLACED = {("predict", "layers"), ("predict", "dim")} | {
+    (name, "budgetSeconds") for name in ("calibrate", "plan", "start")
+}
 # What stands in the docstring beyond the words of the document.
 NOTES = {
     "calibrate": (

@@ -151,6 +151,8 @@ class Connection:
             self._end(error)
         except ValueError as error:
             self._end(ProtocolError(f"{self.path}: found a message that is no JSON: {error}"))
+        finally:
+            self._end(ConnectionLostError(f"the connection to {self.path} was closed"))
 
     def _deliver(self, message: Any) -> None:
         if not isinstance(message, dict):

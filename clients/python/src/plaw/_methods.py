@@ -239,8 +239,8 @@ class Methods:
     async def start(
         self,
         name: str,
-        *,
         budget: Duration | None = None,
+        *,
         recipe: str | None = None,
         backbone: str | None = None,
         loss: str | None = None,

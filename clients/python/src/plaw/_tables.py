@@ -54,6 +54,8 @@ class TableText:
     """Columns as texts, some rows at a time."""
     missing: dict[str, tuple[int, str | None]] = field(default_factory=dict)
     """The first row of each column that the daemon takes for a missing value, and its text."""
+    changed: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """The first row of each column with a text that the daemon would read as another, and why."""
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -95,7 +97,13 @@ class TableText:
                 self.missing.setdefault(name, (row + place, cell))
                 fields.append("")
                 continue
+            if type(cell) is _Changed:
+                self.changed.setdefault(
+                    name, (row + place, "an item without text or with both kinds of quotes in a list")
+                )
             if _QUOTED.search(cell):
+                if "\r\n" in cell:
+                    self.changed.setdefault(name, (row + place, "a line break '\\r\\n', expected '\\n' at most"))
                 cell = '"' + cell.replace('"', '""') + '"'
             if _CONTROL.search(cell):
                 raise InvalidArgumentError(
@@ -115,6 +123,9 @@ class TableText:
         """
         for role in ("user", "item", "items"):
             name = roles.get(role, "")
+            if name in self.changed:
+                row, why = self.changed[name]
+                raise InvalidArgumentError(f"{name}: row {row} has {why}: the daemon would read another {role}")
             if name in self.missing:
                 row, text = self.missing[name]
                 found = "no value" if text is None else f"{text!r}, which plawd reads as a missing value"
@@ -400,10 +411,12 @@ def text_of(value: object) -> str | None:
             return raw.decode()
         except UnicodeDecodeError:
             return raw.hex()
-    if isinstance(value, (list, tuple, set, frozenset, dict)):
-        return json.dumps(_plain(value), ensure_ascii=False)
+    if isinstance(value, (list, tuple)):
+        return _list([text_of(item) for item in value])
+    if isinstance(value, (set, frozenset)):
+        raise InvalidArgumentError("data: found a set of items, which has no order; expected a list")
     if isinstance(value, Mapping):
-        return json.dumps(_plain(dict(value)), ensure_ascii=False)
+        return json.dumps({str(name): text_of(inner) for name, inner in value.items()}, ensure_ascii=False)
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
     to_list = getattr(value, "tolist", None) or getattr(value, "to_list", None)
@@ -413,14 +426,19 @@ def text_of(value: object) -> str | None:
     return str(value)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, (set, frozenset)):
-        raise InvalidArgumentError("data: found a set of items, which has no order; expected a list")
-    return value if isinstance(value, str) else text_of(value)
+class _Changed(str):
+    """A text that the daemon would read as another."""
+
+
+def _list(items: list[str | None]) -> str:
+    """Return a list in brackets as the daemon reads it: each item in quotes that it does not hold, without escapes."""
+    fields = []
+    for item in items:
+        quote = next((quote for quote in "\"'" if item and quote not in item), None)
+        if quote is None:
+            return _Changed(json.dumps(items, ensure_ascii=False))
+        fields.append(f"{quote}{item}{quote}")
+    return f"[{', '.join(fields)}]"
 
 
 def _float(value: float) -> str | None:

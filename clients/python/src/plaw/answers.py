@@ -129,7 +129,9 @@ class Entropy(_wire.Entropy):
         return frame([flat(point) for point in (*self.movement.by_user_fraction, *self.movement.by_max_length)])
 
     def __repr__(self) -> str:
-        return f"Entropy({self.name}: ApEn {self.apen:.4g}, {self.entropy.tokens} tokens, D' {self.effective_tokens:.4g})"
+        return (
+            f"Entropy({self.name}: ApEn {self.apen:.4g}, {self.entropy.tokens} tokens, D' {self.effective_tokens:.4g})"
+        )
 
 
 class Job(_wire.Job):

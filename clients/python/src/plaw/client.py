@@ -690,16 +690,24 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread, process: in
     if process != os.getpid() or loop.is_closed():
         return
 
-    def end() -> None:
-        for task in asyncio.all_tasks(loop):
+    async def end() -> None:
+        others = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+        for task in others:
             task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        # The transport of a connection closes in a later turn of the loop.
+        await asyncio.sleep(0)
         loop.call_soon(loop.stop)
 
-    loop.call_soon_threadsafe(end)
+    loop.call_soon_threadsafe(lambda: _ending.add(loop.create_task(end())))
     if thread is not threading.current_thread():
         thread.join(5)
         if not thread.is_alive():
             loop.close()
+
+
+_ending: set[asyncio.Task[None]] = set()
+"""Tasks that end loops: a loop does not keep its tasks alive."""
 
 
 def _blocking(
@@ -773,11 +781,13 @@ class Client:
         self, method: Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         loop = self._started()
+        # Wrong arguments raise here.
+        coroutine = method(self._async, *args, **kwargs)
         work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         tasks: list[asyncio.Task[T]] = []
 
         def begin() -> None:
-            task = loop.create_task(method(self._async, *args, **kwargs))
+            task = loop.create_task(coroutine)
             tasks.append(task)
             task.add_done_callback(lambda _: work.put(None))
 
