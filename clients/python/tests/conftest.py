@@ -125,5 +125,5 @@ def rows() -> Rows:
 def shop(client: plaw.Client, rows: Rows) -> str:
     """The name of a dataset with laws."""
     client.register("shop", rows, names=("user_id", "item_id", "timestamp"))
-    client.calibrate("shop", budget="30s", layers=[1, 2], dims=[8, 16, 32], max_epochs=8, progress=None)
+    client.calibrate("shop", budget="5m", layers=[1, 2], dims=[8, 16, 32], max_epochs=8, progress=None)
     return "shop"

@@ -182,7 +182,7 @@ def test_progress_is_a_function_of_the_caller(client: plaw.Client, rows: Rows) -
         # A function may call the client itself.
         seen.append((job, threading.get_ident(), client.job(job.id).id))
 
-    job = client.calibrate("own", budget="20s", layers=[1], dims=[8, 16], max_epochs=3, progress=show)
+    job = client.calibrate("own", budget="5m", layers=[1], dims=[8, 16], max_epochs=3, progress=show)
     assert job.state == "finished" and job.is_final and job.finished_trials == 2
     assert seen[-1][0].is_final and {number for _, _, number in seen} == {job.id}
     assert {thread for _, thread, _ in seen} == {threading.get_ident()}
@@ -300,7 +300,7 @@ def test_a_bar_in_a_terminal(daemon: Daemon, rows: Rows, client: plaw.Client) ->
     script = (
         f"import plaw\nclient = plaw.Client({daemon.socket!r})\n"
         "import sys; seed = int(sys.argv[1])\n"
-        "print(client.calibrate('bar', budget='20s', layers=[1], dims=[8, 16], max_epochs=3, seed=seed).state)\n"
+        "print(client.calibrate('bar', budget='5m', layers=[1], dims=[8, 16], max_epochs=3, seed=seed).state)\n"
     )
     parent, child = pty.openpty()
     with open(child, "wb") as terminal:
@@ -309,11 +309,11 @@ def test_a_bar_in_a_terminal(daemon: Daemon, rows: Rows, client: plaw.Client) ->
         reader = threading.Thread(target=lambda: drawing.append(_all(parent)))
         drawing: list[bytes] = []
         reader.start()
-        assert process.communicate(timeout=60)[0] == b"finished\n"
+        assert process.communicate(timeout=200)[0] == b"finished\n"
     reader.join(10)
     drawn = drawing[0]
     assert re.search(rb"\r\x1b\[K\[[#.]{24}\] \d of 2 trials", drawn) and drawn.endswith(b"\r\x1b[K")
-    silent = subprocess.run([sys.executable, "-c", script, "2"], capture_output=True, timeout=60)
+    silent = subprocess.run([sys.executable, "-c", script, "2"], capture_output=True, timeout=200)
     assert silent.stderr == b""
     client.remove("bar")
 

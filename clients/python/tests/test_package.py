@@ -24,7 +24,7 @@ def test_the_wheel_installs_into_an_empty_environment(tmp_path: Path) -> None:
         assert not [name for name in archive.namelist() if "test" in name or "generate" in name]
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     python = tmp_path / "venv/bin/python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index", wheel]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index", wheel]
     subprocess.run(pip, check=True, capture_output=True)
     script = "import plaw, sys; print(plaw.__version__, sorted({'pandas', 'polars', 'pyarrow', 'matplotlib'} & set(sys.modules)))"
     done = subprocess.run([python, "-c", script], capture_output=True, text=True, cwd=tmp_path)
