@@ -193,12 +193,16 @@ def test_progress_is_a_function_of_the_caller(client: plaw.Client, runs: str) ->
     assert {thread for _, thread, _ in seen} == {threading.get_ident()}
     assert client.watch(job, progress=None).id == job.id
 
-    def fail(job: plaw.Job) -> None:
-        raise KeyError(runs)
+    failures: list[int] = []
 
-    with pytest.raises(KeyError, match=runs):
+    def fail(job: plaw.Job) -> None:
+        failures.append(job.id)
+        raise KeyError("told")
+
+    with pytest.raises(KeyError, match="told"):
         client.calibrate(runs, progress=fail, **LONG)
     _ends(client, runs, "cancelled")
+    assert len(failures) == 1
 
 
 def _ends(client: plaw.Client, name: str, state: str) -> None:

@@ -266,8 +266,9 @@ def test_gaps_of_pandas(client: plaw.Client, rows: Rows, name: str) -> None:
 
 def test_missing_times_are_told(client: plaw.Client, rows: Rows, name: str) -> None:
     data = [(u, i, None if place == 3 else t) for place, (u, i, t) in enumerate(rows)]
-    with pytest.warns(plaw.DroppedRowsWarning, match="1 rows were left out: missing time"):
+    with pytest.warns(plaw.DroppedRowsWarning, match="1 rows were left out: missing time") as warned:
         dataset = client.register(name, data, names=NAMES)
+    assert warned[0].filename == __file__
     assert dataset.dropped == {"missing time": 1}
 
 

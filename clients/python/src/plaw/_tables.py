@@ -30,7 +30,7 @@ Cells = Sequence["str | None"]
 
 # What the daemon takes for a missing value, wherever it stands.
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N", "<NA>", "#N/A"})
-_QUOTED = re.compile('[",\r\n\t;|]|^[ {]')
+_SPECIAL = re.compile('[",;|\x00-\x1f\x7f]|^[ {]')
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -77,7 +77,9 @@ class TableText:
         Raises:
             InvalidArgumentError: A text holds what no file of text may hold.
         """
-        waiting = bytearray(",".join(_field(name) for name in self.names).encode() + b"\n")
+        waiting = bytearray(
+            ",".join(_quoted(name) if _SPECIAL.search(name) else name for name in self.names).encode() + b"\n"
+        )
         row = 0
         for columns in self.chunks():
             fields = [self._fields(name, cells, row) for name, cells in zip(self.names, columns, strict=True)]
@@ -91,26 +93,29 @@ class TableText:
         yield bytes(waiting)
 
     def _fields(self, name: str, cells: Cells, row: int) -> list[str]:
+        # Most texts come again: users, items, categories.
+        known: dict[str | None, str] = {}
         fields = []
         for place, cell in enumerate(cells):
-            if cell is None or cell.strip(" ") in MISSING:
-                self.missing.setdefault(name, (row + place, cell))
-                fields.append("")
-                continue
-            if type(cell) is _Changed:
-                self.changed.setdefault(
-                    name, (row + place, "an item without text or with both kinds of quotes in a list")
-                )
-            if _QUOTED.search(cell):
-                if "\r\n" in cell:
-                    self.changed.setdefault(name, (row + place, "a line break '\\r\\n', expected '\\n' at most"))
-                cell = '"' + cell.replace('"', '""') + '"'
-            if _CONTROL.search(cell):
-                raise InvalidArgumentError(
-                    f"{name}: row {row + place} has a control character in {_short(cell)}, expected text"
-                )
-            fields.append(cell)
+            text = known.get(cell)
+            if text is None:
+                text = known[cell] = self._field(name, cell, row + place)
+            fields.append(text)
         return fields
+
+    def _field(self, name: str, cell: str | None, row: int) -> str:
+        if cell is None or cell.strip(" ") in MISSING:
+            self.missing.setdefault(name, (row, cell))
+            return ""
+        if not _SPECIAL.search(cell):
+            return cell
+        if _CONTROL.search(cell):
+            raise InvalidArgumentError(f"{name}: row {row} has a control character in {_short(cell)}, expected text")
+        if type(cell) is _Changed:
+            self.changed.setdefault(name, (row, "an item without text or with both kinds of quotes in a list"))
+        if "\r\n" in cell:
+            self.changed.setdefault(name, (row, "a line break '\\r\\n', expected '\\n' at most"))
+        return _quoted(cell)
 
     def check_ids(self, roles: Mapping[str, str]) -> None:
         """Refuse rows without a user or an item.
@@ -455,8 +460,8 @@ def _moment(value: datetime.datetime) -> str | None:
     return value.isoformat() + "Z"
 
 
-def _field(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _short(text: str) -> str:

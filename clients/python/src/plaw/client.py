@@ -187,7 +187,10 @@ class AsyncClient(Methods):
         if dataset.dropped:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in dataset.dropped.items())
             count = sum(dataset.dropped.values())
-            warnings.warn(DroppedRowsWarning(f"{name}: {count} rows were left out: {reasons}"), stacklevel=2)
+            warning = DroppedRowsWarning(f"{name}: {count} rows were left out: {reasons}")
+            # Five calls below the code of the user where that waits for it.
+            level = 2 if _at_caller.get() is None else 5
+            await self._told(lambda: warnings.warn(warning, stacklevel=level))
         return dataset
 
     async def inspect(
@@ -321,7 +324,7 @@ class AsyncClient(Methods):
         connection.notifications.add(states)
         try:
             last = Job.from_json(await connection.call("job.subscribe", {"id": number}))
-            await self._show(display.show, last)
+            await self._told(functools.partial(display.show, last))
             while not last.is_final:
                 state = await states.get()
                 if state is None:
@@ -333,11 +336,11 @@ class AsyncClient(Methods):
                 # A slow display skips to the latest state.
                 if state.get("id") == number and (states.empty() or state.get("state") in _FINAL):
                     last = Job.from_json(state)
-                    await self._show(display.show, last)
+                    await self._told(functools.partial(display.show, last))
         finally:
             connection.notifications.discard(states)
             with contextlib.suppress(Exception):
-                await self._show(lambda _: display.close(), None)
+                await self._told(display.close)
         last = await self._ask("job.get", Job, {"id": number})
         if last.state == "finished" and (last.laws or not last.finished_trials):
             return last
@@ -345,10 +348,11 @@ class AsyncClient(Methods):
         why = f": {last.message}" if last.message else ""
         raise JobFailedError(f"job {number} {'was cancelled' if ended == 'cancelled' else ended}{why}", last)
 
-    async def _show(self, show: Callable[[Any], object], job: Job | None) -> None:
+    async def _told(self, tell: Callable[[], object]) -> None:
+        """Run a function of the user on the thread that called."""
         run = _at_caller.get()
         if run is None:
-            show(job)
+            tell()
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -357,10 +361,9 @@ class AsyncClient(Methods):
                 done.set_result(None)
 
         def shown() -> None:
-            try:
-                show(job)
-            finally:
-                done.get_loop().call_soon_threadsafe(settle)
+            # Where it fails nobody goes on: the call is cancelled.
+            tell()
+            done.get_loop().call_soon_threadsafe(settle)
 
         run(shown)
         await done
@@ -369,7 +372,7 @@ class AsyncClient(Methods):
         started = await self._ask("calibration.start", Started, params)
         try:
             return await self.watch(started.job.id, progress=progress)
-        except (ConnectionLostError, JobFailedError, RefusedError, ProtocolError):
+        except (ConnectionLostError, JobFailedError, RefusedError, ProtocolError, GeneratorExit):
             raise
         except BaseException:
             # Cancelled, or the function that shows progress failed: nobody waits for the job any more.
@@ -699,15 +702,20 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread, process: in
         await asyncio.sleep(0)
         loop.call_soon(loop.stop)
 
-    loop.call_soon_threadsafe(lambda: _ending.add(loop.create_task(end())))
+    loop.call_soon_threadsafe(lambda: _keep(loop.create_task(end())))
     if thread is not threading.current_thread():
         thread.join(5)
         if not thread.is_alive():
             loop.close()
 
 
-_ending: set[asyncio.Task[None]] = set()
-"""Tasks that end loops: a loop does not keep its tasks alive."""
+_tasks: set[asyncio.Task[Any]] = set()
+"""Tasks of all clients: a loop does not keep its tasks alive."""
+
+
+def _keep(task: asyncio.Task[Any]) -> None:
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
 
 
 def _blocking(
@@ -789,6 +797,7 @@ class Client:
         def begin() -> None:
             task = loop.create_task(coroutine)
             tasks.append(task)
+            _keep(task)
             task.add_done_callback(lambda _: work.put(None))
 
         context = contextvars.copy_context()
@@ -801,7 +810,8 @@ class Client:
             # Ctrl-C, or a function of the user failed: the call is cancelled, and what it began is given up first.
             loop.call_soon_threadsafe(lambda: tasks[0].cancel())
             while (function := work.get()) is not None:
-                function()
+                with contextlib.suppress(Exception):
+                    function()
             raise
         return tasks[0].result()
 
