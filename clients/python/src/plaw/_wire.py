@@ -76,7 +76,7 @@ class CalibrationOutlook(Value):
 class Candidate(Value):
     """One configuration with what the laws expect of it and what it costs."""
 
-    configuration: Configuration
+    configuration: DeclaredConfiguration
     predicted: Mapping[str, float]
     interval: Mapping[str, Interval]
     cost: Cost
@@ -111,18 +111,18 @@ class Change(Value):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Configuration(Value):
-    """One model to train. What nobody declared of the observations that an answer rests on is absent."""
+    """One model to train."""
 
-    backbone: str | None = None
+    backbone: str
     layers: int
     """Transformer blocks N, or what a model of an import calls its layers; at most 128 of a backbone."""
     dim: int
     """Embedding dimension d; of a backbone a multiple of `heads`, at most 4096."""
-    heads: int | None = None
+    heads: int
     """Attention heads."""
-    max_length: int | None = field(default=None, metadata={"wire": "maxLength"})
+    max_length: int = field(metadata={"wire": "maxLength"})
     """Longest sequence the model sees, L, in items."""
-    loss: str | None = None
+    loss: str
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -248,6 +248,25 @@ class DatasetSummary(Value):
     """Observations kept."""
     laws: int
     """Laws being served."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DeclaredConfiguration(Value):
+    """One model, as whoever trained it declares it.
+
+    What nobody declared of the observations that an answer rests on is absent.
+    """
+
+    backbone: str | None = None
+    layers: int
+    """Transformer blocks N, or what a model of an import calls its layers; at most 128 of a backbone."""
+    dim: int
+    """Embedding dimension d; of a backbone a multiple of `heads`, at most 4096."""
+    heads: int | None = None
+    """Attention heads."""
+    max_length: int | None = field(default=None, metadata={"wire": "maxLength"})
+    """Longest sequence the model sees, L, in items."""
+    loss: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -734,7 +753,7 @@ class Lever(Value):
 
     name: str
     """`depth`, `width`, `depth and width`, `data x 2`, or a backbone."""
-    configuration: Configuration
+    configuration: DeclaredConfiguration
     gain: float
     """What the best place along it is expected to have more."""
     interval: Interval | None = None
@@ -765,7 +784,7 @@ class Observation(Value):
     """Number of the observation."""
     dataset: str
     key: LawKey
-    configuration: Configuration
+    configuration: DeclaredConfiguration
     tokens: int | None = None
     """Training positions, after truncation to L."""
     apen: float | None = None
@@ -923,7 +942,7 @@ class Prediction(Value):
     """A prediction with its cost."""
 
     dataset: str
-    configuration: Configuration
+    configuration: DeclaredConfiguration
     predicted: Mapping[str, float]
     interval: Mapping[str, Interval]
     cost: Cost
@@ -985,7 +1004,7 @@ class Recommendation(Value):
 
     dataset: str
     metric: str
-    configuration: Configuration
+    configuration: DeclaredConfiguration
     predicted: Mapping[str, float]
     interval: Mapping[str, Interval]
     cost: Cost
