@@ -25,6 +25,9 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     package var tolerance: Double
     /// What the user trains today: it is trained too, and compared.
     package var current: ShapeParam?
+    /// Who runs the trials, nil for the daemon's own workers; and whose trainings they are, nil for the core's.
+    package var executor: String?
+    package var trainer: String?
 
     /// Whether trials are chosen one at a time: nobody asked for levels.
     package var isSequential: Bool { layers == nil && dims == nil }
@@ -41,7 +44,8 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     ///
     /// - Throws: `RPCError.invalidParams` naming the member, what was found and what was expected.
     package init(
-        _ params: CalibrationParams, trained: Recipe.Facts, mask: CandidateMask, availableWorkers: Int
+        _ params: CalibrationParams, trained: Recipe.Facts, mask: CandidateMask, availableWorkers: Int,
+        isCore: Bool = true
     ) throws(RPCError) {
         func check(_ field: String, _ holds: Bool, _ found: Any, _ expected: String) throws(RPCError) {
             guard holds else {
@@ -49,6 +53,8 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
             }
         }
         dataset = params.name
+        executor = params.executor
+        trainer = isCore ? nil : params.executor
         budgetSeconds = params.budgetSeconds ?? 600
         backbone = params.backbone ?? .sasrec
         guard backbone.core != nil else {
@@ -159,13 +165,14 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     package var speedSetting: String {
         Self.speedSetting(
             backbone: backbone, loss: loss, maxLength: maxLength, heads: heads, batchUsers: options.batchUsers,
-            negatives: loss.scoresCatalogue ? 1 : options.negatives)
+            negatives: loss.scoresCatalogue ? 1 : options.negatives, executor: executor)
     }
 
     package static func speedSetting(
-        backbone: Model, loss: Loss, maxLength: Int, heads: Int, batchUsers: Int, negatives: Int
+        backbone: Model, loss: Loss, maxLength: Int, heads: Int, batchUsers: Int, negatives: Int, executor: String?
     ) -> String {
         "\(backbone.rawValue) \(loss.rawValue) L\(maxLength) h\(heads) b\(batchUsers) n\(negatives)"
+            + (executor.map { " @\($0)" } ?? "")
     }
 
     /// The trial of one shape on a share of the users.
@@ -175,6 +182,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         TrialSpec(
             corpus: corpus, corpusHash: corpusHash, configuration: trial.configuration, options: options,
             seed: trial.seed,
-            userFraction: trial.userFraction, mask: mask, mostHeads: grid == nil ? nil : heads)
+            userFraction: trial.userFraction, mask: mask, mostHeads: grid == nil ? nil : heads, executor: executor,
+            trainer: trainer)
     }
 }

@@ -20,6 +20,9 @@ package struct TrainingPolicy: Sendable, Hashable {
         words.first { $0.hasPrefix(name) }?.dropFirst(name.count)
     }
 
+    /// Whose trainings they are; nil for plawd's own.
+    package var trainer: String? { value("trainer=").map(String.init) }
+
     /// Users of a batch.
     package var batchUsers: Int? { value("batch=").flatMap { Int($0) } }
 

@@ -76,8 +76,13 @@ actor CalibrationService {
             try corpora.recipeFacts(
                 dataset, maxLength: params.maxLength ?? CalibrationSettings.standardLength, shouldStop: isCancelled)
         })
-        let settings = try CalibrationSettings(
-            params, trained: trained, mask: mask, availableWorkers: configuration.workers)
+        let executor = try configuration.executor(params.executor)
+        func resolved(_ params: CalibrationParams) throws -> CalibrationSettings {
+            try CalibrationSettings(
+                params, trained: trained, mask: mask, availableWorkers: executor?.parallel ?? configuration.workers,
+                isCore: executor?.isCore ?? true)
+        }
+        let settings = try resolved(params)
         let facts = try await offload.run(cancellable: { [corpora] isCancelled in
             try corpora.facts(
                 dataset, maxLength: settings.maxLength, batchUsers: settings.options.batchUsers,
@@ -97,7 +102,7 @@ actor CalibrationService {
             var sampled = params
             sampled.loss = .sampledSoftmax
             let other = try await self.pricing(
-                CalibrationSettings(sampled, trained: trained, mask: mask, availableWorkers: configuration.workers),
+                resolved(sampled),
                 dataset.info, facts, corpus: corpus, &measuring)
             let choice = LossChoice(full: pricing.planner, sampled: other.planner, items: facts.items)
             if choice.settings == other.settings { pricing = other }
@@ -225,7 +230,7 @@ enum SpeedSetting {
         let heads = if case .atMost(let most) = key.policy.heads { most } else { c.heads }
         return CalibrationSettings.speedSetting(
             backbone: c.backbone, loss: c.loss, maxLength: c.maxLength, heads: heads, batchUsers: batchUsers(key),
-            negatives: max(1, key.negatives.value ?? 1))
+            negatives: max(1, key.negatives.value ?? 1), executor: key.policy.trainer)
     }
 }
 
@@ -277,7 +282,8 @@ extension SpeedModel {
             return setting
                 == CalibrationSettings.speedSetting(
                     backbone: c.backbone, loss: c.loss, maxLength: c.maxLength, heads: c.heads,
-                    batchUsers: trial.batchUsers, negatives: c.loss.scoresCatalogue ? 1 : trial.negatives)
+                    batchUsers: trial.batchUsers, negatives: c.loss.scoresCatalogue ? 1 : trial.negatives,
+                    executor: trial.executor)
         }
         self.init(probes, trials: Array(trials.suffix(200)), averages: averages)
     }

@@ -169,6 +169,10 @@ package final class Daemon: Sendable {
                 await self.services.laws.prepareAhead()
                 return .preparer
             }
+            group.addTask {
+                await self.executor.serve()
+                return .executors
+            }
             // Server and supervisor end after `stop`, each in its own time; an error ends everything at once.
             var working: Set<Part> = [.server, .supervisor]
             while !working.isEmpty, let ended = try await group.next() { working.remove(ended) }
@@ -178,7 +182,7 @@ package final class Daemon: Sendable {
         logger.notice("stopped", metadata: ["event": "\(JournalEvent.stopped)"])
     }
 
-    private enum Part { case server, supervisor, signals, watchdog, status, upkeep, preparer }
+    private enum Part { case server, supervisor, signals, watchdog, status, upkeep, preparer, executors }
 
     /// - Throws: `StoreError` for a database that is damaged where its opening did not look.
     private func refuseDamage() async throws {
@@ -198,6 +202,7 @@ package final class Daemon: Sendable {
             group.addTask { await self.supervisor.run() }
             group.addTask { for await _ in end {} }
             await group.next()
+            executor.leave()
             group.cancelAll()
         }
     }

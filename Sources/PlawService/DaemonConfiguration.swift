@@ -31,10 +31,12 @@ package struct DaemonConfiguration: Sendable, Hashable {
     package var trialMemoryBytes: Int?
     /// Whether each trial gets a control group of its own, in a tree that systemd delegated; no unless given.
     package var trialCgroups: Bool?
+    /// Who trains besides the daemon's own workers, by name. Takes effect when the daemon starts.
+    package var executors: [String: ExecutorConfiguration] = [:]
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
         case workers, logLevel, writeGroup, maxUploadBytes, maxStateBytes, registerMemoryBytes, trialProgram
-        case trialMemoryBytes, trialCgroups
+        case trialMemoryBytes, trialCgroups, executors
     }
 
     package init() {}
@@ -49,13 +51,15 @@ package struct DaemonConfiguration: Sendable, Hashable {
             throw ConfigurationError(
                 "\(path): found the member \"\(unknown)\", expected some of \(known.joined(separator: ", "))")
         }
-        func refuse(_ key: CodingKeys, _ expected: String) -> ConfigurationError {
+        func refuse(_ place: String, _ found: JSONValue, _ expected: String) -> ConfigurationError {
             let encoder = JSONEncoder()
             encoder.outputFormatting = .withoutEscapingSlashes
             // What was decoded can be written.
-            let found = members[key.rawValue].flatMap { try? encoder.encode($0) } ?? Data()
-            return ConfigurationError(
-                "\(path): \(key.rawValue): found \(String(decoding: found, as: UTF8.self)), expected \(expected)")
+            let text = String(decoding: (try? encoder.encode(found)) ?? Data(), as: UTF8.self)
+            return ConfigurationError("\(path): \(place): found \(text), expected \(expected)")
+        }
+        func refuse(_ key: CodingKeys, _ expected: String) -> ConfigurationError {
+            refuse(key.rawValue, members[key.rawValue] ?? .null, expected)
         }
         func integer(_ key: CodingKeys, _ range: ClosedRange<Int64>, _ expected: String) throws -> Int? {
             guard let value = members[key.rawValue] else { return nil }
@@ -84,6 +88,20 @@ package struct DaemonConfiguration: Sendable, Hashable {
         if let value = members[CodingKeys.trialCgroups.rawValue] {
             guard case .bool(let flag) = value else { throw refuse(.trialCgroups, "true or false") }
             trialCgroups = flag
+        }
+        if let value = members[CodingKeys.executors.rawValue] {
+            guard case .object(let named) = value else {
+                throw refuse(.executors, "an object with an executor for each name")
+            }
+            for (name, value) in named.sorted(by: { $0.key < $1.key }) {
+                guard name.wholeMatch(of: /[a-z][a-z0-9_-]{0,31}/) != nil else {
+                    throw refuse(
+                        "executors", .string(name), "a name of lower-case letters, digits, _ and -, 32 bytes at most")
+                }
+                executors[name] = try ExecutorConfiguration(value) { member, found, expected in
+                    refuse("executors.\(name)" + (member.map { ".\($0)" } ?? ""), found, expected)
+                }
+            }
         }
     }
 

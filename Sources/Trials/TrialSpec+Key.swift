@@ -23,6 +23,7 @@ extension TrialSpec {
         if o.widthRule != .plain { policy += " width=\(o.widthRule.rawValue)" }
         if c.loss == .gbce { policy += " t=\(o.calibration)" }
         if c.loss == .sampledSoftmax { policy += " sampling=\(o.sampling.rawValue)" }
+        if let trainer { policy += " trainer=\(trainer)" }
         return LawKey(
             datasetVersion: .said(datasetVersion), filter: .said(filter), split: .said("leave-two-out"),
             mask: .said(mask), candidates: .said(sampledRanking.map { "sampled-\($0)" } ?? "all"),

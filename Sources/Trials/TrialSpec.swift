@@ -20,12 +20,18 @@ package struct TrialSpec: Codable, Sendable, Hashable {
     package var sampledRanking: Int?
     /// Heads asked for, where the configuration has the most of at most these that fit its dimension; nil where it has them.
     package var mostHeads: Int?
+    /// Name of the executor that runs it; nil for the daemon's own workers.
+    package var executor: String?
+    /// Whose trainings it is one of; nil for those of plawd's core.
+    package var trainer: String?
 
     package init(
         corpus: String, corpusHash: String? = nil, configuration: Configuration, options: TrainingOptions, seed: UInt64,
         userFraction: Double = 1, mask: CandidateMask, maxSeconds: Double? = nil, checkpointSeconds: Double = 10,
-        sampledRanking: Int? = nil, mostHeads: Int? = nil
+        sampledRanking: Int? = nil, mostHeads: Int? = nil, executor: String? = nil, trainer: String? = nil
     ) {
+        self.executor = executor
+        self.trainer = trainer
         self.mostHeads = mostHeads
         self.corpus = corpus
         self.corpusHash = corpusHash

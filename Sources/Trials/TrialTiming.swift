@@ -18,12 +18,15 @@ package struct TrialTiming: Codable, Sendable, Hashable {
     /// Of the whole trial.
     package var seconds: Double
     package var converged: Bool
+    /// Who ran it; nil for the daemon's own workers.
+    package var executor: String?
 
     package init(
         configuration: Configuration, batchUsers: Int, negatives: Int, atOnce: Int, tokens: Int,
         users: Int, userFraction: Double, epochs: Int, secondsPerEpoch: Double, secondsPerValidation: Double,
-        seconds: Double, converged: Bool
+        seconds: Double, converged: Bool, executor: String? = nil
     ) {
+        self.executor = executor
         self.configuration = configuration
         self.batchUsers = batchUsers
         self.negatives = negatives
@@ -48,6 +51,6 @@ package struct TrialTiming: Codable, Sendable, Hashable {
             atOnce: atOnce, tokens: result.tokens, users: result.users,
             userFraction: spec.userFraction, epochs: result.epochs, secondsPerEpoch: result.secondsPerEpoch,
             secondsPerValidation: result.secondsPerValidation, seconds: result.seconds,
-            converged: result.status == .converged)
+            converged: result.status == .converged, executor: spec.executor)
     }
 }

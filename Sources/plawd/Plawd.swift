@@ -89,7 +89,9 @@ struct Plawd: AsyncParsableCommand {
             Daemon.Settings(
                 stateDirectory: state, configuration: configuration, description: Array(openRPCDocument.utf8),
                 limits: limits),
-            executor: LocalExecutor(cgroups: cgroups(configuration, logger), settings: { inForce.workers }),
+            executor: try executors(
+                configuration, StateLayout(root: state),
+                local: LocalExecutor(cgroups: cgroups(configuration, logger), settings: { inForce.workers })),
             logger: logger)
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         try await daemon.run(listening: try listening(sockets)) {
@@ -114,6 +116,17 @@ struct Plawd: AsyncParsableCommand {
 
     private func readConfiguration() throws -> DaemonConfiguration {
         try config.map { try DaemonConfiguration(contentsOf: $0) } ?? DaemonConfiguration()
+    }
+
+    private func executors(
+        _ configuration: DaemonConfiguration, _ layout: StateLayout, local: any TrialExecutor
+    ) throws -> any TrialExecutor {
+        guard !configuration.executors.isEmpty else { return local }
+        let others = try configuration.executors.map { name, executor in
+            (name, try executor.executor(folder: layout.clusters + "/" + name))
+        }
+        return ExecutorSet(
+            local: local, others: Dictionary(uniqueKeysWithValues: others), probes: layout.clusters + "/probes")
     }
 
     /// Groups for the workers, where the configuration asks for them and systemd delegated a tree.

@@ -62,6 +62,9 @@ package protocol TrialExecutor: Sendable {
 
     /// The daemon stops: workers that can do without it go on, and are found again.
     func leave()
+
+    /// Does what it has to do beside its trials until the task is cancelled.
+    func serve() async
 }
 
 extension TrialExecutor {
@@ -70,6 +73,7 @@ extension TrialExecutor {
     package func probe(_ request: ProbeRequest) async throws -> [ThroughputProbe] { [] }
     package func latency(_ request: LatencyRequest) async throws -> [LatencyProbe] { [] }
     package func leave() {}
+    package func serve() async {}
 }
 
 /// How many workers run trials, were started, and were started for trials that had had one before.

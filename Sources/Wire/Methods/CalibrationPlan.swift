@@ -17,7 +17,7 @@ package struct CalibrationParams: RPCParams, Hashable {
             patience,
             maxEpochs, learningRate, dropout, batchUsers, negatives, weightDecay, clipNorm, warmup, schedule,
             scheduleEpochs, widthRule, grid, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds,
-            tolerance, current
+            tolerance, current, executor
     }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
     package static let nestedFields = ["current": ShapeParam.fields]
@@ -28,6 +28,8 @@ package struct CalibrationParams: RPCParams, Hashable {
     /// standard by default; what it says of a training may be overridden below.
     package var recipe: Recipe?
     package var backbone: Model?
+    /// Who trains, by the daemon's configuration; the daemon's own workers by default.
+    package var executor: String?
     /// cce by default; for large catalogues sampled-softmax where the budget pays no design with cce.
     package var loss: Loss?
     /// 50 by default.

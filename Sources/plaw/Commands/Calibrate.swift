@@ -19,6 +19,8 @@ struct Calibrate: AsyncParsableCommand {
     @Option(help: "Loss. Default: cce; from 20,000 items on cce or sampled-softmax, as the budget allows.")
     var loss: Loss?
     @Option(help: "Backbone: \(Model.trained). Default: sasrec.") var backbone: Model?
+    @Option(help: "Executor of the daemon's configuration that trains. Default: the daemon's own workers.")
+    var executor: String?
     @Option(help: "Recipe of the trainings: standard, or published as arXiv 2301.00979. Default: standard.")
     var recipe: Recipe?
     @Option(
@@ -79,7 +81,7 @@ struct Calibrate: AsyncParsableCommand {
     @OptionGroup var common: Common
 
     private var params: CalibrationParams {
-        CalibrationParams(
+        var params = CalibrationParams(
             name: name, budgetSeconds: budget?.value, recipe: recipe, backbone: backbone, loss: loss,
             maxLength: maxLength,
             heads: heads,
@@ -91,6 +93,8 @@ struct Calibrate: AsyncParsableCommand {
             maxParams: maxParams?.value,
             maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value, maxLatencySeconds: maxLatency?.value,
             maxTrainSeconds: maxTrainTime?.value, tolerance: tolerance?.value, current: current?.shape)
+        params.executor = executor
+        return params
     }
 
     func run() async throws {

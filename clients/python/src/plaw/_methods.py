@@ -119,6 +119,7 @@ class Methods:
         *,
         recipe: str | None = None,
         backbone: str | None = None,
+        executor: str | None = None,
         loss: str | None = None,
         max_length: int | None = None,
         heads: int | None = None,
@@ -158,6 +159,8 @@ class Methods:
             budget: Active wall-clock seconds. Default: 600.
             recipe: How models are trained; members below may differ from it. Default: standard.
             backbone: Transformer family. Default: sasrec.
+            executor: Who trains, by a name of the daemon's configuration (docs/users/clusters.md). The
+                daemon's own workers by default.
             loss: Training objective. Unless given: `cce`; for a catalogue of 20,000 items or more
                 `sampled-softmax` where the budget pays a whole design with it but not with `cce`.
             max_length: Longest sequence the models see, L, in items. Default: 50.
@@ -206,6 +209,7 @@ class Methods:
             "budgetSeconds": duration("budget", budget),
             "recipe": recipe,
             "backbone": backbone,
+            "executor": executor,
             "loss": loss,
             "maxLength": whole("max_length", max_length),
             "heads": whole("heads", heads),
@@ -243,6 +247,7 @@ class Methods:
         *,
         recipe: str | None = None,
         backbone: str | None = None,
+        executor: str | None = None,
         loss: str | None = None,
         max_length: int | None = None,
         heads: int | None = None,
@@ -284,6 +289,8 @@ class Methods:
             budget: Active wall-clock seconds. Default: 600.
             recipe: How models are trained; members below may differ from it. Default: standard.
             backbone: Transformer family. Default: sasrec.
+            executor: Who trains, by a name of the daemon's configuration (docs/users/clusters.md). The
+                daemon's own workers by default.
             loss: Training objective. Unless given: `cce`; for a catalogue of 20,000 items or more
                 `sampled-softmax` where the budget pays a whole design with it but not with `cce`.
             max_length: Longest sequence the models see, L, in items. Default: 50.
@@ -332,6 +339,7 @@ class Methods:
             "budgetSeconds": duration("budget", budget),
             "recipe": recipe,
             "backbone": backbone,
+            "executor": executor,
             "loss": loss,
             "maxLength": whole("max_length", max_length),
             "heads": whole("heads", heads),
@@ -369,6 +377,7 @@ class Methods:
         *,
         recipe: str | None = None,
         backbone: str | None = None,
+        executor: str | None = None,
         loss: str | None = None,
         max_length: int | None = None,
         heads: int | None = None,
@@ -411,6 +420,8 @@ class Methods:
             budget: Active wall-clock seconds. Default: 600.
             recipe: How models are trained; members below may differ from it. Default: standard.
             backbone: Transformer family. Default: sasrec.
+            executor: Who trains, by a name of the daemon's configuration (docs/users/clusters.md). The
+                daemon's own workers by default.
             loss: Training objective. Unless given: `cce`; for a catalogue of 20,000 items or more
                 `sampled-softmax` where the budget pays a whole design with it but not with `cce`.
             max_length: Longest sequence the models see, L, in items. Default: 50.
@@ -461,6 +472,7 @@ class Methods:
             "budgetSeconds": duration("budget", budget),
             "recipe": recipe,
             "backbone": backbone,
+            "executor": executor,
             "loss": loss,
             "maxLength": whole("max_length", max_length),
             "heads": whole("heads", heads),
