@@ -254,27 +254,6 @@ private final class FakeCluster: ClusterQueue {
     }
 }
 
-/// A cluster of two nodes on this machine, started for a test.
-private struct SlurmCluster {
-    static let isInstalled = ["/usr/sbin/slurmctld", "/usr/sbin/slurmd", "/usr/bin/sbatch"].allSatisfy {
-        FileManager.default.isExecutableFile(atPath: $0)
-    }
-
-    let folder: String
-
-    func call(_ verb: String, _ more: String...) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Paths.root + "/Tests/Support/Slurm/cluster")
-        process.arguments = [verb, folder] + more
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw WorkerError("cluster \(verb) ended with \(process.terminationStatus)")
-        }
-    }
-}
-
 /// One by one: they share the environment of this process, and the ports.
 @Suite(.serialized, .enabled(if: SlurmCluster.isInstalled, "Slurm is not installed: apt-get install slurm-wlm"))
 struct SlurmTests {
@@ -299,11 +278,7 @@ struct SlurmTests {
         _ body: (SlurmCluster, _ folder: String, _ trials: [String], ClusterExecutor) async throws -> Void
     ) async throws {
         try await withTemporaryFolder { folder in
-            let cluster = SlurmCluster(folder: folder + "/slurm")
-            setenv("SLURM_CONF", cluster.folder + "/slurm.conf", 1)
-            try cluster.call("start")
-            // Best effort: its processes must not outlive the test.
-            defer { try? cluster.call("stop") }
+            setenv("SLURM_CONF", SlurmCluster(folder: folder + "/slurm").configuration, 1)
             try runner.write(toFile: folder + "/runner", atomically: true, encoding: .utf8)
             chmod(folder + "/runner", 0o755)
             let trials = try (1...count).map { place in
@@ -317,7 +292,9 @@ struct SlurmTests {
             let result = try JSONEncoder().encode(Sample.result(.converged, seconds: 4321))
             let text = String(decoding: result, as: UTF8.self).replacingOccurrences(of: "4321", with: "SECONDS")
             try text.write(toFile: folder + "/trials/result.json", atomically: true, encoding: .utf8)
-            try await body(cluster, folder, trials, try executor(in: folder))
+            try await SlurmCluster.with(in: folder) { cluster in
+                try await body(cluster, folder, trials, try executor(in: folder))
+            }
         }
     }
 
@@ -366,8 +343,8 @@ struct SlurmTests {
         try await Self.with(4, layers: 4) { cluster, _, trials, executor in
             let exits = try await Self.run(trials, executor, seconds: 4) {
                 #expect(await Self.training(trials))
-                try cluster.call("node-down", "n1")
-                try cluster.call("node-up", "n1")
+                try await cluster.call("node-down", "n1")
+                try await cluster.call("node-up", "n1")
             }
             #expect(exits == Array(repeating: .finished, count: 4))
             // 40 tenths each, whatever was interrupted: what was done before the crash was not done again.
@@ -383,7 +360,7 @@ struct SlurmTests {
                 executor.leave()
             }
             #expect(exits == Array(repeating: .interrupted, count: 3))
-            try cluster.call("restart")
+            try await cluster.call("restart")
             let again = try await Self.run(trials, try Self.executor(in: folder), seconds: 6)
             #expect(again == Array(repeating: .finished, count: 3))
             #expect(try trials.map { try TrialDirectory(path: $0).readResult().seconds } == [60, 60, 60])

@@ -97,7 +97,7 @@ private final class Updates: Sendable {
             }
             let drawn = try await failure(corpus, sampledRanking: 0)
             #expect(drawn.contains("sampledRanking: found 0, expected 1 to"))
-            #expect(drawn.hasPrefix("the worker ended with status "))
+            #expect(drawn.hasPrefix("the runner cannot train this: "))
             let absent = try await failure(folder + "/absent")
             #expect(absent.contains(folder + "/absent"))
             let foreign = try await failure(folder + "/data")

@@ -113,6 +113,19 @@ import Trials
         (#"{"writeGroup": "no-such-group"}"#, "writeGroup: found \"no-such-group\""),
         (#"{"maxUploadBytes": "1"}"#, "maxUploadBytes: found \"1\""),
         (#"{"trialProgram": "/nowhere/plaw-trial"}"#, "trialProgram"),
+        (#"{"executors": {"gpu": {}}}"#, "executors.gpu.command: found null, expected a list of words"),
+        (
+            #"{"executors": {"GPU": {"command": ["x"]}}}"#,
+            "executors: found \"GPU\", expected a name of lower-case letters"
+        ),
+        (
+            #"{"executors": {"gpu": {"command": ["x"], "gpus": 2}}}"#,
+            "executors.gpu.gpus: found 2, expected some of command"
+        ),
+        (#"{"executors": {"gpu": {"command": "x"}}}"#, "executors.gpu.command: found \"x\", expected a list of words"),
+        (#"{"executors": {"gpu": {"command": ["x"], "parallel": 0}}}"#, "executors.gpu.parallel: found 0"),
+        (#"{"executors": {"gpu": {"command": ["x"], "slurm": [1]}}}"#, "executors.gpu.slurm: found [1]"),
+        (#"{"executors": {"gpu": {"command": ["x"], "pollSeconds": 0.5}}}"#, "executors.gpu.pollSeconds: found 0.5"),
         (#"{"trialProgram": "/tmp"}"#, "trialProgram: found \"/tmp\", expected the path of a program that may be run"),
     ]
 

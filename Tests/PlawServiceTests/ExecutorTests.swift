@@ -1,0 +1,135 @@
+import Domain
+import Foundation
+import PlawTesting
+import Testing
+import Trials
+import Wire
+
+/// Calibrations by executors of the configuration, through a real daemon.
+@Suite struct ExecutorTests {
+    private static let grid = CalibrationParams(
+        name: "shop", budgetSeconds: 120, layers: [1, 2], dims: [8, 16], maxEpochs: 4)
+
+    /// A daemon with the dataset `shop` and these executors.
+    private static func with(
+        _ executors: String, in folder: String, environment: [String: String] = [:],
+        _ body: @Sendable (DaemonProcess) async throws -> Void
+    ) async throws {
+        let config = folder + "/plawd.json"
+        try "{\"executors\": {\(executors)}}".write(toFile: config, atomically: true, encoding: .utf8)
+        _ = try await withDaemon(in: folder, arguments: ["--config", config], environment: environment, body)
+    }
+
+    private static func registerShop(_ daemon: DaemonProcess) async throws {
+        _ = try await register(daemon.socket, "shop", bytes: try await syntheticFile(users: 200, items: 80))
+    }
+
+    private static func calibrate(_ daemon: DaemonProcess, executor: String?) async throws -> Job {
+        var params = grid
+        params.executor = executor
+        let started = try await call(daemon.socket, CalibrationStart.self, params)
+        return try await end(of: started.job.id, daemon.socket)
+    }
+
+    private static func observations(_ daemon: DaemonProcess) async throws -> [Observation] {
+        try await call(daemon.socket, ObservationList.self, ObservationListParams(name: "shop")).observations
+    }
+
+    @Test("a command trains what the daemon's own workers train, with a key that says whose trainings they are")
+    func command() async throws {
+        try await withTemporaryFolder { folder in
+            let trial = Paths.program("plaw-trial")
+            try await Self.with("\"mine\": {\"command\": [\"\(trial)\"], \"parallel\": 2}", in: folder) { daemon in
+                try await Self.registerShop(daemon)
+                for executor in [nil, "mine"] {
+                    let job = try await Self.calibrate(daemon, executor: executor)
+                    #expect(job.state == .finished && job.finishedTrials == 4, "\(job)")
+                }
+                let all = try await Self.observations(daemon)
+                #expect(all.count == 8)
+                let own = all.filter { $0.key.policy.trainer == nil }
+                let others = all.filter { $0.key.policy.trainer == "mine" }
+                #expect(own.count == 4 && others.count == 4)
+                // The same program, called in another way: the same metrics, shape by shape.
+                for observation in own {
+                    let twin = others.first { $0.configuration == observation.configuration }
+                    #expect(twin?.metrics == observation.metrics && twin?.epochs == observation.epochs)
+                }
+                let laws = try await call(daemon.socket, LawList.self, LawListParams(name: "shop")).laws
+                #expect(Set(laws.map(\.key.policy.trainer)) == [nil, "mine"])
+                // Nothing of an attempt is left but what the trial keeps.
+                let files = try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/trials/5").sorted()
+                #expect(files == ["progress.jsonl", "ranks.bin", "result.json", "spec.json", "worker.log"])
+            }
+        }
+    }
+
+    @Test("a runner that fails is quoted in the job, and one that is not there before anything is queued")
+    func failures() async throws {
+        try await withTemporaryFolder { folder in
+            let script = folder + "/runner"
+            // Speeds are measured; then it has had enough.
+            try """
+            #!/bin/sh
+            case "$1" in */probes/*) exec '\(Paths.program("plaw-trial"))' "$1";; esac
+            echo "no GPU is left" >&2
+            exit 65
+            """.write(toFile: script, atomically: true, encoding: .utf8)
+            chmod(script, 0o755)
+            let executors = "\"gpu\": {\"command\": [\"\(script)\"]}, \"none\": {\"command\": [\"/nowhere/runner\"]}"
+            try await Self.with(executors, in: folder) { daemon in
+                try await Self.registerShop(daemon)
+                let job = try await Self.calibrate(daemon, executor: "gpu")
+                #expect(job.state == .failed)
+                let trials = job.trials ?? []
+                #expect(trials.allSatisfy { $0.message?.contains("no GPU is left") == true }, "\(trials)")
+                for (name, words) in [
+                    ("none", "/nowhere/runner"), ("other", "one of the daemon's configuration: gpu, none"),
+                ] {
+                    do {
+                        _ = try await Self.calibrate(daemon, executor: name)
+                        Issue.record("\(name) was taken")
+                    } catch let error as RPCError {
+                        #expect(error.message.contains(words), "\(error.message)")
+                    }
+                }
+                #expect(try await call(daemon.socket, JobList.self, JobListParams()).jobs.count == 1)
+            }
+        }
+    }
+
+    @Test(
+        "a calibration through Slurm survives a daemon that is killed, and no trial is lost or doubled",
+        .enabled(if: SlurmCluster.isInstalled, "Slurm is not installed: apt-get install slurm-wlm"))
+    func slurm() async throws {
+        try await withTemporaryFolder { folder in
+            try await SlurmCluster.with(in: folder) { cluster in
+                let executors = """
+                    "cluster": {"command": ["\(Paths.program("plaw-trial"))"], "core": true, "slurm": ["--partition=trials"],
+                        "parallel": 4, "bundleSeconds": 1, "pollSeconds": 1}
+                    """
+                let environment = ["SLURM_CONF": cluster.configuration]
+                // Trials of some seconds each.
+                var params = CalibrationParams(
+                    name: "shop", budgetSeconds: 300, layers: [2, 4], dims: [32, 64], maxEpochs: 60)
+                (params.executor, params.patience) = ("cluster", 60)
+                let request = params
+                try await Self.with(executors, in: folder, environment: environment) { daemon in
+                    _ = try await register(
+                        daemon.socket, "shop", bytes: try await syntheticFile(users: 1_500, items: 300))
+                    _ = try await call(daemon.socket, CalibrationStart.self, request)
+                    let attempt = daemon.state + "/trials/1/attempts/1/claim"
+                    #expect(await waitUntil { FileManager.default.fileExists(atPath: attempt) })
+                    kill(daemon.pid, SIGKILL)
+                }
+                try await Self.with(executors, in: folder, environment: environment) { daemon in
+                    let job = try await end(of: 1, daemon.socket)
+                    #expect(job.state == .finished && job.finishedTrials == 4, "\(job)")
+                    let all = try await Self.observations(daemon)
+                    #expect(all.count == 4 && Set(all.map(\.configuration)).count == 4)
+                    #expect(all.allSatisfy { $0.key.policy.trainer == nil })
+                }
+            }
+        }
+    }
+}
