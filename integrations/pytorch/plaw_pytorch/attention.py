@@ -21,7 +21,7 @@ class RMSNorm(nn.Module):
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """Return [B, heads, n, d / heads] of [B, n, d]."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x.reshape(*x.shape[:-1], heads, -1).transpose(1, 2)
 
 
 def merge_heads(x: Tensor) -> Tensor:

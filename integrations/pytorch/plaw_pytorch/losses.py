@@ -98,7 +98,7 @@ def catalogue_loss(h: Tensor, targets: Tensor, items: Tensor) -> Tensor:
     if len(targets) <= rows:
         return part(h, targets, items) / len(targets)
     total = torch.zeros((), device=h.device)
-    for states, wanted in zip(h.split(rows), targets.split(rows), strict=True):
+    for states, wanted in zip(torch.split(h, rows), torch.split(targets, rows), strict=True):
         total = total + checkpoint(part, states, wanted, items, use_reentrant=False)
     return total / len(targets)
 

@@ -6,9 +6,11 @@ import math
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from plaw.runner import Configuration, Options, Refused, Split
 from plaw.runner.randomness import Purpose, Stream
+from plaw.runner.spec import LOSSES
 from torch import Tensor, nn
 
 from plaw_pytorch.batch import Batch
@@ -25,6 +27,11 @@ class SequenceModel(nn.Module):
     needs_all_users: ClassVar[bool] = False
     """Whether the model has parameters of users, so that it cannot rank users who did not train."""
 
+    losses: ClassVar[tuple[str, ...]] = LOSSES
+    """The losses that the model can be trained with."""
+    embeddings: ClassVar[tuple[str, ...]] = ("item",)
+    """Parameters that learn at the rate of item embeddings."""
+
     item: nn.Parameter
     """Item embeddings [V, d]."""
 
@@ -33,6 +40,9 @@ class SequenceModel(nn.Module):
         self.configuration = configuration
         self.dropout = dropout
         self.item = nn.Parameter(torch.empty(split.corpus.item_count, configuration.dim))
+
+    def prepare(self) -> None:
+        """Compute what a training step or a ranking needs once, before anything else is asked for."""
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the hidden states of all positions, [B, n, d]; a position sees itself and what came before."""
@@ -72,7 +82,10 @@ class SequenceModel(nn.Module):
             for index, (name, parameter) in enumerate(self.named_parameters()):
                 kind = self.kind(name, parameter)
                 deviation = options.initial_deviation
+                stream = Stream(seed, Purpose.WEIGHTS, index)
                 if kind == "own":
+                    values = self.own_values(name, parameter, stream)
+                    parameter.copy_(torch.from_numpy(values.astype(np.float32)))
                     continue
                 if kind == "scale":
                     parameter.fill_(1)
@@ -82,7 +95,7 @@ class SequenceModel(nn.Module):
                     continue
                 if kind == "residual" and options.initialisation == "residual":
                     deviation /= math.sqrt(2 * max(1, self.configuration.layers))
-                values = deviation * Stream(seed, Purpose.WEIGHTS, index).normal(parameter.numel())
+                values = deviation * stream.normal(parameter.numel())
                 drawn = torch.from_numpy(values.astype(np.float32))
                 if kind in ("linear", "residual"):
                     # plawd keeps matrices as [in, out], torch as [out, in].
@@ -106,6 +119,10 @@ class SequenceModel(nn.Module):
         if parameter.dim() == 2:
             return "residual" if owner in ("output", "contract") else "linear"
         return "bias"
+
+    def own_values(self, name: str, parameter: nn.Parameter, stream: Stream) -> npt.NDArray[np.float64]:
+        """Return how a parameter of the kind `own` begins, from the random numbers of a stream."""
+        raise NotImplementedError
 
     # Costs
 

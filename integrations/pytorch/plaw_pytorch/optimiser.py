@@ -68,7 +68,7 @@ class AdamW:
         groups: dict[float, list[int]] = {}
         for name, parameter in model.named_parameters():
             is_matrix = model.kind(name, parameter) in ("linear", "residual")
-            factor = options.item_rate if name == "item" else hidden if is_matrix else 1.0
+            factor = options.item_rate if name in model.embeddings else hidden if is_matrix else 1.0
             groups.setdefault(factor, []).append(len(self.parameters))
             self.parameters.append(parameter)
         self._groups = list(groups.items())

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from plaw.runner import Description, Diverged, Part, Refused, Split, Trial
+from plaw.runner.files import peak_memory_bytes
 from plaw.runner.randomness import Purpose, Stream
 from plaw.runner.split import blocks
 from torch import Tensor
@@ -22,8 +23,11 @@ from plaw_pytorch.model import SequenceModel
 from plaw_pytorch.models import MODELS
 from plaw_pytorch.optimiser import AdamW, Average, Width, swapped
 
-_PROGRAM_BYTES = 330_000_000
-"""Resident bytes of Python and torch before they train anything, measured on Linux with a CPU build of torch 2.15."""
+_SCRATCH_BYTES = 40_000_000
+"""Resident bytes that torch's kernels and allocator take beside tensors, measured on Linux with torch 2.15 on a CPU."""
+
+_RANKED_POSITIONS = 8_192
+"""Positions of the histories that are ranked at once on a CPU."""
 
 
 def build(split: Split, device: torch.device) -> SequenceModel:
@@ -48,6 +52,8 @@ def build(split: Split, device: torch.device) -> SequenceModel:
             f"userFraction: found {spec.user_fraction}, expected 1: {c.backbone} has an embedding of each user and "
             "cannot rank users who did not train"
         )
+    if c.loss not in kind.losses:
+        raise Refused(f'loss: found "{c.loss}", expected one of {", ".join(kind.losses)}, which {c.backbone} has')
     for member in spec.unknown:
         if member.startswith(("options.", "configuration.")):
             raise Refused(f"{member}: found a member that this runner does not know; update the runner")
@@ -74,11 +80,14 @@ def describe(trial: Trial) -> Description:
     products = scored * c.dim + model.products() + model.attention_products(context)
     batch = min(float(split.tokens), o.batch_users * float(positions.mean()) * 1.25)
     drawn = 0 if c.loss in Objective.scores_catalogue or c.loss == "sampled-softmax" else batch * o.negatives * c.dim
-    ranked = trial.ranking.block * (items + c.max_length * (8 * c.dim + c.heads * c.max_length))
-    floats = (5 + 2 * (o.averaging > 0)) * parameters + max(
-        batch * (model.floats_per_position(context) + 3 * min(scored, items)) + 3 * drawn, 2.0 * ranked
-    )
-    return Description(parameters, 6 * products, _PROGRAM_BYTES + 4 * floats + 12 * split.corpus.interaction_count)
+    users = min(_block(trial.ranking.block, c.max_length, torch.device("cpu")), len(split.test.users))
+    seen = float(np.minimum(split.corpus.lengths[split.test.users] - 1, c.max_length).mean())
+    ranked = users * (2 * items + seen * model.floats_per_position(context) / c.layers)
+    trained = batch * (model.floats_per_position(context) + 3 * min(scored, items)) + 3 * drawn
+    floats = (6 + (o.averaging > 0)) * parameters + max(trained, ranked)
+    # This process has loaded what the training loads.
+    memory = peak_memory_bytes() + _SCRATCH_BYTES + 4 * floats + 12 * split.corpus.interaction_count
+    return Description(parameters, 6 * products, memory)
 
 
 def train(trial: Trial, device: torch.device | None = None) -> None:
@@ -93,9 +102,15 @@ def train(trial: Trial, device: torch.device | None = None) -> None:
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(trial.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Not use_deterministic_algorithms, which imports a compiler of 160 MB.
+    torch.set_deterministic_debug_mode("warn")
     run = _Training(trial, device)
     run.train()
+
+
+def _block(block: int, longest: int, device: torch.device) -> int:
+    """Return how many users are ranked at once: on a CPU few enough that their states stay small."""
+    return block if device.type != "cpu" else max(1, min(block, _RANKED_POSITIONS // longest))
 
 
 class _Training:
@@ -119,6 +134,7 @@ class _Training:
 
     def loss(self, batch: object, negatives: Tensor | None) -> Tensor:
         """Return the mean loss of a batch."""
+        self.model.prepare()
         states, targets = self.model.states(batch)  # type: ignore[arg-type]
         return self.objective(states, targets, self.model.items(), negatives)
 
@@ -158,9 +174,10 @@ class _Training:
         """Rank the targets of a part on the device."""
         ranking = self.trial.ranking
         self.model.eval()
+        self.model.prepare()
         items = self.model.items().float()
         found = [np.zeros(0, np.uint32)]
-        for chosen in blocks(part.users, ranking.block):
+        for chosen in blocks(part.users, _block(ranking.block, part.max_length, self.device)):
             users, targets = part.users[chosen], part.targets[chosen]
             with self.autocast():
                 states = self.model.newest(make_batch(part, users, self.device))
