@@ -1,7 +1,6 @@
 """The runner: `python -m plaw_pytorch DIRECTORY` or `python -m plaw_pytorch describe SPEC.json`."""
 
 from plaw.runner import Trial
-
 from plaw_pytorch import describe, train
 
 

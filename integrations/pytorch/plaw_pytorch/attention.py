@@ -34,7 +34,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, dropout: float, mask: Tensor | None 
 
     The padding stands at the end of a row, so a causal mask hides it from all positions that exist.
     """
-    return nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None)
+    return nn.functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None
+    )
 
 
 def rotate(x: Tensor) -> Tensor:

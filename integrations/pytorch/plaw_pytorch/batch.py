@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from plaw.runner import Part, padded
 from torch import Tensor
+
+from plaw.runner import Part, padded
 
 
 @dataclass

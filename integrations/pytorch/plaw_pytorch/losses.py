@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import torch
-from plaw.runner import Spec, Trial
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from plaw.runner import Spec, Trial
 from plaw_pytorch.batch import Batch
 
 _SCORES = 1 << 26

@@ -8,18 +8,18 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
+
 from plaw.runner import Configuration, Options, Refused, Split
 from plaw.runner.randomness import Purpose, Stream
 from plaw.runner.spec import LOSSES
-from torch import Tensor, nn
-
 from plaw_pytorch.batch import Batch
 
 
 class SequenceModel(nn.Module):
     """A model that scores item i as < x, item[i] >, x the hidden state of a position.
 
-    A subclass defines `forward`. The names of its parameters are those of plawd's files of weights where plawd has the model.
+    A subclass defines `forward`. Models that plawd has too name their parameters as its files of weights do.
     """
 
     has_feed_forward: ClassVar[bool] = False
@@ -49,7 +49,7 @@ class SequenceModel(nn.Module):
         raise NotImplementedError
 
     def states(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the hidden states that the loss counts, [T, d], and their targets, [T]: all, or for `ce` the newest."""
+        """Return the hidden states that the loss counts, [T, d], and their targets, [T]; `ce` counts the newest."""
         hidden: Tensor = self(batch)
         if self.configuration.loss == "ce":
             assert batch.targets is not None
@@ -105,8 +105,9 @@ class SequenceModel(nn.Module):
     def kind(self, name: str, parameter: nn.Parameter) -> str:
         """Return what a parameter is, which decides how it begins and at which rate it learns.
 
-        `embedding`, `linear` (a matrix), `residual` (a matrix whose output is added to the residual), `scale` and `shift` of
-        a norm, `bias` of a linear layer, `relative` (added to attention scores), or `own` (the model has set it itself).
+        `embedding`, `linear` (a matrix), `residual` (a matrix whose output is added to the residual), `scale`
+        and `shift` of a norm, `bias` of a linear layer, `relative` (added to attention scores), or `own` (which
+        `own_values` begins).
         """
         *path, last = name.split(".")
         owner = path[-1] if path else ""
@@ -128,7 +129,9 @@ class SequenceModel(nn.Module):
 
     def products(self) -> float:
         """Multiply-adds of all blocks for one position, without attention and item scores."""
-        return float(sum(p.numel() for name, p in self.named_parameters() if self.kind(name, p) in ("linear", "residual")))
+        return float(
+            sum(p.numel() for name, p in self.named_parameters() if self.kind(name, p) in ("linear", "residual"))
+        )
 
     def attention_products(self, context: float) -> float:
         """Multiply-adds of all attention layers for one position that attends to `context` / 2 positions."""

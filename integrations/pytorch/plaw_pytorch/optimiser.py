@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from plaw.runner import Options
 from torch import Tensor, nn
 
+from plaw.runner import Options
 from plaw_pytorch.model import SequenceModel
 
 _BASE = 64.0
@@ -21,8 +21,8 @@ _FLOOR = 0.1
 class Width:
     """How rates, dropout, initial values and scores follow the dimension.
 
-    `mup` is maximal update parametrisation for Adam (arXiv 2203.03466, table 8). `root` multiplies every rate by the root of
-    64 / d, and below d = 64 dropout by (d / 64)^(2/3).
+    `mup` is maximal update parametrisation for Adam (arXiv 2203.03466, table 8). `root` multiplies every rate by the
+    root of 64 / d, and below d = 64 dropout by (d / 64)^(2/3).
     """
 
     def __init__(self, rule: str, dim: int) -> None:
@@ -57,7 +57,7 @@ class LearningRate:
 
 
 class AdamW:
-    """AdamW with decoupled decay on every parameter, each with a factor of the rate; rate times decay stays as it is."""
+    """AdamW with decoupled decay on every parameter. Factors of the rate leave rate times decay as it is."""
 
     def __init__(self, model: SequenceModel, options: Options, steps: int) -> None:
         """Prepare the optimiser; `steps` are those of an epoch."""
@@ -107,8 +107,8 @@ class AdamW:
 class Average:
     """A running mean of the parameters, which is ranked and kept in their place.
 
-    Weights grow as a power of the step (arXiv 2312.02696), so that the mean age of what is averaged is a constant share of the
-    training so far.
+    Weights grow as a power of the step (arXiv 2312.02696), so that the mean age of what is averaged is a constant share
+    of the training so far.
     """
 
     def __init__(self, optimiser: AdamW, steps: int, scores_catalogue: bool) -> None:

@@ -11,12 +11,12 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
+
 from plaw.runner import Description, Diverged, Part, Refused, Split, Trial
 from plaw.runner.files import peak_memory_bytes
 from plaw.runner.randomness import Purpose, Stream
 from plaw.runner.split import blocks
-from torch import Tensor
-
 from plaw_pytorch.batch import make_batch
 from plaw_pytorch.losses import Objective
 from plaw_pytorch.model import SequenceModel
@@ -102,8 +102,9 @@ def train(trial: Trial, device: torch.device | None = None) -> None:
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(trial.threads)
-    # Not use_deterministic_algorithms, which imports a compiler of 160 MB.
-    torch.set_deterministic_debug_mode("warn")
+    if device.type == "cpu":
+        # Not use_deterministic_algorithms, which imports a compiler of 160 MB.
+        torch.set_deterministic_debug_mode("warn")
     run = _Training(trial, device)
     run.train()
 

@@ -4,7 +4,8 @@
     compare.py --inter ml-100k.inter --runner 'plaw-trial run' --runner 'python3 -m plaw_pytorch' \
         --backbone sasrec --shape 1x32 --shape 2x64 --seed 1 --seed 2
 
-A runner is a command; the trial's directory is added to it. The file is RecBole's `.inter`, or `--corpus` names a corpus file.
+A runner is a command, to which the trial's directory is added. The file is RecBole's `.inter`; `--corpus` names a
+corpus file instead.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from plaw.runner import Corpus, corpus_bytes
 
 STANDARD = {
-    "learningRate": 0.002, "weightDecay": 0, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "clipNorm": 0, "dropout": 0.5,
-    "negatives": 1, "maxEpochs": 200, "patience": 4, "stopMetric": "ndcg@10", "widthRule": "root",
+    "learningRate": 0.002, "weightDecay": 0, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "clipNorm": 0,
+    "dropout": 0.5, "negatives": 1, "maxEpochs": 200, "patience": 4, "stopMetric": "ndcg@10", "widthRule": "root",
     "initialisation": "residual", "averaging": 0.1, "itemRate": 8, "warmupSteps": 100, "patienceSteps": 300,
     "patienceShare": 0.3, "leastGain": 0.005, "itemUpdate": "sparse", "recipe": "standard",
 }  # fmt: skip
@@ -87,8 +89,8 @@ def main() -> None:
                     directory = arguments.directory / f"{backbone}-{shape}-{seed}-{place}"
                     directory.mkdir(exist_ok=True)
                     spec = {
-                        "corpus": str(path.resolve()), "seed": seed, "threads": 1, "userFraction": 1, "mask": arguments.mask,
-                        "checkpointSeconds": 10, "options": options,
+                        "corpus": str(path.resolve()), "seed": seed, "threads": 1, "userFraction": 1,
+                        "mask": arguments.mask, "checkpointSeconds": 10, "options": options,
                         "configuration": {
                             "backbone": backbone, "layers": layers, "dim": dim, "heads": 2,
                             "maxLength": arguments.max_length, "loss": arguments.loss,
@@ -100,8 +102,9 @@ def main() -> None:
                         sys.exit(f"{runner} {directory} ended with status {run.returncode}")
                     result = json.loads((directory / "result.json").read_text())
                     test = {name: result["test"][name]["value"] for name in ("ndcg@10", "hr@10")}
+                    name = runner.split()[0].split("/")[-1]
                     print(
-                        f"| {backbone} | {shape} | {seed} | `{runner.split()[0].split('/')[-1]}` | {test['ndcg@10']:.4f} "
+                        f"| {backbone} | {shape} | {seed} | `{name}` | {test['ndcg@10']:.4f} "
                         f"| {test['hr@10']:.4f} | {result['epochs']} | {result['seconds']:.0f} |", flush=True,
                     )  # fmt: skip
 

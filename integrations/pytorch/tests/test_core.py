@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Folder
+from torch_folder import Folder
+
 from plaw.runner import Trial
 from plaw_pytorch import train
 

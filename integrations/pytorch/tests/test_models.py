@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import ITEMS, Folder, untimed
+from torch_folder import ITEMS, Folder, untimed
+
 from plaw.runner import Interrupted, Ranks, Refused, Trial
 from plaw_pytorch import MODELS, describe, train
 from plaw_pytorch.batch import make_batch
@@ -120,11 +122,9 @@ def test_every_loss_that_a_model_has_trains(folder: Folder, backbone: str, loss:
         ("sasrec", {"configuration": {"layers": 0}}, "layers"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(
-    folder: Folder, backbone: str, members: dict[str, dict[str, float]], words: str
-) -> None:
+def test_what_cannot_be_trained_is_refused(folder: Folder, backbone: str, members: dict[str, Any], words: str) -> None:
     with pytest.raises(Refused, match=words):
-        build(folder.open("trial", backbone, **members).split, CPU)  # type: ignore[arg-type]
+        build(folder.open("trial", backbone, **members).split, CPU)
 
 
 def test_the_scan_equals_a_loop() -> None:
@@ -156,7 +156,7 @@ def test_the_loss_over_all_items_is_the_same_in_pieces(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("mask", ["none", "full"])
 @pytest.mark.parametrize("drawn", [None, 12])
 def test_ranks_on_the_device_equal_those_of_scores(folder: Folder, mask: str, drawn: int | None) -> None:
-    members = {} if drawn is None else {"sampledRanking": drawn}
+    members: dict[str, Any] = {} if drawn is None else {"sampledRanking": drawn}
     trial = folder.open("trial", "gpt", mask=mask, **members)
     train(trial, CPU)
     ranks = Ranks.read(trial.directory / "ranks.bin")

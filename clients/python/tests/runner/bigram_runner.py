@@ -7,6 +7,7 @@ import time
 from typing import BinaryIO
 
 import numpy as np
+
 from plaw.runner import Description, Trial
 
 
@@ -27,7 +28,7 @@ with Trial.open(describe=describe) as trial:
 
     def load(file: BinaryIO) -> None:
         """Read the table."""
-        counts.flat = np.frombuffer(file.read())
+        counts[...] = np.frombuffer(file.read()).reshape(counts.shape)
 
     trial.checkpoints(save, load)
     for _ in trial.epochs():
@@ -36,7 +37,11 @@ with Trial.open(describe=describe) as trial:
             for items in trial.histories(users):
                 np.add.at(counts, (items[:-1], items[1:]), 1)
                 positions += len(items) - 1
-            trial.step(float("nan") if os.environ.get("BIGRAM_ENDS") == "nan" else 1 / (1 + trial.position.step), positions)
+            trial.step(
+                float("nan") if os.environ.get("BIGRAM_ENDS") == "nan" else 1 / (1 + trial.position.step), positions
+            )
             time.sleep(float(os.environ.get("BIGRAM_PAUSE", "0")))
         trial.validate(lambda users: np.stack([counts[items[-1]] for items in trial.histories(users)]))
-    trial.finish(lambda users: np.stack([counts[items[-1]] for items in trial.histories(users)]), parameters=counts.size)
+    trial.finish(
+        lambda users: np.stack([counts[items[-1]] for items in trial.histories(users)]), parameters=counts.size
+    )

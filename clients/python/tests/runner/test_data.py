@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Folder
+from runner_folder import Folder
+
 from plaw.runner import Corpus, CorpusError, Negatives, Refused, SharedNegatives, Spec, Split, corpus_bytes
 from plaw.runner.randomness import Purpose, Stream, in_share, mix, shuffled
 
 MASK = 2**64 - 1
 
 
-def split_of(folder: Folder, **members: object) -> Split:
-    directory = folder.trial(f"trial{len(list(folder.path.iterdir()))}", **members)  # type: ignore[arg-type]
+def split_of(folder: Folder, **members: Any) -> Split:
+    directory = folder.trial(f"trial{len(list(folder.path.iterdir()))}", **members)
     return Split(Corpus(folder.path / "data.corpus"), Spec.read(directory / "spec.json"))
 
 
@@ -26,7 +28,9 @@ def test_corpus_is_what_was_written(folder: Folder) -> None:
     assert corpus.user_count == 80 and corpus.item_count == 40
     assert [corpus.history(user).tolist() for user in range(80)] == folder.histories
     times = corpus.history_times(3)
-    assert times is not None and times.tolist() == [100 * i + len(folder.histories[3]) for i in range(len(folder.histories[3]))]
+    assert times is not None and times.tolist() == [
+        100 * i + len(folder.histories[3]) for i in range(len(folder.histories[3]))
+    ]
     assert corpus.item_name(12) == "12" and corpus.user_name(79) == "79" and corpus.item_name(0) == "0"
     # The arrays are views of the file, not copies.
     assert isinstance(corpus.items.base, np.memmap) or isinstance(corpus.items, np.memmap)
@@ -154,8 +158,8 @@ def test_shared_negatives_follow_their_distribution(folder: Folder, sampling: st
         ({"seed": -1}, "seed"),
     ],
 )
-def test_specifications_that_cannot_be_trained_are_refused(folder: Folder, change: dict[str, object], words: str) -> None:
-    directory = folder.trial(**change)  # type: ignore[arg-type]
+def test_specifications_that_cannot_be_trained_are_refused(folder: Folder, change: dict[str, Any], words: str) -> None:
+    directory = folder.trial(**change)
     if words == "loss":
         spec = json.loads((directory / "spec.json").read_text())
         spec["configuration"]["loss"] = "hinge"

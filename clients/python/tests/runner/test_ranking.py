@@ -6,11 +6,13 @@ import json
 import math
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import Folder
+from runner_folder import Folder
+
 from plaw.runner import Corpus, Diverged, Part, Ranking, Ranks, Spec, Split, Trial, measure, padded, patience
 from plaw.runner.ranking import measure_all
 from plaw.runner.spec import Options
@@ -107,7 +109,7 @@ def test_patience_is_that_of_the_recipes() -> None:
 @pytest.mark.parametrize("mask", ["none", "window", "full"])
 @pytest.mark.parametrize("drawn", [None, 9])
 def test_everything_countable_equals_the_core(folder: Folder, plaw_trial: str, mask: str, drawn: int | None) -> None:
-    members = {} if drawn is None else {"sampledRanking": drawn}
+    members: dict[str, Any] = {} if drawn is None else {"sampledRanking": drawn}
     directory = folder.trial(
         mask=mask, userFraction=0.6, options={"stopMetric": "mrr@7"}, configuration={"loss": "gbce"}, **members
     )

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Folder
+from runner_folder import Folder
+
 from plaw.runner import Trial
 from plaw.runner.ranking import measure_all
 
@@ -122,7 +123,9 @@ def test_time_that_is_over_ends_training(folder: Folder) -> None:
         ({}, {"BIGRAM_ENDS": "memory"}, 71, "out of memory"),
     ],
 )
-def test_statuses(folder: Folder, members: dict[str, Any], variables: dict[str, str], expected: int, words: str) -> None:
+def test_statuses(
+    folder: Folder, members: dict[str, Any], variables: dict[str, str], expected: int, words: str
+) -> None:
     status, _, errors = run(folder.trial(**members), **variables)
     assert status == expected and words in errors and "Traceback" not in errors
 
@@ -173,9 +176,23 @@ def test_histories_follow_what_is_ranked(folder: Folder) -> None:
     assert measured == measure_all(np.full(len(trial.test.users), 40, np.uint32), "ndcg@10")
 
 
-def test_a_core_trial_and_its_files_follow_the_schemas(folder: Folder, plaw_trial: str, schemas: dict[str, Any]) -> None:
+def test_a_core_trial_and_its_files_follow_the_schemas(
+    folder: Folder, plaw_trial: str, schemas: dict[str, Any]
+) -> None:
     directory = folder.trial(options={"averaging": 0.1, "recipe": "standard"})
     subprocess.run([plaw_trial, "run", str(directory)], check=True, capture_output=True)
     for line in (directory / "progress.jsonl").read_text().splitlines():
         schemas["progress"].validate(json.loads(line))
     schemas["result"].validate(json.loads((directory / "result.json").read_text()))
+
+
+def test_a_loop_of_ones_own_is_enough(folder: Folder, schemas: dict[str, Any]) -> None:
+    with Trial(folder.trial(mask="full")) as trial:
+        for epoch in range(trial.spec.max_epochs):
+            trial.progress(epoch=epoch, loss=1 / (1 + epoch), tokens=trial.tokens)
+            if trial.should_stop():
+                break
+        trial.finish(score=lambda users: np.random.default_rng(1).random((len(users), 40)))
+    result = json.loads((trial.directory / "result.json").read_text())
+    schemas["result"].validate(result)
+    assert result["epochs"] == 3 and result["status"] == "converged" and result["curve"] == []

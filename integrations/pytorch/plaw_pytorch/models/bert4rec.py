@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from plaw.runner import Configuration, Split
 from torch import Tensor, nn
 
+from plaw.runner import Configuration, Split
 from plaw_pytorch.attention import newest_aligned
 from plaw_pytorch.batch import Batch
 from plaw_pytorch.model import SequenceModel, check_heads
@@ -18,10 +18,10 @@ MASKED = 0.2
 
 
 class BERT4Rec(SequenceModel):
-    """Learned positions, SASRec's post-norm blocks without the causal mask, a dense layer with GELU and norm at the end.
+    """Learned positions, SASRec's post-norm blocks without the causal mask, then a dense layer with GELU and a norm.
 
-    A step masks each item of a training history with the probability 0.2, and the newest where that masked none; `ce` masks
-    the newest alone. For ranking, a mask follows the newest item.
+    A step masks each item of a training history with the probability 0.2, and the newest if that masked none. `ce`
+    masks the newest alone. For ranking, a mask follows the newest item.
     """
 
     has_feed_forward: ClassVar[bool] = True

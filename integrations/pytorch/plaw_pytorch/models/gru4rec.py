@@ -6,16 +6,16 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from plaw.runner import Configuration, Split
-from plaw.runner.randomness import Stream
 from torch import Tensor, nn
 
+from plaw.runner import Configuration, Split
+from plaw.runner.randomness import Stream
 from plaw_pytorch.batch import Batch
 from plaw_pytorch.model import SequenceModel
 
 
 class GRU4Rec(SequenceModel):
-    """Item embeddings, `layers` gated recurrent layers, a dense layer. Dropout is on the embeddings and between layers."""
+    """Item embeddings, `layers` gated recurrent layers, a dense layer; dropout on the embeddings and between layers."""
 
     def __init__(self, configuration: Configuration, split: Split, dropout: float) -> None:
         super().__init__(configuration, split, dropout)

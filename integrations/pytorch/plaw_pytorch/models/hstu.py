@@ -1,11 +1,11 @@
-"""HSTU of arXiv 2402.17152 as plawd trains it: pointwise attention with relative biases, gated, no feed-forward layers."""
+"""HSTU of arXiv 2402.17152 as plawd trains it: pointwise attention with relative biases, gated."""
 
 from __future__ import annotations
 
 import torch
-from plaw.runner import Configuration, Split
 from torch import Tensor, nn
 
+from plaw.runner import Configuration, Split
 from plaw_pytorch.attention import merge_heads, split_heads
 from plaw_pytorch.batch import Batch
 from plaw_pytorch.model import SequenceModel, check_heads

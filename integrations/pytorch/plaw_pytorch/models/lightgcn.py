@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from plaw.runner import Configuration, Split
 from torch import Tensor, nn
 
+from plaw.runner import Configuration, Split
 from plaw_pytorch.batch import Batch
 from plaw_pytorch.model import SequenceModel
 
@@ -19,7 +19,7 @@ from plaw_pytorch.model import SequenceModel
 class LightGCN(SequenceModel):
     """The mean of the embeddings after 0 to `layers` propagations. Dropout is on the edges of the graph.
 
-    Training positions are (user, item) pairs: every training item of a user but the first, of the L + 1 most recent. The graph
+    Training positions are (user, item) pairs: of a user's L + 1 most recent training items all but the first. The graph
     has all training items.
     """
 
@@ -56,7 +56,9 @@ class LightGCN(SequenceModel):
         """Propagate the embeddings once for a step or a ranking."""
         ends, weights = self._edges()
         count = len(self.user) + len(self.item)
-        graph = torch.sparse_coo_tensor(ends, self.drop(weights), (count, count), is_coalesced=True, check_invariants=False)
+        graph = torch.sparse_coo_tensor(
+            ends, self.drop(weights), (count, count), is_coalesced=True, check_invariants=False
+        )
         state = torch.cat((self.user, self.item))
         total = state
         for _ in range(self.configuration.layers):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from plaw.runner import Configuration, Split
 from torch import Tensor, nn
 
+from plaw.runner import Configuration, Split
 from plaw_pytorch.attention import RMSNorm, attend, merge_heads, rotate, split_heads
 from plaw_pytorch.batch import Batch
 from plaw_pytorch.model import SequenceModel, check_heads, feed_forward

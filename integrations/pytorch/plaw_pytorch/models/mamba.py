@@ -7,10 +7,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 import torch
-from plaw.runner import Configuration, Split
-from plaw.runner.randomness import Stream
 from torch import Tensor, nn
 
+from plaw.runner import Configuration, Split
+from plaw.runner.randomness import Stream
 from plaw_pytorch.attention import RMSNorm
 from plaw_pytorch.batch import Batch
 from plaw_pytorch.model import SequenceModel
@@ -23,8 +23,9 @@ WINDOW = 4
 def scan(a: Tensor, b: Tensor) -> Tensor:
     """Return h with h[t] = a[t] h[t - 1] + b[t] and h[-1] = 0; all are [B, n, ...].
 
-    The sequence is cut into about sqrt(n) chunks, which are scanned beside each other; then their ends are carried from one to
-    the next. So the loops take about 2 sqrt(n) turns instead of n, and nothing is divided by a product that may vanish.
+    The sequence is cut into about sqrt(n) chunks, which are scanned beside each other. Then their ends are carried from
+    one to the next. So the loops take about 2 sqrt(n) turns instead of n, and nothing is divided by a product that may
+    vanish.
     """
     n = a.shape[1]
     size = max(1, math.isqrt(n))

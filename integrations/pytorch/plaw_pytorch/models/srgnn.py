@@ -1,16 +1,16 @@
 """SR-GNN of arXiv 1811.00855: gated propagation over the graph of a session, and attention from its newest item.
 
-The graph of a prefix has a node for each of its items and an edge from each item to the next. Every prefix of a history is a
-session of its own, so a position costs a graph: expect a multiple of the time of the other models.
+The graph of a prefix has a node for each of its items and an edge from each item to the next. Every prefix of a history
+is a session of its own, so a position costs a graph: expect a multiple of the time of the other models.
 """
 
 from __future__ import annotations
 
 import torch
-from plaw.runner import Configuration, Split
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from plaw.runner import Configuration, Split
 from plaw_pytorch.batch import Batch
 from plaw_pytorch.model import SequenceModel
 

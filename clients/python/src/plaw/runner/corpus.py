@@ -115,7 +115,9 @@ class Corpus:
         """
         if expected is not None and expected != self.content_hash:
             raise self._changed(self.content_hash, expected)
-        digest = hashlib.sha256(f"plaw corpus {_VERSION} times {'true' if self.times is not None else 'false'}\n".encode())
+        digest = hashlib.sha256(
+            f"plaw corpus {_VERSION} times {'true' if self.times is not None else 'false'}\n".encode()
+        )
         digest.update(struct.pack("<3Q", self.user_count + 1, self.interaction_count, len(self._item_names)))
         times = [] if self.times is None else [self.times]
         names = [self._item_ends, self._item_names, self._user_ends, self._user_names]

@@ -1,6 +1,7 @@
-"""Random numbers as a pure function of a seed, a purpose, an index and a counter: the streams of plaw-trial, bit for bit.
+"""Random numbers as a pure function of a seed, a purpose, an index and a counter.
 
-A resumed training draws what an uninterrupted one draws, because there is no generator whose state could be lost.
+They are those of plaw-trial, bit for bit. A resumed training draws what an uninterrupted one draws, because there is no
+generator whose state could be lost.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def mix_all(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     z = values + np.uint64(_GOLDEN)
     z = (z ^ z >> np.uint64(30)) * np.uint64(0xBF58_476D_1CE4_E5B9)
     z = (z ^ z >> np.uint64(27)) * np.uint64(0x94D0_49BB_1331_11EB)
-    return z ^ z >> np.uint64(31)
+    mixed: npt.NDArray[np.uint64] = z ^ z >> np.uint64(31)
+    return mixed
 
 
 class Purpose(enum.IntEnum):

@@ -95,9 +95,7 @@ class Ranking:
         drawn = split.spec.sampled_ranking
         self.candidates = None if drawn is None else Candidates(split, drawn)
 
-    def ranks(
-        self, part: Part, score: Score, advanced: Callable[[], None] = lambda: None
-    ) -> npt.NDArray[np.uint32]:
+    def ranks(self, part: Part, score: Score, advanced: Callable[[], None] = lambda: None) -> npt.NDArray[np.uint32]:
         """Return the rank of each user's target, uint32, in the order of `part.users`.
 
         Args:
@@ -135,7 +133,7 @@ class Ranking:
         if self.candidates is not None:
             drawn = [self.candidates.of(user) for user in users.tolist()]
             above = [int((scores[row, items] >= own[row]).sum()) for row, items in enumerate(drawn)]
-            return np.array(above, dtype=np.uint32) + np.uint32(1)
+            return np.array([1 + count for count in above], dtype=np.uint32)
         # The target is among those scored equal, which makes up for the 1 that ranks begin with.
         counted = (scores >= own[:, None]).sum(axis=1)
         masked_rows, masked_items = self.masked(part, users, targets)
@@ -233,5 +231,3 @@ def padded(
     if len(histories):
         matrix[np.arange(columns) < lengths[:, None]] = np.concatenate(histories)
     return matrix, lengths
-
-

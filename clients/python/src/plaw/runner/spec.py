@@ -206,7 +206,7 @@ def _decode(
 
 
 def _checked(hint: Any, value: object, name: str) -> object:
-    wanted = [a for a in get_args(hint) if a is not type(None)][0] if get_origin(hint) in _UNIONS else hint
+    wanted = next(a for a in get_args(hint) if a is not type(None)) if get_origin(hint) in _UNIONS else hint
     if wanted is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     if wanted is int and isinstance(value, float) and value.is_integer():

@@ -1,7 +1,7 @@
 """The split of a corpus into training, validation and test, and what is drawn from it.
 
-Leave-two-out: of 3 or more interactions the last is the test target, the one before it the validation target, and the rest
-trains. Shorter histories only train. The context of a target is everything before it.
+Leave-two-out: of 3 or more interactions the last is the test target, the one before it the validation target, and the
+rest trains. Shorter histories only train. The context of a target is everything before it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Part:
 
     Attributes:
         name: `train`, `validation` or `test`.
-        users: int32, the users of the part in file order: for `train` those with a training position in the share of the
-            users, otherwise all users with targets.
+        users: int32, the users of the part in file order: for `train` those with a training position in the share of
+            the users, otherwise all users with targets.
         targets: int32, the target of each user; empty for `train`.
     """
 
@@ -110,15 +110,22 @@ class Split:
         Args:
             targets_only: Count training targets alone: without the first item, and of the L most recent positions.
         """
-        counts = np.zeros(self.corpus.item_count, dtype=np.int64)
-        for user in self.train.users.tolist():
-            items = self.train.history(user)
-            np.add.at(counts, items[1:][-self.spec.configuration.max_length :] if targets_only else items, 1)
+        corpus = self.corpus
+        lengths = corpus.lengths
+        trained = np.where(lengths >= 3, lengths - 2, lengths)
+        trains = np.zeros(corpus.user_count, dtype=np.bool_)
+        trains[self.train.users] = True
+        user = np.repeat(np.arange(corpus.user_count), lengths)
+        place = np.arange(corpus.interaction_count) - corpus.offsets[:-1].astype(np.int64)[user]
+        counted = trains[user] & (place < trained[user])
+        if targets_only:
+            counted &= place >= np.maximum(1, trained[user] - self.spec.configuration.max_length)
+        counts: npt.NDArray[np.int64] = np.bincount(corpus.items[counted], minlength=corpus.item_count)
         return counts
 
 
 class Negatives:
-    """Draws negatives of training positions, as plaw-trial does: uniform over the items, never of the user's history."""
+    """Draws negatives of training positions as plaw-trial does: uniformly, from outside the user's whole history."""
 
     _ATTEMPTS = 100
 
@@ -171,7 +178,7 @@ class Negatives:
         """Let the 100th draw in a row stand although it is in the history: that may hold nearly every item."""
         if failures == 0 and _longest_run(~is_free) < self._ATTEMPTS:
             return is_free
-        stands = is_free.copy()
+        stands: npt.NDArray[np.bool_] = is_free.copy()
         run = failures
         for place, free in enumerate(is_free.tolist()):
             run += 1

@@ -30,7 +30,7 @@ from plaw.runner.split import Negatives, Part, SharedNegatives, Split
 from plaw.runner.stopping import Position
 
 RankPart = Callable[[Part, Callable[[], None]], npt.NDArray[np.uint32]]
-"""Ranks the targets of a part itself, on a GPU for example; calls its second argument now and then as a sign of life."""
+"""Ranks the targets of a part itself, for example on a GPU. It calls its second argument after each block of users."""
 
 _PROGRESS_SECONDS = 0.5
 _CHECKPOINT = b"PLAWRUN1"
@@ -137,6 +137,7 @@ class Trial:
         self._last_report = -math.inf
         self._last_checkpoint = self._started
         self._training_since: float | None = None
+        self._epochs = 0
         self._save: Callable[[BinaryIO], None] | None = None
         self._seconds_left = math.inf if seconds_left is None else seconds_left
         self._handlers: dict[int, Any] = {}
@@ -166,8 +167,8 @@ class Trial:
     ) -> Trial:
         """Open the trial that the command line names: `RUNNER DIRECTORY` or `RUNNER describe SPEC.json`.
 
-        Ends the process with status 0 if the trial has a result, and after printing the description; with status 65 if the
-        specification or the corpus cannot be used.
+        Ends the process with status 0 if the trial has a result, and after printing a description; with status 65 if
+        the specification or the corpus cannot be used.
 
         Args:
             arguments: The command line without the program; by default that of the process.
@@ -240,7 +241,9 @@ class Trial:
                     print(f"error: {error}", file=sys.stderr, flush=True)
                 raise SystemExit(error.status) from error
             if is_out_of_memory(error):
-                print(f"out of memory: {str(error).splitlines()[0] if str(error) else kind}", file=sys.stderr, flush=True)
+                print(
+                    f"out of memory: {str(error).splitlines()[0] if str(error) else kind}", file=sys.stderr, flush=True
+                )
                 raise SystemExit(OUT_OF_MEMORY) from error
         finally:
             self.close()
@@ -333,8 +336,8 @@ class Trial:
     def epochs(self) -> Iterator[int]:
         """Yield epochs, counted from 0, until patience, the most epochs or the time end the training.
 
-        Goes on from `position.epoch`. The body trains the epoch (see `batches`) and calls `validate`; a body that does not
-        is given every epoch up to the last.
+        Goes on from `position.epoch`. The body trains the epoch (see `batches`) and calls `validate`. Without
+        validations there is no patience, and the body gets every epoch up to the last.
 
         Raises:
             Interrupted: SIGTERM asked to stop; the checkpoint is written, if there is a way to (see `checkpoints`).
@@ -422,6 +425,7 @@ class Trial:
         p = self.position
         if epoch is not None:
             p.epoch = epoch
+            self._epochs = epoch + 1
         if loss is not None and not math.isfinite(loss):
             raise Diverged(f"the loss is not finite at step {p.step}: training has diverged")
         if tokens is not None:
@@ -446,8 +450,8 @@ class Trial:
             p.first_loss = loss
         if loss > stopping.DIVERGED * max(1.0, p.first_loss):
             raise Diverged(
-                f"the loss is {loss:.4g} at step {step}, more than {stopping.DIVERGED:.0f} times the {p.first_loss:.4g} of "
-                "the first step: training has diverged"
+                f"the loss is {loss:.4g} at step {step}, more than {stopping.DIVERGED:.0f} times the "
+                f"{p.first_loss:.4g} of the first step: training has diverged"
             )
 
     def validate(self, score: Score | None = None, *, ranks: RankPart | None = None) -> Validation:
@@ -571,8 +575,8 @@ class Trial:
         """Rank the targets of all evaluated users and write `ranks.bin`, then `result.json`.
 
         Args:
-            score: Returns the scores of all items for some users, [users, V]. It is called for the validation targets and
-                then for the test targets; `histories` follows.
+            score: Returns the scores of all items for some users, [users, V]. It is called for the validation targets
+                and then for the test targets; `histories` follows.
             ranks: Returns the ranks of a part instead.
             parameters: Trainable parameters of the model.
             memory_bytes: Peak memory of the training; by default that of this process.
@@ -593,7 +597,9 @@ class Trial:
         Ranks(self.validation.users.astype(np.uint32), validation, test).write(self.directory / "ranks.bin")
         metric = self.spec.options.stop_metric
         measured = measure_all(test, metric)
-        status = "stoppedByBudget" if self.is_out_of_time else "stoppedRising" if self.position.is_rising else "converged"
+        status = (
+            "stoppedByBudget" if self.is_out_of_time else "stoppedRising" if self.position.is_rising else "converged"
+        )
         result = self._result(status, parameters, memory_bytes)
         result["users"] = len(test)
         result["validation"] = {name: m.json() for name, m in measure_all(validation, metric).items()}
@@ -602,9 +608,7 @@ class Trial:
         self._write_result(result)
         return measured
 
-    def _ranks(
-        self, part: Part, score: Score | None, ranks: RankPart | None, phase: str
-    ) -> npt.NDArray[np.uint32]:
+    def _ranks(self, part: Part, score: Score | None, ranks: RankPart | None, phase: str) -> npt.NDArray[np.uint32]:
         def advanced() -> None:
             self._report(phase)
 
@@ -633,7 +637,8 @@ class Trial:
         epochs = max(1.0, p.tokens_seen / max(1, self.tokens))
         result: dict[str, Any] = {
             "status": status,
-            "epochs": p.epoch,
+            # A trainer with a loop of its own says which epoch it is in, and need not validate.
+            "epochs": max(p.epoch, self._epochs),
             "bestEpoch": p.best_epoch,
             "seconds": self.seconds,
             "tokensPerSecond": p.tokens_seen / max(1e-9, p.training_seconds),
