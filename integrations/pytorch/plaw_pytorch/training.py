@@ -134,8 +134,7 @@ class _Training:
             self.compute_loss = torch.compile(self.loss, dynamic=True)
 
     def loss(self, batch: object, negatives: Tensor | None) -> Tensor:
-        """Return the mean loss of a batch."""
-        self.model.prepare()
+        """Return the mean loss of a batch, for which the model is prepared."""
         states, targets = self.model.states(batch)  # type: ignore[arg-type]
         return self.objective(states, targets, self.model.items(), negatives)
 
@@ -158,6 +157,7 @@ class _Training:
                 # Every step has random numbers of its own, so a checkpoint needs no state of a generator.
                 torch.manual_seed(Stream(trial.spec.seed, Purpose.DROPOUT, step).key >> 1)
                 with self.autocast():
+                    model.prepare()
                     loss = self.compute_loss(batch, negatives)
                 loss.backward()  # type: ignore[no-untyped-call]
                 value = float(loss.detach())

@@ -175,6 +175,19 @@ def test_ranks_on_the_device_equal_those_of_scores(folder: Folder, mask: str, dr
     assert (own == run.ranks(again.test, lambda: None)).all()
 
 
+@pytest.mark.parametrize("backbone", MODELS)
+def test_the_way_of_a_gpu_trains(folder: Folder, backbone: str) -> None:
+    """Bfloat16 and a compiled loss, as on a GPU; the compiler's back end is PyTorch itself, which needs no C++ compiler."""
+    from plaw_pytorch.training import _Training
+
+    torch.compiler.reset()
+    run = _Training(folder.open("trial", backbone, {"maxEpochs": 1}), CPU)
+    run.autocast = lambda: torch.autocast("cpu", torch.bfloat16)  # type: ignore[method-assign]
+    run.compute_loss = torch.compile(run.loss, dynamic=True, backend="eager")
+    run.train()
+    assert untimed(run.trial.directory)["status"] != "diverged"
+
+
 def _on_test(trial: Trial, score, users):  # type: ignore[no-untyped-def]
     trial._part = trial.test
     return score(users)

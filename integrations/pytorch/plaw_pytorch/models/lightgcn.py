@@ -54,6 +54,11 @@ class LightGCN(SequenceModel):
 
     def prepare(self) -> None:
         """Propagate the embeddings once for a step or a ranking."""
+        # Products of sparse matrices have no bfloat16.
+        with torch.autocast(self.item.device.type, enabled=False):
+            self._propagated = self._propagate()
+
+    def _propagate(self) -> tuple[Tensor, Tensor]:
         ends, weights = self._edges()
         count = len(self.user) + len(self.item)
         graph = torch.sparse_coo_tensor(
@@ -65,7 +70,7 @@ class LightGCN(SequenceModel):
             state = torch.sparse.mm(graph, state)
             total = total + state
         mean = total / (self.configuration.layers + 1)
-        self._propagated = (mean[: len(self.user)], mean[len(self.user) :])
+        return mean[: len(self.user)], mean[len(self.user) :]
 
     def _tables(self) -> tuple[Tensor, Tensor]:
         if self._propagated is None:
