@@ -95,3 +95,25 @@ def test_weights_of_the_core_rank_alike(folder: Folder, plaw_trial: str, backbon
     for part, wanted in ((trial.validation, expected.validation), (trial.test, expected.test)):
         found = run.ranks(part, lambda: None)
         assert (found != wanted).mean() < 0.02 and abs(found.astype(int) - wanted.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("backbone", ["sasrec", "gpt", "llama", "hstu"])
+def test_dropout_is_as_strong_as_the_cores(folder: Folder, plaw_trial: str, backbone: str) -> None:
+    """Dropped elements differ, so the mean over seeds is compared; its standard error is about 0.015."""
+    means = []
+    for name in ("core", "torch"):
+        found = []
+        for seed in range(1, 5):
+            directory = folder.trial(
+                f"{name}{seed}", backbone, {"dropout": 0.6, "widthRule": "plain", "maxEpochs": 3}, seed=seed
+            )
+            if name == "core":
+                subprocess.run([plaw_trial, "run", str(directory)], check=True, capture_output=True)
+            else:
+                with Trial(directory) as trial:
+                    trial.start()
+                    train(trial)
+            found.append(losses(directory))
+        means.append([sum(epoch) / 4 for epoch in zip(*found, strict=True)])
+    core, torch = means
+    assert torch == pytest.approx(core, abs=0.06)
