@@ -89,7 +89,7 @@ def main() -> None:
                     directory = arguments.directory / f"{backbone}-{shape}-{seed}-{place}"
                     directory.mkdir(exist_ok=True)
                     spec = {
-                        "corpus": str(path.resolve()), "seed": seed, "threads": 1, "userFraction": 1,
+                        "corpus": str(path.resolve()), "seed": seed, "userFraction": 1,
                         "mask": arguments.mask, "checkpointSeconds": 10, "options": options,
                         "configuration": {
                             "backbone": backbone, "layers": layers, "dim": dim, "heads": 2,

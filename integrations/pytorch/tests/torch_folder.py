@@ -47,7 +47,7 @@ class Folder:
         }  # fmt: skip
         spec = {
             "corpus": "../data.corpus", "configuration": configuration, "options": {**STANDARD, **(options or {})},
-            "seed": 3, "threads": 1, "userFraction": 1, "mask": "none", "checkpointSeconds": 10, **members,
+            "seed": 3, "userFraction": 1, "mask": "none", "checkpointSeconds": 10, **members,
         }  # fmt: skip
         (directory / "spec.json").write_text(json.dumps(spec))
         return directory

@@ -19,6 +19,7 @@ from ._wire import (
     Configuration,
     Cost,
     DatasetSummary,
+    DeclaredConfiguration,
     Imported,
     Inspection,
     Interval,
@@ -86,7 +87,7 @@ def _expected(predicted: Mapping[str, float], interval: Mapping[str, Interval], 
     return ", ".join(parts)
 
 
-def _shape(configuration: Configuration) -> str:
+def _shape(configuration: Configuration | DeclaredConfiguration) -> str:
     layers = configuration.layers
     model = f"{configuration.backbone} " if configuration.backbone else ""
     return f"{model}{layers} layer{'s' if layers != 1 else ''} x dim {configuration.dim}"

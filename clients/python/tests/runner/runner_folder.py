@@ -50,7 +50,7 @@ class Folder:
         }  # fmt: skip
         spec = {
             "corpus": "../data.corpus", "configuration": configuration, "options": {**OPTIONS, **(options or {})},
-            "seed": 7, "threads": 1, "userFraction": 1, "mask": "none", "checkpointSeconds": 10, **members,
+            "seed": 7, "userFraction": 1, "mask": "none", "checkpointSeconds": 10, **members,
         }  # fmt: skip
         (directory / "spec.json").write_text(json.dumps(spec))
         return directory

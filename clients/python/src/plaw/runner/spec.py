@@ -106,7 +106,6 @@ class Spec:
     """Share of the users that train; every evaluated user is ranked regardless."""
     mask: str
     """Earlier items of the user that are left out of the candidates: `none`, `window` or `full`."""
-    threads: int = 1
     checkpoint_seconds: float = 10.0
     """Seconds between two checkpoints."""
     corpus_hash: str | None = None
@@ -117,6 +116,10 @@ class Spec:
     """Drawn items that each target is ranked against instead of all."""
     most_heads: int | None = None
     """Heads asked for, where `configuration.heads` is the most of at most these that divide d."""
+    executor: str | None = None
+    """Name of the executor of the daemon's configuration that runs the trial."""
+    trainer: str | None = None
+    """Whose trainings this is one of; none for those of plawd's core."""
     unknown: tuple[str, ...] = field(default=(), compare=False)
     """Members of the file that this version does not know, such as `options.labelSmoothing`."""
 
@@ -157,7 +160,7 @@ class Spec:
         options = _decode(Options, members.pop("options", None), "options.", unknown, required=_REQUIRED_OPTIONS)
         spec = _decode(
             Spec, members, "", unknown, given={"configuration": configuration, "options": options},
-            required={"seed", "threads", "userFraction", "mask", "corpus", "checkpointSeconds"},
+            required={"seed", "userFraction", "mask", "corpus", "checkpointSeconds"},
         )  # fmt: skip
         spec = dataclasses.replace(spec, unknown=tuple(unknown))
         if problem := _problem(spec):
@@ -231,7 +234,7 @@ def _problem(spec: Spec) -> str | None:
         ("maxEpochs", o.max_epochs, 1, _MOST), ("batchUsers", o.batch_users, 1, 65_536),
         ("negatives", o.negatives, 1, 65_536), ("scheduleEpochs", o.schedule_epochs, 0, _MOST),
         ("patienceSteps", o.patience_steps, 0, _MOST), ("warmupSteps", o.warmup_steps, 0, _MOST),
-        ("threads", spec.threads, 1, 64), ("sampledRanking", spec.sampled_ranking, 1, 2**31 - 1),
+        ("sampledRanking", spec.sampled_ranking, 1, 2**31 - 1),
         ("seed", spec.seed, 0, 2**64 - 1), ("mostHeads", spec.most_heads, 1, 4_096),
     ]  # fmt: skip
     for name, found, least, most in integers:
