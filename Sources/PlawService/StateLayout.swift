@@ -134,6 +134,8 @@ package struct StateLayout: Sendable {
                 }
             }
         }
+        // Trials that measured speeds; there are none where no executor is configured.
+        try? FileManager.default.removeItem(atPath: clusters + "/probes")
         try clear(uploads) { Self.isRandom($0) && Self.kind(uploads + "/" + $0) == S_IFREG }
         try clear(backups) { Self.isRandom($0) && Self.kind(backups + "/" + $0) == S_IFDIR }
         try clear(corpora, unless: known.contains) { Self.isCorpus($0) && Self.kind(corpora + "/" + $0) == S_IFREG }
