@@ -15,14 +15,4 @@ package struct AdvisorError: Error, Sendable, CustomStringConvertible {
     package var currency: String?
     package var limit: Double?
     package var cheapest: Double?
-
-    package init(
-        kind: Kind, description: String, currency: String? = nil, limit: Double? = nil, cheapest: Double? = nil
-    ) {
-        self.kind = kind
-        self.description = description
-        self.currency = currency
-        self.limit = limit
-        self.cheapest = cheapest
-    }
 }

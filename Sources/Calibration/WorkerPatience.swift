@@ -5,24 +5,13 @@ internal import Synchronization
 package struct WorkerPatience: Sendable {
     /// Seconds that a worker may be silent, however short its epochs are. It says something after each batch and each block of
     /// ranked users, at most twice a second.
-    package var leastSeconds: Double
+    package var leastSeconds = 120.0
     /// How many epochs' predicted time it may be silent.
-    package var epochs: Double
+    package var epochs = 10.0
     /// Seconds in which measuring must end: speeds for small budgets at least, speeds at most, latencies.
-    package var leastProbeSeconds: Double
-    package var mostProbeSeconds: Double
-    package var latencySeconds: Double
-
-    package init(
-        leastSeconds: Double = 120, epochs: Double = 10, leastProbeSeconds: Double = 60, mostProbeSeconds: Double = 600,
-        latencySeconds: Double = 120
-    ) {
-        self.leastSeconds = leastSeconds
-        self.epochs = epochs
-        self.leastProbeSeconds = leastProbeSeconds
-        self.mostProbeSeconds = mostProbeSeconds
-        self.latencySeconds = latencySeconds
-    }
+    package var leastProbeSeconds = 60.0
+    package var mostProbeSeconds = 600.0
+    package var latencySeconds = 120.0
 
     package func silence(epochSeconds: Double) -> Double { max(leastSeconds, epochs * epochSeconds) }
 

@@ -47,93 +47,58 @@ package struct TrainingOptions: Codable, Sendable, Hashable {
 
     package static func bytesPerParameter(averages: Bool) -> Int { averages ? 24 : 20 }
 
-    package var learningRate: Double
-    package var weightDecay: Double
-    package var beta1: Double
-    package var beta2: Double
-    package var epsilon: Double
+    package var learningRate = 1e-3
+    package var weightDecay = 0.0
+    package var beta1 = 0.9
+    package var beta2 = 0.999
+    package var epsilon = 1e-8
     /// Largest global gradient norm; 0 leaves gradients alone.
-    package var clipNorm: Double
+    package var clipNorm = 0.0
     /// Users in an optimiser step.
-    package var batchUsers: Int
-    package var dropout: Double
+    package var batchUsers = 256
+    package var dropout = 0.5
     /// Negatives per position, or per batch for `sampledSoftmax`; those that score the catalogue ignore it.
-    package var negatives: Int
-    package var maxEpochs: Int
+    package var negatives = 1
+    package var maxEpochs = 200
     /// Validations without improvement after which training stops.
-    package var patience: Int
+    package var patience = 10
     /// Validation metric that early stopping maximises.
-    package var stopMetric: Metric
+    package var stopMetric = Metric(.ndcg, 10)
     /// Share of the expected steps over which the learning rate rises from 0.
-    package var warmup: Double
-    package var schedule: RateSchedule
+    package var warmup = 0.0
+    package var schedule = RateSchedule.constant
     /// Epochs whose steps warm-up and schedule count by; 0 for `maxEpochs`.
-    package var scheduleEpochs: Int
-    package var widthRule: WidthRule
-    package var itemUpdate: ItemUpdate
+    package var scheduleEpochs = 0
+    package var widthRule = WidthRule.plain
+    package var itemUpdate = ItemUpdate.sparse
     /// t of `gbce`, from 0 (plain binary cross-entropy) to 1 (fully calibrated).
-    package var calibration: Double
+    package var calibration = 0.75
     /// Where `sampledSoftmax` draws its negatives from.
-    package var sampling: NegativeSampling
+    package var sampling = NegativeSampling.popularity
     /// Standard deviation of the normal distribution that weights and embeddings begin with.
-    package var initialDeviation: Double
-    package var initialisation: Initialisation
+    package var initialDeviation = 0.02
+    package var initialisation = Initialisation.plain
     /// Mean age of the averaged parameters that are validated and kept instead of the last ones, as a share of the steps so far; 0
     /// averages nothing.
-    package var averaging: Double
+    package var averaging = 0.0
     /// Factor of the learning rate of item embeddings.
-    package var itemRate: Double
+    package var itemRate = 1.0
     /// Steps over which the learning rate rises from 0, where `warmup` does not say more.
-    package var warmupSteps: Int
+    package var warmupSteps = 0
     /// Optimiser steps that training goes on for at least without improvement, beside the validations of `patience`.
-    package var patienceSteps: Int
+    package var patienceSteps = 0
     /// The same as a share of the validations before: a training that rises slowly is given more time.
-    package var patienceShare: Double
+    package var patienceShare = 0.0
     /// Relative gain over the last value that was one, from which on a validation counts as an improvement to the stopping rule.
-    package var leastGain: Double
+    package var leastGain = 0.0
     /// The recipe that these options began as; single ones may differ from it.
-    package var recipe: Recipe
+    package var recipe = Recipe.published
 
-    package init(
-        learningRate: Double = 1e-3, weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.999,
-        epsilon: Double = 1e-8, clipNorm: Double = 0, batchUsers: Int = 256, dropout: Double = 0.5,
-        negatives: Int = 1, maxEpochs: Int = 200, patience: Int = 10, stopMetric: Metric = Metric(.ndcg, 10),
-        warmup: Double = 0, schedule: RateSchedule = .constant, scheduleEpochs: Int = 0,
-        widthRule: WidthRule = .plain, itemUpdate: ItemUpdate = .sparse, calibration: Double = 0.75,
-        sampling: NegativeSampling = .popularity, initialDeviation: Double = 0.02,
-        initialisation: Initialisation = .plain, averaging: Double = 0, itemRate: Double = 1, warmupSteps: Int = 0,
-        patienceSteps: Int = 0, patienceShare: Double = 0, leastGain: Double = 0, recipe: Recipe = .published
-    ) {
-        self.learningRate = learningRate
-        self.weightDecay = weightDecay
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.epsilon = epsilon
-        self.clipNorm = clipNorm
-        self.batchUsers = batchUsers
-        self.dropout = dropout
-        self.negatives = negatives
-        self.maxEpochs = maxEpochs
-        self.patience = patience
-        self.stopMetric = stopMetric
-        self.warmup = warmup
-        self.schedule = schedule
-        self.scheduleEpochs = scheduleEpochs
-        self.widthRule = widthRule
-        self.itemUpdate = itemUpdate
-        self.calibration = calibration
-        self.sampling = sampling
-        self.initialDeviation = initialDeviation
-        self.initialisation = initialisation
-        self.averaging = averaging
-        self.itemRate = itemRate
-        self.patienceSteps = patienceSteps
-        self.patienceShare = patienceShare
-        self.warmupSteps = warmupSteps
-        self.leastGain = leastGain
-        self.recipe = recipe
-    }
+    /// What `published` trains with.
+    package static let published = TrainingOptions()
+}
 
+extension TrainingOptions {
     /// Members that older specifications lack get what training did before there was a choice.
     package init(from decoder: any Decoder) throws {
         let c = try decoder.container(keyedBy: CodingKeys.self)

@@ -10,12 +10,7 @@ internal import Numerics
 package struct JointPosterior: Sendable {
     package let means: [Double]
     /// Row major.
-    private var covariances: [Double]
-
-    init(means: [Double], covariances: [Double]) {
-        self.means = means
-        self.covariances = covariances
-    }
+    fileprivate var covariances: [Double]
 
     package func covariance(_ a: Int, _ b: Int) -> Double { covariances[a * means.count + b] }
 

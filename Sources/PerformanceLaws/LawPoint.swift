@@ -28,13 +28,6 @@ struct LawPoint: Sendable {
     var inflation = 1.0
     /// Variance besides, that no factor of the noise scales: of what is expected and was not measured.
     var ownVariance = 0.0
-
-    init(x: SIMD3<Double>, value: Double, variance: Double, ownVariance: Double = 0) {
-        self.x = x
-        self.value = value
-        self.variance = variance
-        self.ownVariance = ownVariance
-    }
 }
 
 extension [LawPoint] {

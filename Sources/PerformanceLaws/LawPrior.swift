@@ -20,18 +20,6 @@ package struct LawPrior: Sendable, Hashable {
     /// D' of all users.
     package var effectiveTokens: Double
 
-    package init(
-        shapes: [Shape], datasets: Int, level: Double, levelDeviation: Double, trainingDeviation: Double,
-        effectiveTokens: Double
-    ) {
-        self.shapes = shapes
-        self.datasets = datasets
-        self.level = level
-        self.levelDeviation = levelDeviation
-        self.trainingDeviation = trainingDeviation
-        self.effectiveTokens = effectiveTokens
-    }
-
     /// Places of its own that a law needs before it is fitted in all families.
     static let fewestPlaces = 6
 

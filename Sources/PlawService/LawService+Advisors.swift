@@ -186,9 +186,9 @@ extension LawService {
             try corpora.recipeFacts(
                 dataset, maxLength: CalibrationSettings.standardLength, shouldStop: isCancelled)
         })
-        let settings = try CalibrationSettings(
-            CalibrationParams(name: key.dataset, backbone: key.backbone), trained: trained, mask: mask,
-            availableWorkers: 1)
+        var params = CalibrationParams(name: key.dataset)
+        params.backbone = key.backbone
+        let settings = try CalibrationSettings(params, trained: trained, mask: mask, availableWorkers: 1)
         let shape = Configuration.standardShape
         let standard = settings.configuration(layers: shape.layers, dim: shape.dim)
         let base = DeclaredConfiguration(standard)

@@ -22,7 +22,7 @@ extension LawService {
 
     private func advisor(_ params: AdvisorRecommendParams) async throws -> Prepared {
         // What is wrong with a budget is said before what is missing.
-        _ = try params.limits.budget
+        _ = try params.budget
         _ = try Candidates.asked(params.layers, params.dims)
         return try await advisor(
             params.name, loss: params.loss, backbone: params.backbone, law: params.law)
@@ -106,7 +106,7 @@ extension LawService {
             }
         }
         try RPCError.check("maxLength", params.maxLength, 1...4_096)
-        let budget = try params.limits.budget
+        let budget = try params.budget
         let prepared = try await advisor(params.name, loss: params.loss, backbone: nil, law: params.law)
         let metric = params.metric ?? prepared.metric
         if params.latencyX != nil { try prepared.costs.check(.latencySeconds, dataset: params.name) }
@@ -179,7 +179,7 @@ extension LawService.Prepared {
     }
 
     func recommend(_ params: AdvisorRecommendParams) throws -> Recommendation {
-        let budget = try params.limits.budget
+        let budget = try params.budget
         try checkLikeness(params.metric ?? metric, params.name)
         try costs.check(budget, dataset: params.name)
         let candidates = try Candidates.asked(params.layers, params.dims)

@@ -49,9 +49,12 @@ extension LawService {
     private func prepareUsual(_ dataset: String) async {
         do {
             let prepared = try await advisor(dataset, loss: nil, backbone: nil)
-            let metric = prepared.metric
             // The first answer brings most of what others name.
-            _ = try await offload.run { try? prepared.recommend(AdvisorRecommendParams(name: dataset, metric: metric)) }
+            _ = try await offload.run {
+                var params = AdvisorRecommendParams(name: dataset)
+                params.metric = prepared.metric
+                return try? prepared.recommend(params)
+            }
         } catch {
             // Who asks is told why.
             logger.debug("no advisor was prepared", metadata: ["dataset": "\(dataset)", "error": "\(error)"])

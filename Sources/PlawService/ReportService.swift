@@ -26,8 +26,9 @@ struct ReportService: Sendable {
             report.movement = try await datasets.entropy(DatasetEntropyParams(name: params.name)).movement
         }
         do {
-            let answer = try await laws.recommend(
-                AdvisorRecommendParams(name: params.name, metric: params.metric, loss: params.loss))
+            var asked = AdvisorRecommendParams(name: params.name)
+            (asked.metric, asked.loss) = (params.metric, params.loss)
+            let answer = try await laws.recommend(asked)
             report.recommendation = answer
             report.grid = try await grid(params, answer)
             report.front = try await front(params)
@@ -60,10 +61,9 @@ struct ReportService: Sendable {
             var row: [Double] = []
             for dim in dims {
                 // What lies too far out, or fits no head, stays empty.
-                let cell = try await Self.unlessRefused {
-                    try await laws.predict(
-                        LawPredictParams(name: params.name, layers: layer, dim: dim, loss: params.loss))
-                }
+                var asked = LawPredictParams(name: params.name, layers: layer, dim: dim)
+                asked.loss = params.loss
+                let cell = try await Self.unlessRefused { try await laws.predict(asked) }
                 row.append(cell?.predicted[metric.description] ?? .infinity)
             }
             values.append(row)
@@ -74,8 +74,8 @@ struct ReportService: Sendable {
     /// The front over parameters, or over the first cost that is known.
     private func front(_ params: ReportRenderParams) async throws -> AdvisorParetoResult? {
         for currency in Currency.allCases {
-            let asked = AdvisorParetoParams(
-                name: params.name, currency: currency.rawValue, metric: params.metric, loss: params.loss)
+            var asked = AdvisorParetoParams(name: params.name)
+            (asked.currency, asked.metric, asked.loss) = (currency.rawValue, params.metric, params.loss)
             // A cost that is not known is refused; the next may be.
             if let front = try await Self.unlessRefused({ try await laws.pareto(asked) }) { return front }
         }

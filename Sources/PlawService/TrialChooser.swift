@@ -13,20 +13,14 @@ internal import Trials
 struct TrialChooser: Sendable {
     let store: Store
     let layout: StateLayout
+    let corpora: Corpora
     private let offload = Offload()
-    private let corpora: Corpora
 
     /// Standard deviations above the predicted ln(seconds) that must still be paid for: four of five trials end in time. One that is
     /// cut short taught nothing.
     private static let caution = 0.84
     /// So many failures of a job in which nothing has finished are no matter of the shape: further trials would fail too.
     private static let hopeless = 3
-
-    init(store: Store, layout: StateLayout, corpora: Corpora) {
-        self.corpora = corpora
-        self.store = store
-        self.layout = layout
-    }
 
     /// What a job goes on with.
     ///

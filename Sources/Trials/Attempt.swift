@@ -24,11 +24,6 @@ package struct Attempt: Sendable, Hashable {
     private var claimPath: String { path + "/claim" }
     private var placePath: String { path + "/place" }
 
-    package init(trial: String, number: Int) {
-        self.trial = trial
-        self.number = number
-    }
-
     /// The newest attempt; nil before the first.
     package static func newest(of trial: String) -> Attempt? {
         // A trial without attempts has no such folder.

@@ -1,12 +1,13 @@
-import Calibration
 import Domain
 import Foundation
 import Glibc
-import Wire
 import PlawTesting
 import Synchronization
 import Testing
 import Trials
+
+@testable import Calibration
+@testable import Wire
 
 /// Workers that hang, or do not end when their time is over.
 @Suite struct HangTests {

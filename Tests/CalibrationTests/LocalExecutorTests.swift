@@ -1,13 +1,14 @@
-import Calibration
-import Domain
 import Foundation
 import Glibc
 import Interactions
-import Wire
 import PlawTesting
 import Synchronization
 import Testing
 import Trials
+
+@testable import Calibration
+@testable import Domain
+@testable import Wire
 
 /// Progress of a worker, as it comes.
 private final class Updates: Sendable {

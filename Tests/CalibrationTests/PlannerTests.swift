@@ -1,7 +1,8 @@
 import Calibration
 import Domain
-import Wire
 import Testing
+
+@testable import Wire
 
 @Suite struct PlannerTests {
     /// Prices as of a machine with a cost for each epoch and one for each weight.

@@ -1,9 +1,10 @@
 import Calibration
-import Domain
 import Foundation
-import Wire
 import Testing
 import Trials
+
+@testable import Domain
+@testable import Wire
 
 @Suite struct SettingsTests {
     private static func settings(_ params: CalibrationParams, workers: Int = 4) throws -> CalibrationSettings {

@@ -1,5 +1,4 @@
 import Calibration
-import Domain
 import Foundation
 import Logging
 import Wire
@@ -8,6 +7,8 @@ import Store
 import Synchronization
 import Testing
 import Trials
+
+@testable import Domain
 
 /// A trial executor that trains nothing: it plays what a test tells it, inside this process, and notes what it was asked.
 final class FakeExecutor: TrialExecutor {

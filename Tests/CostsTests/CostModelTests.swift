@@ -1,4 +1,3 @@
-import Domain
 import Foundation
 import Interactions
 import Testing
@@ -6,6 +5,7 @@ import Transformer
 import Trials
 
 @testable import Costs
+@testable import Domain
 
 /// Formulas against counting by hand and against the core.
 @Suite struct CostModelTests {

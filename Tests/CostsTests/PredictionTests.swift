@@ -1,4 +1,3 @@
-import Domain
 import Foundation
 import Interactions
 import Testing
@@ -6,6 +5,7 @@ import Transformer
 import Trials
 
 @testable import Costs
+@testable import Domain
 
 /// What is learnt from finished trials, on made-up machines and datasets.
 @Suite struct PredictionTests {

@@ -1,11 +1,12 @@
-import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Store
 import Testing
 import Trials
+
+@testable import Domain
+@testable import Wire
 
 /// Stores with very many rows, or long ones: what is asked of them fits into an answer, page by page, or is refused before it changes
 /// anything.

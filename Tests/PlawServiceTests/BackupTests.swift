@@ -1,11 +1,11 @@
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Store
 import Testing
 
 @testable import PlawService
+@testable import Wire
 
 /// Snapshots of a working daemon, and daemons on what was restored from them.
 @Suite struct BackupTests {

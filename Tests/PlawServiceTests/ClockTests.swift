@@ -1,8 +1,9 @@
 import Domain
 import Foundation
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 /// A wall clock that is set back by a day, as by somebody who set it wrong before: while the daemon works, and while it does not run.
 @Suite struct ClockTests {

@@ -2,10 +2,11 @@ import Domain
 import Foundation
 import Glibc
 import Client
-import Wire
 import PlawTesting
 import Store
 import Testing
+
+@testable import Wire
 
 /// The daemon is killed again and again, at moments drawn from a seed, while it registers, takes uploads, imports, backs up, removes,
 /// calibrates and fits. What it acknowledged must be there ever after, and the answer at the end must be that of a daemon nobody disturbed.

@@ -2,10 +2,11 @@ import Domain
 import Foundation
 import Glibc
 import Client
-import Wire
 import PlawTesting
 import Synchronization
 import Testing
+
+@testable import Wire
 
 /// What the daemon is asked to do, round after round; a step that a kill left in doubt is looked at and done where it was not.
 final class CrashScript: Sendable {

@@ -1,9 +1,10 @@
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Server
 import Testing
+
+@testable import Wire
 
 private func number(_ value: JSONValue) -> Double? {
     switch value {

@@ -2,12 +2,13 @@ import Domain
 import Foundation
 import Glibc
 import Client
-import Wire
 import PlawTesting
 import Store
 import Synchronization
 import Testing
 import Trials
+
+@testable import Wire
 
 /// Disks that are full or refuse, quotas, and files that something damaged.
 @Suite(.serialized) struct DiskTests {

@@ -1,9 +1,10 @@
 import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 /// Models that plawd does not train, through the real daemon: their laws are asked like any other, and their costs are what the import
 /// states.

@@ -1,10 +1,11 @@
 import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Testing
 import Trials
+
+@testable import Wire
 
 /// Prepared answers are never old ones, through the real daemon.
 @Suite struct FreshnessTests {

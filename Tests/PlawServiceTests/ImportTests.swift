@@ -2,12 +2,13 @@ import Domain
 import Foundation
 import Observations
 import Client
-import Wire
 import PlawTesting
 import Testing
 
 #if canImport(FoundationXML)
 import FoundationXML
+
+@testable import Wire
 #endif
 
 /// Observations from elsewhere, through the real daemon, its socket and its database.

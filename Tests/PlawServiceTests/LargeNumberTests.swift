@@ -1,8 +1,9 @@
 import Domain
 import Foundation
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 /// Numbers as large and as small as a table or a request may hold: refused by name or answered, and the daemon lives.
 @Suite struct LargeNumberTests {

@@ -1,9 +1,10 @@
 import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 /// Which laws answer: by evidence, not by what came in last, and never without a word of those that do not.
 @Suite struct LawChoiceTests {

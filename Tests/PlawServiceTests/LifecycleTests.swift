@@ -1,9 +1,10 @@
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Testing
 import Trials
+
+@testable import Wire
 
 @Suite struct LifecycleTests {
     @Test("a second daemon on a state directory is refused with the first one's pid")

@@ -1,8 +1,9 @@
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 /// What the daemon tells of itself, as Prometheus would read it.
 @Suite struct MetricsTests {

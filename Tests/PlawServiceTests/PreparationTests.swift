@@ -1,10 +1,11 @@
 import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Store
 import Testing
+
+@testable import Wire
 
 /// What is kept and prepared, counted by the daemon itself.
 @Suite struct PreparationTests {

@@ -1,9 +1,10 @@
 import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 /// Files of several parts, what was read of them, and looks at files that register nothing.
 @Suite struct ReadingTests {

@@ -1,8 +1,9 @@
 import Domain
 import Foundation
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 /// Recipes through the daemon: laws of each stand side by side, and what still rose is said.
 @Suite struct RecipeTests {

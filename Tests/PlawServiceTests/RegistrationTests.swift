@@ -1,9 +1,10 @@
 import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 @Suite struct RegistrationTests {
     static let bad: [(name: String, bytes: Data)] = [

@@ -1,10 +1,11 @@
 import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Testing
 import Trials
+
+@testable import Wire
 
 /// Trials chosen one at a time, through the real daemon and its workers.
 @Suite struct SequentialCalibrationTests {

@@ -1,10 +1,11 @@
 import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
 import Testing
 import Trials
+
+@testable import Wire
 
 /// From a file to a recommendation, through the real daemon, its socket, its database and its workers.
 @Suite struct SpineTests {

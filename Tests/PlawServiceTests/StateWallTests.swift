@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
 import Client
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 /// What happens to the state of a running daemon behind its back, and what peers leave in it.
 @Suite(.serialized) struct StateWallTests {

@@ -1,8 +1,9 @@
 import Domain
 import Foundation
 import Client
-import Wire
 import PlawTesting
+
+@testable import Wire
 
 /// Calls one method over a connection of its own.
 func call<M: RPCMethod>(_ socket: String, _ method: M.Type, _ params: M.Params) async throws -> M.Result {

@@ -2,12 +2,12 @@ import Domain
 import Foundation
 import Interactions
 import Client
-import Wire
 import PlawTesting
 import Server
 import Testing
 
 @testable import PlawService
+@testable import Wire
 
 @Suite struct UploadTests {
     private static let owner = Standing(uid: 0, rank: .owner)

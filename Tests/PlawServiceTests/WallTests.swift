@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
 import Client
-import Wire
 import PlawTesting
 import Testing
+
+@testable import Wire
 
 /// Attacks on a running daemon, by peers of several users; docs/users/trust.md says what was tried.
 @Suite(.serialized) struct WallTests {

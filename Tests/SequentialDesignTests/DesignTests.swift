@@ -1,8 +1,9 @@
 import Domain
 import Foundation
-import PerformanceLaws
 import SequentialDesign
 import Testing
+
+@testable import PerformanceLaws
 
 @Suite struct DesignTests {
     static let metric = Metric(.ndcg, 10)

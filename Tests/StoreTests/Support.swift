@@ -1,8 +1,9 @@
-import Domain
 import Wire
 import PlawTesting
 import Store
 import Trials
+
+@testable import Domain
 
 /// Values with every member filled in, none of them a default, so that one that gets lost shows.
 enum Sample {

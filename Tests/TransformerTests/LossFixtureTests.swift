@@ -1,8 +1,8 @@
-import Domain
 import Foundation
 import Kernels
 import Testing
 
+@testable import Domain
 @testable import Transformer
 
 /// Every loss computed by PyTorch in double precision: Fixtures/losses.json, made by scripts/make-loss-fixture.py.

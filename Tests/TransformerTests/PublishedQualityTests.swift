@@ -1,9 +1,9 @@
-import Domain
 import Foundation
 import Interactions
 import Testing
 import Trials
 
+@testable import Domain
 @testable import Transformer
 
 private let isLong = ProcessInfo.processInfo.environment["PLAW_LONG_TESTS"] == "1"

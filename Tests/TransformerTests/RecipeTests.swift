@@ -1,9 +1,9 @@
-import Domain
 import Foundation
 import Interactions
 import Testing
 import Trials
 
+@testable import Domain
 @testable import Transformer
 
 /// What the standard recipe adds to a training: an average of the parameters, another beginning, rates by width, and an end that

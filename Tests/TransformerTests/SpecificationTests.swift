@@ -1,7 +1,8 @@
-import Domain
 import Foundation
 import Testing
 import Trials
+
+@testable import Domain
 
 /// What a specification may hold, and that it is asked before anything is computed from it.
 @Suite struct SpecificationTests {

@@ -1,9 +1,9 @@
-import Domain
 import Foundation
 import Interactions
 import Testing
 import Trials
 
+@testable import Domain
 @testable import Kernels
 @testable import Transformer
 

@@ -1,8 +1,8 @@
-import Domain
 import Foundation
 import Kernels
 import Testing
 
+@testable import Domain
 @testable import Transformer
 
 /// A two-layer SASRec computed by PyTorch in double precision: Fixtures/sasrec.json, made by scripts/make-torch-fixture.py.

@@ -27,20 +27,10 @@ package struct AdvisorParetoParams: RPCParams, Hashable {
     /// Numbers of layers and dimensions that alone are considered; all of the search space by default.
     package var layers: [Int]?
     package var dims: [Int]?
+}
 
-    package init(
-        name: String, currency: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Model? = nil,
-        law: Int64? = nil, layers: [Int]? = nil, dims: [Int]? = nil
-    ) {
-        self.layers = layers
-        self.dims = dims
-        self.name = name
-        self.currency = currency
-        self.metric = metric
-        self.loss = loss
-        self.backbone = backbone
-        self.law = law
-    }
+extension AdvisorParetoParams {
+    package init(name: String) { self.name = name }
 }
 
 /// A Pareto front.

@@ -26,19 +26,10 @@ package struct AdvisorPotentialParams: RPCParams, Hashable {
     package var backbone: Model?
     /// The number of a law whose key alone is asked; the best supported keys by default.
     package var law: Int64?
+}
 
-    package init(
-        name: String, layers: Int? = nil, dim: Int? = nil, metric: Metric? = nil, loss: Loss? = nil,
-        backbone: Model? = nil, law: Int64? = nil
-    ) {
-        self.backbone = backbone
-        self.name = name
-        self.layers = layers
-        self.dim = dim
-        self.metric = metric
-        self.loss = loss
-        self.law = law
-    }
+extension AdvisorPotentialParams {
+    package init(name: String) { self.name = name }
 }
 
 /// What is left to gain.

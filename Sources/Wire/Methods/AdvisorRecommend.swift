@@ -10,7 +10,7 @@ package enum AdvisorRecommend: RPCMethod {
 }
 
 /// The budget.
-package struct AdvisorRecommendParams: RPCParams, Hashable {
+package struct AdvisorRecommendParams: RPCParams, BudgetLimits, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case name, maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, backbone,
             force, law, layers, dims
@@ -39,54 +39,22 @@ package struct AdvisorRecommendParams: RPCParams, Hashable {
     /// Numbers of layers and dimensions that alone are considered; all of the search space by default.
     package var layers: [Int]?
     package var dims: [Int]?
+}
 
-    package init(
-        name: String, maxParams: Double? = nil, maxFlops: Double? = nil, maxMemoryBytes: Double? = nil,
-        maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil, metric: Metric? = nil, loss: Loss? = nil,
-        backbone: Model? = nil, force: Bool? = nil, law: Int64? = nil,
-        layers: [Int]? = nil, dims: [Int]? = nil
-    ) {
-        self.layers = layers
-        self.dims = dims
-        self.force = force
-        self.name = name
-        self.maxParams = maxParams
-        self.maxFlops = maxFlops
-        self.maxMemoryBytes = maxMemoryBytes
-        self.maxLatencySeconds = maxLatencySeconds
-        self.maxTrainSeconds = maxTrainSeconds
-        self.metric = metric
-        self.loss = loss
-        self.backbone = backbone
-        self.law = law
-    }
-
-    package var limits: BudgetLimits {
-        BudgetLimits(
-            maxParams: maxParams, maxFlops: maxFlops, maxMemoryBytes: maxMemoryBytes,
-            maxLatencySeconds: maxLatencySeconds,
-            maxTrainSeconds: maxTrainSeconds)
-    }
+extension AdvisorRecommendParams {
+    package init(name: String) { self.name = name }
 }
 
 /// The limits that several methods share.
-package struct BudgetLimits: Sendable, Hashable {
-    package var maxParams: Double?
-    package var maxFlops: Double?
-    package var maxMemoryBytes: Double?
-    package var maxLatencySeconds: Double?
-    package var maxTrainSeconds: Double?
+package protocol BudgetLimits {
+    var maxParams: Double? { get set }
+    var maxFlops: Double? { get set }
+    var maxMemoryBytes: Double? { get set }
+    var maxLatencySeconds: Double? { get set }
+    var maxTrainSeconds: Double? { get set }
+}
 
-    package init(
-        maxParams: Double? = nil, maxFlops: Double? = nil, maxMemoryBytes: Double? = nil,
-        maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil
-    ) {
-        self.maxParams = maxParams
-        self.maxFlops = maxFlops
-        self.maxMemoryBytes = maxMemoryBytes
-        self.maxLatencySeconds = maxLatencySeconds
-        self.maxTrainSeconds = maxTrainSeconds
-    }
+extension BudgetLimits {
     /// - Throws: `RPCError.invalidParams` naming the limit that is not positive.
     package var budget: Budget {
         get throws(RPCError) {

@@ -10,7 +10,7 @@ package enum AdvisorWhatIf: RPCMethod {
 }
 
 /// What changes, and the budget that stays.
-package struct AdvisorWhatIfParams: RPCParams, Hashable {
+package struct AdvisorWhatIfParams: RPCParams, BudgetLimits, Hashable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case name, usersX, interactionsX, latencyX, maxLength
         case maxParams, maxFlops, maxMemoryBytes, maxLatencySeconds, maxTrainSeconds, metric, loss, force, law
@@ -40,36 +40,10 @@ package struct AdvisorWhatIfParams: RPCParams, Hashable {
     /// Numbers of layers and dimensions that alone are considered; all of the search space by default.
     package var layers: [Int]?
     package var dims: [Int]?
+}
 
-    package init(
-        name: String, usersX: Double? = nil, interactionsX: Double? = nil, latencyX: Double? = nil,
-        maxLength: Int? = nil, limits: BudgetLimits = BudgetLimits(), metric: Metric? = nil, loss: Loss? = nil,
-        force: Bool? = nil, law: Int64? = nil, layers: [Int]? = nil, dims: [Int]? = nil
-    ) {
-        self.layers = layers
-        self.dims = dims
-        self.force = force
-        self.name = name
-        self.usersX = usersX
-        self.interactionsX = interactionsX
-        self.latencyX = latencyX
-        self.maxLength = maxLength
-        maxParams = limits.maxParams
-        maxFlops = limits.maxFlops
-        maxMemoryBytes = limits.maxMemoryBytes
-        maxLatencySeconds = limits.maxLatencySeconds
-        maxTrainSeconds = limits.maxTrainSeconds
-        self.metric = metric
-        self.loss = loss
-        self.law = law
-    }
-
-    package var limits: BudgetLimits {
-        BudgetLimits(
-            maxParams: maxParams, maxFlops: maxFlops, maxMemoryBytes: maxMemoryBytes,
-            maxLatencySeconds: maxLatencySeconds,
-            maxTrainSeconds: maxTrainSeconds)
-    }
+extension AdvisorWhatIfParams {
+    package init(name: String) { self.name = name }
 }
 
 /// The best before and after.

@@ -79,51 +79,10 @@ package struct CalibrationParams: RPCParams, Hashable {
     package var tolerance: Double?
     /// What is trained today: it is trained beside the standard shape, and compared. Not beside levels.
     package var current: ShapeParam?
+}
 
-    package init(
-        name: String, budgetSeconds: Double? = nil, recipe: Recipe? = nil, backbone: Model? = nil, loss: Loss? = nil,
-        maxLength: Int? = nil, heads: Int? = nil, layers: [Int]? = nil, dims: [Int]? = nil, seed: Int? = nil,
-        workers: Int? = nil,
-        stopMetric: Metric? = nil, patience: Int? = nil, maxEpochs: Int? = nil, learningRate: Double? = nil,
-        dropout: Double? = nil, batchUsers: Int? = nil, negatives: Int? = nil, weightDecay: Double? = nil,
-        clipNorm: Double? = nil, warmup: Double? = nil, schedule: RateSchedule? = nil, scheduleEpochs: Int? = nil,
-        widthRule: WidthRule? = nil, grid: CalibrationGrid? = nil, maxParams: Double? = nil, maxFlops: Double? = nil,
-        maxMemoryBytes: Double? = nil, maxLatencySeconds: Double? = nil, maxTrainSeconds: Double? = nil,
-        tolerance: Double? = nil, current: ShapeParam? = nil
-    ) {
-        self.current = current
-        self.grid = grid
-        self.maxParams = maxParams
-        self.maxFlops = maxFlops
-        self.maxMemoryBytes = maxMemoryBytes
-        self.maxLatencySeconds = maxLatencySeconds
-        self.maxTrainSeconds = maxTrainSeconds
-        self.tolerance = tolerance
-        self.name = name
-        self.budgetSeconds = budgetSeconds
-        self.recipe = recipe
-        self.backbone = backbone
-        self.loss = loss
-        self.maxLength = maxLength
-        self.heads = heads
-        self.layers = layers
-        self.dims = dims
-        self.seed = seed
-        self.workers = workers
-        self.stopMetric = stopMetric
-        self.patience = patience
-        self.maxEpochs = maxEpochs
-        self.learningRate = learningRate
-        self.dropout = dropout
-        self.batchUsers = batchUsers
-        self.negatives = negatives
-        self.weightDecay = weightDecay
-        self.clipNorm = clipNorm
-        self.warmup = warmup
-        self.schedule = schedule
-        self.scheduleEpochs = scheduleEpochs
-        self.widthRule = widthRule
-    }
+extension CalibrationParams {
+    package init(name: String) { self.name = name }
 }
 
 /// Layers and dimension of a configuration.

@@ -32,20 +32,10 @@ package struct DatasetInspectParams: RPCParams, Hashable {
     package var options: ReadOptions?
     /// Interactions to show; 10 by default.
     package var events: Int?
+}
 
-    package init(
-        uploadId: String? = nil, path: String? = nil, paths: [String]? = nil, fileName: String? = nil,
-        fileNames: [String]? = nil, container: String? = nil, options: ReadOptions? = nil, events: Int? = nil
-    ) {
-        self.container = container
-        self.uploadId = uploadId
-        self.path = path
-        self.paths = paths
-        self.fileName = fileName
-        self.fileNames = fileNames
-        self.options = options
-        self.events = events
-    }
+extension DatasetInspectParams {
+    package init(fileNames: [String]) { self.fileNames = fileNames }
 }
 
 /// How files would be read.

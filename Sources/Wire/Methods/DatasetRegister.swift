@@ -44,26 +44,10 @@ package struct DatasetRegisterParams: RPCParams, Hashable {
     package var maxLength: Int?
     /// True decides the format and reads no rows; nothing is stored and the upload is kept.
     package var dryRun: Bool?
+}
 
-    package init(
-        name: String, uploadId: String? = nil, uploading: Bool? = nil, path: String? = nil, paths: [String]? = nil,
-        fileName: String? = nil,
-        fileNames: [String]? = nil, container: String? = nil,
-        options: ReadOptions? = nil, mask: CandidateMask? = nil, maxLength: Int? = nil, dryRun: Bool? = nil
-    ) {
-        self.name = name
-        self.uploadId = uploadId
-        self.uploading = uploading
-        self.path = path
-        self.paths = paths
-        self.fileNames = fileNames
-        self.fileName = fileName
-        self.container = container
-        self.options = options
-        self.mask = mask
-        self.maxLength = maxLength
-        self.dryRun = dryRun
-    }
+extension DatasetRegisterParams {
+    package init(name: String) { self.name = name }
 }
 
 /// What was decided and stored.

@@ -22,11 +22,4 @@ package struct LawGetParams: RPCParams, Hashable {
     package var metric: Metric?
     /// That of the key with most evidence by default.
     package var loss: Loss?
-
-    package init(id: Int64? = nil, name: String? = nil, metric: Metric? = nil, loss: Loss? = nil) {
-        self.id = id
-        self.name = name
-        self.metric = metric
-        self.loss = loss
-    }
 }

@@ -32,20 +32,10 @@ package struct LawListParams: RPCParams, Hashable {
     package var before: Int64?
     /// Most laws of an answer; as many as a frame holds by default.
     package var limit: Int?
+}
 
-    package init(
-        name: String? = nil, metric: Metric? = nil, loss: Loss? = nil, backbone: Model? = nil,
-        family: LawFamily? = nil, law: Int64? = nil, before: Int64? = nil, limit: Int? = nil
-    ) {
-        self.backbone = backbone
-        self.law = law
-        self.before = before
-        self.limit = limit
-        self.name = name
-        self.metric = metric
-        self.loss = loss
-        self.family = family
-    }
+extension LawListParams {
+    package init(name: String?) { self.name = name }
 }
 
 /// A stored law.

@@ -26,20 +26,10 @@ package struct LawPredictParams: RPCParams, Hashable {
     package var force: Bool?
     /// The number of a law whose key alone is asked; the best supported keys by default.
     package var law: Int64?
+}
 
-    package init(
-        name: String, layers: Int, dim: Int, heads: Int? = nil, loss: Loss? = nil, backbone: Model? = nil,
-        force: Bool? = nil, law: Int64? = nil
-    ) {
-        self.name = name
-        self.layers = layers
-        self.dim = dim
-        self.heads = heads
-        self.loss = loss
-        self.backbone = backbone
-        self.force = force
-        self.law = law
-    }
+extension LawPredictParams {
+    package init(name: String, layers: Int, dim: Int) { (self.name, self.layers, self.dim) = (name, layers, dim) }
 }
 
 /// A prediction with its cost.

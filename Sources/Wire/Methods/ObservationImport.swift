@@ -41,27 +41,10 @@ package struct ObservationImportParams: RPCParams, Hashable {
     package var users: Int?
     package var items: Int?
     package var interactions: Int?
+}
 
-    package init(
-        name: String, text: String? = nil, uploadId: String? = nil, fileName: String? = nil, create: Bool? = nil,
-        source: String? = nil, columns: [String: String]? = nil, map: [String: String]? = nil,
-        ignore: [String]? = nil, statusOk: [String]? = nil, users: Int? = nil, items: Int? = nil,
-        interactions: Int? = nil
-    ) {
-        self.name = name
-        self.text = text
-        self.uploadId = uploadId
-        self.fileName = fileName
-        self.create = create
-        self.source = source
-        self.columns = columns
-        self.map = map
-        self.ignore = ignore
-        self.statusOk = statusOk
-        self.users = users
-        self.items = items
-        self.interactions = interactions
-    }
+extension ObservationImportParams {
+    package init(name: String) { self.name = name }
 }
 
 /// Observations of one key in an import.

@@ -81,18 +81,22 @@ struct Calibrate: AsyncParsableCommand {
     @OptionGroup var common: Common
 
     private var params: CalibrationParams {
-        var params = CalibrationParams(
-            name: name, budgetSeconds: budget?.value, recipe: recipe, backbone: backbone, loss: loss,
-            maxLength: maxLength,
-            heads: heads,
-            layers: layers?.values, dims: dims?.values, seed: seed, workers: workers, stopMetric: stopMetric,
-            patience: patience, maxEpochs: maxEpochs, learningRate: learningRate?.value, dropout: dropout?.value,
-            batchUsers: batchUsers, negatives: negatives, weightDecay: weightDecay?.value, clipNorm: clipNorm?.value,
-            warmup: warmup?.value,
-            schedule: schedule, scheduleEpochs: scheduleEpochs, widthRule: widthRule, grid: grid,
-            maxParams: maxParams?.value,
-            maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value, maxLatencySeconds: maxLatency?.value,
-            maxTrainSeconds: maxTrainTime?.value, tolerance: tolerance?.value, current: current?.shape)
+        var params = CalibrationParams(name: name)
+        params.budgetSeconds = budget?.value
+        (params.recipe, params.backbone, params.loss) = (recipe, backbone, loss)
+        (params.maxLength, params.heads) = (maxLength, heads)
+        (params.layers, params.dims, params.grid) = (layers?.values, dims?.values, grid)
+        (params.seed, params.workers) = (seed, workers)
+        (params.stopMetric, params.patience, params.maxEpochs) = (stopMetric, patience, maxEpochs)
+        (params.learningRate, params.dropout) = (learningRate?.value, dropout?.value)
+        (params.batchUsers, params.negatives) = (batchUsers, negatives)
+        (params.weightDecay, params.clipNorm) = (weightDecay?.value, clipNorm?.value)
+        (params.warmup, params.schedule, params.scheduleEpochs) = (warmup?.value, schedule, scheduleEpochs)
+        params.widthRule = widthRule
+        (params.maxParams, params.maxFlops) = (maxParams?.value, maxFlops?.value)
+        params.maxMemoryBytes = maxMemory?.value
+        (params.maxLatencySeconds, params.maxTrainSeconds) = (maxLatency?.value, maxTrainTime?.value)
+        (params.tolerance, params.current) = (tolerance?.value, current?.shape)
         params.executor = executor
         return params
     }

@@ -73,15 +73,14 @@ struct Import: AsyncParsableCommand {
         let result: ObservationImportResult
         do {
             result = try await common.connected { client in
-                let upload = try await source.send(to: client)
-                return try await client.call(
-                    ObservationImport.self,
-                    ObservationImportParams(
-                        name: name, uploadId: upload,
-                        fileName: file == "-" ? "standard input" : String(file.split(separator: "/").last ?? ""),
-                        create: create ? true : nil, source: self.source, columns: columns, map: map,
-                        ignore: ignore.isEmpty ? nil : ignore, statusOk: words, users: users, items: items,
-                        interactions: interactions))
+                var params = ObservationImportParams(name: name)
+                params.uploadId = try await source.send(to: client)
+                params.fileName = file == "-" ? "standard input" : String(file.split(separator: "/").last ?? "")
+                params.create = create ? true : nil
+                (params.source, params.columns, params.map) = (self.source, columns, map)
+                (params.ignore, params.statusOk) = (ignore.isEmpty ? nil : ignore, words)
+                (params.users, params.items, params.interactions) = (users, items, interactions)
+                return try await client.call(ObservationImport.self, params)
             }
         } catch let error as RPCError {
             throw Self.settled(error)

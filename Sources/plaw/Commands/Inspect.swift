@@ -28,8 +28,9 @@ struct Inspect: AsyncParsableCommand {
         let result: DatasetInspectResult
         do {
             result = try await common.connected { client in
-                var params = DatasetInspectParams(
-                    fileNames: names, container: inputs?.container, options: reading.options, events: events)
+                var params = DatasetInspectParams(fileNames: names)
+                (params.container, params.options) = (inputs?.container, reading.options)
+                params.events = events
                 if let inputs {
                     params.uploadId = try await inputs.send(to: client)
                 } else {

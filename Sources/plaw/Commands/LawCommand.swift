@@ -19,8 +19,9 @@ struct LawCommand: AsyncParsableCommand {
     @OptionGroup var common: Common
 
     func run() async throws {
-        let params = LawListParams(
-            name: name, metric: metric, loss: loss, backbone: backbone, family: family, law: law)
+        var params = LawListParams(name: name)
+        (params.metric, params.loss, params.backbone) = (metric, loss, backbone)
+        (params.family, params.law) = (family, law)
         var laws = try await self.laws(params)
         guard !laws.isEmpty else {
             let known = Set(

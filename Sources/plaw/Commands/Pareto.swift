@@ -20,10 +20,10 @@ struct Pareto: AsyncParsableCommand {
     @OptionGroup var common: Common
 
     func run() async throws {
-        let params = AdvisorParetoParams(
-            name: name, currency: currency, metric: metric, loss: loss,
-            backbone: backbone, law: law,
-            layers: layers?.values, dims: dims?.values)
+        var params = AdvisorParetoParams(name: name)
+        (params.currency, params.metric, params.loss) = (currency, metric, loss)
+        (params.backbone, params.law) = (backbone, law)
+        (params.layers, params.dims) = (layers?.values, dims?.values)
         try await common.show(AdvisorPareto.self, params) { answer in
             CandidateDisplay.printTable(answer.points, indent: "")
             CandidateDisplay.printWarnings(answer.warnings, verbosity)

@@ -19,8 +19,9 @@ struct Potential: AsyncParsableCommand {
     @OptionGroup var common: Common
 
     func run() async throws {
-        let params = AdvisorPotentialParams(
-            name: name, layers: layers, dim: dim, metric: metric, loss: loss, backbone: backbone, law: law)
+        var params = AdvisorPotentialParams(name: name)
+        (params.layers, params.dim) = (layers, dim)
+        (params.metric, params.loss, params.backbone, params.law) = (metric, loss, backbone, law)
         try await common.show(AdvisorPotential.self, params) { answer in
             let name = answer.metric.description
             let c = answer.now.configuration

@@ -33,9 +33,10 @@ struct Predict: AsyncParsableCommand {
     }
 
     private func params(_ layers: Int, _ dim: Int) -> LawPredictParams {
-        LawPredictParams(
-            name: name, layers: layers, dim: dim, heads: heads, loss: loss, backbone: backbone,
-            force: force ? true : nil, law: law)
+        var params = LawPredictParams(name: name, layers: layers, dim: dim)
+        (params.heads, params.loss, params.backbone, params.law) = (heads, loss, backbone, law)
+        params.force = force ? true : nil
+        return params
     }
 
     func run() async throws {

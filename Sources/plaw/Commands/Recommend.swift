@@ -8,12 +8,7 @@ struct Recommend: AsyncParsableCommand {
         abstract: "Recommend the best layers and dimension within a budget.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Most parameters: 500k, 2M.", transform: Count.parse) var maxParams: Count?
-    @Option(help: "Most FLOPs of one training to convergence: 1T, 5e12.", transform: Count.parse) var maxFlops: Count?
-    @Option(help: "Most memory while training: 200MB, 1GiB.", transform: Bytes.parse) var maxMemory: Bytes?
-    @Option(help: "Longest time to rank all items for one user on one core: 5ms.", transform: Seconds.parse)
-    var maxLatency: Seconds?
-    @Option(help: "Longest training on one core: 10m, 2h.", transform: Seconds.parse) var maxTrainTime: Seconds?
+    @OptionGroup var limits: LimitOptions
     @Option(help: "What to maximise: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Option(help: "Only this backbone, or this model of an import.") var backbone: Model?
@@ -25,11 +20,11 @@ struct Recommend: AsyncParsableCommand {
     @OptionGroup var common: Common
 
     func run() async throws {
-        let params = AdvisorRecommendParams(
-            name: name, maxParams: maxParams?.value, maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value,
-            maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value, metric: metric, loss: loss,
-            backbone: backbone, force: force ? true : nil, law: law,
-            layers: layers?.values, dims: dims?.values)
+        var params = AdvisorRecommendParams(name: name)
+        limits.set(&params)
+        (params.metric, params.loss, params.backbone, params.law) = (metric, loss, backbone, law)
+        (params.layers, params.dims) = (layers?.values, dims?.values)
+        params.force = force ? true : nil
         try await common.show(AdvisorRecommend.self, params) { answer in
             CandidateDisplay.printAnswer(
                 answer.configuration, answer.predicted, answer.interval, answer.cost)

@@ -54,9 +54,9 @@ struct Register: AsyncParsableCommand {
 
     private func send(_ inputs: Inputs?, _ names: [String]) async throws -> DatasetRegisterResult {
         try await common.connected { client in
-            var params = DatasetRegisterParams(
-                name: name, fileNames: names, container: inputs?.container, options: reading.options, mask: mask,
-                maxLength: maxLength)
+            var params = DatasetRegisterParams(name: name)
+            (params.fileNames, params.container) = (names, inputs?.container)
+            (params.options, params.mask, params.maxLength) = (reading.options, mask, maxLength)
             if let inputs, inputs.isLarge {
                 return try await sendAndRead(inputs, client, params)
             } else if let inputs {

@@ -14,12 +14,7 @@ struct WhatIf: AsyncParsableCommand {
     @Option(help: "Factor of the latency that the best configuration has now: 0.5.", transform: Number.parse)
     var latencyX: Number?
     @Option(help: "Another maximum length; there must be a law of it.") var maxLength: Int?
-    @Option(help: "Most parameters: 500k, 2M.", transform: Count.parse) var maxParams: Count?
-    @Option(help: "Most FLOPs of one training to convergence: 1T, 5e12.", transform: Count.parse) var maxFlops: Count?
-    @Option(help: "Most memory while training: 200MB, 1GiB.", transform: Bytes.parse) var maxMemory: Bytes?
-    @Option(help: "Longest time to rank all items for one user on one core: 5ms.", transform: Seconds.parse)
-    var maxLatency: Seconds?
-    @Option(help: "Longest training on one core: 10m, 2h.", transform: Seconds.parse) var maxTrainTime: Seconds?
+    @OptionGroup var limits: LimitOptions
     @Option(help: "What to maximise: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
     @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
@@ -36,14 +31,13 @@ struct WhatIf: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let limits = BudgetLimits(
-            maxParams: maxParams?.value, maxFlops: maxFlops?.value, maxMemoryBytes: maxMemory?.value,
-            maxLatencySeconds: maxLatency?.value, maxTrainSeconds: maxTrainTime?.value)
-        let params = AdvisorWhatIfParams(
-            name: name, usersX: usersX?.value, interactionsX: interactionsX?.value, latencyX: latencyX?.value,
-            maxLength: maxLength,
-            limits: limits, metric: metric, loss: loss, force: force ? true : nil, law: law,
-            layers: layers?.values, dims: dims?.values)
+        var params = AdvisorWhatIfParams(name: name)
+        (params.usersX, params.interactionsX) = (usersX?.value, interactionsX?.value)
+        (params.latencyX, params.maxLength) = (latencyX?.value, maxLength)
+        limits.set(&params)
+        (params.metric, params.loss, params.law) = (metric, loss, law)
+        (params.layers, params.dims) = (layers?.values, dims?.values)
+        params.force = force ? true : nil
         try await common.show(AdvisorWhatIf.self, params) { answer in
             func show(_ name: String, _ candidate: Candidate, _ grade: ExtrapolationGrade, _ tokens: Int?) {
                 let data = tokens.map { ": \(Format.count(Double($0))) tokens" } ?? ""
