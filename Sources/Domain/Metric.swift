@@ -1,5 +1,5 @@
 /// A ranking metric at a cutoff, written `hr@10`, `ndcg@10`, `mrr@10` on the wire.
-package struct Metric: Codable, Sendable, Hashable, CustomStringConvertible {
+package struct Metric: Codable, Sendable, Hashable, LosslessStringConvertible {
     package enum Kind: String, Codable, Sendable, Hashable, CaseIterable { case hr, ndcg, mrr }
 
     package var kind: Kind

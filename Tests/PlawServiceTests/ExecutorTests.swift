@@ -3,7 +3,8 @@ import Foundation
 import PlawTesting
 import Testing
 import Trials
-import Wire
+
+@testable import Wire
 
 /// Calibrations by executors of the configuration, through a real daemon.
 @Suite struct ExecutorTests {
