@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 
 #if canImport(FoundationEssentials)
@@ -77,12 +78,12 @@ package struct Attempt: Sendable, Hashable {
 
     /// The last line of its progress; nil before there is one.
     package var progress: TrialProgress? {
-        let descriptor = open(files.progressPath, O_RDONLY | O_CLOEXEC)
+        let descriptor = uninterrupted { open(files.progressPath, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var tail = [UInt8](repeating: 0, count: 4_096)
-        let end = lseek(descriptor, 0, SEEK_END)
-        let count = tail.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, max(0, end - 4_096)) }
+        let start = max(0, Int(lseek(descriptor, 0, SEEK_END)) - tail.count)
+        let count = tail.withUnsafeMutableBytes { readAll(descriptor, into: $0, at: start) }
         guard count > 0 else { return nil }
         let decoder = JSONDecoder()
         // The last line may be cut.
