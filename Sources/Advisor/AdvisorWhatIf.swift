@@ -18,10 +18,8 @@ extension Advisor {
         package init(
             usersX: Double = 1, interactionsX: Double = 1, latencyX: Double? = nil, maxLength: Int? = nil
         ) {
-            self.usersX = usersX
-            self.interactionsX = interactionsX
-            self.latencyX = latencyX
-            self.maxLength = maxLength
+            (self.usersX, self.interactionsX) = (usersX, interactionsX)
+            (self.latencyX, self.maxLength) = (latencyX, maxLength)
         }
 
         var isOfData: Bool { usersX != 1 || interactionsX != 1 }

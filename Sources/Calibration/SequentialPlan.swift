@@ -15,8 +15,7 @@ package struct SequentialPlan: Codable, Sendable, Hashable {
     package var start: [DesignTrial]
 
     package init(settings: CalibrationSettings, start: [DesignTrial]) {
-        self.settings = settings
-        self.start = start
+        (self.settings, self.start) = (settings, start)
     }
 
     /// From JSON.

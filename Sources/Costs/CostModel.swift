@@ -18,12 +18,8 @@ package struct CostModel: Sendable, Hashable {
         facts: DatasetFacts, speed: SpeedModel, epochs: EpochModel, negatives: Int, latency: LatencyModel? = nil,
         recorded: RecordedCosts? = nil
     ) {
-        self.facts = facts
-        self.speed = speed
-        self.epochs = epochs
-        self.negatives = negatives
-        self.latency = latency
-        self.recorded = recorded
+        (self.facts, self.speed, self.epochs) = (facts, speed, epochs)
+        (self.negatives, self.latency, self.recorded) = (negatives, latency, recorded)
     }
 
     /// Trainable parameters of a backbone of the core, tied output; F the feed-forward width:

@@ -21,13 +21,8 @@ package struct DatasetFacts: Sendable, Hashable {
         items: Int, evaluatedUsers: Int, tokens: Int, apen: Double, meanContext: Double, longestHistory: Int? = nil,
         batchPairs: Double? = nil
     ) {
-        self.items = items
-        self.evaluatedUsers = evaluatedUsers
-        self.tokens = tokens
-        self.apen = apen
-        self.meanContext = meanContext
-        self.longestHistory = longestHistory
-        self.batchPairs = batchPairs
+        (self.items, self.evaluatedUsers, self.tokens, self.apen) = (items, evaluatedUsers, tokens, apen)
+        (self.meanContext, self.longestHistory, self.batchPairs) = (meanContext, longestHistory, batchPairs)
     }
 
     package var effectiveTokens: Double { Double(tokens) / apen }

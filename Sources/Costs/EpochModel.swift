@@ -15,10 +15,7 @@ package struct EpochModel: Sendable, Hashable {
         package var epochs: Int
 
         package init(layers: Int, dim: Int, userFraction: Double = 1, epochs: Int) {
-            self.layers = layers
-            self.dim = dim
-            self.userFraction = userFraction
-            self.epochs = epochs
+            (self.layers, self.dim, self.userFraction, self.epochs) = (layers, dim, userFraction, epochs)
         }
     }
 

@@ -86,13 +86,8 @@ package struct Configuration: Codable, Sendable, Hashable {
         backbone: Model = .sasrec, layers: Int, dim: Int, heads: Int = 2, maxLength: Int = 50, loss: Loss = .cce,
         feedForwardFactor: Double? = nil
     ) {
-        self.backbone = backbone
-        self.layers = layers
-        self.dim = dim
-        self.heads = heads
-        self.maxLength = maxLength
-        self.loss = loss
-        self.feedForwardFactor = feedForwardFactor
+        (self.backbone, self.layers, self.dim, self.heads) = (backbone, layers, dim, heads)
+        (self.maxLength, self.loss, self.feedForwardFactor) = (maxLength, loss, feedForwardFactor)
     }
 
     /// Why this configuration cannot be trained, naming the field, or nil when it can.
@@ -167,13 +162,8 @@ package struct DeclaredConfiguration: Codable, Sendable, Hashable {
         backbone: Declared<Model>, layers: Int, dim: Int, heads: Declared<Int>, maxLength: Declared<Int>,
         loss: Declared<Loss>, feedForwardFactor: Double? = nil
     ) {
-        self.backbone = backbone
-        self.layers = layers
-        self.dim = dim
-        self.heads = heads
-        self.maxLength = maxLength
-        self.loss = loss
-        self.feedForwardFactor = feedForwardFactor
+        (self.backbone, self.layers, self.dim, self.heads) = (backbone, layers, dim, heads)
+        (self.maxLength, self.loss, self.feedForwardFactor) = (maxLength, loss, feedForwardFactor)
     }
 
     package init(_ c: Configuration) {

@@ -18,13 +18,8 @@ package struct FormatDecision: Codable, Sendable, Hashable {
         format: String, compression: String, hasHeader: Bool, columns: [String: String], timeUnit: String,
         unused: [String]? = nil, container: String? = nil
     ) {
-        self.container = container
-        self.unused = unused
-        self.format = format
-        self.compression = compression
-        self.hasHeader = hasHeader
-        self.columns = columns
-        self.timeUnit = timeUnit
+        (self.format, self.compression, self.hasHeader, self.columns) = (format, compression, hasHeader, columns)
+        (self.timeUnit, self.unused, self.container) = (timeUnit, unused, container)
     }
 
     /// The same decision about what a client took out of a container.
@@ -43,9 +38,7 @@ package struct DroppedRows: Codable, Sendable, Hashable {
     package var firstLines: [Int]
 
     package init(reason: String, count: Int, firstLines: [Int]) {
-        self.reason = reason
-        self.count = count
-        self.firstLines = firstLines
+        (self.reason, self.count, self.firstLines) = (reason, count, firstLines)
     }
 }
 
@@ -112,8 +105,7 @@ package struct RemovedRows: Codable, Sendable, Hashable {
     package var count: Int
 
     package init(condition: String, count: Int) {
-        self.condition = condition
-        self.count = count
+        (self.condition, self.count) = (condition, count)
     }
 }
 
@@ -143,12 +135,8 @@ package struct ReadOptions: Codable, Sendable, Hashable {
         columns: [String: String]? = nil, kCore: Int? = nil, deduplicate: Deduplication? = nil,
         order: Order? = nil, dates: DayOrder? = nil, where conditions: [String]? = nil
     ) {
-        self.where = conditions
-        self.order = order
-        self.dates = dates
-        self.columns = columns
-        self.kCore = kCore
-        self.deduplicate = deduplicate
+        (self.columns, self.kCore, self.deduplicate) = (columns, kCore, deduplicate)
+        (self.order, self.dates, self.where) = (order, dates, conditions)
     }
 
     /// The filters in words, as they stand in the key of observations: `none`, `k-core=5`, `k-core=5 deduplicate=pairs`,

@@ -9,10 +9,7 @@ package struct EntropyReport: Codable, Sendable, Hashable {
         package var singletonShare: Double
 
         package init(m: Int, value: Double, biasCorrected: Double, singletonShare: Double) {
-            self.m = m
-            self.value = value
-            self.biasCorrected = biasCorrected
-            self.singletonShare = singletonShare
+            (self.m, self.value, self.biasCorrected, self.singletonShare) = (m, value, biasCorrected, singletonShare)
         }
     }
 
@@ -29,12 +26,8 @@ package struct EntropyReport: Codable, Sendable, Hashable {
         package var tooShort: Int
 
         package init(m: Int, r: Double, maxLength: Int, mean: Double, users: Int, tooShort: Int) {
-            self.m = m
-            self.r = r
-            self.maxLength = maxLength
-            self.mean = mean
-            self.users = users
-            self.tooShort = tooShort
+            (self.m, self.r, self.maxLength) = (m, r, maxLength)
+            (self.mean, self.users, self.tooShort) = (mean, users, tooShort)
         }
     }
 
@@ -54,14 +47,9 @@ package struct EntropyReport: Codable, Sendable, Hashable {
         pooledApEn: [Pooled], perUserApEn: PerUser, shannonBits: Double, lempelZiv: Double, compressionRatio: Double,
         tokens: Int, effectiveTokens: Double, notes: [String]
     ) {
-        self.pooledApEn = pooledApEn
-        self.perUserApEn = perUserApEn
-        self.shannonBits = shannonBits
-        self.lempelZiv = lempelZiv
-        self.compressionRatio = compressionRatio
-        self.tokens = tokens
-        self.effectiveTokens = effectiveTokens
-        self.notes = notes
+        (self.pooledApEn, self.perUserApEn, self.shannonBits) = (pooledApEn, perUserApEn, shannonBits)
+        (self.lempelZiv, self.compressionRatio, self.tokens) = (lempelZiv, compressionRatio, tokens)
+        (self.effectiveTokens, self.notes) = (effectiveTokens, notes)
     }
 }
 
@@ -89,16 +77,10 @@ package struct EntropyPoint: Codable, Sendable, Hashable {
         userFraction: Double, maxLength: Int, users: Int, interactions: Int, tokens: Int, pooledApEn: Double,
         biasCorrected: Double, singletonShare: Double, perUserApEn: Double, effectiveTokens: Double
     ) {
-        self.userFraction = userFraction
-        self.maxLength = maxLength
-        self.users = users
-        self.interactions = interactions
-        self.tokens = tokens
-        self.pooledApEn = pooledApEn
-        self.biasCorrected = biasCorrected
-        self.singletonShare = singletonShare
-        self.perUserApEn = perUserApEn
-        self.effectiveTokens = effectiveTokens
+        (self.userFraction, self.maxLength, self.users) = (userFraction, maxLength, users)
+        (self.interactions, self.tokens, self.pooledApEn) = (interactions, tokens, pooledApEn)
+        (self.biasCorrected, self.singletonShare) = (biasCorrected, singletonShare)
+        (self.perUserApEn, self.effectiveTokens) = (perUserApEn, effectiveTokens)
     }
 }
 
@@ -110,7 +92,6 @@ package struct EntropyMovement: Codable, Sendable, Hashable {
     package var byUserFraction: [EntropyPoint]
 
     package init(byMaxLength: [EntropyPoint], byUserFraction: [EntropyPoint]) {
-        self.byMaxLength = byMaxLength
-        self.byUserFraction = byUserFraction
+        (self.byMaxLength, self.byUserFraction) = (byMaxLength, byUserFraction)
     }
 }

@@ -20,14 +20,9 @@ package struct LawFit: Codable, Sendable, Hashable {
             observation: Int64, layers: Int, dim: Int, effectiveTokens: Double, observed: Double, fitted: Double,
             residual: Double, weight: Double
         ) {
-            self.observation = observation
-            self.layers = layers
-            self.dim = dim
-            self.effectiveTokens = effectiveTokens
-            self.observed = observed
-            self.fitted = fitted
-            self.residual = residual
-            self.weight = weight
+            (self.observation, self.layers, self.dim) = (observation, layers, dim)
+            (self.effectiveTokens, self.observed, self.fitted) = (effectiveTokens, observed, fitted)
+            (self.residual, self.weight) = (residual, weight)
         }
     }
 
@@ -42,10 +37,7 @@ package struct LawFit: Codable, Sendable, Hashable {
         package var ownVariance: Double?
 
         package init(x: [Double], value: Double, variance: Double, ownVariance: Double? = nil) {
-            self.x = x
-            self.value = value
-            self.variance = variance
-            self.ownVariance = ownVariance
+            (self.x, self.value, self.variance, self.ownVariance) = (x, value, variance, ownVariance)
         }
     }
 
@@ -61,10 +53,7 @@ package struct LawFit: Codable, Sendable, Hashable {
             package var deviation: Double
 
             package init(layers: Int, dim: Int, ratio: Double, deviation: Double) {
-                self.layers = layers
-                self.dim = dim
-                self.ratio = ratio
-                self.deviation = deviation
+                (self.layers, self.dim, self.ratio, self.deviation) = (layers, dim, ratio, deviation)
             }
         }
 
@@ -76,9 +65,7 @@ package struct LawFit: Codable, Sendable, Hashable {
         package var levelDeviation: Double
 
         package init(datasets: Int, shapes: [Shape], levelDeviation: Double) {
-            self.datasets = datasets
-            self.shapes = shapes
-            self.levelDeviation = levelDeviation
+            (self.datasets, self.shapes, self.levelDeviation) = (datasets, shapes, levelDeviation)
         }
 
         /// Smallest and largest layers and dim that those trainings had.
@@ -122,11 +109,8 @@ package struct LawFit: Codable, Sendable, Hashable {
             source: Source = .standardErrors, evaluation: Double?, correlation: Double?, training: Double,
             replicates: Int
         ) {
-            self.source = source
-            self.evaluation = evaluation
-            self.correlation = correlation
-            self.training = training
-            self.replicates = replicates
+            (self.source, self.evaluation, self.correlation) = (source, evaluation, correlation)
+            (self.training, self.replicates) = (training, replicates)
         }
 
         private enum CodingKeys: CodingKey { case source, evaluation, correlation, training, replicates }
@@ -243,8 +227,7 @@ package struct FamilyFit: Codable, Sendable, Hashable {
         package var dim: Double?
 
         package init(layers: Double?, dim: Double?) {
-            self.layers = layers
-            self.dim = dim
+            (self.layers, self.dim) = (layers, dim)
         }
     }
 
@@ -264,11 +247,8 @@ package struct FamilyFit: Codable, Sendable, Hashable {
         package init(
             parameters: [Double], amplitude: Double, length: Double, noiseFactor: Double, dataAmplitude: Double = 0
         ) {
-            self.parameters = parameters
-            self.amplitude = amplitude
-            self.length = length
-            self.noiseFactor = noiseFactor
-            self.dataAmplitude = dataAmplitude
+            (self.parameters, self.amplitude, self.length) = (parameters, amplitude, length)
+            (self.noiseFactor, self.dataAmplitude) = (noiseFactor, dataAmplitude)
         }
     }
 
@@ -347,10 +327,8 @@ package struct CrossValidation: Codable, Sendable, Hashable {
     package init(
         leaveOneOut: FoldScore, leaveLargestOut: FoldScore?, leaveLargestOutAlone: FoldScore?, weight: Double
     ) {
-        self.leaveOneOut = leaveOneOut
-        self.leaveLargestOut = leaveLargestOut
-        self.leaveLargestOutAlone = leaveLargestOutAlone
-        self.weight = weight
+        (self.leaveOneOut, self.leaveLargestOut) = (leaveOneOut, leaveLargestOut)
+        (self.leaveLargestOutAlone, self.weight) = (leaveLargestOutAlone, weight)
     }
 }
 
@@ -365,9 +343,7 @@ package struct FoldScore: Codable, Sendable, Hashable {
     package var points: Int
 
     package init(relativeError: Double, deviation: Double, logDensity: Double?, points: Int) {
-        self.relativeError = relativeError
-        self.deviation = deviation
-        self.logDensity = logDensity
-        self.points = points
+        (self.relativeError, self.deviation) = (relativeError, deviation)
+        (self.logDensity, self.points) = (logDensity, points)
     }
 }

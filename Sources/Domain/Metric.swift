@@ -7,8 +7,7 @@ package struct Metric: Codable, Sendable, Hashable, LosslessStringConvertible {
     package var k: Int
 
     package init(_ kind: Kind, _ k: Int) {
-        self.kind = kind
-        self.k = k
+        (self.kind, self.k) = (kind, k)
     }
 
     /// No catalogue is searched farther down.
@@ -54,8 +53,7 @@ package struct Measurement: Codable, Sendable, Hashable {
     package var standardError: Double
 
     package init(value: Double, standardError: Double) {
-        self.value = value
-        self.standardError = standardError
+        (self.value, self.standardError) = (value, standardError)
     }
 
     /// True where the standard error is not known: a mean above 0 has none of 0 unless all users earned the same.

@@ -110,8 +110,7 @@ package struct Observation: Codable, Sendable, Hashable {
         package var deviation: Double
 
         package init(gain: Double, deviation: Double) {
-            self.gain = gain
-            self.deviation = deviation
+            (self.gain, self.deviation) = (gain, deviation)
         }
     }
 

@@ -16,8 +16,7 @@ package enum Recipe: String, Codable, Sendable, Hashable, CaseIterable {
         package var users: Int
 
         package init(tokens: Int, users: Int) {
-            self.tokens = tokens
-            self.users = users
+            (self.tokens, self.users) = (tokens, users)
         }
     }
 

@@ -13,10 +13,8 @@ package struct Budget: Codable, Sendable, Hashable {
         maxParameters: Double? = nil, maxTrainingFlops: Double? = nil, maxLatencySeconds: Double? = nil,
         maxMemoryBytes: Double? = nil, maxTrainingSeconds: Double? = nil
     ) {
-        self.maxParameters = maxParameters
-        self.maxTrainingFlops = maxTrainingFlops
-        self.maxLatencySeconds = maxLatencySeconds
-        self.maxMemoryBytes = maxMemoryBytes
+        (self.maxParameters, self.maxTrainingFlops) = (maxParameters, maxTrainingFlops)
+        (self.maxLatencySeconds, self.maxMemoryBytes) = (maxLatencySeconds, maxMemoryBytes)
         self.maxTrainingSeconds = maxTrainingSeconds
     }
 }
@@ -111,8 +109,7 @@ package struct Interval: Codable, Sendable, Hashable {
     package var high: Double
 
     package init(low: Double, high: Double) {
-        self.low = low
-        self.high = high
+        (self.low, self.high) = (low, high)
     }
 }
 
@@ -133,12 +130,8 @@ package struct Candidate: Codable, Sendable, Hashable {
         configuration: DeclaredConfiguration, predicted: [String: Double], interval: [String: Interval], cost: Cost,
         expectedRegret: Double? = nil, trained: Int = 0
     ) {
-        self.configuration = configuration
-        self.predicted = predicted
-        self.interval = interval
-        self.cost = cost
-        self.expectedRegret = expectedRegret
-        self.trained = trained
+        (self.configuration, self.predicted, self.interval) = (configuration, predicted, interval)
+        (self.cost, self.expectedRegret, self.trained) = (cost, expectedRegret, trained)
     }
 }
 
@@ -263,12 +256,7 @@ package struct Lever: Codable, Sendable, Hashable {
         cost: Cost,
         grade: ExtrapolationGrade
     ) {
-        self.name = name
-        self.configuration = configuration
-        self.gain = gain
-        self.interval = interval
-        self.relativeGain = relativeGain
-        self.cost = cost
-        self.grade = grade
+        (self.name, self.configuration, self.gain, self.interval) = (name, configuration, gain, interval)
+        (self.relativeGain, self.cost, self.grade) = (relativeGain, cost, grade)
     }
 }

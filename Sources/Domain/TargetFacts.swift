@@ -8,9 +8,7 @@ package struct TargetFacts: Codable, Sendable, Hashable {
     package var unseen: Double
 
     package init(users: Int, candidates: [Int], unseen: Double) {
-        self.users = users
-        self.candidates = candidates
-        self.unseen = unseen
+        (self.users, self.candidates, self.unseen) = (users, candidates, unseen)
     }
 
     /// HR@K of a random order of the candidates, for the median user.

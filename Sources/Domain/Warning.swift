@@ -7,9 +7,7 @@ package struct Warning: Codable, Sendable, Hashable {
     package var command: String?
 
     package init(code: String, message: String, command: String? = nil) {
-        self.code = code
-        self.message = message
-        self.command = command
+        (self.code, self.message, self.command) = (code, message, command)
     }
 
     /// Codes of warnings that change what to do, the one that changes most of it first.

@@ -5,9 +5,7 @@ package struct PeerCredentials: Sendable, Hashable {
     package var pid: Int32
 
     package init(uid: UInt32, gid: UInt32, pid: Int32) {
-        self.uid = uid
-        self.gid = gid
-        self.pid = pid
+        (self.uid, self.gid, self.pid) = (uid, gid, pid)
     }
 
     /// A peer that was gone before it could be asked.

@@ -9,10 +9,7 @@ package struct InteractionError: Error, Sendable, Hashable, CustomStringConverti
     package var reason: String
 
     package init(file: String, line: Int? = nil, reason: String, _ message: String) {
-        self.file = file
-        self.line = line
-        self.reason = reason
-        self.message = message
+        (self.file, self.line, self.reason, self.message) = (file, line, reason, message)
     }
 
     package var description: String {

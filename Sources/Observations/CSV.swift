@@ -11,11 +11,7 @@ package struct TableError: Error, Sendable, Hashable, CustomStringConvertible {
     package init(
         file: String, line: Int? = nil, column: String? = nil, _ message: String, options: [String] = []
     ) {
-        self.file = file
-        self.line = line
-        self.column = column
-        self.message = message
-        self.options = options
+        (self.file, self.line, self.column, self.message, self.options) = (file, line, column, message, options)
     }
 
     package var description: String {

@@ -106,8 +106,7 @@ struct MetricColumn: Hashable {
     var isError: Bool
 
     init(metric: Metric, isError: Bool) {
-        self.metric = metric
-        self.isError = isError
+        (self.metric, self.isError) = (metric, isError)
     }
 
     /// Nil when the name is none of a metric.

@@ -13,11 +13,7 @@ package struct TableContext: Sendable {
     package init(
         dataset: String, source: String? = nil, tokens: Int? = nil, apen: Double? = nil, maxLength: Int? = nil
     ) {
-        self.dataset = dataset
-        self.source = source
-        self.tokens = tokens
-        self.apen = apen
-        self.maxLength = maxLength
+        (self.dataset, self.source, self.tokens, self.apen, self.maxLength) = (dataset, source, tokens, apen, maxLength)
     }
 }
 
@@ -28,8 +24,7 @@ package struct ObservationTable: Sendable {
         package var observation: Observation
 
         package init(line: Int, observation: Observation) {
-            self.line = line
-            self.observation = observation
+            (self.line, self.observation) = (line, observation)
         }
     }
 

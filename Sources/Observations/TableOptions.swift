@@ -12,9 +12,6 @@ package struct TableOptions: Sendable {
     package init(
         constants: [String: String] = [:], map: [String: String] = [:], ignore: [String] = [], finished: [String] = []
     ) {
-        self.constants = constants
-        self.map = map
-        self.ignore = ignore
-        self.finished = finished
+        (self.constants, self.map, self.ignore, self.finished) = (constants, map, ignore, finished)
     }
 }

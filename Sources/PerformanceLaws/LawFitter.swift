@@ -39,11 +39,8 @@ package struct LawFitter {
         metric: Metric, estimator: Estimator = .huber, fixedP: Double? = nil, draws: Int = 200,
         families: [LawFamily] = LawFamily.allCases
     ) {
-        self.metric = metric
-        self.estimator = estimator
-        self.fixedP = fixedP
-        self.draws = draws
-        self.families = families
+        (self.metric, self.estimator, self.fixedP) = (metric, estimator, fixedP)
+        (self.draws, self.families) = (draws, families)
     }
 
     /// - Parameters:

@@ -46,9 +46,7 @@ package final class LawPredictor: Sendable {
         package var effectiveTokens: Double
 
         package init(layers: Int, dim: Int, effectiveTokens: Double) {
-            self.layers = layers
-            self.dim = dim
-            self.effectiveTokens = effectiveTokens
+            (self.layers, self.dim, self.effectiveTokens) = (layers, dim, effectiveTokens)
         }
     }
 

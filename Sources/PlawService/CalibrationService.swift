@@ -26,14 +26,8 @@ actor CalibrationService {
         store: Store, layout: StateLayout, executor: any TrialExecutor, supervisor: CalibrationSupervisor,
         chooser: TrialChooser, corpora: Corpora, configuration: LiveConfiguration, space: DiskSpace
     ) {
-        self.corpora = corpora
-        self.space = space
-        self.chooser = chooser
-        self.store = store
-        self.layout = layout
-        self.executor = executor
-        self.supervisor = supervisor
-        self.configuration = configuration
+        (self.store, self.layout, self.executor, self.supervisor) = (store, layout, executor, supervisor)
+        (self.chooser, self.corpora, self.configuration, self.space) = (chooser, corpora, configuration, space)
     }
 
     func plan(_ params: CalibrationParams) async throws -> CalibrationPlanResult {

@@ -26,10 +26,8 @@ package final class Daemon: Sendable {
             stateDirectory: String, configuration: DaemonConfiguration, description: [UInt8],
             limits: ServerLimits = ServerLimits()
         ) {
-            self.stateDirectory = stateDirectory
-            self.configuration = configuration
-            self.description = description
-            self.limits = limits
+            (self.stateDirectory, self.configuration) = (stateDirectory, configuration)
+            (self.description, self.limits) = (description, limits)
         }
     }
 

@@ -34,10 +34,7 @@ actor LawService {
     static let mostMetrics = 100
 
     init(store: Store, layout: StateLayout, corpora: Corpora, logger: Logger) {
-        self.corpora = corpora
-        self.store = store
-        self.layout = layout
-        self.logger = logger
+        (self.store, self.layout, self.corpora, self.logger) = (store, layout, corpora, logger)
     }
 
     // MARK: - Laws

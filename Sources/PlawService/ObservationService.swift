@@ -32,11 +32,7 @@ actor ObservationService {
     private static let bytesOfRow = 4_096
 
     init(store: Store, uploads: Uploads, laws: LawService, space: DiskSpace, logger: Logger) {
-        self.space = space
-        self.store = store
-        self.uploads = uploads
-        self.laws = laws
-        self.logger = logger
+        (self.store, self.uploads, self.laws, self.space, self.logger) = (store, uploads, laws, space, logger)
     }
 
     func list(_ params: ObservationListParams) async throws -> ObservationListResult {

@@ -7,8 +7,7 @@ package struct PlotAxis: Sendable {
     package var isLogarithmic: Bool
 
     package init(_ label: String, isLogarithmic: Bool = false) {
-        self.label = label
-        self.isLogarithmic = isLogarithmic
+        (self.label, self.isLogarithmic) = (label, isLogarithmic)
     }
 }
 
@@ -25,9 +24,7 @@ package struct PlotSeries: Sendable {
     package var points: [(x: Double, y: Double)]
 
     package init(_ name: String, _ style: Style = .lineAndDots, _ points: [(x: Double, y: Double)]) {
-        self.name = name
-        self.style = style
-        self.points = points
+        (self.name, self.style, self.points) = (name, style, points)
     }
 
     /// The means of the points at each x, in the order of the points.

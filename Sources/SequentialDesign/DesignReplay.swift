@@ -22,14 +22,8 @@ package struct DesignReplay: Sendable {
             layers: Int, dim: Int, seed: UInt64, seconds: Double, measured: Measurement, parameters: Double,
             curve: [Double] = [], tests: [Double] = []
         ) {
-            self.layers = layers
-            self.dim = dim
-            self.seed = seed
-            self.seconds = seconds
-            self.measured = measured
-            self.parameters = parameters
-            self.curve = curve
-            self.tests = tests
+            (self.layers, self.dim, self.seed, self.seconds) = (layers, dim, seed, seconds)
+            (self.measured, self.parameters, self.curve, self.tests) = (measured, parameters, curve, tests)
         }
 
         var trial: DesignTrial { DesignTrial(layers: layers, dim: dim, seed: seed) }

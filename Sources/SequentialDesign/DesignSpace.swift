@@ -11,10 +11,7 @@ package struct DesignTrial: Codable, Sendable, Hashable {
     package var seed: UInt64
 
     package init(layers: Int, dim: Int, userFraction: Double = 1, seed: UInt64) {
-        self.layers = layers
-        self.dim = dim
-        self.userFraction = userFraction
-        self.seed = seed
+        (self.layers, self.dim, self.userFraction, self.seed) = (layers, dim, userFraction, seed)
     }
 }
 

@@ -14,8 +14,7 @@ package struct LearningCurve: Sendable, Hashable {
     package var popularity: Double
 
     package init(_ values: [Double], popularity: Double = 0) {
-        self.values = values
-        self.popularity = popularity
+        (self.values, self.popularity) = (values, popularity)
     }
 
     /// Epochs before which no training is called behind.

@@ -58,9 +58,7 @@ package struct SequentialDesign: Sendable {
     package static let leastPart = 0.5
 
     package init(space: DesignSpace, start: [DesignTrial], tolerance: Double = 0.01) {
-        self.space = space
-        self.start = start
-        self.tolerance = tolerance
+        (self.space, self.start, self.tolerance) = (space, start, tolerance)
     }
 
     /// The next training. The same measurements give the same answer.

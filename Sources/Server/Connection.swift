@@ -239,9 +239,7 @@ struct Connection: Sendable {
         var followers: [Followers.Body] = []
 
         init(_ frame: Outgoing, id: RequestID?, followers: [Followers.Body] = []) {
-            self.frame = frame
-            self.id = id
-            self.followers = followers
+            (self.frame, self.id, self.followers) = (frame, id, followers)
         }
 
         init?(_ error: RPCError, id: RequestID? = nil) {

@@ -14,10 +14,7 @@ final class FrameBudget: Sendable {
         private let isFirst: Bool
 
         init(_ budget: FrameBudget, _ bytes: Int, _ standing: Standing, isFirst: Bool) {
-            self.budget = budget
-            self.bytes = bytes
-            self.standing = standing
-            self.isFirst = isFirst
+            (self.budget, self.bytes, self.standing, self.isFirst) = (budget, bytes, standing, isFirst)
         }
 
         deinit { budget.giveBack(bytes, standing, isFirst: isFirst) }
@@ -52,8 +49,7 @@ final class FrameBudget: Sendable {
     /// - Parameter firstFrames: bytes beside the quota for users that have nothing of it: what some users hold keeps no other from a
     ///   frame.
     init(_ quota: Quota, firstFrames: Int) {
-        self.quota = quota
-        self.firstFrames = firstFrames
+        (self.quota, self.firstFrames) = (quota, firstFrames)
     }
 
     var taken: Int { table.withLock { $0.shares.taken + $0.firstBytes } }
@@ -148,9 +144,7 @@ final class FrameFlow: FrameObserver {
     private var share: FrameBudget.Share?
 
     init(budget: FrameBudget, watch: ConnectionWatch, gate: ReadGate) {
-        self.budget = budget
-        self.watch = watch
-        self.gate = gate
+        (self.budget, self.watch, self.gate) = (budget, watch, gate)
     }
 
     func waits(for length: Int?) {

@@ -38,8 +38,7 @@ final class FrameWriter: ChannelOutboundHandler {
     private let server: ServerState
 
     init(_ watch: ConnectionWatch, _ server: ServerState) {
-        self.watch = watch
-        self.server = server
+        (self.watch, self.server) = (watch, server)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

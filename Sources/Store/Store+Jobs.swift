@@ -34,10 +34,8 @@ package struct NewTrial: Sendable {
     package init(
         spec: TrialSpec, predictedSeconds: Double, predictedEpochs: Double, predictedLogDeviation: Double? = nil
     ) {
-        self.predictedLogDeviation = predictedLogDeviation
-        self.spec = spec
-        self.predictedSeconds = predictedSeconds
-        self.predictedEpochs = predictedEpochs
+        (self.spec, self.predictedSeconds) = (spec, predictedSeconds)
+        (self.predictedEpochs, self.predictedLogDeviation) = (predictedEpochs, predictedLogDeviation)
     }
 }
 

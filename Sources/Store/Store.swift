@@ -239,10 +239,7 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
     package var cause: String
 
     init(_ action: String, _ cause: String, kind: Kind = .failed, line: Int? = nil) {
-        self.kind = kind
-        self.line = line
-        self.action = action
-        self.cause = cause
+        (self.action, self.cause, self.kind, self.line) = (action, cause, kind, line)
     }
 
     package var description: String { kind == .failed || mayPass ? "cannot \(action): \(cause)" : cause }

@@ -45,10 +45,7 @@ package struct LatencyShape: Sendable, Hashable {
     package var length: Int
 
     package init(layers: Int, dim: Int, items: Int, length: Int) {
-        self.layers = layers
-        self.dim = dim
-        self.items = items
-        self.length = length
+        (self.layers, self.dim, self.items, self.length) = (layers, dim, items, length)
     }
 
     package var text: String { "\(layers)x\(dim)x\(items)x\(length)" }

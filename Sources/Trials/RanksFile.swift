@@ -14,9 +14,7 @@ package struct Ranks: Sendable, Hashable {
     package var test: [UInt32]
 
     package init(users: [UInt32], validation: [UInt32], test: [UInt32]) {
-        self.users = users
-        self.validation = validation
-        self.test = test
+        (self.users, self.validation, self.test) = (users, validation, test)
     }
 
     private static let magic = Array("PLAWRANK".utf8)

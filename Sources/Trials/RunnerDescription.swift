@@ -14,10 +14,7 @@ package struct RunnerDescription: Codable, Sendable, Hashable {
         parameters: Int, flopsPerToken: Double, memoryBytes: Double, latencySeconds: Double? = nil,
         checkpoint: Bool? = nil
     ) {
-        self.parameters = parameters
-        self.flopsPerToken = flopsPerToken
-        self.memoryBytes = memoryBytes
-        self.latencySeconds = latencySeconds
-        self.checkpoint = checkpoint
+        (self.parameters, self.flopsPerToken, self.memoryBytes) = (parameters, flopsPerToken, memoryBytes)
+        (self.latencySeconds, self.checkpoint) = (latencySeconds, checkpoint)
     }
 }

@@ -20,14 +20,9 @@ package struct ThroughputProbe: Codable, Sendable, Hashable {
         latencySeconds: Double, memoryBytes: Double, parameters: Int,
         bytesPerParameter: Int? = nil
     ) {
-        self.layers = layers
-        self.dim = dim
-        self.heads = heads
-        self.tokensPerSecond = tokensPerSecond
-        self.evaluatedUsersPerSecond = evaluatedUsersPerSecond
-        self.latencySeconds = latencySeconds
-        self.memoryBytes = memoryBytes
-        self.parameters = parameters
-        self.bytesPerParameter = bytesPerParameter
+        (self.layers, self.dim, self.heads) = (layers, dim, heads)
+        (self.tokensPerSecond, self.evaluatedUsersPerSecond) = (tokensPerSecond, evaluatedUsersPerSecond)
+        (self.latencySeconds, self.memoryBytes) = (latencySeconds, memoryBytes)
+        (self.parameters, self.bytesPerParameter) = (parameters, bytesPerParameter)
     }
 }

@@ -94,8 +94,7 @@ package struct TrialFileError: Error, Sendable, CustomStringConvertible {
     package var message: String
 
     package init(file: String, _ message: String) {
-        self.file = file
-        self.message = message
+        (self.file, self.message) = (file, message)
     }
 
     package var description: String { "\(file): \(message)" }

@@ -92,16 +92,9 @@ package struct TrialProgress: Codable, Sendable, Hashable {
         phase: Phase, epoch: Int, tokens: Int, epochTokens: Int, tokensPerSecond: Double, loss: Double?,
         validation: [String: Double]?, best: Double?, popularity: Double? = nil, seconds: Double
     ) {
-        self.phase = phase
-        self.epoch = epoch
-        self.tokens = tokens
-        self.epochTokens = epochTokens
-        self.tokensPerSecond = tokensPerSecond
-        self.loss = loss
-        self.validation = validation
-        self.best = best
-        self.popularity = popularity
-        self.seconds = seconds
+        (self.phase, self.epoch, self.tokens, self.epochTokens) = (phase, epoch, tokens, epochTokens)
+        (self.tokensPerSecond, self.loss, self.validation) = (tokensPerSecond, loss, validation)
+        (self.best, self.popularity, self.seconds) = (best, popularity, seconds)
     }
 }
 

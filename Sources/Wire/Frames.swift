@@ -36,8 +36,7 @@ package struct FrameDecoder: ByteToMessageDecoder {
 
     /// - Parameter flow: counts what frames take of memory and time; nil where the other side is trusted.
     package init(limit: Int, flow: (any FrameObserver)? = nil) {
-        self.limit = limit
-        self.flow = flow
+        (self.limit, self.flow) = (limit, flow)
     }
 
     package mutating func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {

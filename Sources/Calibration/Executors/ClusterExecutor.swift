@@ -30,11 +30,8 @@ package actor ClusterExecutor: TrialExecutor {
             command: [String], folder: String, bundleSeconds: Double = 300, pollSeconds: Double = 10,
             mostTasks: Int = 500
         ) {
-            self.command = command
-            self.folder = folder
-            self.bundleSeconds = bundleSeconds
-            self.pollSeconds = pollSeconds
-            self.mostTasks = mostTasks
+            (self.command, self.folder, self.bundleSeconds) = (command, folder, bundleSeconds)
+            (self.pollSeconds, self.mostTasks) = (pollSeconds, mostTasks)
         }
     }
 

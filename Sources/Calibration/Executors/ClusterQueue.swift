@@ -6,8 +6,7 @@ package struct ClusterTask: Sendable, Hashable {
     package var index: Int
 
     package init(job: String, index: Int) {
-        self.job = job
-        self.index = index
+        (self.job, self.index) = (job, index)
     }
 
     /// `JOB INDEX`, as an attempt keeps it.

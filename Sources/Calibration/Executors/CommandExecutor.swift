@@ -24,8 +24,7 @@ package struct CommandExecutor: TrialExecutor {
     package var workers: WorkerCounts { tally.counts.withLock { $0 } }
 
     package init(command: [String], patience: WorkerPatience = WorkerPatience()) {
-        self.command = command
-        self.patience = patience
+        (self.command, self.patience) = (command, patience)
     }
 
     package func run(

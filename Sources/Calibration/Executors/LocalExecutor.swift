@@ -28,8 +28,7 @@ package struct LocalExecutor: TrialExecutor {
         package var memoryBytes: Int?
 
         package init(program: String, memoryBytes: Int? = nil) {
-            self.program = program
-            self.memoryBytes = memoryBytes
+            (self.program, self.memoryBytes) = (program, memoryBytes)
         }
     }
 
@@ -50,9 +49,7 @@ package struct LocalExecutor: TrialExecutor {
         cgroups: WorkerCgroups? = nil, patience: WorkerPatience = WorkerPatience(),
         settings: @escaping @Sendable () -> Settings
     ) {
-        self.cgroups = cgroups
-        self.patience = patience
-        self.settings = settings
+        (self.cgroups, self.patience, self.settings) = (cgroups, patience, settings)
     }
 
     package init(program: String, patience: WorkerPatience = WorkerPatience()) {

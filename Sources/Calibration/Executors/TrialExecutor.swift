@@ -29,9 +29,7 @@ package struct TrialFailure: Sendable, Hashable {
     package var log: String?
 
     package init(_ message: String, cause: Cause = .bug, log: String? = nil) {
-        self.cause = cause
-        self.message = message
-        self.log = log
+        (self.message, self.cause, self.log) = (message, cause, log)
     }
 }
 
@@ -118,9 +116,7 @@ package struct ProbeRequest: Sendable {
     package var shapes: [(layers: Int, dim: Int)]
 
     package init(corpus: String, settings: CalibrationSettings, shapes: [(layers: Int, dim: Int)]) {
-        self.corpus = corpus
-        self.settings = settings
-        self.shapes = shapes
+        (self.corpus, self.settings, self.shapes) = (corpus, settings, shapes)
     }
 
     /// Seconds of training to time for each shape: 0.3, less where a fiftieth of the budget is less for all of them.

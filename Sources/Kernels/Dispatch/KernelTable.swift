@@ -36,13 +36,8 @@ package struct Kernels: Sendable {
             learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float, correction1: Float,
             correction2: Float
         ) {
-            self.learningRate = learningRate
-            self.beta1 = beta1
-            self.beta2 = beta2
-            self.epsilon = epsilon
-            self.weightDecay = weightDecay
-            self.correction1 = correction1
-            self.correction2 = correction2
+            (self.learningRate, self.beta1, self.beta2, self.epsilon) = (learningRate, beta1, beta2, epsilon)
+            (self.weightDecay, self.correction1, self.correction2) = (weightDecay, correction1, correction2)
         }
     }
 

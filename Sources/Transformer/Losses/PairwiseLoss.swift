@@ -7,9 +7,7 @@ final class BinaryLoss: LossHead {
     private let kernels: Kernels
 
     init(dim: Int, negatives: Int, _ kernels: Kernels) {
-        self.dim = dim
-        self.negatives = negatives
-        self.kernels = kernels
+        (self.dim, self.negatives, self.kernels) = (dim, negatives, kernels)
     }
 
     func lossAndGradient(_ x: LossInput) -> Double {

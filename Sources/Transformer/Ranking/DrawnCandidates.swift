@@ -11,9 +11,7 @@ struct DrawnCandidates {
     private let seed: UInt64
 
     init(_ data: TrainingData, count: Int, seed: UInt64) {
-        self.data = data
-        self.count = count
-        self.seed = seed
+        (self.data, self.count, self.seed) = (data, count, seed)
     }
 
     /// At most `count` items: all that there are where the history leaves fewer.

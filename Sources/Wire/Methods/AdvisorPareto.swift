@@ -47,11 +47,7 @@ package struct AdvisorParetoResult: Codable, Sendable, Hashable {
         dataset: String, metric: Metric, currency: String, points: [Candidate], warnings: [Warning],
         laws: [String: Int64]
     ) {
-        self.dataset = dataset
-        self.metric = metric
-        self.currency = currency
-        self.points = points
-        self.warnings = warnings
-        self.laws = laws
+        (self.dataset, self.metric, self.currency) = (dataset, metric, currency)
+        (self.points, self.warnings, self.laws) = (points, warnings, laws)
     }
 }

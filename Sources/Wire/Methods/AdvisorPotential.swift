@@ -44,11 +44,7 @@ package struct AdvisorPotentialResult: Codable, Sendable, Hashable {
     package init(
         dataset: String, metric: Metric, now: Candidate, levers: [Lever], warnings: [Warning], laws: [String: Int64]
     ) {
-        self.dataset = dataset
-        self.metric = metric
-        self.now = now
-        self.levers = levers
-        self.warnings = warnings
-        self.laws = laws
+        (self.dataset, self.metric, self.now) = (dataset, metric, now)
+        (self.levers, self.warnings, self.laws) = (levers, warnings, laws)
     }
 }

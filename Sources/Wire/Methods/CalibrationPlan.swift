@@ -93,8 +93,7 @@ package struct ShapeParam: Codable, Sendable, Hashable {
     package var dim: Int
 
     package init(layers: Int, dim: Int) {
-        self.layers = layers
-        self.dim = dim
+        (self.layers, self.dim) = (layers, dim)
     }
 }
 
@@ -118,10 +117,7 @@ package struct SmallestDifference: Codable, Sendable, Hashable {
     package var isMeasured: Bool
 
     package init(metric: Metric, level: Double, difference: Double, isMeasured: Bool) {
-        self.metric = metric
-        self.level = level
-        self.difference = difference
-        self.isMeasured = isMeasured
+        (self.metric, self.level, self.difference, self.isMeasured) = (metric, level, difference, isMeasured)
     }
 }
 
@@ -140,12 +136,9 @@ package struct PlannedTrial: Codable, Sendable, Hashable {
         configuration: Configuration, userFraction: Double, seed: UInt64, predictedEpochs: Double,
         predictedSeconds: Double, predictedLogDeviation: Double? = nil
     ) {
-        self.predictedLogDeviation = predictedLogDeviation
-        self.configuration = configuration
-        self.userFraction = userFraction
-        self.seed = seed
-        self.predictedEpochs = predictedEpochs
-        self.predictedSeconds = predictedSeconds
+        (self.configuration, self.userFraction) = (configuration, userFraction)
+        (self.seed, self.predictedEpochs) = (seed, predictedEpochs)
+        (self.predictedSeconds, self.predictedLogDeviation) = (predictedSeconds, predictedLogDeviation)
     }
 }
 
@@ -171,14 +164,8 @@ package struct CalibrationPlanResult: Codable, Sendable, Hashable {
         notes: [String], openSeconds: Double? = nil, smallestDifference: SmallestDifference? = nil,
         diskBytes: Int? = nil
     ) {
-        self.diskBytes = diskBytes
-        self.openSeconds = openSeconds
-        self.smallestDifference = smallestDifference
-        self.dataset = dataset
-        self.trials = trials
-        self.workers = workers
-        self.budgetSeconds = budgetSeconds
-        self.predictedSeconds = predictedSeconds
-        self.notes = notes
+        (self.dataset, self.trials, self.workers) = (dataset, trials, workers)
+        (self.budgetSeconds, self.predictedSeconds, self.notes) = (budgetSeconds, predictedSeconds, notes)
+        (self.openSeconds, self.smallestDifference, self.diskBytes) = (openSeconds, smallestDifference, diskBytes)
     }
 }

@@ -14,7 +14,6 @@ package struct CalibrationStartResult: Codable, Sendable, Hashable {
     package var plan: CalibrationPlanResult
 
     package init(job: Job, plan: CalibrationPlanResult) {
-        self.job = job
-        self.plan = plan
+        (self.job, self.plan) = (job, plan)
     }
 }

@@ -26,10 +26,7 @@ package struct DatasetEntropyParams: RPCParams, Hashable {
     package var maxLength: Int?
 
     package init(name: String, m: Int? = nil, r: Double? = nil, maxLength: Int? = nil) {
-        self.name = name
-        self.m = m
-        self.r = r
-        self.maxLength = maxLength
+        (self.name, self.m, self.r, self.maxLength) = (name, m, r, maxLength)
     }
 }
 
@@ -41,8 +38,6 @@ package struct DatasetEntropyResult: Codable, Sendable, Hashable {
     package var movement: EntropyMovement
 
     package init(name: String, entropy: EntropyReport, movement: EntropyMovement) {
-        self.name = name
-        self.entropy = entropy
-        self.movement = movement
+        (self.name, self.entropy, self.movement) = (name, entropy, movement)
     }
 }

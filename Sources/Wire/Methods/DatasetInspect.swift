@@ -50,10 +50,7 @@ package struct DatasetInspectResult: Codable, Sendable, Hashable {
     package init(
         decision: FormatDecision, columns: [InspectedColumn], events: [InspectedEvent], statistics: DatasetStatistics
     ) {
-        self.decision = decision
-        self.columns = columns
-        self.events = events
-        self.statistics = statistics
+        (self.decision, self.columns, self.events, self.statistics) = (decision, columns, events, statistics)
     }
 }
 
@@ -67,9 +64,7 @@ package struct InspectedColumn: Codable, Sendable, Hashable {
     package var role: String?
 
     package init(name: String, values: [String], role: String?) {
-        self.name = name
-        self.values = values
-        self.role = role
+        (self.name, self.values, self.role) = (name, values, role)
     }
 }
 
@@ -81,8 +76,6 @@ package struct InspectedEvent: Codable, Sendable, Hashable {
     package var time: String?
 
     package init(user: String, item: String, time: String?) {
-        self.user = user
-        self.item = item
-        self.time = time
+        (self.user, self.item, self.time) = (user, item, time)
     }
 }

@@ -20,8 +20,7 @@ package struct DatasetListParams: RPCParams, Hashable {
     package var limit: Int?
 
     package init(after: String? = nil, limit: Int? = nil) {
-        self.after = after
-        self.limit = limit
+        (self.after, self.limit) = (after, limit)
     }
 }
 
@@ -42,14 +41,8 @@ package struct DatasetSummary: Codable, Sendable, Hashable {
         name: String, users: Int?, items: Int?, interactions: Int?, createdAt: String, pooledApEn: Double?,
         observations: Int, laws: Int
     ) {
-        self.name = name
-        self.users = users
-        self.items = items
-        self.interactions = interactions
-        self.createdAt = createdAt
-        self.pooledApEn = pooledApEn
-        self.observations = observations
-        self.laws = laws
+        (self.name, self.users, self.items, self.interactions) = (name, users, items, interactions)
+        (self.createdAt, self.pooledApEn, self.observations, self.laws) = (createdAt, pooledApEn, observations, laws)
     }
 }
 
@@ -60,7 +53,6 @@ package struct DatasetListResult: Codable, Sendable, Hashable {
     package var next: String?
 
     package init(datasets: [DatasetSummary], next: String? = nil) {
-        self.datasets = datasets
-        self.next = next
+        (self.datasets, self.next) = (datasets, next)
     }
 }

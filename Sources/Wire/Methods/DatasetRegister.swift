@@ -57,8 +57,7 @@ package struct DatasetRegisterResult: Codable, Sendable, Hashable {
     package var dataset: DatasetInfo?
 
     package init(decision: FormatDecision, dataset: DatasetInfo?) {
-        self.decision = decision
-        self.dataset = dataset
+        (self.decision, self.dataset) = (decision, dataset)
     }
 }
 

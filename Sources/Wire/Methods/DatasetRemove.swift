@@ -16,8 +16,6 @@ package struct DatasetRemoveResult: Codable, Sendable, Hashable {
     package var laws: Int
 
     package init(name: String, observations: Int, laws: Int) {
-        self.name = name
-        self.observations = observations
-        self.laws = laws
+        (self.name, self.observations, self.laws) = (name, observations, laws)
     }
 }

@@ -24,10 +24,7 @@ package struct DatasetSequencesParams: RPCParams, Hashable {
     package var limit: Int?
 
     package init(name: String, user: String? = nil, after: Int? = nil, limit: Int? = nil) {
-        self.name = name
-        self.user = user
-        self.after = after
-        self.limit = limit
+        (self.name, self.user, self.after, self.limit) = (name, user, after, limit)
     }
 }
 
@@ -45,14 +42,11 @@ package struct DatasetSequencesResult: Codable, Sendable, Hashable {
         package var items: [String]
 
         package init(user: String, items: [String]) {
-            self.user = user
-            self.items = items
+            (self.user, self.items) = (user, items)
         }
     }
 
     package init(version: String, sequences: [Sequence], next: Int?) {
-        self.version = version
-        self.sequences = sequences
-        self.next = next
+        (self.version, self.sequences, self.next) = (version, sequences, next)
     }
 }

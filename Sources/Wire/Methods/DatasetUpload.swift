@@ -34,13 +34,8 @@ package struct DatasetUploadParams: RPCParams, Hashable {
         uploadId: String? = nil, file: Int? = nil, offset: Int? = nil, data: String? = nil, name: String? = nil,
         discard: Bool? = nil, last: Bool? = nil
     ) {
-        self.last = last
-        self.file = file
-        self.name = name
-        self.discard = discard
-        self.uploadId = uploadId
-        self.offset = offset
-        self.data = data
+        (self.uploadId, self.file, self.offset, self.data) = (uploadId, file, offset, data)
+        (self.name, self.discard, self.last) = (name, discard, last)
     }
 }
 
@@ -51,7 +46,6 @@ package struct DatasetUploadResult: Codable, Sendable, Hashable {
     package var received: Int
 
     package init(uploadId: String, received: Int) {
-        self.uploadId = uploadId
-        self.received = received
+        (self.uploadId, self.received) = (uploadId, received)
     }
 }

@@ -27,9 +27,7 @@ package struct JobListParams: RPCParams, Hashable {
     package var limit: Int?
 
     package init(name: String? = nil, before: Int64? = nil, limit: Int? = nil) {
-        self.name = name
-        self.before = before
-        self.limit = limit
+        (self.name, self.before, self.limit) = (name, before, limit)
     }
 }
 
@@ -40,8 +38,7 @@ package struct JobListResult: Codable, Sendable, Hashable {
     package var next: Int64?
 
     package init(jobs: [Job], next: Int64? = nil) {
-        self.jobs = jobs
-        self.next = next
+        (self.jobs, self.next) = (jobs, next)
     }
 }
 
@@ -153,15 +150,9 @@ package struct CalibrationOutlook: Codable, Sendable, Hashable {
         metric: Metric, configuration: Configuration, predicted: Double, expectedRegret: Double, trained: Int,
         tolerance: Double, isReached: Bool, untested: Configuration? = nil, halvingSeconds: Double? = nil
     ) {
-        self.metric = metric
-        self.configuration = configuration
-        self.predicted = predicted
-        self.expectedRegret = expectedRegret
-        self.trained = trained
-        self.tolerance = tolerance
-        self.isReached = isReached
-        self.untested = untested
-        self.halvingSeconds = halvingSeconds
+        (self.metric, self.configuration, self.predicted) = (metric, configuration, predicted)
+        (self.expectedRegret, self.trained, self.tolerance) = (expectedRegret, trained, tolerance)
+        (self.isReached, self.untested, self.halvingSeconds) = (isReached, untested, halvingSeconds)
     }
 }
 

@@ -20,7 +20,6 @@ package struct JobWaitParams: RPCParams, Hashable {
     package var timeoutSeconds: Double?
 
     package init(id: Int64, timeoutSeconds: Double? = nil) {
-        self.id = id
-        self.timeoutSeconds = timeoutSeconds
+        (self.id, self.timeoutSeconds) = (id, timeoutSeconds)
     }
 }

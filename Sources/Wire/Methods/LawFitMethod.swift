@@ -29,10 +29,6 @@ package struct LawFitParams: RPCParams, Hashable {
 
     package init(name: String, loss: Loss? = nil, metrics: [Metric]? = nil, estimator: String? = nil, p: Double? = nil)
     {
-        self.name = name
-        self.loss = loss
-        self.metrics = metrics
-        self.estimator = estimator
-        self.p = p
+        (self.name, self.loss, self.metrics, self.estimator, self.p) = (name, loss, metrics, estimator, p)
     }
 }

@@ -47,11 +47,7 @@ package struct Law: Codable, Sendable, Hashable {
     package var fit: LawFit
 
     package init(id: Int64, dataset: String, key: LawKey, createdAt: String, fit: LawFit) {
-        self.id = id
-        self.dataset = dataset
-        self.key = key
-        self.createdAt = createdAt
-        self.fit = fit
+        (self.id, self.dataset, self.key, self.createdAt, self.fit) = (id, dataset, key, createdAt, fit)
     }
 }
 

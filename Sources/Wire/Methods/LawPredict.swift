@@ -49,13 +49,8 @@ package struct LawPredictResult: Codable, Sendable, Hashable {
         interval: [String: Interval],
         cost: Cost, grade: ExtrapolationGrade, warnings: [Warning], laws: [String: Int64]
     ) {
-        self.dataset = dataset
-        self.configuration = configuration
-        self.predicted = predicted
-        self.interval = interval
-        self.cost = cost
-        self.grade = grade
-        self.warnings = warnings
-        self.laws = laws
+        (self.dataset, self.configuration, self.predicted) = (dataset, configuration, predicted)
+        (self.interval, self.cost, self.grade) = (interval, cost, grade)
+        (self.warnings, self.laws) = (warnings, laws)
     }
 }

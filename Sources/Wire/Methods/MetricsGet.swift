@@ -15,7 +15,6 @@ package struct MetricsGetResult: Codable, Sendable, Hashable {
     package var text: String
 
     package init(counters: [String: Double], text: String) {
-        self.counters = counters
-        self.text = text
+        (self.counters, self.text) = (counters, text)
     }
 }

@@ -55,9 +55,7 @@ package struct ImportedKey: Codable, Sendable, Hashable {
     package var converged: Int
 
     package init(key: LawKey, observations: Int, converged: Int) {
-        self.key = key
-        self.observations = observations
-        self.converged = converged
+        (self.key, self.observations, self.converged) = (key, observations, converged)
     }
 }
 

@@ -24,9 +24,7 @@ package struct ObservationListParams: RPCParams, Hashable {
     package var limit: Int?
 
     package init(name: String, after: Int64? = nil, limit: Int? = nil) {
-        self.name = name
-        self.after = after
-        self.limit = limit
+        (self.name, self.after, self.limit) = (name, after, limit)
     }
 }
 
@@ -37,7 +35,6 @@ package struct ObservationListResult: Codable, Sendable, Hashable {
     package var next: Int64?
 
     package init(observations: [Observation], next: Int64? = nil) {
-        self.observations = observations
-        self.next = next
+        (self.observations, self.next) = (observations, next)
     }
 }

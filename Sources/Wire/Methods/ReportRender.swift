@@ -21,9 +21,7 @@ package struct ReportRenderParams: RPCParams, Hashable {
     package var loss: Loss?
 
     package init(name: String, metric: Metric? = nil, loss: Loss? = nil) {
-        self.name = name
-        self.metric = metric
-        self.loss = loss
+        (self.name, self.metric, self.loss) = (name, metric, loss)
     }
 }
 
@@ -34,7 +32,6 @@ package struct ReportRenderResult: Codable, Sendable, Hashable {
     package var html: String
 
     package init(dataset: String, html: String) {
-        self.dataset = dataset
-        self.html = html
+        (self.dataset, self.html) = (dataset, html)
     }
 }

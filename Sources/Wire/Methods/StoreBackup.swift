@@ -20,8 +20,7 @@ package struct StoreBackupParams: RPCParams, Hashable {
     package var offset: Int?
 
     package init(backupId: String? = nil, offset: Int? = nil) {
-        self.backupId = backupId
-        self.offset = offset
+        (self.backupId, self.offset) = (backupId, offset)
     }
 }
 
@@ -36,9 +35,6 @@ package struct StoreBackupResult: Codable, Sendable, Hashable {
     package var data: String?
 
     package init(backupId: String, bytes: Int, schemaVersion: String, data: String? = nil) {
-        self.backupId = backupId
-        self.bytes = bytes
-        self.schemaVersion = schemaVersion
-        self.data = data
+        (self.backupId, self.bytes, self.schemaVersion, self.data) = (backupId, bytes, schemaVersion, data)
     }
 }

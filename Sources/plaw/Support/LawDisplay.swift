@@ -7,8 +7,7 @@ struct LawDisplay {
     private let family: LawFamily?
 
     init(_ law: Law, family: LawFamily? = nil) {
-        self.law = law
-        self.family = family
+        (self.law, self.family) = (law, family)
     }
 
     /// Whether something finished here: else there is nothing to compare a family with.
