@@ -1,8 +1,9 @@
-import Domain
 import Foundation
 import PlawTesting
 import Testing
 import Trials
+
+@testable import Domain
 
 /// Policies between their members and their texts.
 @Suite struct PolicyTests {
@@ -43,13 +44,14 @@ import Trials
         for heads in [nil, 4] {
             let spec = TrialSpec(
                 corpus: "c", configuration: Configuration(layers: 1, dim: 16, loss: loss), options: options, seed: 1,
-                mask: .none, mostHeads: heads)
+                mask: .none, mostHeads: heads, trainer: heads.map { "torch-\($0)" })
             let key = spec.lawKey(datasetVersion: "v", filter: "none")
             #expect(try JSONDecoder().decode(LawKey.self, from: JSONEncoder().encode(key)) == key)
             let policy = key.policy
             #expect(TrainingPolicy(policy.text) == policy)
             #expect(policy.recipe == options.recipe && policy.mostEpochs == options.maxEpochs)
             #expect(policy.heads == heads.map { .atMost($0) } ?? .exactly(spec.configuration.heads))
+            #expect(policy.trainer == heads.map { "torch-\($0)" })
             #expect(policy.averaging == (options.differsFromPublished ? options.averaging : nil))
             #expect(policy.sampling == (loss == .sampledSoftmax ? options.sampling : nil))
         }
