@@ -158,8 +158,8 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "Domain", "Files", "Host", "SequentialDesign", "Store", "Trials", "Wire",
-                logging,
+                "Costs", "Domain", "Files", "Host", "Interactions", "PerformanceLaws", "SequentialDesign", "Store",
+                "Trials", "Wire", logging,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),
@@ -169,7 +169,7 @@ let package = Package(
             name: "PlawService",
             dependencies: [
                 "Advisor", "Calibration", "Costs", "Domain", "Files", "Host", "Interactions", "Observations",
-                "PerformanceLaws", "Reports", "SequenceEntropy", "SequentialDesign", "Server", "Store",
+                "PerformanceLaws", "Reports", "SequenceEntropy", "Server", "Store",
                 "StrictJSON", "Text", "Trials", "Wire", logging,
             ], swiftSettings: strict),
 

@@ -1,8 +1,6 @@
 internal import Calibration
 internal import Costs
 internal import Domain
-internal import Interactions
-internal import Logging
 internal import Wire
 internal import Server
 internal import Store
@@ -11,7 +9,7 @@ internal import Trials
 /// Plans calibrations and hands them to the supervisor.
 actor CalibrationService {
     private let store: Store
-    private let layout: StateLayout
+    private let corporaFolder: String
     private let executor: any TrialExecutor
     private let supervisor: CalibrationSupervisor
     private let chooser: TrialChooser
@@ -23,10 +21,10 @@ actor CalibrationService {
     private let measuring = Turnstile(width: 1)
 
     init(
-        store: Store, layout: StateLayout, executor: any TrialExecutor, supervisor: CalibrationSupervisor,
+        store: Store, corporaFolder: String, executor: any TrialExecutor, supervisor: CalibrationSupervisor,
         chooser: TrialChooser, corpora: Corpora, configuration: LiveConfiguration, space: DiskSpace
     ) {
-        (self.store, self.layout, self.executor, self.supervisor) = (store, layout, executor, supervisor)
+        (self.store, self.corporaFolder, self.executor, self.supervisor) = (store, corporaFolder, executor, supervisor)
         (self.chooser, self.corpora, self.configuration, self.space) = (chooser, corpora, configuration, space)
     }
 
@@ -65,7 +63,7 @@ actor CalibrationService {
         guard let mask = dataset.info.mask, !dataset.corpusFile.isEmpty else {
             throw DatasetService.noInteractions(params.name, "there is nothing to train on")
         }
-        let corpus = layout.corpora + "/" + dataset.corpusFile
+        let corpus = corporaFolder + "/" + dataset.corpusFile
         let trained = try await offload.run(cancellable: { [corpora] isCancelled in
             try corpora.recipeFacts(
                 dataset, maxLength: params.maxLength ?? CalibrationSettings.standardLength, shouldStop: isCancelled)
@@ -203,82 +201,4 @@ actor CalibrationService {
 
     /// Seconds of a budget from which on all shapes are measured.
     private static let manyProbes = 180.0
-}
-
-/// The setting under which speeds are stored, from the key of observations.
-enum SpeedSetting {
-    /// Whether trainings of this key keep an average of the parameters: none where it does not say so.
-    static func averages(_ key: LawKey) -> Bool { key.policy.averaging.map { $0 != 0 } ?? false }
-
-    /// Where a key does not say it, as the published recipe does.
-    static func batchUsers(_ key: LawKey) -> Int { key.policy.batchUsers ?? TrainingOptions.published.batchUsers }
-
-    /// Epochs after which a training of this key ends in any case: no number where it does not say so.
-    static func mostEpochs(_ key: LawKey) -> Double { key.policy.mostEpochs.map(Double.init) ?? .infinity }
-
-    /// Where speeds are kept that were measured while trainings ran.
-    static func besideTrainings(_ setting: String) -> String { setting + " beside-trainings" }
-
-    /// Of observations of a key, whose configurations are priced like this one.
-    static func text(_ key: LawKey, _ c: Configuration) -> String {
-        let heads = if case .atMost(let most) = key.policy.heads { most } else { c.heads }
-        return CalibrationSettings.speedSetting(
-            backbone: c.backbone, loss: c.loss, maxLength: c.maxLength, heads: heads, batchUsers: batchUsers(key),
-            negatives: max(1, key.negatives.value ?? 1), executor: key.policy.trainer)
-    }
-}
-
-extension Store {
-    /// Speeds of a setting: those that were measured alone, and of shapes without such a one those that were measured beside trainings.
-    func speeds(_ dataset: String, _ setting: String) async throws -> [ThroughputProbe] {
-        let alone = try await probes(ThroughputProbe.self, dataset: dataset, setting: setting)
-        let others = try await probes(
-            ThroughputProbe.self, dataset: dataset, setting: SpeedSetting.besideTrainings(setting))
-        return alone + others.filter { other in !alone.contains { $0.layers == other.layers && $0.dim == other.dim } }
-    }
-}
-
-extension EpochModel {
-    /// Learnt from what is stored: the key's own trials, and those of its backbone and loss on other data or by other rules.
-    ///
-    /// - Parameter last: number of the last observation that counts; all where nil.
-    init(_ store: Store, key: LawKey, limit: Double, upTo last: Int64? = nil) async throws {
-        let groups = try await store.trainedEpochs(key.backbone, key.loss, upTo: last)
-        func samples(_ group: TrainedEpochs) -> [Sample] {
-            group.trainings.map {
-                Sample(layers: $0.layers, dim: $0.dim, userFraction: $0.userFraction, epochs: $0.epochs)
-            }.sorted {
-                // In an order of their own, so that sums do not depend on which came first, to the last bit.
-                ($0.layers, $0.dim, $0.userFraction, $0.epochs) < ($1.layers, $1.dim, $1.userFraction, $1.epochs)
-            }
-        }
-        // A few dozen other keys say all that others can say; those of another recipe, or of none that is known here, say nothing.
-        let others = groups.filter { $0.key != key && $0.key.policy.recipe == key.policy.recipe }.suffix(24).map(
-            samples)
-        self.init(
-            own: groups.first { $0.key == key }.map(samples) ?? [], others: others,
-            recipe: key.policy.recipe == .standard ? .standard : .published, limit: limit)
-    }
-}
-
-extension SpeedModel {
-    /// Probes of a dataset in a setting, with the trials that were trained there in the same setting.
-    init(
-        _ probes: [ThroughputProbe], _ store: Store, dataset: String, setting: String, averages: Bool
-    ) async throws {
-        guard let first = setting.split(separator: " ").first, let backbone = Model(String(first)) else {
-            self.init(probes, averages: averages)
-            return
-        }
-        let loss = setting.split(separator: " ").dropFirst().first.flatMap { Loss(rawValue: String($0)) } ?? .cce
-        let trials = try await store.timings(of: dataset, backbone, loss).filter { trial in
-            let c = trial.configuration
-            return setting
-                == CalibrationSettings.speedSetting(
-                    backbone: c.backbone, loss: c.loss, maxLength: c.maxLength, heads: c.heads,
-                    batchUsers: trial.batchUsers, negatives: c.loss.scoresCatalogue ? 1 : trial.negatives,
-                    executor: trial.executor)
-        }
-        self.init(probes, trials: Array(trials.suffix(200)), averages: averages)
-    }
 }

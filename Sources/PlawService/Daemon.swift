@@ -79,9 +79,9 @@ package final class Daemon: Sendable {
                 "left alone what is not the daemon's",
                 metadata: ["paths": "\(strangers.prefix(5).joined(separator: ", "))\(more)"])
         }
-        let corpora = Corpora(layout)
-        let laws = LawService(store: store, layout: layout, corpora: corpora, logger: logger)
-        let chooser = TrialChooser(store: store, layout: layout, corpora: corpora)
+        let corpora = Corpora(folder: layout.corpora)
+        let laws = LawService(store: store, trialsFolder: layout.trials, corpora: corpora, logger: logger)
+        let chooser = TrialChooser(store: store, trialsFolder: layout.trials, corpora: corpora)
         supervisor = CalibrationSupervisor(
             store: store, executor: executor, trialsFolder: layout.trials, hub: JobHub(), logger: logger,
             choose: { try await chooser.next($0) }
@@ -100,7 +100,8 @@ package final class Daemon: Sendable {
             observations: ObservationService(
                 store: store, uploads: uploads, laws: laws, space: space, logger: logger),
             calibrations: CalibrationService(
-                store: store, layout: layout, executor: executor, supervisor: supervisor, chooser: chooser,
+                store: store, corporaFolder: layout.corpora, executor: executor, supervisor: supervisor,
+                chooser: chooser,
                 corpora: corpora, configuration: configuration, space: space),
             laws: laws, backups: Backups(store: store, layout: layout, space: space))
     }

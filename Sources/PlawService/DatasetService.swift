@@ -1,3 +1,4 @@
+internal import Calibration
 internal import Host
 internal import Domain
 internal import Interactions

@@ -1,3 +1,4 @@
+internal import Calibration
 internal import Glibc
 internal import Wire
 internal import Synchronization

@@ -1,3 +1,4 @@
+internal import Calibration
 internal import Advisor
 internal import Costs
 internal import Domain

@@ -1,3 +1,4 @@
+internal import Calibration
 internal import Domain
 internal import Logging
 internal import Wire

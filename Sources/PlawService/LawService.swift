@@ -1,12 +1,12 @@
+internal import Advisor
 internal import Host
+internal import Calibration
 internal import Domain
-internal import Interactions
 internal import Logging
 internal import PerformanceLaws
 internal import Wire
 internal import Server
 internal import Store
-internal import Trials
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -17,7 +17,7 @@ internal import Foundation
 /// Fits laws, and answers questions from them with an advisor prepared once per set of laws.
 actor LawService {
     let store: Store
-    let layout: StateLayout
+    private let trialsFolder: String
     let offload = Offload()
     let corpora: Corpora
     let logger: Logger
@@ -33,8 +33,8 @@ actor LawService {
     /// Metrics of one key that may have laws: every answer names the expectation of each.
     static let mostMetrics = 100
 
-    init(store: Store, layout: StateLayout, corpora: Corpora, logger: Logger) {
-        (self.store, self.layout, self.corpora, self.logger) = (store, layout, corpora, logger)
+    init(store: Store, trialsFolder: String, corpora: Corpora, logger: Logger) {
+        (self.store, self.trialsFolder, self.corpora, self.logger) = (store, trialsFolder, corpora, logger)
     }
 
     // MARK: - Laws
@@ -71,7 +71,7 @@ actor LawService {
         var refusal: (any Error)?
         func group(_ key: LawKey) -> [String] { [key.loss.words, key.backbone.words] + key.undeclared }
         for key in keys where !laws.contains(where: { group($0.key) == group(key) }) {
-            let comparable = Self.comparable(observations, key)
+            let comparable = observations.comparable(key)
             let metrics = params.metrics ?? Self.metrics(of: comparable)
             let all = Set(metrics).union(heads.filter { $0.key == key }.map(\.metric)).count
             guard all <= Self.mostMetrics else {
@@ -80,10 +80,9 @@ actor LawService {
                     expected: "at most \(Self.mostMetrics)")
             }
             do {
-                let trialsFolder = layout.trials
                 let ordered = Self.ordered(comparable)
                 let prior = Self.prior(of: ordered, key)
-                let fits = try await offload.run(cancellable: { isCancelled in
+                let fits = try await offload.run(cancellable: { [trialsFolder] isCancelled in
                     let stored = StoredRanks(comparable, trialsFolder: trialsFolder)
                     return try metrics.map {
                         try LawFitter(metric: $0, estimator: estimator, fixedP: params.p)
@@ -112,34 +111,12 @@ actor LawService {
         return data.map { .recorded(for: key, effectiveTokens: $0) }
     }
 
-    /// The observations that a law of the key is fitted to.
-    static func comparable(_ observations: [Observation], _ key: LawKey) -> [Observation] {
-        distinct(observations.filter { $0.key == key })
-    }
-
     /// In an order of their own, so that the same trainings give the same law to the last bit, whichever ended first.
     static func ordered(_ observations: [Observation]) -> [Observation] {
         observations.sorted { first, second in
             let (a, b) = (first.configuration, second.configuration)
             return (a.layers, a.dim, a.heads.value ?? 0, first.userFraction, first.seed, first.id)
                 < (b.layers, b.dim, b.heads.value ?? 0, second.userFraction, second.seed, second.id)
-        }
-    }
-
-    /// Training is deterministic: a trial that was repeated measured the same thing, and counts once.
-    private static func distinct(_ observations: [Observation]) -> [Observation] {
-        struct Identity: Hashable {
-            var configuration: DeclaredConfiguration
-            var userFraction: Double
-            var seed: UInt64
-        }
-        var seen: Set<Identity> = []
-        // What was trained to the end comes before what a budget cut short.
-        let ordered = observations.filter(\.isComplete) + observations.filter { !$0.isComplete }
-        return ordered.filter {
-            seen.insert(
-                Identity(configuration: $0.configuration, userFraction: $0.userFraction, seed: $0.seed)
-            ).inserted
         }
     }
 

@@ -1,3 +1,4 @@
+internal import Calibration
 internal import Interactions
 internal import Wire
 internal import Store

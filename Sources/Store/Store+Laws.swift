@@ -150,7 +150,7 @@ extension Store {
                 let law = try Self.law(Self.lawRow(db, lawID))
                 let all = try whole ?? Self.onAllUsers(db, of: id)
                 whole = all
-                return LawHead(law, onAllUsers: all)
+                return LawHead(id: law.id, key: law.key, law.fit, onAllUsers: all)
             }
         }
         lawHeads.withLock { all in
@@ -198,33 +198,5 @@ extension Store {
                 arguments: [id, setting]
             ).map { try decodeJSON(type, $0) }
         }
-    }
-}
-
-/// What laws are chosen by; of a stored law it never changes.
-package struct LawHead: Sendable {
-    package var id: Int64
-    package var key: LawKey
-    package var metric: Metric
-    /// Whether it has observations to spare.
-    package var hasSpare: Bool
-    /// Shapes that were trained on all users, observations of all, and the relative error on each of them left out.
-    package var shapes: Int
-    package var observations: Int
-    package var error: Double?
-    /// The best that was measured on all users.
-    package var best: Double?
-
-    init(_ law: Law, onAllUsers: Set<Int64>) {
-        let (fit, lead) = (law.fit, law.fit.lead)
-        let whole = fit.points.filter { onAllUsers.contains($0.observation) }
-        id = law.id
-        key = law.key
-        metric = fit.metric
-        hasSpare = (lead?.degreesOfFreedom ?? 0) > 0
-        shapes = Set(whole.map { SIMD2($0.layers, $0.dim) }).count
-        observations = fit.points.count
-        error = lead?.crossValidation.leaveOneOut.relativeError
-        best = whole.map(\.observed).max()
     }
 }

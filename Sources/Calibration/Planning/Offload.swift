@@ -2,15 +2,17 @@ internal import Dispatch
 internal import Synchronization
 
 /// Runs blocking or long computing work on a thread of its own, off the cooperative pool that serves requests.
-struct Offload: Sendable {
+package struct Offload: Sendable {
+    package init() {}
+
     private let queue = DispatchQueue(label: "plawd.work", qos: .utility, attributes: .concurrent)
 
-    func run<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    package func run<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
         try await run(cancellable: { _ in try body() })
     }
 
     /// The same for work that looks now and then whether its caller has been cancelled.
-    func run<T: Sendable>(
+    package func run<T: Sendable>(
         cancellable body: @escaping @Sendable (_ isCancelled: () -> Bool) throws -> T
     ) async throws -> T {
         let cancelled = Flag()

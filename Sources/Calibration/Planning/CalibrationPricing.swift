@@ -1,15 +1,14 @@
-internal import Calibration
-internal import Costs
+package import Costs
 internal import Domain
 internal import PerformanceLaws
-internal import Wire
+package import Wire
 internal import SequentialDesign
-internal import Store
-internal import Trials
+package import Store
+package import Trials
 
 /// What the trials of a calibration cost here, from probes and from what was trained before.
-struct CalibrationPricing: Sendable {
-    let settings: CalibrationSettings
+package struct CalibrationPricing: Sendable {
+    package let settings: CalibrationSettings
     let facts: DatasetFacts
     /// Of the observations that the trials add to.
     let key: LawKey
@@ -25,7 +24,7 @@ struct CalibrationPricing: Sendable {
     /// Share of the budget that one trial may be predicted to take, and that plans may promise.
     private static let fill = 0.9
 
-    init(
+    package init(
         _ settings: CalibrationSettings, probes: [ThroughputProbe], _ store: Store, dataset: DatasetInfo,
         facts: DatasetFacts
     ) async throws {
@@ -62,7 +61,7 @@ struct CalibrationPricing: Sendable {
     }
 
     /// The planner of grids.
-    var planner: CalibrationPlanner {
+    package var planner: CalibrationPlanner {
         CalibrationPlanner(
             settings: settings, epochs: epochs.expected(layers: 2, dim: 48).epochs,
             expected: { [self] in expected($0, $1) },
@@ -174,7 +173,7 @@ struct CalibrationPricing: Sendable {
     /// The start, and how the rest is spent.
     ///
     /// - Throws: `RPCError` where nothing that can be trained keeps what is asked for.
-    func sequentialPlan(
+    package func sequentialPlan(
         note: String?, latencies: [LatencyProbe]
     ) throws -> (plan: CalibrationPlanResult, design: SequentialPlan) {
         let space = space(latencies: latencies)
@@ -233,7 +232,7 @@ struct CalibrationPricing: Sendable {
 
 extension NewTrial {
     /// - Parameter dataset: what is trained on.
-    init(_ trial: PlannedTrial, settings: CalibrationSettings, dataset: StoredDataset) {
+    package init(_ trial: PlannedTrial, settings: CalibrationSettings, dataset: StoredDataset) {
         self.init(
             spec: settings.spec(
                 corpus: TrialDirectory.corpusReference(dataset.corpusFile), corpusHash: dataset.info.version, trial),

@@ -1,17 +1,16 @@
-internal import Calibration
-internal import Costs
-internal import Domain
+package import Costs
+package import Domain
 internal import Glibc
-internal import Interactions
+package import Interactions
+package import Store
 internal import Wire
-internal import Store
 internal import Synchronization
 
 /// Opens the corpora of datasets for the daemon: copied, so that what happens to a file while it is read ends no more than a request, and
 /// held against the hash that the dataset was registered with, once a start and again where the file is another one since.
 ///
 /// What questions need of a corpus is kept, since a corpus never changes.
-final class Corpora: Sendable {
+package final class Corpora: Sendable {
     /// What tells that a file is the one that was verified.
     private struct Identity: Hashable {
         var inode: UInt64
@@ -42,20 +41,20 @@ final class Corpora: Sendable {
         var recipes: [Question: Recipe.Facts] = [:]
     }
 
-    private let layout: StateLayout
+    private let folder: String
     private let table = Mutex(Table())
 
     /// Answers kept beside each other; when there are more, all are dropped and what is still asked for comes again.
     private static let remembered = 256
 
-    init(_ layout: StateLayout) { self.layout = layout }
+    package init(folder: String) { self.folder = folder }
 
     /// Reads and verifies a dataset's corpus.
     ///
     /// - Throws: `InteractionError` with reason `corpus` for one that is not the one that was
     ///   registered, `CancellationError`.
-    func open(_ dataset: StoredDataset, shouldStop: () -> Bool) throws -> Corpus {
-        let path = layout.corpora + "/" + dataset.corpusFile
+    package func open(_ dataset: StoredDataset, shouldStop: () -> Bool) throws -> Corpus {
+        let path = folder + "/" + dataset.corpusFile
         // Before it is read: a file that is replaced meanwhile is verified the next time.
         let identity = Self.identity(path)
         let corpus = try Corpus(path: path, access: .copied)
@@ -71,14 +70,15 @@ final class Corpora: Sendable {
     /// Whether the file is the one that was verified, or is verified now.
     ///
     /// - Throws: as `open`.
-    func check(_ dataset: StoredDataset, shouldStop: () -> Bool) throws {
-        let identity = Self.identity(layout.corpora + "/" + dataset.corpusFile)
+    private func check(_ dataset: StoredDataset, shouldStop: () -> Bool) throws {
+        let identity = Self.identity(folder + "/" + dataset.corpusFile)
         if let identity, table.withLock({ $0.verified[dataset.corpusFile] }) == identity { return }
         _ = try open(dataset, shouldStop: shouldStop)
     }
 
     /// Counts of a dataset as training with this maximum length and these batches sees it.
-    func facts(_ dataset: StoredDataset, maxLength: Int, batchUsers: Int, shouldStop: () -> Bool) throws -> DatasetFacts
+    package func facts(_ dataset: StoredDataset, maxLength: Int, batchUsers: Int, shouldStop: () -> Bool) throws
+        -> DatasetFacts
     {
         let question = Question(corpusFile: dataset.corpusFile, maxLength: maxLength, batchUsers: batchUsers)
         let found = try kept(\.histories, question, dataset, shouldStop) { corpus in
@@ -92,7 +92,7 @@ final class Corpora: Sendable {
     }
 
     /// What a recipe looks at.
-    func recipeFacts(_ dataset: StoredDataset, maxLength: Int, shouldStop: () -> Bool) throws -> Recipe.Facts {
+    package func recipeFacts(_ dataset: StoredDataset, maxLength: Int, shouldStop: () -> Bool) throws -> Recipe.Facts {
         let question = Question(corpusFile: dataset.corpusFile, maxLength: maxLength, batchUsers: 0)
         return try kept(\.recipes, question, dataset, shouldStop) { Recipe.Facts($0, maxLength: maxLength) }
     }

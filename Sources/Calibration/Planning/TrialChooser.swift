@@ -1,19 +1,17 @@
-internal import Calibration
 internal import Costs
 internal import Domain
 internal import Glibc
-internal import Interactions
 internal import PerformanceLaws
-internal import Wire
+package import Wire
 internal import SequentialDesign
-internal import Store
+package import Store
 internal import Trials
 
 /// Chooses the next trial of a calibration from what is stored: the same store gives the same trial, before and after a restart.
-struct TrialChooser: Sendable {
-    let store: Store
-    let layout: StateLayout
-    let corpora: Corpora
+package struct TrialChooser: Sendable {
+    private let store: Store
+    private let trialsFolder: String
+    private let corpora: Corpora
     private let offload = Offload()
 
     /// Standard deviations above the predicted ln(seconds) that must still be paid for: four of five trials end in time. One that is
@@ -22,10 +20,14 @@ struct TrialChooser: Sendable {
     /// So many failures of a job in which nothing has finished are no matter of the shape: further trials would fail too.
     private static let hopeless = 3
 
+    package init(store: Store, trialsFolder: String, corpora: Corpora) {
+        (self.store, self.trialsFolder, self.corpora) = (store, trialsFolder, corpora)
+    }
+
     /// What a job goes on with.
     ///
     /// - Throws: `StoreError`, and those of the corpus.
-    func next(_ request: DesignRequest) async throws -> DesignAnswer {
+    package func next(_ request: DesignRequest) async throws -> DesignAnswer {
         let failures = request.trials.count { $0.state == .failed }
         if failures >= Self.hopeless, !request.trials.contains(where: { $0.state == .finished }) { return .end(nil) }
         let settings = request.plan.settings
@@ -39,10 +41,8 @@ struct TrialChooser: Sendable {
         let pricing = try await CalibrationPricing(
             settings, probes: probes, store, dataset: dataset.info, facts: facts)
         let latencies = try await store.latencies(settings.backbone, heads: settings.heads)
-        let observations = LawService.comparable(
-            try await store.observations(of: settings.dataset), pricing.key)
-        let trialsFolder = layout.trials
-        return try await offload.run {
+        let observations = try await store.observations(of: settings.dataset).comparable(pricing.key)
+        return try await offload.run { [trialsFolder] in
             let metric = settings.options.stopMetric
             let design = SequentialDesign(
                 space: pricing.space(latencies: latencies), start: request.plan.start, tolerance: settings.tolerance)
@@ -96,11 +96,10 @@ struct TrialChooser: Sendable {
     }
 
     /// Two standard errors of the difference between two trainings on the dataset's test users.
-    func smallestDifference(_ pricing: CalibrationPricing) async throws -> SmallestDifference {
+    package func smallestDifference(_ pricing: CalibrationPricing) async throws -> SmallestDifference {
         let metric = Metric(.hr, 10)
-        let observations = LawService.comparable(pricing.before, pricing.key)
-        let trialsFolder = layout.trials
-        return try await offload.run {
+        let observations = pricing.before.comparable(pricing.key)
+        return try await offload.run { [trialsFolder] in
             let whole = observations.filter { $0.userFraction == 1 }
             guard whole.count >= LawFitter.fewest,
                 let law = try? LawFitter(metric: metric, draws: 0, families: [.constant]).fit(

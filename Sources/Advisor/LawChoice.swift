@@ -1,6 +1,4 @@
-internal import Domain
-internal import Wire
-internal import Store
+package import Domain
 
 /// Which keys of a dataset answer a question, and which could and do not.
 ///
@@ -8,12 +6,12 @@ internal import Store
 /// on what was left out. Before that come keys whose laws have observations to spare, so that a calibration that was given up hides
 /// none; those that leave nothing unsaid; and those of the data as it is registered now. Nothing depends on what came in first, but
 /// among keys that are equal in all of this, of which the newest answers.
-struct LawChoice {
+package struct LawChoice {
     /// One key with the laws of its metrics.
-    struct Option {
-        let key: LawKey
+    package struct Option {
+        package let key: LawKey
         /// By number, the newest first.
-        let heads: [LawHead]
+        package let heads: [LawHead]
 
         /// The metric that is asked about by default.
         var usual: LawHead? {
@@ -29,13 +27,13 @@ struct LawChoice {
 
     /// The keys that answer, the first of which the others can be compared with: other backbones, losses and lengths measured on the
     /// same users in the same way.
-    private(set) var served: [Option] = []
-    private(set) var others: [Option] = []
+    package private(set) var served: [Option] = []
+    package private(set) var others: [Option] = []
 
     /// - Parameters:
     ///   - version: of the dataset as it is registered; empty where it is made of observations alone.
     ///   - only: the key that alone is to answer.
-    init(_ heads: [LawHead], loss: Loss? = nil, backbone: Model? = nil, only: LawKey? = nil, version: String) {
+    package init(_ heads: [LawHead], loss: Loss? = nil, backbone: Model? = nil, only: LawKey? = nil, version: String) {
         // No two options stand equal: each has a newest law of its own.
         let options = Dictionary(grouping: heads, by: \.key)
             .filter { Self.matches($0.key, loss: loss, backbone: backbone) }
@@ -57,12 +55,12 @@ struct LawChoice {
     }
 
     /// A key that was to answer cannot.
-    mutating func leaveOut(_ key: LawKey) {
+    package mutating func leaveOut(_ key: LawKey) {
         others = served.filter { $0.key == key } + others
         served.removeAll { $0.key == key }
     }
 
-    static func matches(_ key: LawKey, loss: Loss?, backbone: Model?) -> Bool {
+    package static func matches(_ key: LawKey, loss: Loss?, backbone: Model?) -> Bool {
         (loss == nil || key.loss.value?.core == loss) && (backbone == nil || key.backbone.value == backbone)
     }
 
@@ -93,7 +91,7 @@ struct LawChoice {
     private static let mostNamed = 4
 
     /// What an answer says of laws that were not asked.
-    static func warnings(_ others: [Option], served: [Option], dataset: String) -> [Warning] {
+    package static func warnings(_ others: [Option], served: [Option], dataset: String) -> [Warning] {
         var warnings = others.prefix(mostNamed).compactMap { option -> Warning? in
             guard let law = option.usual else { return nil }
             let words = option.key.distinction(from: served.map(\.key))
@@ -122,7 +120,7 @@ struct LawChoice {
     /// Trainings whose key has no law, where they measured more than all that the answer rests on.
     ///
     /// - Parameter metric: of the laws that answer.
-    static func unfitted(
+    package static func unfitted(
         _ observations: [Observation], known: [LawHead], served: [Option], dataset: String
     ) -> [Warning] {
         guard let metric = served.first?.usual?.metric.description else { return [] }

@@ -1,13 +1,12 @@
-internal import Calibration
 internal import Costs
 internal import Domain
-internal import Wire
-internal import Store
+package import Wire
+package import Store
 internal import Trials
 
 /// What a calibration is expected to write, as docs/users/backup.md says: for each trial the ranks of its users, its log and its rows in the
 /// database, and for each worker two checkpoints of the largest model, the old one and the new one.
-struct CalibrationForecast {
+package struct CalibrationForecast {
     /// Trials that have not ended.
     var trials: [(configuration: Configuration, seconds: Double)]
     /// Worker seconds of trials that are chosen later.
@@ -16,7 +15,7 @@ struct CalibrationForecast {
     var evaluatedUsers: Int
     var items: Int
 
-    var bytes: Int {
+    package var bytes: Int {
         let seconds = trials.reduce(0) { $0 + $1.seconds }
         let mean = trials.isEmpty ? 60 : seconds / Double(trials.count)
         let more = min(Double(CalibrationSettings.mostTrials), openSeconds / max(1, mean))
@@ -31,7 +30,7 @@ struct CalibrationForecast {
 }
 
 extension CalibrationForecast {
-    init(_ plan: CalibrationPlanResult, evaluatedUsers: Int, items: Int) {
+    package init(_ plan: CalibrationPlanResult, evaluatedUsers: Int, items: Int) {
         self.init(
             trials: plan.trials.map { ($0.configuration, $0.predictedSeconds) }, openSeconds: plan.openSeconds ?? 0,
             workers: plan.workers, evaluatedUsers: evaluatedUsers, items: items)
@@ -48,19 +47,7 @@ extension CalibrationForecast {
     }
 
     /// What all calibrations that wait or run are still to write: of this process, and of one before it.
-    static func bytes(unfinished store: Store) async throws -> Int {
+    package static func bytes(unfinished store: Store) async throws -> Int {
         try await store.unfinished().reduce(0) { $0 + CalibrationForecast($1).bytes }
-    }
-}
-
-/// What laws take in the database and its log: for each metric all families with their figures, and each observation in every one.
-enum LawForecast {
-    private static let bytesOfLaw = 32_768
-    private static let bytesOfPoint = 1_024
-    /// As many as a training here measures.
-    private static let usualMetrics = 9
-
-    static func bytes(observations: Int, metrics: Int? = nil) -> Int {
-        min(metrics ?? usualMetrics, LawService.mostMetrics) * (bytesOfLaw + observations * bytesOfPoint)
     }
 }
