@@ -112,7 +112,9 @@ import Testing
                 case "sh not-run": marked += 1
                 // Those of Python are run by the tests of clients/python.
                 case "", "console", "ini", "json", "python": break
-                default: Issue.record("\(place): found a fence \(fence.words), expected sh, console, ini, json or python")
+                default:
+                    Issue.record(
+                        "\(place): found a fence \(fence.words), expected sh, console, ini, json or python")
                 }
             }
         }
