@@ -9,7 +9,9 @@ package enum SpeedSetting {
     package static func averages(_ key: LawKey) -> Bool { key.policy.averaging.map { $0 != 0 } ?? false }
 
     /// Where a key does not say it, as the published recipe does.
-    package static func batchUsers(_ key: LawKey) -> Int { key.policy.batchUsers ?? TrainingOptions.published.batchUsers }
+    package static func batchUsers(_ key: LawKey) -> Int {
+        key.policy.batchUsers ?? TrainingOptions.published.batchUsers
+    }
 
     /// Epochs after which a training of this key ends in any case: no number where it does not say so.
     package static func mostEpochs(_ key: LawKey) -> Double { key.policy.mostEpochs.map(Double.init) ?? .infinity }
