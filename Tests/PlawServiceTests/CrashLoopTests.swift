@@ -76,7 +76,7 @@ import Testing
                 let made = try await runProgram(
                     path: "/usr/bin/sqlite3",
                     [
-                        state + "/plawd.sqlite", ".read \(fixtures)/schema-\(1 + round % 6).sql",
+                        state + "/plawd.sqlite", ".read \(fixtures)/schema-\(1 + round % 7).sql",
                         // Pages that are copied before the migration, so that it lasts long enough to be met.
                         "CREATE TABLE fat(x); INSERT INTO fat SELECT zeroblob(1000000) FROM "
                             + "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 64) SELECT i FROM n); "
@@ -102,13 +102,13 @@ import Testing
                         path: "/usr/bin/sqlite3",
                         [
                             state + "/plawd.sqlite",
-                            "SELECT count(*) FROM grdb_migrations WHERE identifier = '7-trial-states'",
+                            "SELECT count(*) FROM grdb_migrations WHERE identifier = '8-unsaid-is-absent'",
                         ])
                     if Self.keeps(state), schemas.output == "0\n" { met += 1 }
                 }
                 _ = try await withDaemon(in: folder) { daemon async throws in
                     let info = try await call(daemon.socket, ServerInfo.self, NoParams())
-                    #expect(info.schemaVersion == "7-trial-states")
+                    #expect(info.schemaVersion == "8-unsaid-is-absent")
                     #expect(info.datasets == 2 && info.observations == 5)
                     let store = try Store(path: daemon.state + "/plawd.sqlite")
                     #expect(try await store.integrityCheck() == "ok")
@@ -116,7 +116,7 @@ import Testing
                     let names = try FileManager.default.contentsOfDirectory(atPath: state)
                     #expect(names.filter { $0.hasSuffix(".partial") || $0.contains(".partial-") } == [])
                     // What was there before the first migration is kept.
-                    #expect(names.contains { $0.hasPrefix("plawd.sqlite.\(1 + round % 6)-") }, "\(names)")
+                    #expect(names.contains { $0.hasPrefix("plawd.sqlite.\(1 + round % 7)-") }, "\(names)")
                 }
             }
         }
