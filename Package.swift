@@ -159,7 +159,7 @@ let package = Package(
             name: "Calibration",
             dependencies: [
                 "Costs", "Domain", "Files", "Host", "Interactions", "PerformanceLaws", "SequentialDesign", "Store",
-                "Trials", "Wire", logging,
+                "StrictJSON", "Trials", "Wire", logging,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: strict),

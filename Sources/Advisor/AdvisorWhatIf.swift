@@ -62,7 +62,20 @@ extension Advisor {
             limits.maxLatencySeconds = min(
                 limits.maxLatencySeconds ?? .infinity, before.choice.cost.latencySeconds * factor)
         }
-        let after = try changed.answer(limits, metric: name, isForced: isForced)
+        let after: Answer
+        do {
+            after = try changed.answer(limits, metric: name, isForced: isForced)
+        } catch var error as AdvisorError
+            where error.currency == Currency.latencySeconds.rawValue && error.limit != budget.maxLatencySeconds
+        {
+            // Nobody gave that limit: it is a share of what the best takes now.
+            let (c, now) = (before.choice.configuration, before.choice.cost.latencySeconds)
+            error.description =
+                "no configuration has at most \(change.latencyX ?? 1) times the latency of the best one now, "
+                + "\(c.layers) x \(c.dim) (layers x dim), which is \(Currency.latencySeconds.text(now)): the fastest needs "
+                + Currency.latencySeconds.text(error.cheapest ?? now)
+            throw error
+        }
         let (gain, interval) = Self.gain(from: before, to: after)
         // What is said of one answer only, with whose it is.
         func own(_ a: Answer, _ b: Answer, _ words: String) -> [Warning] {

@@ -40,24 +40,22 @@ struct Question {
             guard let plane else { continue }
             for (place, block) in part.blocks.enumerated() {
                 total += block.costs.count
-                let columns = limits.map { block.costs[$0.0] }
+                // Of each candidate a bit for every limit that it exceeds.
+                var exceeded = [UInt8](repeating: 0, count: block.costs.count)
+                for (number, limit) in limits.enumerated() { Self.mark(&exceeded, 1 << number, limit, block) }
                 let isObserved = place < part.observedHeads
                 var index = 0
                 for row in part.layers.indices {
                     for column in block.columns {
                         defer { index += 1 }
                         let shape = row * part.dims.count + column
-                        // The one limit that is exceeded; nil for none, and -1 for several.
-                        var exceeded: Int?
-                        for number in limits.indices
-                        where Self.exceeds(limits[number], columns[number][index], block, index) {
-                            exceeded = exceeded == nil ? number : -1
-                        }
-                        if let number = exceeded {
-                            if isObserved, number >= 0, part.roundness[column] > 0,
-                                plane.means[shape] > alone[number].top
+                        let limits = exceeded[index]
+                        guard limits == 0 else {
+                            // Of those that exceed one limit alone the best is worth a word.
+                            if isObserved, limits & (limits - 1) == 0, part.roundness[column] > 0,
+                                plane.means[shape] > alone[limits.trailingZeroBitCount].top
                             {
-                                alone[number] = (plane.means[shape], part.first + shape)
+                                alone[limits.trailingZeroBitCount] = (plane.means[shape], part.first + shape)
                             }
                             continue
                         }
@@ -76,12 +74,27 @@ struct Question {
         for (limit, found) in zip(limits, alone) where found.shape >= 0 { beyond.append((limit.0, found.shape)) }
     }
 
-    @inline(__always)
-    private static func exceeds(
-        _ limit: (currency: Currency, most: Double), _ cost: Double, _ block: SearchTable.Block, _ index: Int
-    ) -> Bool {
-        if abs(cost - limit.most) > 1e-9 * limit.most { return cost > limit.most }
-        return block.costs.cost(index)[limit.currency] > limit.most
+    /// Sets a bit of each candidate whose cost exceeds a limit.
+    private static func mark(
+        _ exceeded: inout [UInt8], _ bit: UInt8, _ limit: (currency: Currency, most: Double), _ block: SearchTable.Block
+    ) {
+        let (most, rounding) = (limit.most, 1e-9 * limit.most)
+        let costs = block.costs[limit.currency]
+        var near: UInt8 = 0
+        // Safe: both are of one length, and no pointer leaves its closure. Without bounds to check the loop is vectorised.
+        costs.withUnsafeBufferPointer { costs in
+            exceeded.withUnsafeMutableBufferPointer { exceeded in
+                for index in costs.indices {
+                    exceeded[index] |= costs[index] > most ? bit : 0
+                    near |= abs(costs[index] - most) <= rounding ? 1 : 0
+                }
+            }
+        }
+        guard near != 0 else { return }
+        for index in costs.indices where abs(costs[index] - most) <= rounding {
+            exceeded[index] &= ~bit
+            if block.costs.cost(index)[limit.currency] > most { exceeded[index] |= bit }
+        }
     }
 
     // MARK: - Shapes
@@ -220,9 +233,8 @@ struct Question {
                 let first = part.first + row * part.dims.count
                 // Parameters grow with the dimension: the first of a row is its cheapest, of those that have a price.
                 let cheapest = part.inside[row].first { column in
-                    part.parameters(row, column) < .infinity && part.roundness[column] > 0
-                        && Double(plane.means[first - part.first + column]) >= least
-                        && isOpen(first + column)
+                    part.roundness[column] > 0 && Double(plane.means[first - part.first + column]) >= least
+                        && isOpen(first + column) && part.parameters(row, column) < .infinity
                 }
                 guard let cheapest else { continue }
                 let own = part.parameters(row, cheapest)

@@ -1,3 +1,5 @@
+internal import StrictJSON
+
 /// Several items in one field: `1 2 3`, `1,2,3`, `[1, 2, 3]`, `['a', 'b']`, `["a", "b"]`, `a|b`.
 struct ItemList {
     /// The byte between items; nil for blanks.
@@ -17,17 +19,23 @@ struct ItemList {
     }
 
     /// Hands each item that is not empty to `body`, without blanks and quotes around it.
+    ///
+    /// A quote ends where a separator or the end follows it: in `'it's'` there is an apostrophe. Inside of brackets a list is JSON or
+    /// a program's, so that a backslash escapes in quotes, and `null`, `None` and `nan` without quotes are no items.
     func forEach(_ field: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
         let text = Self.withoutBrackets(field)
+        let isBracketed = text.count < field.count
         var place = 0
         while place < text.count {
             while place < text.count, Self.isBlank(text[place]) { place += 1 }
             guard place < text.count else { return }
-            let first = text[place]
-            if first == UInt8(ascii: "\"") || first == UInt8(ascii: "'"),
-                let end = text[(place + 1)...].firstIndex(of: first)
-            {
-                body(UnsafeRawBufferPointer(rebasing: text[place + 1..<end]))
+            if let (end, isEscaped) = closingQuote(text, from: place, escapes: isBracketed) {
+                let quoted = UnsafeRawBufferPointer(rebasing: text[place + 1..<end])
+                if isEscaped {
+                    unescaped(quoted).withUnsafeBytes(body)
+                } else if !quoted.isEmpty {
+                    body(quoted)
+                }
                 place = end + 1
                 if let separator {
                     place = text[place...].firstIndex(of: separator).map { $0 + 1 } ?? text.count
@@ -41,9 +49,69 @@ struct ItemList {
                 end = text[place...].firstIndex(where: Self.isBlank) ?? text.count
             }
             let item = trimmed(text, place..<end)
-            if !item.isEmpty { body(item) }
+            if !item.isEmpty, !(isBracketed && Self.isNull(item)) { body(item) }
             place = end + 1
         }
+    }
+
+    /// Where the quote closes that an item begins with, and whether anything is escaped in it; nil where it is a letter.
+    private func closingQuote(_ text: UnsafeRawBufferPointer, from place: Int, escapes: Bool) -> (Int, Bool)? {
+        let quote = text[place]
+        guard quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'") else { return nil }
+        var (end, isEscaped) = (place + 1, false)
+        while end < text.count {
+            if escapes, text[end] == UInt8(ascii: "\\") {
+                isEscaped = true
+                end += 2
+                continue
+            }
+            if text[end] == quote {
+                var next = end + 1
+                while separator != nil, next < text.count, Self.isBlank(text[next]) { next += 1 }
+                if next == text.count || text[next] == separator || separator == nil && Self.isBlank(text[next]) {
+                    return (end, isEscaped)
+                }
+            }
+            end += 1
+        }
+        return nil
+    }
+
+    /// What a quoted text stands for in JSON or in Python, whose `\x` and `\U` JSON does not know.
+    private func unescaped(_ text: UnsafeRawBufferPointer) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var place = 0
+        while place < text.count {
+            guard text[place] == UInt8(ascii: "\\"), place + 1 < text.count else {
+                bytes.append(text[place])
+                place += 1
+                continue
+            }
+            // A backslash and its letter are handed on as they are; only what JSON does not know is worked out here.
+            let digits = text[place + 1] == UInt8(ascii: "x") ? 2 : text[place + 1] == UInt8(ascii: "U") ? 8 : 0
+            let code = text.dropFirst(place + 2).prefix(digits)
+            if digits > 0, code.count == digits,
+                let scalar = UInt32(String(decoding: code, as: UTF8.self), radix: 16).flatMap(Unicode.Scalar.init)
+            {
+                bytes += Array(String(Character(scalar)).utf8)
+                place += 2 + digits
+            } else {
+                let isUnicode = text[place + 1] == UInt8(ascii: "u")
+                // Both halves of a surrogate pair must be seen at once.
+                var end = min(text.count, place + (isUnicode ? 6 : 2))
+                if isUnicode, end + 1 < text.count, text[end] == UInt8(ascii: "\\"), text[end + 1] == UInt8(ascii: "u") {
+                    end = min(text.count, end + 6)
+                }
+                bytes += jsonUnescaped(UnsafeRawBufferPointer(rebasing: text[place..<end]))
+                place = end
+            }
+        }
+        return bytes
+    }
+
+    private static func isNull(_ item: UnsafeRawBufferPointer) -> Bool {
+        (3...4).contains(item.count)
+            && ["null", "NULL", "None", "nan", "NaN"].contains(String(decoding: item, as: UTF8.self))
     }
 
     /// Whether a field is a list in brackets.

@@ -22,6 +22,8 @@ final class LineSource {
     private var raw: [UInt8] = []
     /// Number of the line last returned, from 1.
     private(set) var lineNumber = 0
+    /// Whether that line ended with a carriage return before its newline, which is not handed out.
+    private(set) var hadReturn = false
 
     /// Longest line; a longer one is refused rather than held in memory.
     static let maximumLine = 16 << 20
@@ -67,7 +69,7 @@ final class LineSource {
             if let newline = findNewline(from: searched) {
                 lineNumber += 1
                 try buffer.withUnsafeBytes { bytes in
-                    try body(Self.withoutReturn(UnsafeRawBufferPointer(rebasing: bytes[start..<newline])))
+                    try body(withoutReturn(UnsafeRawBufferPointer(rebasing: bytes[start..<newline])))
                 }
                 start = newline + 1
                 return true
@@ -77,7 +79,7 @@ final class LineSource {
                 guard start < end else { return false }
                 lineNumber += 1
                 try buffer.withUnsafeBytes { bytes in
-                    try body(Self.withoutReturn(UnsafeRawBufferPointer(rebasing: bytes[start..<end])))
+                    try body(withoutReturn(UnsafeRawBufferPointer(rebasing: bytes[start..<end])))
                 }
                 start = end
                 return true
@@ -88,8 +90,9 @@ final class LineSource {
         }
     }
 
-    private static func withoutReturn(_ line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        line.last == 13 ? UnsafeRawBufferPointer(rebasing: line.dropLast()) : line
+    private func withoutReturn(_ line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        hadReturn = line.last == 13
+        return hadReturn ? UnsafeRawBufferPointer(rebasing: line.dropLast()) : line
     }
 
     private func findNewline(from position: Int) -> Int? {

@@ -4,12 +4,19 @@
 /// the expected number of fields, or longer than any common one, the quote was a letter like others, and the lines stay lines.
 /// Lines that were read in vain are not tried again but for the last, so that each is looked at three times at most.
 final class RecordSource {
+    /// A line without its end.
+    private struct Line {
+        var bytes: [UInt8]
+        var number: Int
+        var hadReturn: Bool
+    }
+
     private let source: LineSource
     private let quoted: UInt8?
     private let fieldCount: Int?
     private let markLength: Int
     /// Lines that were read ahead in vain, and the first of them that was not handed out.
-    private var ahead: [(line: [UInt8], number: Int)] = []
+    private var ahead: [Line] = []
     /// Whether the last of them may begin a record of several lines.
     private var isLastTried = false
     private var next = 0
@@ -30,13 +37,13 @@ final class RecordSource {
     /// Hands the next record to `body`; false at the end of the file. Blank lines are records too: they count as work.
     func next(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
         if next < ahead.count {
-            let (line, number) = ahead[next]
+            let line = ahead[next]
             next += 1
-            lineNumber = number
+            lineNumber = line.number
             guard let quoted, next == ahead.count, isLastTried,
-                line.withUnsafeBytes({ QuoteState.outside.after($0, quoted) }) == .inside
+                line.bytes.withUnsafeBytes({ QuoteState.outside.after($0, quoted) }) == .inside
             else {
-                try line.withUnsafeBytes(body)
+                try line.bytes.withUnsafeBytes(body)
                 return true
             }
             try join(line, quoted, body)
@@ -53,19 +60,22 @@ final class RecordSource {
             guard let quoted, QuoteState.outside.after(line, quoted) == .inside else { return try body(line) }
             open = Array(line)
         }
-        if let open, let quoted { try join(open, quoted, body) }
+        if let open, let quoted {
+            try join(Line(bytes: open, number: lineNumber, hadReturn: source.hadReturn), quoted, body)
+        }
         return found
     }
 
-    private func join(_ first: [UInt8], _ quoted: UInt8, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-        var record = first
+    private func join(_ first: Line, _ quoted: UInt8, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        var record = first.bytes
         var state = QuoteState.inside
-        var taken: [(line: [UInt8], number: Int)] = []
-        while state == .inside, record.count < Self.longest, let (line, number) = try nextLine() {
-            taken.append((line, number))
-            state = line.withUnsafeBytes { state.after($0, quoted) }
-            record.append(10)
-            record.append(contentsOf: line)
+        var taken: [Line] = []
+        while state == .inside, record.count < Self.longest, let line = try nextLine() {
+            // A line's end that stands in a name is part of it, whichever it is.
+            record += (taken.last ?? first).hadReturn ? [13, 10] : [10]
+            record += line.bytes
+            taken.append(line)
+            state = line.bytes.withUnsafeBytes { state.after($0, quoted) }
         }
         var splitter = FieldSplitter(.byte(quoted))
         if state == .outside, record.withUnsafeBytes({ splitter.split($0) }),
@@ -76,13 +86,13 @@ final class RecordSource {
         ahead = taken
         next = 0
         isLastTried = state != .inside
-        try first.withUnsafeBytes(body)
+        try first.bytes.withUnsafeBytes(body)
     }
 
-    private func nextLine() throws -> (line: [UInt8], number: Int)? {
-        var line: [UInt8]?
-        _ = try source.next { line = Array($0) }
-        return line.map { ($0, source.lineNumber) }
+    private func nextLine() throws -> Line? {
+        var bytes: [UInt8]?
+        _ = try source.next { bytes = Array($0) }
+        return bytes.map { Line(bytes: $0, number: source.lineNumber, hadReturn: source.hadReturn) }
     }
 
     /// The records that a sample of lines holds; what the sample cuts is left out.

@@ -298,7 +298,9 @@ package final class Daemon: Sendable {
                 if job.state.isFinal { await supervisor.hub.leave(following) }
                 try context.afterReply { notifier in
                     if job.state.isFinal { return try await notifier.notify(Catalog.jobProgress, job) }
-                    for await state in following.states { try await notifier.notify(Catalog.jobProgress, state) }
+                    for await state in following.states {
+                        try await notifier.notify(Catalog.jobProgress, json: state.text)
+                    }
                 }
                 return job
             } catch {

@@ -1,3 +1,4 @@
+internal import Domain
 internal import Calibration
 internal import Interactions
 internal import Wire

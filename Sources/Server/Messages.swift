@@ -114,9 +114,3 @@ package struct ErrorResponse: Encodable {
         try container.encode(error, forKey: .error)
     }
 }
-
-struct Notification<Params: Encodable>: Encodable {
-    var jsonrpc = "2.0"
-    var method: String
-    var params: Params
-}

@@ -64,7 +64,17 @@ package struct Notifier: Sendable {
     let send: @Sendable ([UInt8]) async throws -> Void
 
     package func notify(_ method: String, _ params: some Encodable & Sendable) async throws {
-        try await send(JSONWriter.bytes(of: Notification(method: method, params: params)))
+        try await notify(method, json: JSONWriter.bytes(of: params))
+    }
+
+    /// The same with parameters that are JSON already: what many are told is written once.
+    package func notify(_ method: String, json params: [UInt8]) async throws {
+        var message = Array(#"{"jsonrpc":"2.0","method":"#.utf8)
+        message += try JSONWriter.bytes(of: method)
+        message += Array(#","params":"#.utf8)
+        message += params
+        message.append(UInt8(ascii: "}"))
+        try await send(message)
     }
 }
 

@@ -1,4 +1,4 @@
-internal import Domain
+package import Domain
 internal import GRDB
 internal import Synchronization
 package import Wire

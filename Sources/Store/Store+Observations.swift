@@ -1,7 +1,6 @@
 package import Domain
 internal import GRDB
 package import Observations
-package import Wire
 
 extension Store {
     /// What a dataset's trainings measured, oldest first, at most `limit`.

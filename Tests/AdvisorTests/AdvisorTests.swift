@@ -170,6 +170,13 @@ struct AdvisorTests {
         let half = try plain.whatIf(Advisor.Change(latencyX: 0.5))
         #expect(half.after.cost.latencySeconds <= half.before.cost.latencySeconds * 0.5)
         #expect(half.gain < 0)
+        #expect {
+            try plain.whatIf(Advisor.Change(latencyX: 0.001))
+        } throws: { "\($0)".contains("at most 0.001 times the latency of the best one now") }
+        // A limit that somebody gave is named as such.
+        #expect {
+            try plain.whatIf(Advisor.Change(latencyX: 0.5), budget: Budget(maxLatencySeconds: 1e-9))
+        } throws: { "\($0)".contains("latency is limited to") }
         let more = try Advisor(dataset: "d", branches: [Self.branch(Self.withData)])
             .whatIf(Advisor.Change(usersX: 2))
         #expect(abs(more.gain - 0.004 * log(2)) < 0.001)

@@ -276,7 +276,7 @@ import Trials
                         group.addTask {
                             var seen: [Job] = []
                             for await state in states {
-                                seen.append(state)
+                                seen.append(state.job)
                                 if number >= 4 { try? await Task.sleep(for: .milliseconds(150)) }
                             }
                             return seen

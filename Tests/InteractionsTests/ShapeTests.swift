@@ -143,6 +143,38 @@ import Testing
         #expect(read.statistics.dropped.first?.firstLines == [5])
     }
 
+    @Test("a line's end inside of a quoted name is part of it, as it is written")
+    func lineEnds() throws {
+        // Two ways to end a line: items that differ in nothing else are two.
+        func name(_ event: Event) -> String {
+            let number = Int(event.item) ?? 0
+            return "x\(number % 2 == 0 ? "\r\n" : "\n")\(number / 2)"
+        }
+        let text = Shapes.table("user_id,item_id,timestamp", end: "\r\n") { "\($0.user),\"\(name($0))\",\($0.time)" }
+        #expect(try Shapes.read(Data(text.utf8)).sequences == Shapes.sequences(item: name))
+    }
+
+    @Test(
+        "names in a list are what JSON or Python wrote, however odd; quotes that close nothing are letters",
+        arguments: [
+            // The list of a field, and the items in it.
+            (#"["a,b", "c\"d", "e\\", "\u00e9\ud83c\udfac", "f]"]"#, ["a,b", "c\"d", "e\\", "é🎬", "f]"]),
+            (#"["a", null, "", "b"]"#, ["a", "b"]), (#"[1, None, nan, 2, null]"#, ["1", "2"]),
+            (#"['it\'s', "it's", '\xe9', '\U0001f3ac', 'a\\b']"#, ["it's", "it's", "é", "🎬", "a\\b"]),
+            (#"['it's', 'b']"#, ["it's", "b"]), (#"["12" screen", "b"]"#, ["12\" screen", "b"]),
+            (#"{"a b",c,NULL}"#, ["a b", "c"]), (#"null,b,c"#, ["null", "b", "c"]), (#""a,b","c""#, ["a,b", "c"]),
+            (#""a\","c\n""#, ["a\\", "c\\n"]), (#"['a' 'b c' 'd']"#, ["a", "b c", "d"]),
+            (#"["a\/b","\t","c"]"#, ["a/b", "\t", "c"]), (#"["a\"#, ["[\"a\\"]), (#"['a\']"#, ["'a\\'"]),
+        ])
+    func oddNames(field: String, items: [String]) {
+        let bytes = Array(field.utf8)
+        var read: [String] = []
+        bytes.withUnsafeBytes { text in
+            ItemList(of: [bytes]).forEach(text) { read.append(String(decoding: $0, as: UTF8.self)) }
+        }
+        #expect(read == items)
+    }
+
     @Test("UTF-16 of both orders, with characters outside the first plane")
     func utf16() throws {
         let text = Shapes.table("user_id,item_id,timestamp") { "\($0.user),🎬é\($0.item),\($0.time)" }

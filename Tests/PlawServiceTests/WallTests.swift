@@ -115,8 +115,7 @@ import Testing
                 let job = try await call(
                     daemon.socket, CalibrationStart.self,
                     CalibrationParams(
-                        name: "books", budgetSeconds: 600, layers: [2, 4], dims: [128, 256], workers: 1,
-                        patience: 400,
+                        name: "books", budgetSeconds: 600, layers: [2, 4], dims: [128, 256], patience: 400,
                         maxEpochs: 400)
                 ).job.id
                 var peers: [RawConnection] = []

@@ -1,5 +1,5 @@
 package import Costs
-internal import Domain
+package import Domain
 internal import PerformanceLaws
 package import Wire
 internal import SequentialDesign

@@ -1,4 +1,5 @@
-package import Wire
+package import Domain
+internal import Wire
 package import SequentialDesign
 package import Store
 

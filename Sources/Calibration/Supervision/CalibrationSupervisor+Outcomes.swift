@@ -1,8 +1,8 @@
 internal import Host
-internal import Domain
+package import Domain
 internal import Glibc
 internal import Logging
-package import Wire
+internal import Wire
 internal import Store
 internal import Trials
 

@@ -1,3 +1,4 @@
+internal import Domain
 package import Wire
 internal import Logging
 internal import Store

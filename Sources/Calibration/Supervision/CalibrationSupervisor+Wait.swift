@@ -1,4 +1,6 @@
+internal import Domain
 internal import Logging
+internal import Store
 package import Wire
 
 extension CalibrationSupervisor {
@@ -6,22 +8,21 @@ extension CalibrationSupervisor {
     ///
     /// - Throws: `unknownJob`, `CancellationError`.
     package func wait(for id: Int64, seconds: Double) async throws -> Job {
-        let following = await hub.follow(id)
+        let waiting = await hub.wait(for: id)
         do {
-            let job = try await snapshot(id)
-            if !job.state.isFinal {
+            if !(try await store.job(id, trials: false)).state.isFinal {
                 await withTaskGroup(of: Void.self) { group in
-                    group.addTask { for await state in following.states where state.state.isFinal { return } }
+                    group.addTask { for await _ in waiting.end {} }
                     group.addTask { try? await Task.sleep(for: .seconds(seconds)) }
                     await group.next()
                     group.cancelAll()
                 }
             }
         } catch {
-            await hub.leave(following)
+            await hub.leave(waiting)
             throw error
         }
-        await hub.leave(following)
+        await hub.leave(waiting)
         try Task.checkCancellation()
         return try await snapshot(id)
     }
@@ -29,11 +30,13 @@ extension CalibrationSupervisor {
     /// Waits before what failed is tried again; a stop ends it.
     func pause(milliseconds: Int) async { try? await Task.sleep(for: .milliseconds(milliseconds)) }
 
-    /// Tells the followers of a job where it stands.
+    /// Tells the followers of a job where it stands, and those that wait for its end when it has come.
     func publish(_ id: Int64) async {
         guard await hub.hasFollowers(id) else { return }
         do {
-            await hub.publish(try await snapshot(id))
+            let isFollowed = await hub.isFollowed(id)
+            let job = isFollowed ? try await snapshot(id) : told(try await store.job(id, trials: false))
+            if isFollowed || job.state.isFinal { try await hub.publish(job) }
         } catch {
             logger.error("cannot tell the followers of a job", metadata: ["job": "\(id)", "error": "\(error)"])
         }

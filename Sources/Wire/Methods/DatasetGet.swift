@@ -1,3 +1,5 @@
+package import Domain
+
 /// `dataset.get`: one dataset with its statistics and entropy.
 package enum DatasetGet: RPCMethod {
     package typealias Params = DatasetName

@@ -42,38 +42,6 @@ package struct JobListResult: Codable, Sendable, Hashable {
     }
 }
 
-/// Where a job stands.
-package enum JobState: String, Codable, Sendable, Hashable, CaseIterable {
-    case queued, running, finished, failed, cancelled
-
-    package var isFinal: Bool { self == .finished || self == .failed || self == .cancelled }
-}
-
-/// Where a trial stands; `docs/users/calibration.md` has the transitions.
-package enum TrialStatus: String, Codable, Sendable, Hashable, CaseIterable {
-    case queued, running, finished
-    /// It was running when its daemon died, or the store could not be told its end: goes on from what its worker left.
-    case stale
-    /// It was stopped with its daemon, at a checkpoint from which it goes on.
-    case preempted = "pre-empted"
-    case failed, diverged, cancelled
-
-    package var isFinal: Bool {
-        switch self {
-        case .finished, .failed, .diverged, .cancelled: true
-        case .queued, .running, .stale, .preempted: false
-        }
-    }
-
-    /// Its worker was started and may have left a checkpoint or even a result.
-    package var hasBegun: Bool {
-        switch self {
-        case .running, .stale, .preempted: true
-        case .queued, .finished, .failed, .diverged, .cancelled: false
-        }
-    }
-}
-
 /// A trial of a job.
 package struct TrialState: Codable, Sendable, Hashable {
     package var id: Int64
@@ -125,34 +93,6 @@ package struct TrialState: Codable, Sendable, Hashable {
         self.converged = converged
         self.metrics = metrics
         self.message = message
-    }
-}
-
-/// What a calibration would answer, and how good that is: of one whose trials are chosen one at a time.
-package struct CalibrationOutlook: Codable, Sendable, Hashable {
-    package var metric: Metric
-    package var configuration: Configuration
-    package var predicted: Double
-    /// What the best configuration asked about is expected to have more, in metric units.
-    package var expectedRegret: Double
-    /// Trainings of the configuration on all users.
-    package var trained: Int
-    /// Expected regret over the predicted metric at which the calibration ends.
-    package var tolerance: Double
-    /// Whether that is reached, and nothing asked about is too far from what was trained to believe it.
-    package var isReached: Bool
-    /// The configuration asked about that is furthest from all that were trained, where the law was not shown to hold so far.
-    package var untested: Configuration?
-    /// Seconds of one worker that would halve the expected regret; absent where the design sees no way to.
-    package var halvingSeconds: Double?
-
-    package init(
-        metric: Metric, configuration: Configuration, predicted: Double, expectedRegret: Double, trained: Int,
-        tolerance: Double, isReached: Bool, untested: Configuration? = nil, halvingSeconds: Double? = nil
-    ) {
-        (self.metric, self.configuration, self.predicted) = (metric, configuration, predicted)
-        (self.expectedRegret, self.trained, self.tolerance) = (expectedRegret, trained, tolerance)
-        (self.isReached, self.untested, self.halvingSeconds) = (isReached, untested, halvingSeconds)
     }
 }
 
