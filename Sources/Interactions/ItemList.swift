@@ -96,12 +96,12 @@ struct ItemList {
                 bytes += Array(String(Character(scalar)).utf8)
                 place += 2 + digits
             } else {
-                let isUnicode = text[place + 1] == UInt8(ascii: "u")
-                // Both halves of a surrogate pair must be seen at once.
-                var end = min(text.count, place + (isUnicode ? 6 : 2))
-                if isUnicode, end + 1 < text.count, text[end] == UInt8(ascii: "\\"), text[end + 1] == UInt8(ascii: "u") {
+                // Neighbours of the kind \u are handed on together, since two of them may be halves of one character.
+                var end = place
+                while end + 1 < text.count, text[end] == UInt8(ascii: "\\"), text[end + 1] == UInt8(ascii: "u") {
                     end = min(text.count, end + 6)
                 }
+                if end == place { end += 2 }
                 bytes += jsonUnescaped(UnsafeRawBufferPointer(rebasing: text[place..<end]))
                 place = end
             }
