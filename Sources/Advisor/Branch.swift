@@ -144,7 +144,7 @@ package struct Branch: Sendable {
     var dims: [Int] {
         let unit =
             isForeign
-            ? 1 : headsByDim.isEmpty ? base.priced.dimStep : heads.map(dimStep(heads:)).min() ?? base.priced.dimStep
+            ? foreignStep : headsByDim.isEmpty ? base.priced.dimStep : heads.map(dimStep(heads:)).min() ?? base.priced.dimStep
         let range = ranges.dims
         let (low, high) = (max(unit, range[0] / 2), max(unit, min(4_096, range[1] * 2), range[1]))
         let step = high <= 64 ? 2 : high <= 256 ? 4 : high <= 4_096 ? 8 : Self.step(high)
@@ -158,7 +158,7 @@ package struct Branch: Sendable {
     private static func step(_ high: Int) -> Int { 1 << (Int.bitWidth - 1 - (high / 256).leadingZeroBitCount) }
 
     /// Whether its model is none that the core trains: what has to divide what is the business of its trainer.
-    var isForeign: Bool { costs.recorded != nil }
+    var isForeign: Bool { costs.isForeign }
 
     /// Why a configuration of it makes no sense, naming the field; nil where it does.
     func problem(_ c: DeclaredConfiguration) -> String? {
@@ -174,9 +174,12 @@ package struct Branch: Sendable {
         return configuration
     }
 
+    /// Of a model whose runner is here the heads must divide the dimension, since it is to train it; what others train is not known.
+    private var foreignStep: Int { costs.described == nil ? 1 : max(1, base.heads.value ?? 1) }
+
     /// What a dimension must be a multiple of with a number of heads.
     func dimStep(heads: Declared<Int>) -> Int {
-        if isForeign { return 1 }
+        if isForeign { return foreignStep }
         var base = base
         base.heads = heads
         return base.priced.dimStep

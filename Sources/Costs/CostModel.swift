@@ -13,14 +13,20 @@ package struct CostModel: Sendable, Hashable {
     package var latency: LatencyModel?
     /// What imports state of a model that the core does not train; no formula is asked then.
     package var recorded: RecordedCosts?
+    /// What its runner says of one; no formula is asked then either.
+    package var described: DescribedModel?
 
     package init(
         facts: DatasetFacts, speed: SpeedModel, epochs: EpochModel, negatives: Int, latency: LatencyModel? = nil,
-        recorded: RecordedCosts? = nil
+        recorded: RecordedCosts? = nil, described: DescribedModel? = nil
     ) {
         (self.facts, self.speed, self.epochs) = (facts, speed, epochs)
-        (self.negatives, self.latency, self.recorded) = (negatives, latency, recorded)
+        (self.negatives, self.latency) = (negatives, latency)
+        (self.recorded, self.described) = (recorded, described)
     }
+
+    /// Whether it is of a model that the core does not train.
+    package var isForeign: Bool { recorded != nil || described != nil }
 
     /// Trainable parameters of a backbone of the core, tied output; F the feed-forward width:
     /// sasrec and gpt V d + L d + 2 d + N (4 d² + 2 d F + 9 d + F), F = 4 d; llama V d + d + N (4 d² + 3 d F + 2 d);
@@ -91,8 +97,9 @@ package struct CostModel: Sendable, Hashable {
         recorded?.cost(layers: c.layers, dim: c.dim) ?? cost(c.priced)
     }
 
-    /// By the core's formulas.
+    /// By what a runner says, else by the core's formulas.
     package func cost(_ c: Configuration) -> Cost {
+        if let described { return described.cost(layers: c.layers, dim: c.dim, self) }
         let token = Self.trainingFlopsPerToken(c, facts: facts, negatives: negatives)
         let estimate = speed.estimate(c, facts: facts)
         let epoch =

@@ -26,9 +26,13 @@ package final class CostTable: Sendable {
     /// - Parameter base: with the backbone, heads, length, loss and feed-forward factor of all.
     package init(_ base: DeclaredConfiguration, _ costs: CostModel, layers: [Int], dims: [Int]) {
         (self.base, self.costs, self.layers, self.dims) = (base, costs, layers, dims)
-        if let recorded = costs.recorded {
+        if costs.isForeign {
             let known = layers.flatMap { layers in
-                dims.map { dim in recorded.cost(layers: layers, dim: dim) }
+                dims.map { dim in
+                    var c = base
+                    (c.layers, c.dim) = (layers, dim)
+                    return costs.cost(c)
+                }
             }
             parameters = known.map(\.parameters)
             trainingFlops = known.map(\.trainingFlops)

@@ -16,8 +16,10 @@ package struct KnownCosts: Sendable {
     ///   - hasSpeed: whether speeds were measured here.
     ///   - items: nil where nobody said them.
     ///   - recorded: what an import states of a model that plawd does not train; nothing else is known of its costs.
+    ///   - described: what its runner says of one.
     package init(
-        key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool, recorded: RecordedCosts?
+        key: LawKey, observations: [Observation], hasSpeed: Bool, items: Int?, hasCorpus: Bool,
+        recorded: RecordedCosts?, described: DescribedModel? = nil
     ) {
         self.hasCorpus = hasCorpus
         self.recorded = recorded
@@ -26,6 +28,11 @@ package struct KnownCosts: Sendable {
             for currency in Currency.allCases where recorded.known(currency).stated == 0 {
                 unknown[currency] = notStated([currency])
             }
+            return
+        }
+        if let described {
+            if !described.saysLatency { unknown[.latencySeconds] = "the runner of \(model) does not say it" }
+            if !hasSpeed { unknown[.trainingSeconds] = Self.noSpeed }
             return
         }
         let missing =

@@ -31,11 +31,14 @@ package struct SpeedModel: Sendable, Hashable {
         let nodes = LatticeNodes(
             through: probes.map { ($0.layers, $0.dim) } + trials.map { ($0.configuration.layers, $0.configuration.dim) }
         )
-        let tokens = Quantity(probes, nodes: nodes) { 1 / $0.tokensPerSecond }
-        let users = Quantity(probes, nodes: nodes) { 1 / $0.evaluatedUsersPerSecond }
-        latency = Quantity(probes, nodes: nodes) { $0.latencySeconds }
+        func quantity(parts: Int = 5, _ value: (ThroughputProbe) -> Double) -> Quantity {
+            Quantity(probes.map { ($0.layers, $0.dim, value($0)) }, parts: parts, nodes: nodes)
+        }
+        let tokens = quantity { 1 / $0.tokensPerSecond }
+        let users = quantity { 1 / $0.evaluatedUsersPerSecond }
+        latency = quantity { $0.latencySeconds }
         // What a training holds beside five words a parameter grows with all parts but the last.
-        memory = Quantity(probes, parts: 4, nodes: nodes) {
+        memory = quantity(parts: 4) {
             max(
                 1,
                 $0.memoryBytes
@@ -74,6 +77,11 @@ package struct SpeedModel: Sendable, Hashable {
             parameters: parameters)
     }
 
+    /// Seconds of a training position and of a ranked user, with nothing beside them.
+    package func seconds(layers: Int, dim: Int) -> (token: Double, user: Double) {
+        (tokenSeconds.value(layers, dim), userSeconds.value(layers, dim))
+    }
+
     /// Bytes that one more head takes in each block: the weights of attention are kept for the way back.
     func headBytes(_ facts: DatasetFacts) -> Double { 4 * (facts.batchPairs ?? 0) }
 
@@ -87,25 +95,23 @@ package struct SpeedModel: Sendable, Hashable {
         private(set) var factors: Lattice
 
         /// - Parameters:
+        ///   - samples: values of some shapes, above 0.
         ///   - parts: how many of the parts it may have, from the first.
         ///   - nodes: where the factors are exact.
-        init(
-            _ probes: [ThroughputProbe], parts: Int = 5, nodes: LatticeNodes,
-            _ value: (ThroughputProbe) -> Double
-        ) {
-            let rows = probes.map { Self.parts($0.layers, $0.dim) }
-            let values = probes.map(value)
+        init(_ samples: [(layers: Int, dim: Int, value: Double)], parts: Int, nodes: LatticeNodes) {
+            let rows = samples.map { Self.parts($0.layers, $0.dim) }
+            let values = samples.map(\.value)
             let coefficients = NonNegativeFit.coefficients(rows, values, allowed: parts)
             self.coefficients = coefficients
             let corrections = zip(rows, values).map { row, value in
                 log(value / zip(row, coefficients).reduce(0) { $0 + $1.0 * $1.1 })
             }
             factors = Lattice(nodes) { layers, dim in
-                // The corrections of the probes around, with weights that fall with the distance.
+                // The corrections of the samples around, with weights that fall with the distance.
                 var (sum, total) = (0.0, 0.0)
-                for (probe, correction) in zip(probes, corrections) {
-                    let dn = log(Double(layers) / Double(probe.layers))
-                    let dd = log(Double(dim) / Double(probe.dim))
+                for (sample, correction) in zip(samples, corrections) {
+                    let dn = log(Double(layers) / Double(sample.layers))
+                    let dd = log(Double(dim) / Double(sample.dim))
                     let distance = dn * dn * 0.25 + dd * dd + 1e-6
                     sum += correction / (distance * distance)
                     total += 1 / (distance * distance)
@@ -125,7 +131,7 @@ package struct SpeedModel: Sendable, Hashable {
 
         private static func parts(_ layers: Int, _ dim: Int) -> [Double] {
             let (n, d) = (Double(layers), Double(dim))
-            return [1, n, d, n * d, n * d * d]
+            return [1, n, d, n * d, n * d * d, d * d]
         }
 
         func value(_ layers: Int, _ dim: Int) -> Double {

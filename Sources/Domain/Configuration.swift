@@ -95,6 +95,11 @@ package struct Configuration: Codable, Sendable, Hashable {
         guard backbone.core != nil else {
             return "backbone: found \"\(backbone)\", expected one that plawd trains itself: \(Model.trained)"
         }
+        return shapeProblem
+    }
+
+    /// Why no trainer can be asked for it, naming the field, or nil; whether one knows the model is its own business.
+    package var shapeProblem: String? {
         if layers < 1 || layers > 128 { return "layers: found \(layers), expected 1...128" }
         if dim < 1 || dim > 4096 { return "dim: found \(dim), expected 1...4096" }
         if heads < 1 || dim % heads != 0 { return "heads: found \(heads), expected a divisor of dim \(dim)" }

@@ -90,7 +90,7 @@ actor CalibrationService {
         var plan = CalibrationPlanResult(
             dataset: params.name, trials: [], workers: settings.workers, budgetSeconds: settings.budgetSeconds,
             predictedSeconds: 0, notes: [])
-        if params.loss == nil, facts.items >= LossChoice.largeCatalogue {
+        if params.loss == nil, !settings.isForeign, facts.items >= LossChoice.largeCatalogue {
             var sampled = params
             sampled.loss = .sampledSoftmax
             let other = try await self.pricing(
@@ -131,6 +131,7 @@ actor CalibrationService {
         _ measuring: inout Double
     ) async throws -> CalibrationPricing {
         let begun = ContinuousClock.now
+        if settings.isForeign { try await describe(settings, corpus: corpus) }
         let probes = try await probes(settings, corpus: corpus)
         try await measureLatency(settings, facts)
         measuring += (ContinuousClock.now - begun).seconds
@@ -140,6 +141,8 @@ actor CalibrationService {
 
     /// Measures how long one user waits, for the advisor; once on this machine for a catalogue and length.
     private func measureLatency(_ settings: CalibrationSettings, _ facts: DatasetFacts) async throws {
+        // What another model's request takes is for its runner to say.
+        guard !settings.isForeign else { return }
         let length = min(settings.maxLength, facts.longestHistory ?? settings.maxLength)
         let known = try await store.latencies(settings.backbone, heads: settings.heads)
         guard !known.contains(where: { $0.items == facts.items && $0.length == length }) else { return }
@@ -153,6 +156,22 @@ actor CalibrationService {
                 try await store.insertLatencies(try await executor.latency(request))
             } catch let error as WorkerError {
                 throw RPCError(.workerFailed, "latency cannot be measured: \(error)")
+            }
+        }
+    }
+
+    /// Asks the runner of a model that the core does not train what it costs; once for a dataset and setting.
+    private func describe(_ settings: CalibrationSettings, corpus: String) async throws {
+        let setting = settings.speedSetting
+        try await measuring.run { [store, executor] in
+            guard try await store.descriptions(settings.dataset, setting).isEmpty else { return }
+            do {
+                let shapes = DescribedModel.shapes(dimStep: settings.dimStep)
+                let said = try await executor.describe(
+                    ProbeRequest(corpus: corpus, settings: settings, shapes: shapes))
+                try await store.insertDescriptions(settings.dataset, setting, said)
+            } catch let error as WorkerError {
+                throw RPCError(.workerFailed, "the costs of \(settings.backbone) cannot be told: \(error)")
             }
         }
     }

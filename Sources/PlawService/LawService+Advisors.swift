@@ -248,10 +248,17 @@ extension LawService {
         let hasCorpus = !dataset.corpusFile.isEmpty
         let facts = try await facts(dataset, key, observations, maxLength: priced.maxLength)
         let items = hasCorpus ? facts.items : dataset.info.items
-        let recorded = RecordedCosts.foreign(key, observations, items: items)
+        var recorded = RecordedCosts.foreign(key, observations, items: items)
+        var described: DescribedModel?
+        if recorded == nil, let model = key.backbone.value, model.core == nil {
+            described = DescribedModel(
+                try await store.descriptions(dataset.info.name, setting), probes: probes)
+            // What its runner said may be lost with a dataset that was restored without its speeds.
+            if described == nil { recorded = RecordedCosts(observations) }
+        }
         let known = KnownCosts(
             key: key, observations: observations, hasSpeed: !probes.isEmpty,
-            items: items, hasCorpus: hasCorpus, recorded: recorded)
+            items: items, hasCorpus: hasCorpus, recorded: recorded, described: described)
         // What other datasets trained after this one's last observation does not count, so that no trial of theirs changes an answer.
         let epochs = try await EpochModel(
             store, key: key, limit: SpeedSetting.mostEpochs(key), upTo: last)
@@ -262,7 +269,8 @@ extension LawService {
                 probes, store, dataset: dataset.info.name, setting: setting, averages: SpeedSetting.averages(key))
         let model = CostModel(
             facts: facts, speed: speed, epochs: epochs, negatives: key.negatives.value ?? 0,
-            latency: LatencyModel(try await store.latencies(priced.backbone, heads: priced.heads)), recorded: recorded)
+            latency: LatencyModel(try await store.latencies(priced.backbone, heads: priced.heads)), recorded: recorded,
+            described: described)
         return (known, model)
     }
 

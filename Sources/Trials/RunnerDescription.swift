@@ -17,4 +17,10 @@ package struct RunnerDescription: Codable, Sendable, Hashable {
         (self.parameters, self.flopsPerToken, self.memoryBytes) = (parameters, flopsPerToken, memoryBytes)
         (self.latencySeconds, self.checkpoint) = (latencySeconds, checkpoint)
     }
+
+    /// Whether the costs can be those of a model.
+    package var isPositive: Bool {
+        parameters > 0 && flopsPerToken > 0 && memoryBytes > 0 && latencySeconds ?? 1 > 0
+            && (flopsPerToken + memoryBytes + (latencySeconds ?? 1)).isFinite
+    }
 }

@@ -49,7 +49,7 @@ package struct TrialSpec: Codable, Sendable, Hashable {
     /// with the numbers of a specification asks first.
     package var problem: String? {
         if corpus.isEmpty || corpus.utf8.contains(0) { return "corpus: found no path, expected one without NUL" }
-        if let problem = configuration.problem { return problem }
+        if let problem = trainer == nil ? configuration.problem : configuration.shapeProblem { return problem }
         if let problem = options.problem { return problem.message }
         if !(userFraction > 0 && userFraction <= 1) {
             return "userFraction: found \(userFraction), expected more than 0, at most 1"

@@ -5,17 +5,26 @@ import Interactions
 import Transformer
 import Trials
 
-/// What the model of a specification costs, before it is trained.
+/// What the models of specifications cost, before they are trained.
 struct Describe: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the parameters, FLOPs and memory of a specification's model as a line of JSON.")
+        abstract: "Print the parameters, FLOPs and memory of each specification's model as a line of JSON.")
 
-    @Argument(help: "Specification of a trial.", completion: .file(extensions: ["json"])) var spec: String
+    @Argument(help: "Specifications of trials.", completion: .file(extensions: ["json"])) var specs: [String]
 
     func run() throws {
-        let folder = spec.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        for path in specs {
+            do { try describe(path) } catch let error as TrialFileError {
+                printError("\(error)")
+                throw ExitCode(WorkerStatus.refused)
+            }
+        }
+    }
+
+    private func describe(_ path: String) throws {
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         let files = TrialDirectory(path: folder.isEmpty ? "." : folder)
-        let spec = try files.readSpec(at: spec)
+        let spec = try files.readCoreSpec(at: path)
         let corpus = try Corpus(path: files.corpusPath(spec))
         let (c, options) = (spec.configuration, spec.options)
         let facts = DatasetFacts(
@@ -30,5 +39,16 @@ struct Describe: ParsableCommand {
                     flopsPerToken: CostModel.trainingFlopsPerToken(c, facts: facts, negatives: options.negatives),
                     memoryBytes: Double(MemoryUse.predictedBytes(c, data: data, options: options)),
                     checkpoint: true)))
+    }
+}
+
+extension TrialDirectory {
+    /// Reads a specification of a model that the core can train.
+    ///
+    /// - Throws: `TrialFileError`.
+    func readCoreSpec(at path: String? = nil) throws -> TrialSpec {
+        let spec = try path.map { try readSpec(at: $0) } ?? readSpec()
+        if let problem = spec.configuration.problem { throw TrialFileError(file: path ?? specPath, problem) }
+        return spec
     }
 }

@@ -48,7 +48,7 @@ struct Run: ParsableCommand {
         }
         let spec: TrialSpec
         do {
-            spec = try files.readSpec()
+            spec = try files.readCoreSpec()
         } catch {
             printError("\(error)")
             throw ExitCode(WorkerStatus.refused)

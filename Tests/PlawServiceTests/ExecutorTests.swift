@@ -32,6 +32,16 @@ import Trials
         return try await end(of: started.job.id, daemon.socket)
     }
 
+    /// The message with which a call is refused.
+    private static func refusal(_ body: () async throws -> Void) async -> String {
+        do {
+            try await body()
+            return "nothing was refused"
+        } catch {
+            return (error as? RPCError)?.message ?? "\(error)"
+        }
+    }
+
     private static func observations(_ daemon: DaemonProcess) async throws -> [Observation] {
         try await call(daemon.socket, ObservationList.self, ObservationListParams(name: "shop")).observations
     }
@@ -61,6 +71,89 @@ import Trials
                 // Nothing of an attempt is left but what the trial keeps.
                 let files = try FileManager.default.contentsOfDirectory(atPath: daemon.state + "/trials/5").sorted()
                 #expect(files == ["progress.jsonl", "ranks.bin", "result.json", "spec.json", "worker.log"])
+            }
+        }
+    }
+
+    @Test("a model that only a runner knows is priced by what that says, trained, and recommended within all limits")
+    func foreignModel() async throws {
+        try await withTemporaryFolder { folder in
+            let (script, trial) = (folder + "/runner", Paths.program("plaw-trial"))
+            // Of the core's sasrec, under a name that the core does not know.
+            try """
+            #!/bin/sh
+            if [ "$1" = describe ]; then
+                shift
+                for spec in "$@"; do sed 's/"fancy"/"sasrec"/' "$spec" >"$spec.core" && set -- "$@" "$spec.core" && shift; done
+                exec '\(trial)' describe "$@"
+            fi
+            sed -i 's/"fancy"/"sasrec"/' "$1/spec.json"
+            exec '\(trial)' "$1"
+            """.write(toFile: script, atomically: true, encoding: .utf8)
+            chmod(script, 0o755)
+            let executors = "\"mine\": {\"command\": [\"\(script)\"], \"parallel\": 2}, \"plain\": {\"command\": [\"\(trial)\"]}"
+            try await Self.with(executors, in: folder) { daemon in
+                try await Self.registerShop(daemon)
+                var params = CalibrationParams(
+                    name: "shop", budgetSeconds: 120, layers: [1, 2, 3], dims: [8, 16, 32], maxEpochs: 4)
+                params.backbone = Model("Fancy")
+                func refusal(_ params: CalibrationParams) async -> String {
+                    await Self.refusal { _ = try await call(daemon.socket, CalibrationPlan.self, params) }
+                }
+                let refusals: [(String?, String)] = [
+                    (nil, "--executor"), ("plain", "the runner cannot train this: "), ("plain", "found \"fancy\""),
+                ]
+                for (executor, words) in refusals {
+                    params.executor = executor
+                    let said = await refusal(params)
+                    #expect(said.contains(words), "\(said)")
+                }
+                #expect(try await call(daemon.socket, JobList.self, JobListParams()).jobs.isEmpty)
+                params.executor = "mine"
+                var limited = params
+                limited.layers = nil
+                limited.dims = nil
+                limited.maxLatencySeconds = 0.01
+                let said = await refusal(limited)
+                #expect(said.contains("latency, which the runner of fancy does not say"), "\(said)")
+                let job = try await end(
+                    of: try await call(daemon.socket, CalibrationStart.self, params).job.id, daemon.socket)
+                #expect(job.state == .finished && job.finishedTrials >= 9 && job.finishedTrials == job.trialCount, "\(job)")
+                let trained = try await Self.observations(daemon)
+                #expect(trained.allSatisfy { $0.key.backbone.value?.rawValue == "fancy" && $0.key.policy.trainer == "mine" })
+
+                // Of shapes that were not trained too; the formula is that of docs/users/costs.md.
+                let items = try #require(try await call(daemon.socket, DatasetGet.self, DatasetName(name: "shop")).items)
+                let pareto = try await call(
+                    daemon.socket, AdvisorPareto.self, AdvisorParetoParams(name: "shop"))
+                #expect(pareto.points.count > 1)
+                for candidate in pareto.points {
+                    let (n, d) = (candidate.configuration.layers, candidate.configuration.dim)
+                    #expect(
+                        candidate.cost.parameters == Double(items * d + 50 * d + 2 * d + n * (12 * d * d + 13 * d)),
+                        "\(n) x \(d)")
+                    #expect(candidate.cost.trainingSeconds > 0 && candidate.cost.trainingSeconds < 60)
+                    #expect(candidate.cost.trainingFlops.isFinite && candidate.cost.memoryBytes > 1e6)
+                    #expect(candidate.configuration.dim % 2 == 0)
+                }
+                for (member, currency, limit) in [
+                    (\AdvisorRecommendParams.maxParams, Currency.parameters, 12_000),
+                    (\.maxFlops, .trainingFlops, 1e10), (\.maxMemoryBytes, .memoryBytes, 1e9),
+                    (\.maxTrainSeconds, .trainingSeconds, 30),
+                ] {
+                    var asked = AdvisorRecommendParams(name: "shop")
+                    asked[keyPath: member] = limit
+                    let answer = try await call(daemon.socket, AdvisorRecommend.self, asked)
+                    #expect(answer.cost[currency] <= limit)
+                    #expect(answer.configuration.backbone.value?.rawValue == "fancy")
+                }
+                var asked = AdvisorRecommendParams(name: "shop")
+                asked.maxLatencySeconds = 1
+                let question = asked
+                let unknown = await Self.refusal {
+                    _ = try await call(daemon.socket, AdvisorRecommend.self, question)
+                }
+                #expect(unknown.contains("the runner of fancy does not say it"), "\(unknown)")
             }
         }
     }

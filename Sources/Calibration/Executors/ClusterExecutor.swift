@@ -116,6 +116,11 @@ package actor ClusterExecutor: TrialExecutor {
         wakeUp.yield()
     }
 
+    /// Asked on this machine, which shares the runner's folder with the cluster.
+    package func describe(_ specs: [String]) async throws -> [RunnerDescription] {
+        try await RunnerProcess.describe(specs, settings.command)
+    }
+
     // MARK: - One trial
 
     package func run(

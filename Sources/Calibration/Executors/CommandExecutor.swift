@@ -27,6 +27,10 @@ package struct CommandExecutor: TrialExecutor {
         (self.command, self.patience) = (command, patience)
     }
 
+    package func describe(_ specs: [String]) async throws -> [RunnerDescription] {
+        try await RunnerProcess.describe(specs, command)
+    }
+
     package func run(
         _ directory: String, secondsLeft: Double, epochSeconds: Double, predictedSeconds: Double,
         progress: @escaping @Sendable (TrialProgress) async -> Void
@@ -43,10 +47,8 @@ package struct CommandExecutor: TrialExecutor {
                 counts.restarts += former == nil ? 0 : 1
             }
             defer { tally.counts.withLock { $0.running -= 1 } }
-            let program = command[0]
             let process = RunnerProcess(
-                program: program.contains("/") ? .path(FilePath(program)) : .name(program),
-                arguments: command.dropFirst() + [attempt.path],
+                program: RunnerProcess.executable(command), arguments: command.dropFirst() + [attempt.path],
                 environment: ["PLAW_SECONDS_LEFT": "\(secondsLeft)"], directory: attempt.path)
             let exit = await process.run(
                 WorkerWatch(silence: patience.silence(epochSeconds: epochSeconds), secondsLeft: secondsLeft),

@@ -1,3 +1,4 @@
+package import Costs
 internal import Domain
 package import Trials
 
@@ -40,6 +41,33 @@ package struct ExecutorSet: TrialExecutor {
             progress: progress)
     }
 
+    package func describe(_ specs: [String]) async throws -> [RunnerDescription] {
+        guard let first = specs.first else { return [] }
+        guard let name = try TrialDirectory(path: "").readSpec(at: first).executor else {
+            return try await local.describe(specs)
+        }
+        guard let executor = others[name] else { throw WorkerError("the configuration has no executor \(name)") }
+        return try await executor.describe(specs)
+    }
+
+    /// Of models that the core does not train, by what their runner says of some shapes.
+    ///
+    /// - Throws: `WorkerError`.
+    package func describe(_ request: ProbeRequest) async throws -> [DescribedModel.Shape] {
+        let folder = "\(probes)/\(UInt32.random(in: 0...UInt32.max))"
+        // Best effort: what is left is removed at the next start.
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let paths = try request.shapes.map { shape in
+            let files = TrialDirectory(path: "\(folder)/\(shape.layers)x\(shape.dim)")
+            try FileManager.default.createDirectory(atPath: files.path, withIntermediateDirectories: true)
+            try files.writeSpec(request.spec(layers: shape.layers, dim: shape.dim))
+            return files.specPath
+        }
+        return zip(request.shapes, try await describe(paths)).map {
+            DescribedModel.Shape(layers: $0.layers, dim: $0.dim, description: $1)
+        }
+    }
+
     /// Of executors but the daemon's own, by trials of one epoch: the contract is all that is known of them.
     package func probe(_ request: ProbeRequest) async throws -> [ThroughputProbe] {
         guard let name = request.settings.executor else { return try await local.probe(request) }
@@ -53,12 +81,8 @@ package struct ExecutorSet: TrialExecutor {
                     let directory = "\(folder)/\(shape.layers)x\(shape.dim)"
                     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
                     let settings = request.settings
-                    var options = settings.options
-                    options.maxEpochs = 1
-                    let spec = TrialSpec(
-                        corpus: request.corpus,
-                        configuration: settings.configuration(layers: shape.layers, dim: shape.dim), options: options,
-                        seed: settings.seed, mask: settings.mask, executor: name)
+                    var spec = request.spec(layers: shape.layers, dim: shape.dim)
+                    spec.options.maxEpochs = 1
                     let files = TrialDirectory(path: directory)
                     try files.writeSpec(spec)
                     let exit = await executor.run(

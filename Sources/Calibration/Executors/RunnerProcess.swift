@@ -74,6 +74,56 @@ struct RunnerProcess {
     }
 }
 
+extension RunnerProcess {
+    /// A description for each specification may take this long: a runner loads libraries and builds the models.
+    private static let mostSeconds = 300.0
+
+    static func executable(_ command: [String]) -> Executable {
+        command[0].contains("/") ? .path(FilePath(command[0])) : .name(command[0])
+    }
+
+    /// Asks a runner what the models of specifications cost.
+    ///
+    /// - Throws: `WorkerError` with the runner's last words.
+    static func describe(_ specs: [String], _ command: [String]) async throws -> [RunnerDescription] {
+        let executable = executable(command)
+        let outcome = try await withThrowingTaskGroup { group in
+            group.addTask {
+                try await Subprocess.run(
+                    executable, arguments: Arguments(command.dropFirst() + ["describe"] + specs), environment: .worker,
+                    platformOptions: .worker, input: .none, output: .bytes(limit: 1 << 20),
+                    error: .string(limit: 1 << 16))
+            }
+            group.addTask {
+                try await Task.sleep(for: .seconds(mostSeconds))
+                throw WorkerError("the runner described nothing for \(Int(mostSeconds)) s")
+            }
+            defer { group.cancelAll() }
+            guard let outcome = try await group.next() else { throw CancellationError() }
+            return outcome
+        }
+        let words = outcome.standardError.split(separator: "\n").suffix(3).joined(separator: " | ")
+        switch outcome.terminationStatus {
+        case .exited(0): break
+        case .exited(WorkerStatus.refused): throw WorkerError("the runner cannot train this: \(words)")
+        case let status: throw WorkerError("the runner described no model (\(status)): \(words)")
+        }
+        let lines = outcome.standardOutput.split(separator: UInt8(ascii: "\n"))
+        guard lines.count == specs.count else {
+            throw WorkerError("the runner printed \(lines.count) lines for \(specs.count) specifications")
+        }
+        return try lines.map { line in
+            let text = String(decoding: line, as: UTF8.self)
+            guard let said = try? JSONDecoder().decode(RunnerDescription.self, from: Data(line)), said.isPositive else {
+                throw WorkerError(
+                    "the runner described a model by \(text.prefix(200)), expected parameters, flopsPerToken and memoryBytes "
+                        + "above 0 (protos/trial/describe.schema.json)")
+            }
+            return said
+        }
+    }
+}
+
 extension Environment {
     /// What systemd says to the daemon is not for its workers.
     static var worker: Environment {

@@ -1,3 +1,4 @@
+package import Costs
 package import Domain
 package import Trials
 
@@ -46,6 +47,12 @@ package protocol TrialExecutor: Sendable {
         progress: @escaping @Sendable (TrialProgress) async -> Void
     ) async -> TrialExit
 
+    /// What the models of specifications cost, by what their runner says: one description for each path.
+    func describe(_ specs: [String]) async throws -> [RunnerDescription]
+
+    /// The same of some shapes on a corpus.
+    func describe(_ request: ProbeRequest) async throws -> [DescribedModel.Shape]
+
     /// Measures the speed of shapes on a corpus.
     func probe(_ request: ProbeRequest) async throws -> [ThroughputProbe]
 
@@ -68,6 +75,12 @@ package protocol TrialExecutor: Sendable {
 extension TrialExecutor {
     package var workers: WorkerCounts { WorkerCounts() }
     package var queueSeconds: Double { 0 }
+    package func describe(_ specs: [String]) async throws -> [RunnerDescription] {
+        throw WorkerError("plawd's own workers train no other models: \(Model.trained)")
+    }
+    package func describe(_ request: ProbeRequest) async throws -> [DescribedModel.Shape] {
+        throw WorkerError("only an executor of the configuration trains other models than \(Model.trained)")
+    }
     package func probe(_ request: ProbeRequest) async throws -> [ThroughputProbe] { [] }
     package func latency(_ request: LatencyRequest) async throws -> [LatencyProbe] { [] }
     package func leave() {}
@@ -117,6 +130,13 @@ package struct ProbeRequest: Sendable {
 
     package init(corpus: String, settings: CalibrationSettings, shapes: [(layers: Int, dim: Int)]) {
         (self.corpus, self.settings, self.shapes) = (corpus, settings, shapes)
+    }
+
+    /// The trial of one shape.
+    func spec(layers: Int, dim: Int) -> TrialSpec {
+        TrialSpec(
+            corpus: corpus, configuration: settings.configuration(layers: layers, dim: dim), options: settings.options,
+            seed: settings.seed, mask: settings.mask, executor: settings.executor, trainer: settings.trainer)
     }
 
     /// Seconds of training to time for each shape: 0.3, less where a fiftieth of the budget is less for all of them.

@@ -21,7 +21,14 @@ package struct CalibrationForecast {
         let more = min(Double(CalibrationSettings.mostTrials), openSeconds / max(1, mean))
         // A line of progress at most twice a second.
         let progress = Int(towardZero: 2 * 300 * min(1e7, seconds + openSeconds))
-        let largest = trials.map { CostModel.parameters($0.configuration, items: items) }.max() ?? 0
+        // Of a model that the core does not train, as many as sasrec has.
+        func parameters(_ c: Configuration) -> Int {
+            let model = c.backbone.core == nil ? Model.sasrec : c.backbone
+            return CostModel.parameters(
+                Configuration(backbone: model, layers: c.layers, dim: c.dim, heads: c.heads, maxLength: c.maxLength),
+                items: items)
+        }
+        let largest = trials.map { parameters($0.configuration) }.max() ?? 0
         // Parameters, the best ones, two moments, and the steps of rows.
         let checkpoint = 4 * (4 * largest + items)
         return (trials.count + Int(up: more)) * (12 * evaluatedUsers + 32_768) + progress

@@ -16,6 +16,8 @@ package struct CalibrationPricing: Sendable {
     let before: [Observation]
     private let epochs: EpochModel
     private let speed: SpeedModel
+    /// Of a model that the core does not train.
+    private let described: DescribedModel?
 
     /// Users of a share of them, at least.
     private static let fewestUsers = 50.0
@@ -39,6 +41,9 @@ package struct CalibrationPricing: Sendable {
         self.key = key
         before = try await store.observations(of: settings.dataset).filter { $0.key == key && $0.isComplete }
         epochs = try await EpochModel(store, key: key, limit: Double(settings.options.maxEpochs))
+        described = DescribedModel(
+            settings.isForeign ? try await store.descriptions(settings.dataset, settings.speedSetting) : [],
+            probes: probes)
         speed = try await SpeedModel(
             probes, store, dataset: settings.dataset, setting: settings.speedSetting,
             averages: settings.options.averaging > 0)
@@ -46,11 +51,9 @@ package struct CalibrationPricing: Sendable {
 
     /// Seconds of an epoch and of what comes after the last.
     private func price(_ configuration: Configuration, _ userFraction: Double) -> (epoch: Double, ending: Double) {
-        let estimate = speed.estimate(configuration, facts: facts)
-        let ranking = Double(facts.evaluatedUsers) / estimate.evaluatedUsersPerSecond
-        let epoch =
-            SpeedModel.beside(settings.workers)
-            * (Double(facts.tokens) * userFraction / estimate.tokensPerSecond + ranking)
+        let seconds = speed.seconds(layers: configuration.layers, dim: configuration.dim)
+        let ranking = Double(facts.evaluatedUsers) * seconds.user
+        let epoch = SpeedModel.beside(settings.workers) * (Double(facts.tokens) * userFraction * seconds.token + ranking)
         return (epoch, 2 * ranking + Self.startSeconds)
     }
 
@@ -144,7 +147,7 @@ package struct CalibrationPricing: Sendable {
     private func costs(_ latencies: [LatencyProbe]) -> CostModel {
         CostModel(
             facts: facts, speed: speed, epochs: epochs, negatives: settings.options.negatives,
-            latency: LatencyModel(latencies))
+            latency: settings.isForeign ? nil : LatencyModel(latencies), described: described)
     }
 
     /// Which limit leaves nothing to train, and what the cheapest configuration would need.
@@ -157,6 +160,12 @@ package struct CalibrationPricing: Sendable {
                 costs.cost(least)[currency] > limit
             else { continue }
             let need = costs.cost(least)[currency]
+            guard need < .infinity else {
+                return RPCError(
+                    .infeasible,
+                    "there is a limit on the \(currency.words), which the runner of \(settings.backbone) does not say",
+                    ["currency": .string(currency.rawValue), "limit": .number(limit)])
+            }
             return RPCError(
                 .infeasible,
                 "there is nothing to train: \(currency.words) \(currency.isPlural ? "are" : "is") limited to "

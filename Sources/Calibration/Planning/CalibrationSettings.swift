@@ -57,11 +57,11 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         trainer = isCore ? nil : params.executor
         budgetSeconds = params.budgetSeconds ?? 600
         backbone = params.backbone ?? .sasrec
-        guard backbone.core != nil else {
+        guard backbone.core != nil || trainer != nil else {
             throw RPCError.parameter(
                 "backbone", foundText: backbone.rawValue,
-                expected: "one that plawd trains itself: \(Model.trained); trainings of other models come with "
-                    + "`plaw import \(params.name) FILE`")
+                expected: "one that plawd trains itself: \(Model.trained); other models are trained by an executor whose "
+                    + "runner knows them (--executor), or their trainings come with `plaw import \(params.name) FILE`")
         }
         loss = params.loss ?? .cce
         maxLength = params.maxLength ?? Self.standardLength
@@ -128,7 +128,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
                 "none: a grid trains its own")
             try check("current", (1...128).contains(current.layers), "\(current.layers) layers", "1 to 128")
             try check("current", (1...4_096).contains(current.dim), "dim \(current.dim)", "1 to 4096")
-            if let problem = configuration(layers: current.layers, dim: current.dim).problem {
+            if let problem = problem(configuration(layers: current.layers, dim: current.dim)) {
                 throw RPCError(.invalidParams, "current: \(problem)", ["field": .string("current")])
             }
         }
@@ -140,7 +140,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         for value in dims ?? [] {
             try check("dims", (1...4_096).contains(value), value, "1 to 4096")
             try check("heads", grid != nil || value % heads == 0, heads, "a divisor of dim \(value)")
-            if let problem = configuration(layers: 1, dim: value).problem {
+            if let problem = problem(configuration(layers: 1, dim: value)) {
                 throw RPCError(.invalidParams, problem, ["field": .string("heads")])
             }
         }
@@ -155,11 +155,19 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
                 backbone: backbone, layers: layers, dim: dim, heads: heads, maxLength: maxLength, loss: loss)
         }
         guard grid != nil else { return configuration(heads) }
-        return (1...heads).reversed().lazy.map(configuration).first { $0.problem == nil } ?? configuration(heads)
+        return (1...heads).reversed().lazy.map(configuration).first { problem($0) == nil } ?? configuration(heads)
     }
 
+    /// Why a configuration cannot be trained; of another trainer's models its runner knows more.
+    private func problem(_ c: Configuration) -> String? { trainer == nil ? c.problem : c.shapeProblem }
+
+    /// Whether its model is none that the core trains.
+    package var isForeign: Bool { backbone.core == nil }
+
     /// What dimensions must be multiples of.
-    package var dimStep: Int { Configuration(backbone: backbone, layers: 1, dim: heads, heads: heads).dimStep }
+    package var dimStep: Int {
+        isForeign ? heads : Configuration(backbone: backbone, layers: 1, dim: heads, heads: heads).dimStep
+    }
 
     /// Everything but the shape that training speed depends on.
     package var speedSetting: String {

@@ -29,6 +29,21 @@ package enum SpeedSetting {
 }
 
 extension Store {
+    /// What a runner said of its model in a setting.
+    package func descriptions(_ dataset: String, _ setting: String) async throws -> [DescribedModel.Shape] {
+        try await probes(DescribedModel.Shape.self, dataset: dataset, setting: Self.described(setting))
+    }
+
+    package func insertDescriptions(
+        _ dataset: String, _ setting: String, _ shapes: [DescribedModel.Shape]
+    ) async throws {
+        try await insertProbes(
+            dataset: dataset, setting: Self.described(setting),
+            shapes.map { (layers: $0.layers, dim: $0.dim, body: $0) })
+    }
+
+    private static func described(_ setting: String) -> String { "described " + setting }
+
     /// Speeds of a setting: those that were measured alone, and of shapes without such a one those that were measured beside trainings.
     package func speeds(_ dataset: String, _ setting: String) async throws -> [ThroughputProbe] {
         let alone = try await probes(ThroughputProbe.self, dataset: dataset, setting: setting)

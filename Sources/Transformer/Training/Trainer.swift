@@ -64,7 +64,7 @@ package final class Trainer {
         note: (String) -> Void = { _ in }
     ) throws {
         func refuse(_ message: String) -> TrialFileError { TrialFileError(file: "specification", message) }
-        if let problem = spec.problem { throw refuse(problem) }
+        if let problem = spec.problem ?? spec.configuration.problem { throw refuse(problem) }
         if let drawn = spec.sampledRanking, !(1...max(1, corpus.itemCount)).contains(drawn) {
             throw refuse("sampledRanking: found \(drawn), expected 1 to \(corpus.itemCount) items")
         }

@@ -23,3 +23,7 @@ package struct LawGetParams: RPCParams, Hashable {
     /// That of the key with most evidence by default.
     package var loss: Loss?
 }
+
+extension LawGetParams {
+    package init(law: Int64) { id = law }
+}

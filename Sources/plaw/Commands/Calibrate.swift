@@ -18,7 +18,8 @@ struct Calibrate: AsyncParsableCommand {
     @Option(help: "Time to train for: 90s, 10m, 2h. Default: 10m.", transform: Seconds.parse) var budget: Seconds?
     @Option(help: "Loss. Default: cce; from 20,000 items on cce or sampled-softmax, as the budget allows.")
     var loss: Loss?
-    @Option(help: "Backbone: \(Model.trained). Default: sasrec.") var backbone: Model?
+    @Option(help: "Backbone: \(Model.trained), or with --executor a model that its runner trains. Default: sasrec.")
+    var backbone: Model?
     @Option(help: "Executor of the daemon's configuration that trains. Default: the daemon's own workers.")
     var executor: String?
     @Option(help: "Recipe of the trainings: standard, or published as arXiv 2301.00979. Default: standard.")

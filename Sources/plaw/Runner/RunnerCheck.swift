@@ -69,8 +69,13 @@ struct RunnerCheck {
             let call = try await check.call(["describe", spec])
             try call.expect(0)
             let costs = try call.decoded(RunnerDescription.self)
-            guard costs.parameters > 0, costs.flopsPerToken > 0, costs.memoryBytes > 0 else {
+            guard costs.isPositive else {
                 throw Problem("found \(call.text), expected parameters, flopsPerToken and memoryBytes above 0")
+            }
+            let twice = try await check.call(["describe", spec, spec])
+            try twice.expect(0)
+            guard twice.text.split(separator: "\n").count == 2 else {
+                throw Problem("found \(twice.text) for two specifications, expected a line for each")
             }
             return "\(costs.parameters) parameters"
         },

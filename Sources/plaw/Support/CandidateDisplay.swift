@@ -12,6 +12,9 @@ enum CandidateDisplay {
         Terminal.print(
             "\(Format.words(c))  (\(c.words))")
         func words(_ value: Double, _ text: String) -> String { value.isFinite ? text : "" }
+        // An import states costs of whole trainings; a runner says what a token takes.
+        let isSaid = !isOwn && cost.trainingFlopsPerToken < .infinity
+        let elsewhere = isSaid ? "on its executor, from trials of one epoch" : "as imported"
         var table = Table("expected")
         table.leftAligned = [0, 2]
         for (metric, value) in predicted.sorted(by: { $0.key < $1.key }) {
@@ -31,18 +34,18 @@ enum CandidateDisplay {
             "  training", Format.known(cost.trainingFlops, Format.flops),
             words(
                 cost.trainingFlops,
-                isOwn
+                isOwn || isSaid
                     ? "to convergence; \(Format.known(cost.trainingFlopsPerToken, Format.flops)) a token"
-                    : "as imported")
+                    : elsewhere)
         )
         table.add(
             "  training time", Format.known(cost.trainingSeconds, Format.seconds),
-            words(cost.trainingSeconds, isOwn ? "on one core" : "as imported"))
+            words(cost.trainingSeconds, isOwn ? "on one core" : elsewhere))
         table.add("  training memory", Format.known(cost.memoryBytes, Format.bytes))
         let p95 = cost.latencyP95Seconds.map { "; 95 % within \(Format.seconds($0))" } ?? ""
         table.add(
             "  latency", Format.known(cost.latencySeconds, Format.seconds),
-            words(cost.latencySeconds, isOwn ? "to rank all items for one user on one core\(p95)" : "as imported"))
+            words(cost.latencySeconds, isOwn ? "to rank all items for one user on one core\(p95)" : isSaid ? "as its runner says" : elsewhere))
         table.add("  a request", Format.known(cost.inferenceFlops, Format.flops))
         table.print()
     }

@@ -48,15 +48,18 @@ class Description:
     """Predicted peak memory of the training."""
     checkpoint: bool = True
     """Whether a stopped training goes on from a checkpoint."""
+    latency_seconds: float | None = None
+    """Seconds to rank all items for one user; None where it is not known."""
 
     def json(self) -> dict[str, float | int | bool]:
         """Return the JSON object."""
-        return {
+        said: dict[str, float | int | bool] = {
             "checkpoint": self.checkpoint,
             "flopsPerToken": self.flops_per_token,
             "memoryBytes": self.memory_bytes,
             "parameters": self.parameters,
         }
+        return said if self.latency_seconds is None else said | {"latencySeconds": self.latency_seconds}
 
 
 @dataclass(frozen=True)
@@ -165,27 +168,27 @@ class Trial:
         *,
         describe: Callable[[Trial], Description] | None = None,
     ) -> Trial:
-        """Open the trial that the command line names: `RUNNER DIRECTORY` or `RUNNER describe SPEC.json`.
+        """Open the trial that the command line names: `RUNNER DIRECTORY` or `RUNNER describe SPEC.json ...`.
 
-        Ends the process with status 0 if the trial has a result, and after printing a description; with status 65 if
+        Ends the process with status 0 if the trial has a result, and after printing descriptions; with status 65 if
         the specification or the corpus cannot be used.
 
         Args:
             arguments: The command line without the program; by default that of the process.
-            describe: Answers `RUNNER describe SPEC.json`. It gets a trial that has read specification and corpus.
+            describe: Answers `RUNNER describe SPEC.json ...`. It gets each trial with its specification and corpus read.
         """
         words = list(sys.argv[1:] if arguments is None else arguments)
         try:
-            if len(words) == 2 and words[0] == "describe":
+            if len(words) >= 2 and words[0] == "describe":
                 if describe is None:
                     raise Refused("describe: this runner does not describe its trials")
-                path = Path(words[1])
-                trial = cls(path.parent, spec=Spec.read(path), verify=False)
-                print(json.dumps(describe(trial).json(), sort_keys=True), flush=True)
+                for path in map(Path, words[1:]):
+                    trial = cls(path.parent, spec=Spec.read(path), verify=False)
+                    print(json.dumps(describe(trial).json(), sort_keys=True), flush=True)
                 raise SystemExit(0)
             if len(words) != 1:
                 program = Path(sys.argv[0]).name
-                print(f"usage: {program} DIRECTORY | {program} describe SPEC.json", file=sys.stderr)
+                print(f"usage: {program} DIRECTORY | {program} describe SPEC.json ...", file=sys.stderr)
                 raise SystemExit(64)
             directory = Path(words[0])
             if _has_result(directory):
