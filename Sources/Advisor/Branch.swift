@@ -144,7 +144,8 @@ package struct Branch: Sendable {
     var dims: [Int] {
         let unit =
             isForeign
-            ? foreignStep : headsByDim.isEmpty ? base.priced.dimStep : heads.map(dimStep(heads:)).min() ?? base.priced.dimStep
+            ? foreignStep
+            : headsByDim.isEmpty ? base.priced.dimStep : heads.map(dimStep(heads:)).min() ?? base.priced.dimStep
         let range = ranges.dims
         let (low, high) = (max(unit, range[0] / 2), max(unit, min(4_096, range[1] * 2), range[1]))
         let step = high <= 64 ? 2 : high <= 256 ? 4 : high <= 4_096 ? 8 : Self.step(high)

@@ -91,7 +91,8 @@ import Trials
             exec '\(trial)' "$1"
             """.write(toFile: script, atomically: true, encoding: .utf8)
             chmod(script, 0o755)
-            let executors = "\"mine\": {\"command\": [\"\(script)\"], \"parallel\": 2}, \"plain\": {\"command\": [\"\(trial)\"]}"
+            let executors =
+                "\"mine\": {\"command\": [\"\(script)\"], \"parallel\": 2}, \"plain\": {\"command\": [\"\(trial)\"]}"
             try await Self.with(executors, in: folder) { daemon in
                 try await Self.registerShop(daemon)
                 var params = CalibrationParams(
@@ -118,12 +119,16 @@ import Trials
                 #expect(said.contains("latency, which the runner of fancy does not say"), "\(said)")
                 let job = try await end(
                     of: try await call(daemon.socket, CalibrationStart.self, params).job.id, daemon.socket)
-                #expect(job.state == .finished && job.finishedTrials >= 9 && job.finishedTrials == job.trialCount, "\(job)")
+                #expect(
+                    job.state == .finished && job.finishedTrials >= 9 && job.finishedTrials == job.trialCount, "\(job)")
                 let trained = try await Self.observations(daemon)
-                #expect(trained.allSatisfy { $0.key.backbone.value?.rawValue == "fancy" && $0.key.policy.trainer == "mine" })
+                #expect(
+                    trained.allSatisfy { $0.key.backbone.value?.rawValue == "fancy" && $0.key.policy.trainer == "mine" }
+                )
 
                 // Of shapes that were not trained too; the formula is that of docs/users/costs.md.
-                let items = try #require(try await call(daemon.socket, DatasetGet.self, DatasetName(name: "shop")).items)
+                let items = try #require(
+                    try await call(daemon.socket, DatasetGet.self, DatasetName(name: "shop")).items)
                 let pareto = try await call(
                     daemon.socket, AdvisorPareto.self, AdvisorParetoParams(name: "shop"))
                 #expect(pareto.points.count > 1)
@@ -147,6 +152,7 @@ import Trials
                     #expect(answer.cost[currency] <= limit)
                     #expect(answer.configuration.backbone.value?.rawValue == "fancy")
                 }
+                try await Self.emitted(daemon, in: folder)
                 var asked = AdvisorRecommendParams(name: "shop")
                 asked.maxLatencySeconds = 1
                 let question = asked
@@ -156,6 +162,31 @@ import Trials
                 #expect(unknown.contains("the runner of fancy does not say it"), "\(unknown)")
             }
         }
+    }
+
+    /// What is written for trainers is read by them: the same shape in JSON and in Python, and a refusal for RecBole.
+    private static func emitted(_ daemon: DaemonProcess, in folder: String) async throws {
+        func plaw(_ format: String) async throws -> Outcome {
+            try await runProgram(
+                "plaw", ["recommend", "shop", "--emit", format], environment: ["PLAW_SOCKET": daemon.socket])
+        }
+        let answer = try await call(daemon.socket, AdvisorRecommend.self, AdvisorRecommendParams(name: "shop"))
+        let json = try JSONDecoder().decode(JSONValue.self, from: Data(try await plaw("json").output.utf8))
+        let shape = [Int64(answer.configuration.layers), Int64(answer.configuration.dim)].map(JSONValue.integer)
+        #expect([json["configuration"]?["layers"], json["configuration"]?["dim"]] == shape)
+        #expect(json["configuration"]?["backbone"] == .string("fancy"))
+        #expect(json["options"]?["maxEpochs"] == .integer(4) && json["options"]?["learningRate"] == .number(0.002))
+        #expect(json["expected"]?["ndcg@10"]?["value"] != nil)
+        let module = try await plaw("pytorch").output
+        try module.write(toFile: folder + "/recommended.py", atomically: true, encoding: .utf8)
+        let program =
+            "from recommended import *; print(MODEL['layers'], MODEL['dim'], OPTIMISER['lr'], TRAINING['maxEpochs'])"
+        let read = try await runProgram(
+            path: "/usr/bin/env", ["python3", "-c", program], environment: ["PYTHONPATH": folder])
+        #expect(
+            read.output == "\(answer.configuration.layers) \(answer.configuration.dim) 0.002 4\n", "\(module)\(read)")
+        let refused = try await plaw("recbole")
+        #expect(refused.code == 1 && refused.errors.contains("fancy cannot be written for RecBole"), "\(refused)")
     }
 
     @Test("a runner that fails is quoted in the job, and one that is not there before anything is queued")

@@ -53,7 +53,8 @@ package struct CalibrationPricing: Sendable {
     private func price(_ configuration: Configuration, _ userFraction: Double) -> (epoch: Double, ending: Double) {
         let seconds = speed.seconds(layers: configuration.layers, dim: configuration.dim)
         let ranking = Double(facts.evaluatedUsers) * seconds.user
-        let epoch = SpeedModel.beside(settings.workers) * (Double(facts.tokens) * userFraction * seconds.token + ranking)
+        let epoch =
+            SpeedModel.beside(settings.workers) * (Double(facts.tokens) * userFraction * seconds.token + ranking)
         return (epoch, 2 * ranking + Self.startSeconds)
     }
 

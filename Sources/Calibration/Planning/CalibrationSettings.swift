@@ -60,7 +60,8 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         guard backbone.core != nil || trainer != nil else {
             throw RPCError.parameter(
                 "backbone", foundText: backbone.rawValue,
-                expected: "one that plawd trains itself: \(Model.trained); other models are trained by an executor whose "
+                expected:
+                    "one that plawd trains itself: \(Model.trained); other models are trained by an executor whose "
                     + "runner knows them (--executor), or their trainings come with `plaw import \(params.name) FILE`")
         }
         loss = params.loss ?? .cce

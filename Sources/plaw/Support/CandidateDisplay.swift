@@ -45,7 +45,9 @@ enum CandidateDisplay {
         let p95 = cost.latencyP95Seconds.map { "; 95 % within \(Format.seconds($0))" } ?? ""
         table.add(
             "  latency", Format.known(cost.latencySeconds, Format.seconds),
-            words(cost.latencySeconds, isOwn ? "to rank all items for one user on one core\(p95)" : isSaid ? "as its runner says" : elsewhere))
+            words(
+                cost.latencySeconds,
+                isOwn ? "to rank all items for one user on one core\(p95)" : isSaid ? "as its runner says" : elsewhere))
         table.add("  a request", Format.known(cost.inferenceFlops, Format.flops))
         table.print()
     }

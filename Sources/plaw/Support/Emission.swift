@@ -104,7 +104,8 @@ struct Emission {
 
     private func python() throws -> String {
         func literal(_ value: JSONValue) throws -> String { try jsonLine(value) }
-        func table(_ name: String, _ members: [(name: String, value: JSONValue)], _ note: String = "") throws -> String {
+        func table(_ name: String, _ members: [(name: String, value: JSONValue)], _ note: String = "") throws -> String
+        {
             guard !members.isEmpty else { return "" }
             let lines = try members.map { "    \"\($0.name)\": \(try literal($0.value)),\n" }
             return "\(name) = {\(note)\n\(lines.joined())}\n"
