@@ -34,7 +34,7 @@ package struct InteractionReader {
     ///
     /// - Parameters:
     ///   - paths: one file or more, of one layout; their rows follow each other in this order.
-    ///   - names: what the user calls them; their paths unless given.
+    ///   - names: what the user calls them. Default: their paths.
     ///   - growing: the only file, where it is still being written: its end is waited for.
     /// - Throws: `InteractionError` (`unreadable`, `empty`, `binary`, `ambiguous`, `columns`, `gzip`).
     package init(

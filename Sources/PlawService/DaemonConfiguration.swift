@@ -12,24 +12,24 @@ internal import Foundation
 
 /// The configuration file: a JSON object with these members, all optional; others are refused.
 package struct DaemonConfiguration: Sendable, Hashable {
-    /// Trials that may train at once; the number of cores unless given.
+    /// Trials that may train at once. Default: the number of cores.
     package var workers: Int?
-    /// `trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`; `info` unless given.
+    /// `trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`. Default: `info`.
     package var logLevel: String?
-    /// Group whose members may register, calibrate and remove; none unless given.
+    /// Group whose members may register, calibrate and remove. Default: none.
     package var writeGroup: String?
-    /// Largest upload; 4 GiB unless given.
+    /// Largest upload. Default: 4 GiB.
     package var maxUploadBytes: Int?
-    /// Largest state directory; as large as the disk unless given.
+    /// Largest state directory. Default: as large as the disk.
     package var maxStateBytes: Int?
-    /// Most memory for files that are being registered, all together; a quarter of the machine's unless given.
+    /// Most memory for files that are being registered, all together. Default: a quarter of the machine's.
     package var registerMemoryBytes: Int?
-    /// Path of the `plaw-trial` program; beside plawd unless given.
+    /// Path of the `plaw-trial` program. Default: beside plawd.
     package var trialProgram: String?
 
-    /// Most memory that one trial may take, in bytes; no limit but its prediction unless given.
+    /// Most memory that one trial may take, in bytes. Default: no limit but its prediction.
     package var trialMemoryBytes: Int?
-    /// Whether each trial gets a control group of its own, in a tree that systemd delegated; no unless given.
+    /// Whether each trial gets a control group of its own, in a tree that systemd delegated. Default: no.
     package var trialCgroups: Bool?
     /// Who trains besides the daemon's own workers, by name. Takes effect when the daemon starts.
     package var executors: [String: ExecutorConfiguration] = [:]

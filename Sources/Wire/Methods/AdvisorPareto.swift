@@ -17,7 +17,7 @@ package struct AdvisorParetoParams: RPCParams, Hashable {
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))
 
     package var name: String
-    /// `parameters` (unless told), `trainingFlops`, `memoryBytes`, `latencySeconds`, `trainingSeconds`.
+    /// `parameters`, the default, `trainingFlops`, `memoryBytes`, `latencySeconds`, `trainingSeconds`.
     package var currency: String?
     package var metric: Metric?
     package var loss: Loss?

@@ -16,7 +16,7 @@ package struct DatasetUploadParams: RPCParams, Hashable {
 
     /// Absent to begin.
     package var uploadId: String?
-    /// Number of the file that the piece belongs to, from 0, which it is unless given: the last one so far, or the next.
+    /// Number of the file that the piece belongs to, from 0: the last one so far, or the next. Default: 0.
     package var file: Int?
     /// Bytes of the file sent before this piece; must equal what was received.
     package var offset: Int?

@@ -22,7 +22,7 @@ package struct LawFitParams: RPCParams, Hashable {
     package var loss: Loss?
     /// hr@10 and ndcg@10 by default.
     package var metrics: [Metric]?
-    /// `huber` (unless told) or `least-squares`.
+    /// `huber`, the default, or `least-squares`.
     package var estimator: String?
     /// Fixes the factor p of the performance law; profiled by default.
     package var p: Double?

@@ -24,7 +24,7 @@ package struct ObservationImportParams: RPCParams, Hashable {
     package var uploadId: String?
     /// The file's name at the client, for messages.
     package var fileName: String?
-    /// True makes the dataset, of observations alone; false (unless told) expects it to exist.
+    /// True makes the dataset, of observations alone; false, the default, expects it to exist.
     package var create: Bool?
     /// Where the figures come from, in words; kept with every observation.
     package var source: String?

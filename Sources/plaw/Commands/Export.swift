@@ -12,7 +12,7 @@ struct Export: AsyncParsableCommand {
         discussion: "`plaw import NAME FILE --create` makes the same observations of it, in this daemon or another.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(name: .shortAndLong, help: "File to write; standard output unless given.", completion: .file())
+    @Option(name: .shortAndLong, help: "File to write. Default: standard output.", completion: .file())
     var output: String?
     @OptionGroup var common: Common
 

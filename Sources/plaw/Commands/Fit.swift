@@ -8,7 +8,7 @@ struct Fit: AsyncParsableCommand {
 
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "Only the laws of this loss.") var loss: Loss?
-    @Option(help: "Metrics to fit, each with its own option; hr@10 and ndcg@10 unless given.", transform: Metric.parse)
+    @Option(help: "Metrics to fit, each with its own option. Default: hr@10 and ndcg@10.", transform: Metric.parse)
     var metric: [Metric] = []
     @Option(help: "huber or least-squares. Default: huber.") var estimator: String?
     @Option(

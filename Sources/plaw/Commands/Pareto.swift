@@ -10,8 +10,8 @@ struct Pareto: AsyncParsableCommand {
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "parameters, trainingFlops, memoryBytes, latencySeconds or trainingSeconds. Default: parameters.")
     var currency: String?
-    @Option(help: "What to maximise: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
-    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
+    @Option(help: "What to maximise. Default: ndcg@10.", transform: Metric.parse) var metric: Metric?
+    @Option(help: "Laws of this loss. Default: the best supported ones.") var loss: Loss?
     @Option(help: "Only this backbone, or this model of an import.") var backbone: Model?
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.", transform: Choices.parse) var layers: Choices?

@@ -8,12 +8,12 @@ struct Potential: AsyncParsableCommand {
         abstract: "Show what is left to gain by depth, width, data and other backbones.")
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(help: "Layers in use, with --dim; the best trained configuration of all backbones unless given.")
+    @Option(help: "Layers in use, with --dim. Default: the best trained configuration of all backbones.")
     var layers: Int?
     @Option(help: "Dimension in use.") var dim: Int?
-    @Option(help: "What to look at: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
-    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
-    @Option(help: "Backbone or model in use; the best one unless given.") var backbone: Model?
+    @Option(help: "What to look at. Default: ndcg@10.", transform: Metric.parse) var metric: Metric?
+    @Option(help: "Laws of this loss. Default: the best supported ones.") var loss: Loss?
+    @Option(help: "Backbone or model in use. Default: the best one.") var backbone: Model?
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @OptionGroup var verbosity: Verbosity
     @OptionGroup var common: Common

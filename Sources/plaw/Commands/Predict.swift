@@ -17,8 +17,8 @@ struct Predict: AsyncParsableCommand {
         name: [.customLong("dims"), .customLong("dim")], help: "Embedding dimensions: 64, 64,128, 16..256:16.",
         transform: Choices.parse)
     var dims: Choices
-    @Option(help: "Attention heads; those of the calibration unless given.") var heads: Int?
-    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
+    @Option(help: "Attention heads. Default: those of the calibration.") var heads: Int?
+    @Option(help: "Laws of this loss. Default: the best supported ones.") var loss: Loss?
     @Option(help: "Only this backbone, or this model of an import.") var backbone: Model?
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false

@@ -11,8 +11,8 @@ struct Recommend: AsyncParsableCommand {
 
     @Argument(help: "Name of the dataset.") var name: String
     @OptionGroup var limits: LimitOptions
-    @Option(help: "What to maximise: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
-    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
+    @Option(help: "What to maximise. Default: ndcg@10.", transform: Metric.parse) var metric: Metric?
+    @Option(help: "Laws of this loss. Default: the best supported ones.") var loss: Loss?
     @Option(help: "Only this backbone, or this model of an import.") var backbone: Model?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?

@@ -22,7 +22,7 @@ struct Register: AsyncParsableCommand {
         completion: .file())
     var files: [String]
     @OptionGroup(title: "Reading") var reading: ReadingOptions
-    @Option(help: "Items left out of the ranking: none, window or full. Chosen by the share of repeats unless given.")
+    @Option(help: "Items left out of the ranking: none, window or full. Default: chosen by the share of repeats.")
     var mask: CandidateMask?
     @Option(help: "Longest sequence, for tokens and per-user entropy. Default: 50.") var maxLength: Int?
     @OptionGroup var common: Common

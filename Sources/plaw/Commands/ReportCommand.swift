@@ -14,10 +14,10 @@ struct ReportCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: "Name of the dataset.") var name: String
-    @Option(name: .shortAndLong, help: "File to write; standard output unless given.", completion: .file())
+    @Option(name: .shortAndLong, help: "File to write. Default: standard output.", completion: .file())
     var output: String?
-    @Option(help: "What to maximise: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
-    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
+    @Option(help: "What to maximise. Default: ndcg@10.", transform: Metric.parse) var metric: Metric?
+    @Option(help: "Laws of this loss. Default: the best supported ones.") var loss: Loss?
     @OptionGroup var common: Common
 
     func run() async throws {

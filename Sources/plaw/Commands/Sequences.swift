@@ -16,7 +16,7 @@ struct Sequences: AsyncParsableCommand {
 
     @Argument(help: "Name of the dataset.") var name: String
     @Option(help: "One user alone.") var user: String?
-    @Option(name: .shortAndLong, help: "File to write; standard output unless given.", completion: .file())
+    @Option(name: .shortAndLong, help: "File to write. Default: standard output.", completion: .file())
     var output: String?
     @OptionGroup var common: Common
 

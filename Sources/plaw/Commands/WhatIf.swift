@@ -15,8 +15,8 @@ struct WhatIf: AsyncParsableCommand {
     var latencyX: Number?
     @Option(help: "Another maximum length; there must be a law of it.") var maxLength: Int?
     @OptionGroup var limits: LimitOptions
-    @Option(help: "What to maximise: ndcg@10 unless given.", transform: Metric.parse) var metric: Metric?
-    @Option(help: "Laws of this loss; the best supported ones unless given.") var loss: Loss?
+    @Option(help: "What to maximise. Default: ndcg@10.", transform: Metric.parse) var metric: Metric?
+    @Option(help: "Laws of this loss. Default: the best supported ones.") var loss: Loss?
     @Flag(help: "Answer also more than 2 e-folds outside the observations.") var force = false
     @Option(help: "Ask the key of this law alone, by its number in plaw law.") var law: Int64?
     @Option(help: "Only these numbers of layers: 2,4,8, 2..8, 2..16:2.", transform: Choices.parse) var layers: Choices?

@@ -52,7 +52,7 @@ struct Archive: Sendable {
 
     /// Opens the one table of a container.
     ///
-    /// - Parameter name: the entry to read; unless given there must be one that can be a table.
+    /// - Parameter name: the entry to read; without it there must be one that can be a table.
     /// - Returns: nil for a gzip file that is no archive, which the daemon reads itself.
     /// - Throws: `CommandFailure` naming the file and what is inside.
     init?(_ file: LocalFile, entry name: String?) throws {

@@ -100,10 +100,10 @@ class Methods:
 
         Args:
             name: Name of the dataset.
-            m: Template length of per-user ApEn; the stored one, 2, unless given.
-            r: Tolerance of per-user ApEn; the stored one, 0.2, unless given. 1 or more compares item
-                identifiers as numbers and needs integers.
-            max_length: Most recent items taken per user; what the dataset was registered with unless given.
+            m: Template length of per-user ApEn. Default: the stored one, 2.
+            r: Tolerance of per-user ApEn. Default: the stored one, 0.2. 1 or more compares item identifiers
+                as numbers and needs integers.
+            max_length: Most recent items taken per user. Default: what the dataset was registered with.
         """
         return await self._ask("dataset.entropy", Entropy, {
             "name": name,
@@ -165,20 +165,19 @@ class Methods:
                 `sampled-softmax` where the budget pays a whole design with it but not with `cce`.
             max_length: Longest sequence the models see, L, in items. Default: 50.
             heads: Attention heads; must divide every level of `dims`. Default: 2.
-            layers: Levels of N; chosen from the budget unless given; at most 1,000 configurations of both
+            layers: Levels of N. Default: chosen from the budget; at most 1,000 configurations of both
                 together.
-            dims: Levels of d; chosen from the budget unless given; at most 1,000 configurations of both
-                together.
+            dims: Levels of d. Default: chosen from the budget; at most 1,000 configurations of both together.
             seed: Seed of every trial. Default: 1.
-            workers: Trials at once, at most the daemon's; all of them unless given.
+            workers: Trials at once, at most the daemon's. Default: all of them.
             stop_metric: Validation metric that early stopping maximises. Default: ndcg@10.
-            patience: Validations without improvement after which training stops, at least; the recipe's
-                unless given.
+            patience: Validations without improvement after which training stops, at least. Default: the
+                recipe's.
             max_epochs: Epochs after which training stops. Default: 200.
-            learning_rate: The optimiser's learning rate; the recipe's unless given: `published` 0.001,
-                `standard` 0.002 at dimension 64.
+            learning_rate: The optimiser's learning rate. Default: the recipe's: `published` 0.001, `standard`
+                0.002 at dimension 64.
             dropout: Dropout rate. Default: 0.5.
-            batch_users: Users in an optimiser step; the recipe's unless given: `published` 256, `standard` as
+            batch_users: Users in an optimiser step. Default: the recipe's: `published` 256, `standard` as
                 many as have about 1,500 training positions, and 24 steps an epoch at least.
             negatives: Negatives per position, or per batch for `sampled-softmax`; the other losses ignore it.
                 Unless given: 1 for `bce`, `bpr`, `top1`, 128 for `bpr-max`, `top1-max`, 256 for `gbce`, 1024 for
@@ -188,8 +187,8 @@ class Methods:
             warmup: Share of the expected steps over which the learning rate rises from 0. Default: 0.
             schedule: How the learning rate goes on after its warm-up. Default: constant.
             schedule_epochs: Epochs whose steps warm-up and schedule count by; 0 for `maxEpochs`. Default: 0.
-            width_rule: How learning rate, dropout, initial values and scores follow the dimension; the
-                recipe's unless given: `published` plain, `standard` root.
+            width_rule: How learning rate, dropout, initial values and scores follow the dimension. Default:
+                the recipe's: `published` plain, `standard` root.
             grid: Train the whole grid known by this name: `paper` is N of 4, 8, 12, 16, 24, 32 by d of 25,
                 50, 75, 100, where a dimension that `heads` does not divide gets the most heads that fit. Not
                 together with `layers` or `dims`. Without any of the three, trials are chosen one at a time.
@@ -295,20 +294,19 @@ class Methods:
                 `sampled-softmax` where the budget pays a whole design with it but not with `cce`.
             max_length: Longest sequence the models see, L, in items. Default: 50.
             heads: Attention heads; must divide every level of `dims`. Default: 2.
-            layers: Levels of N; chosen from the budget unless given; at most 1,000 configurations of both
+            layers: Levels of N. Default: chosen from the budget; at most 1,000 configurations of both
                 together.
-            dims: Levels of d; chosen from the budget unless given; at most 1,000 configurations of both
-                together.
+            dims: Levels of d. Default: chosen from the budget; at most 1,000 configurations of both together.
             seed: Seed of every trial. Default: 1.
-            workers: Trials at once, at most the daemon's; all of them unless given.
+            workers: Trials at once, at most the daemon's. Default: all of them.
             stop_metric: Validation metric that early stopping maximises. Default: ndcg@10.
-            patience: Validations without improvement after which training stops, at least; the recipe's
-                unless given.
+            patience: Validations without improvement after which training stops, at least. Default: the
+                recipe's.
             max_epochs: Epochs after which training stops. Default: 200.
-            learning_rate: The optimiser's learning rate; the recipe's unless given: `published` 0.001,
-                `standard` 0.002 at dimension 64.
+            learning_rate: The optimiser's learning rate. Default: the recipe's: `published` 0.001, `standard`
+                0.002 at dimension 64.
             dropout: Dropout rate. Default: 0.5.
-            batch_users: Users in an optimiser step; the recipe's unless given: `published` 256, `standard` as
+            batch_users: Users in an optimiser step. Default: the recipe's: `published` 256, `standard` as
                 many as have about 1,500 training positions, and 24 steps an epoch at least.
             negatives: Negatives per position, or per batch for `sampled-softmax`; the other losses ignore it.
                 Unless given: 1 for `bce`, `bpr`, `top1`, 128 for `bpr-max`, `top1-max`, 256 for `gbce`, 1024 for
@@ -318,8 +316,8 @@ class Methods:
             warmup: Share of the expected steps over which the learning rate rises from 0. Default: 0.
             schedule: How the learning rate goes on after its warm-up. Default: constant.
             schedule_epochs: Epochs whose steps warm-up and schedule count by; 0 for `maxEpochs`. Default: 0.
-            width_rule: How learning rate, dropout, initial values and scores follow the dimension; the
-                recipe's unless given: `published` plain, `standard` root.
+            width_rule: How learning rate, dropout, initial values and scores follow the dimension. Default:
+                the recipe's: `published` plain, `standard` root.
             grid: Train the whole grid known by this name: `paper` is N of 4, 8, 12, 16, 24, 32 by d of 25,
                 50, 75, 100, where a dimension that `heads` does not divide gets the most heads that fit. Not
                 together with `layers` or `dims`. Without any of the three, trials are chosen one at a time.
@@ -426,20 +424,19 @@ class Methods:
                 `sampled-softmax` where the budget pays a whole design with it but not with `cce`.
             max_length: Longest sequence the models see, L, in items. Default: 50.
             heads: Attention heads; must divide every level of `dims`. Default: 2.
-            layers: Levels of N; chosen from the budget unless given; at most 1,000 configurations of both
+            layers: Levels of N. Default: chosen from the budget; at most 1,000 configurations of both
                 together.
-            dims: Levels of d; chosen from the budget unless given; at most 1,000 configurations of both
-                together.
+            dims: Levels of d. Default: chosen from the budget; at most 1,000 configurations of both together.
             seed: Seed of every trial. Default: 1.
-            workers: Trials at once, at most the daemon's; all of them unless given.
+            workers: Trials at once, at most the daemon's. Default: all of them.
             stop_metric: Validation metric that early stopping maximises. Default: ndcg@10.
-            patience: Validations without improvement after which training stops, at least; the recipe's
-                unless given.
+            patience: Validations without improvement after which training stops, at least. Default: the
+                recipe's.
             max_epochs: Epochs after which training stops. Default: 200.
-            learning_rate: The optimiser's learning rate; the recipe's unless given: `published` 0.001,
-                `standard` 0.002 at dimension 64.
+            learning_rate: The optimiser's learning rate. Default: the recipe's: `published` 0.001, `standard`
+                0.002 at dimension 64.
             dropout: Dropout rate. Default: 0.5.
-            batch_users: Users in an optimiser step; the recipe's unless given: `published` 256, `standard` as
+            batch_users: Users in an optimiser step. Default: the recipe's: `published` 256, `standard` as
                 many as have about 1,500 training positions, and 24 steps an epoch at least.
             negatives: Negatives per position, or per batch for `sampled-softmax`; the other losses ignore it.
                 Unless given: 1 for `bce`, `bpr`, `top1`, 128 for `bpr-max`, `top1-max`, 256 for `gbce`, 1024 for
@@ -449,8 +446,8 @@ class Methods:
             warmup: Share of the expected steps over which the learning rate rises from 0. Default: 0.
             schedule: How the learning rate goes on after its warm-up. Default: constant.
             schedule_epochs: Epochs whose steps warm-up and schedule count by; 0 for `maxEpochs`. Default: 0.
-            width_rule: How learning rate, dropout, initial values and scores follow the dimension; the
-                recipe's unless given: `published` plain, `standard` root.
+            width_rule: How learning rate, dropout, initial values and scores follow the dimension. Default:
+                the recipe's: `published` plain, `standard` root.
             grid: Train the whole grid known by this name: `paper` is N of 4, 8, 12, 16, 24, 32 by d of 25,
                 50, 75, 100, where a dimension that `heads` does not divide gets the most heads that fit. Not
                 together with `layers` or `dims`. Without any of the three, trials are chosen one at a time.
@@ -560,9 +557,9 @@ class Methods:
             name: Name of the dataset.
             layers: Transformer blocks N.
             dim: Embedding dimension d.
-            heads: Attention heads, of a backbone a divisor of `dim`; those of the observations unless given.
-            loss: Loss of the laws; that of the key with most evidence unless given.
-            backbone: Only this backbone, or this model of an import; those of all fitted ones unless given.
+            heads: Attention heads, of a backbone a divisor of `dim`. Default: those of the observations.
+            loss: Loss of the laws. Default: that of the key with most evidence.
+            backbone: Only this backbone, or this model of an import. Default: those of all fitted ones.
             force: Answer also more than 2 e-folds outside the observations. Default: False.
             law: Number of a law, whose key alone is asked, also where it was fitted anew since. Unless given,
                 the key with most evidence answers, and with it those of other models measured in the same way.
@@ -608,14 +605,14 @@ class Methods:
             max_latency: Longest time to rank all items for one user on one core.
             max_train_time: Longest training to convergence on one core.
             metric: What to maximise; there must be a law for it. Default: ndcg@10.
-            loss: Loss of the laws; that of the key with most evidence unless given.
-            backbone: Only this backbone, or this model of an import; those of all fitted ones unless given.
+            loss: Loss of the laws. Default: that of the key with most evidence.
+            backbone: Only this backbone, or this model of an import. Default: those of all fitted ones.
             force: Answer also more than 2 e-folds outside the observations. Default: False.
             law: Number of a law, whose key alone is asked, also where it was fitted anew since. Unless given,
                 the key with most evidence answers, and with it those of other models measured in the same way.
-            layers: Numbers of layers that alone are considered, at most 4096; all of the search space unless
-                given.
-            dims: Dimensions that alone are considered, at most 4096; all of the search space unless given.
+            layers: Numbers of layers that alone are considered, at most 4096. Default: all of the search
+                space.
+            dims: Dimensions that alone are considered, at most 4096. Default: all of the search space.
         """
         return await self._ask("advisor.recommend", Recommendation, {
             "name": name,
@@ -653,13 +650,13 @@ class Methods:
             name: Name of the dataset.
             currency: What quality is bought with. Default: parameters.
             metric: What to maximise; there must be a law for it. Default: ndcg@10.
-            loss: Loss of the laws; that of the key with most evidence unless given.
-            backbone: Only this backbone, or this model of an import; those of all fitted ones unless given.
+            loss: Loss of the laws. Default: that of the key with most evidence.
+            backbone: Only this backbone, or this model of an import. Default: those of all fitted ones.
             law: Number of a law, whose key alone is asked, also where it was fitted anew since. Unless given,
                 the key with most evidence answers, and with it those of other models measured in the same way.
-            layers: Numbers of layers that alone are considered, at most 4096; all of the search space unless
-                given.
-            dims: Dimensions that alone are considered, at most 4096; all of the search space unless given.
+            layers: Numbers of layers that alone are considered, at most 4096. Default: all of the search
+                space.
+            dims: Dimensions that alone are considered, at most 4096. Default: all of the search space.
         """
         return await self._ask("advisor.pareto", Front, {
             "name": name,
@@ -692,11 +689,11 @@ class Methods:
 
         Args:
             name: Name of the dataset.
-            layers: Layers in use, with `dim`; the best trained configuration unless given.
+            layers: Layers in use, with `dim`. Default: the best trained configuration.
             dim: Dimension in use.
             metric: What to maximise; there must be a law for it. Default: ndcg@10.
-            loss: Loss of the laws; that of the key with most evidence unless given.
-            backbone: Backbone in use; that of the best unless given.
+            loss: Loss of the laws. Default: that of the key with most evidence.
+            backbone: Backbone in use. Default: that of the best.
             law: Number of a law, whose key alone is asked, also where it was fitted anew since. Unless given,
                 the key with most evidence answers, and with it those of other models measured in the same way.
         """
@@ -750,13 +747,13 @@ class Methods:
             max_latency: Longest time to rank all items for one user on one core.
             max_train_time: Longest training to convergence on one core.
             metric: What to maximise; there must be a law for it. Default: ndcg@10.
-            loss: Loss of the laws; that of the key with most evidence unless given.
+            loss: Loss of the laws. Default: that of the key with most evidence.
             force: Answer also more than 2 e-folds outside the observations. Default: False.
             law: Number of a law, whose key alone is asked, also where it was fitted anew since. Unless given,
                 the key with most evidence answers, and with it those of other models measured in the same way.
-            layers: Numbers of layers that alone are considered, at most 4096; all of the search space unless
-                given.
-            dims: Dimensions that alone are considered, at most 4096; all of the search space unless given.
+            layers: Numbers of layers that alone are considered, at most 4096. Default: all of the search
+                space.
+            dims: Dimensions that alone are considered, at most 4096. Default: all of the search space.
         """
         return await self._ask("advisor.whatIf", Change, {
             "name": name,
@@ -785,8 +782,8 @@ class Methods:
 
         Args:
             name: Name of the dataset.
-            metric: What the recommendation maximises; ndcg@10 unless given, where there is a law for it.
-            loss: Laws of this loss; the best supported ones unless given.
+            metric: What the recommendation maximises. Default: ndcg@10, where there is a law for it.
+            loss: Laws of this loss. Default: the best supported ones.
         """
         return await self._ask("report.render", Report, {
             "name": name,

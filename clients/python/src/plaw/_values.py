@@ -29,7 +29,7 @@ class Value:
     """The JSON as it came, with the members that this version of the package does not know."""
 
     _shown: ClassVar[tuple[str, ...]] = ()
-    """What `repr` shows; everything that has a value unless given."""
+    """What `repr` shows; by default everything that has a value."""
 
     @classmethod
     def from_json(cls: type[T], json: Any, where: str = "") -> T:

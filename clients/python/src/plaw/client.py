@@ -418,7 +418,7 @@ class AsyncClient(Methods):
         """Return the laws that are being served, newest first; they have no surface.
 
         Args:
-            name: Name of the dataset; all unless given.
+            name: Name of the dataset. Default: all.
             metric: Only laws of this metric.
             loss: Only laws of this loss.
             backbone: Only laws of this model.
@@ -440,7 +440,7 @@ class AsyncClient(Methods):
         Args:
             name: Name of the dataset.
             metric: Its metric. Default: ndcg@10.
-            loss: Its loss; that of the law with most evidence unless given.
+            loss: Its loss. Default: that of the law with most evidence.
             law: The law's number.
             surface: Ask also what the law expects of a grid of configurations, which `plot` draws.
         """
