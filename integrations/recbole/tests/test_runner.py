@@ -174,7 +174,7 @@ def test_the_enhanced_loss_is_the_cross_entropy_at_every_position(folder: Folder
             history = history[: len(history) - 2 if len(history) >= 3 else len(history)]
             # One pass sees the L most recent positions; RecBole's prefixes reach back L items from each of them.
             begin = max(0, len(history) - 11)
-            for place in range(begin + (begin == 0), len(history)):
+            for place in range(max(1, len(history) - 10), len(history)):
                 prefix = history[begin if way == "positions" else max(0, place - 10) : place]
                 if not prefix:
                     continue
