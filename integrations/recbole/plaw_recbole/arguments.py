@@ -18,6 +18,9 @@ class Arguments:
     attributes: Path | None = None
     """JSON, also gzip: an object of lists of attributes by item name, for models that need the attributes of items."""
 
+    pretraining: int = 20
+    """Epochs of the first stage of S3Rec."""
+
     @staticmethod
     def parse(words: list[str]) -> tuple[Arguments, list[str]]:
         """Return the arguments and the words that are left.
@@ -27,6 +30,7 @@ class Arguments:
         """
         augmentation = True
         attributes: Path | None = None
+        pretraining = Arguments.pretraining
         rest = list(words)
         while rest and rest[0].startswith("--"):
             word = rest.pop(0)
@@ -34,6 +38,11 @@ class Arguments:
                 augmentation = False
             elif word == "--attributes" and rest:
                 attributes = Path(rest.pop(0))
+            elif word == "--pretraining" and rest and rest[0].isdecimal():
+                pretraining = int(rest.pop(0))
             else:
-                raise Refused(f"{word}: found an unknown argument, expected --no-augmentation or --attributes FILE")
-        return Arguments(augmentation, attributes), rest
+                raise Refused(
+                    f"{word}: found an unknown argument, expected --no-augmentation, --attributes FILE or "
+                    "--pretraining EPOCHS"
+                )
+        return Arguments(augmentation, attributes, pretraining), rest

@@ -99,6 +99,11 @@ class Model:
                 f"userFraction: found {spec.user_fraction}, expected 1: {found.name} has an embedding of each user and "
                 "cannot rank users who did not train"
             )
+        self.is_two_staged = "train_stage" in found.defaults
+        if self.is_two_staged:
+            # Counted here because a checkpoint keeps the numbers of a model.
+            self.net.pretrained_steps = 0
+            self._pretraining = Rows(found, split, config, data, "histories", transform)
         self._begin_residuals()
         if found.is_sequential:
             with torch.random.fork_rng(), torch.no_grad():
@@ -164,7 +169,11 @@ class Model:
         """Return the states of all positions, [B, n, d]: the model does not gather the newest ones."""
         self.net.gather_indexes = lambda output, index: output
         try:
-            states: Tensor = self.net.forward(batch["item_id_list"], batch["item_length"])
+            items = batch["item_id_list"]
+            if self.is_two_staged:
+                states: Tensor = self.net.forward(items, bidirectional=False)
+            else:
+                states = self.net.forward(items, batch["item_length"])
             return states
         finally:
             del self.net.gather_indexes
@@ -205,6 +214,19 @@ class Model:
         self._has_trained = True
         total: Tensor = sum(found) if isinstance(found, tuple) else found  # type: ignore[assignment]
         return total
+
+    def pretraining_loss(self, users: npt.NDArray[np.int32], seed: int) -> Tensor:
+        """Return the loss of the first stage of a model with two, on the training items of some users."""
+        seed_all(seed)
+        loss: Tensor = self.net.calculate_loss(self._pretraining.batch(self._pretraining.of_users(users), seed))
+        return loss / len(users)
+
+    def end_pretraining(self) -> None:
+        """Let the model train for the next item from now on."""
+        from recbole.model.loss import BPRLoss
+
+        self.net.train_stage = "finetune"
+        self.net.loss_fct = BPRLoss() if self.split.spec.configuration.loss == "bpr" else nn.CrossEntropyLoss()
 
     def _enhanced(self, rows: npt.NDArray[np.int64]) -> Tensor:
         """Return the loss of arXiv 2301.00979: the softmax cross-entropy over all items at every position."""

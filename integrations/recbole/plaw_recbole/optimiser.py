@@ -86,6 +86,11 @@ class Optimiser:
             # Weights grow as a power of the step (arXiv 2312.02696): the mean age is a constant share of the training.
             torch._foreach_lerp_(self.mean, values, 1 - (1 - _AVERAGED / number) ** self._exponent)
 
+    def reset(self) -> None:
+        """Forget the moments and the mean: another training begins."""
+        for tensor in (*self.first, *self.second, *self.mean):
+            tensor.zero_()
+
     def ranked(self, step: int) -> list[Tensor]:
         """Return the values that are ranked after a step: the mean, or the parameters."""
         return self.mean if self.mean and step >= _AVERAGED else [p.data for p in self.parameters]

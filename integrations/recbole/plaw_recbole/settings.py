@@ -23,7 +23,6 @@ _REFUSED = {
     "RecVAE": _OWN_TRAINER,
     "RaCT": _OWN_TRAINER,
     "NCL": _OWN_TRAINER,
-    "S3Rec": "its pre-training has a trainer of its own, which this runner does not have",
     "LDiffRec": "it clusters items by embeddings that it reads from a file",
     "GRU4RecKG": "it needs a knowledge graph, and a corpus has none",
     "KSR": "it needs a knowledge graph, and a corpus has none",
@@ -202,6 +201,8 @@ def settings(found: Found, spec: Spec) -> dict[str, Any]:
         values["initializer_range"] = spec.options.initial_deviation
     if "loss_type" in has and found.name not in USER_WISE:
         values["loss_type"] = "BPR" if c.loss == "bpr" else "CE"
+    if "train_stage" in has:
+        values["train_stage"] = "pretrain"
     if "selected_features" in has:
         values["selected_features"] = [ATTRIBUTES]
     if "item_attribute" in has:

@@ -28,6 +28,8 @@ def describe(trial: Trial, arguments: Arguments | None = None) -> Description:
     model = Model(trial.split, arguments or Arguments())
     parameters = sum(p.numel() for p in model.net.parameters() if p.requires_grad)
     model.net.train()
+    if model.is_two_staged:
+        model.end_pretraining()
     users = trial.split.order(0)[: trial.spec.options.batch_users]
     with Flops() as flops:
         model.loss(model.batch_rows(users, 0, 0), _seed(trial, 0)).backward()  # type: ignore[no-untyped-call]
@@ -48,7 +50,8 @@ def train(trial: Trial, arguments: Arguments | None = None) -> None:
         Refused: The specification cannot be trained here.
     """
     _prepare(trial)
-    _Training(trial, Model(trial.split, arguments or Arguments())).train()
+    arguments = arguments or Arguments()
+    _Training(trial, Model(trial.split, arguments), arguments.pretraining).train()
 
 
 def _prepare(trial: Trial) -> None:
@@ -70,9 +73,10 @@ def _positions(trial: Trial, step_in_epoch: int) -> int:
 class _Training:
     """Model, optimiser and the best parameters so far."""
 
-    def __init__(self, trial: Trial, model: Model) -> None:
+    def __init__(self, trial: Trial, model: Model, pretraining: int) -> None:
         options = trial.spec.options
         self.trial = trial
+        self.pretraining = pretraining if model.is_two_staged else 0
         self.model = model
         self.optimiser = Optimiser(
             model.net, model.embeddings(), options, trial.spec.configuration.dim, trial.split.steps
@@ -85,6 +89,8 @@ class _Training:
         """Train, rank and write the result."""
         trial, model = self.trial, self.model
         trial.checkpoints(self.save, self.load)
+        if model.is_two_staged:
+            self._pretrain()
         for epoch in trial.epochs():
             # Models that sample a graph for an epoch do so here; the seed is the epoch's, so that a resumed one has it.
             seed_all(Stream(trial.spec.seed, Purpose.WEIGHTS, epoch + 1).key)
@@ -106,6 +112,32 @@ class _Training:
             buffer.copy_(kept)
         with swapped(self.optimiser.parameters, self.best), model.evaluating():
             trial.finish(self.scores, parameters=sum(p.numel() for p in self.optimiser.parameters))
+
+    def _pretrain(self) -> None:
+        """Train the first stage, or what a checkpoint says is left of it; its time counts, its epochs do not."""
+        trial, model, steps = self.trial, self.model, self.trial.split.steps
+        size = trial.spec.options.batch_users
+        model.net.train()
+        while model.net.pretrained_steps < self.pretraining * steps and trial.position.step == 0:
+            step = model.net.pretrained_steps
+            if trial.is_terminated:
+                trial.interrupt()
+            if trial.should_stop():
+                break
+            if trial.is_checkpoint_due():
+                trial.save()
+            order = trial.split.order(step // steps)
+            users = order[step % steps * size :][:size]
+            # The second stage has the seeds from 0 on.
+            loss = model.pretraining_loss(users, Stream(trial.spec.seed, Purpose.SYNTHETIC, step).key)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step(step + 1)
+            model.net.pretrained_steps = step + 1
+            # Without the loss, which is of another kind.
+            trial.progress()
+            if step + 1 == self.pretraining * steps:
+                self.optimiser.reset()
+        model.end_pretraining()
 
     def scores(self, users: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Return the scores of all items for some users of the part that is ranked."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trials import PUBLISHED, append, make_corpus, row, run
+from trials import append, make_corpus, recipe, row, run
 
 LAYERS = {"gru4rec": 1, "srgnn": 1, "sasrec": 2, "bert4rec": 2, "narm": 1}
 DROPOUT = {"gru4rec": 0.3, "srgnn": 0.0, "sasrec": 0.5, "bert4rec": 0.2, "narm": 0.25}
@@ -42,13 +42,14 @@ def trainings(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
                         "backbone": model, "layers": LAYERS[model], "dim": arguments.dim, "heads": 2,
                         "maxLength": arguments.max_length, "loss": loss,
                     }  # fmt: skip
-                    options = {**PUBLISHED, "dropout": DROPOUT[model]}
-                    name = f"{corpus.stem}-{model}-{objective}-{arguments.dim}-{seed}"
+                    options = {**recipe(arguments.recipe, corpus, arguments.max_length), "dropout": DROPOUT[model]}
+                    name = f"{corpus.stem}-{model}-{objective}-{arguments.dim}-{seed}-{arguments.recipe}"
                     result = run(
                         arguments.directory / name, corpus, f"{arguments.runner} {words}", configuration, options, seed,
                         arguments.seconds,
                     )  # fmt: skip
-                    yield {"data": corpus.stem, "objective": objective, **row(configuration, options, seed, result)}
+                    found = row(configuration, options, seed, result)
+                    yield {"data": corpus.stem, "objective": objective, "recipe": arguments.recipe, **found}
 
 
 def main() -> None:
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", default=["gru4rec", "srgnn", "sasrec", "bert4rec"], choices=list(LAYERS))
     parser.add_argument("--objective", nargs="+", default=list(OBJECTIVES), choices=list(OBJECTIVES))
     parser.add_argument("--seed", nargs="+", type=int, default=[1])
+    parser.add_argument("--recipe", default="standard", choices=["published", "standard"])
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--max-length", type=int, default=50)
     parser.add_argument("--seconds", type=float, help="most seconds of a training, which is then ranked as it is")

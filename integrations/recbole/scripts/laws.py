@@ -9,41 +9,22 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from trials import PUBLISHED, append, make_corpus, row, run
+from trials import append, make_corpus, recipe, row, run
 
-from plaw.runner import Corpus
-
-STANDARD = {
-    **PUBLISHED, "learningRate": 0.002, "patience": 4, "widthRule": "root", "initialisation": "residual",
-    "averaging": 0.1, "itemRate": 8, "warmupSteps": 100, "patienceSteps": 300, "patienceShare": 0.3,
-    "leastGain": 0.005, "itemUpdate": "sparse", "recipe": "standard",
-}  # fmt: skip
-LOSS = {"lightgcn": "bpr", "bpr": "bpr"}
+LOSS = {"lightgcn": "bpr", "ngcf": "bpr", "sgl": "bpr"}
 """The loss of a model where it is not `cce`."""
-
-
-def batch_users(corpus: Corpus, longest: int) -> int:
-    """Return the users of a batch by the recipe `standard`."""
-    lengths = corpus.lengths
-    positions = np.clip(np.where(lengths >= 3, lengths - 2, lengths) - 1, 0, longest)
-    users = int((positions > 0).sum())
-    wanted = min(users * 1_500 / int(positions.sum()), users / 24)
-    return max(1, min(65_536, math.floor(wanted + 0.5)))
 
 
 def trainings(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Train the grid of each model."""
     corpus = arguments.directory / f"{arguments.data.name.split('.')[0]}.corpus"
     make_corpus(arguments.data, corpus)
-    users = batch_users(Corpus(corpus), arguments.max_length)
-    options = {**STANDARD, "batchUsers": users, "maxEpochs": arguments.epochs}
+    options = {**recipe("standard", corpus, arguments.max_length), "maxEpochs": arguments.epochs}
     for model in arguments.model:
         for layers, dim in itertools.product(arguments.layers, arguments.dims):
             configuration = {
@@ -59,7 +40,7 @@ def main() -> None:
     """Read the arguments and train."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, type=Path, help="lines of a user and its items")
-    parser.add_argument("--model", nargs="+", default=["gru4rec", "lightgcn", "bert4rec"])
+    parser.add_argument("--model", nargs="+", default=["gru4rec", "lightgcn", "ngcf"])
     parser.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--dims", nargs="+", type=int, default=[16, 32, 64])
     parser.add_argument("--seed", type=int, default=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import os
 import shlex
 import subprocess
@@ -13,13 +14,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from plaw.runner import corpus_bytes
+import numpy as np
+
+from plaw.runner import Corpus, corpus_bytes
 
 PUBLISHED: dict[str, Any] = {
     "learningRate": 0.001, "weightDecay": 0, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "clipNorm": 0,
     "batchUsers": 256, "dropout": 0.5, "negatives": 1, "maxEpochs": 200, "patience": 10, "stopMetric": "ndcg@10",
     "recipe": "published",
 }  # fmt: skip
+
+STANDARD = {
+    **PUBLISHED, "learningRate": 0.002, "patience": 4, "widthRule": "root", "initialisation": "residual",
+    "averaging": 0.1, "itemRate": 8, "warmupSteps": 100, "patienceSteps": 300, "patienceShare": 0.3,
+    "leastGain": 0.005, "itemUpdate": "sparse", "recipe": "standard",
+}  # fmt: skip
+
+
+def _batch_users(corpus: Corpus, longest: int) -> int:
+    """Return the users of a batch by the recipe `standard`."""
+    lengths = corpus.lengths
+    positions = np.clip(np.where(lengths >= 3, lengths - 2, lengths) - 1, 0, longest)
+    users = int((positions > 0).sum())
+    wanted = min(users * 1_500 / int(positions.sum()), users / 24)
+    return max(1, min(65_536, math.floor(wanted + 0.5)))
+
+
+def recipe(name: str, corpus: Path, longest: int) -> dict[str, Any]:
+    """Return the options of a recipe of plawd, `published` or `standard`, for a corpus."""
+    if name == "published":
+        return dict(PUBLISHED)
+    return {**STANDARD, "batchUsers": _batch_users(Corpus(corpus), longest)}
 
 
 def make_corpus(data: Path, corpus: Path) -> None:

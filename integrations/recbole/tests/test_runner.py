@@ -26,7 +26,7 @@ from plaw_recbole.training import describe, train
 
 STOPPED = [
     ("gru4rec", "cce"), ("sasrec", "ce"), ("srgnn", "cce"), ("bert4rec", "cce"), ("narm", "bpr"), ("shan", "ce"),
-    ("lightgcn", "bpr"), ("bpr", "cce"), ("sgl", "bpr"), ("multivae", "ce"), ("neumf", "bce"),
+    ("lightgcn", "bpr"), ("bpr", "cce"), ("sgl", "bpr"), ("multivae", "ce"), ("neumf", "bce"), ("s3rec", "cce"),
 ]  # fmt: skip
 
 
@@ -48,16 +48,38 @@ def stopped_after(trial: Trial, steps: int) -> None:
 
 @pytest.mark.parametrize(("backbone", "loss"), STOPPED)
 def test_a_stopped_training_goes_on_exactly(folder: Folder, backbone: str, loss: str) -> None:
+    arguments = Arguments(attributes=folder.path / "attributes.json", pretraining=1)
     whole = folder.open("whole", backbone, **with_loss(loss))
-    train(whole)
+    train(whole, arguments)
     first = folder.open("parts", backbone, **with_loss(loss))
     stopped_after(first, 9)
     with pytest.raises(Interrupted):
-        train(first)
+        train(first, arguments)
     torch.manual_seed(1)
-    train(Trial(first.directory))
+    train(Trial(first.directory), arguments)
     assert untimed(first.directory) == untimed(whole.directory)
     assert (first.directory / "ranks.bin").read_bytes() == (whole.directory / "ranks.bin").read_bytes()
+
+
+def test_the_first_stage_of_s3rec_goes_on_exactly(folder: Folder) -> None:
+    arguments = Arguments(attributes=folder.path / "attributes.json", pretraining=2)
+    whole = folder.open("whole", "s3rec")
+    train(whole, arguments)
+    first = folder.open("parts", "s3rec")
+    told = first.progress
+
+    def progress() -> None:
+        told()
+        first.is_terminated = True
+
+    first.progress = progress  # type: ignore[method-assign, assignment]
+    with pytest.raises(Interrupted):
+        train(first, arguments)
+    train(Trial(first.directory), arguments)
+    assert untimed(first.directory) == untimed(whole.directory)
+    none = folder.open("none", "s3rec")
+    train(none, Arguments(attributes=folder.path / "attributes.json", pretraining=0))
+    assert untimed(none.directory)["curve"] != untimed(whole.directory)["curve"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +175,7 @@ def test_an_epoch_has_every_row_once(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("backbone", "way"),
     [
-        ("gru4rec", "positions"), ("sasrec", "positions"), ("fdsa", "positions"), ("sasrecf", "positions"),
+        ("gru4rec", "positions"), ("sasrec", "positions"), ("fdsa", "positions"), ("sasrecf", "positions"), ("s3rec", "positions"),
         ("srgnn", "prefixes"), ("narm", "prefixes"), ("lightsans", "prefixes"), ("hgn", "prefixes"), ("bpr", "scores"),
     ],
 )  # fmt: skip
@@ -163,6 +185,8 @@ def test_the_enhanced_loss_is_the_cross_entropy_at_every_position(folder: Folder
     model = Model(trial.split, arguments)
     assert model.way == way
     model.net.eval()
+    if model.is_two_staged:
+        model.end_pretraining()
     users = trial.split.train.users[:20]
     if way == "scores":
         return
