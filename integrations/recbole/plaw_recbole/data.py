@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from plaw.runner import Part, Refused, Split
+from plaw.runner import Refused, Split
 from plaw.runner.randomness import Purpose, Stream
 from plaw_recbole.settings import ATTRIBUTES, Found, settings
 
@@ -257,13 +257,12 @@ class Rows:
         found: npt.NDArray[np.bool_] = self._pairs[place] == keys
         return found
 
-    def context(self, part: Part, users: npt.NDArray[np.int32]) -> Any:
-        """Return what the model may see of some users before their targets."""
+    def context(self, users: npt.NDArray[np.int32], histories: list[npt.NDArray[np.int32]]) -> Any:
+        """Return what the model may see of some users before their targets: their L most recent items."""
         from recbole.data.interaction import Interaction
 
         fields: dict[str, Any] = {"user_id": self.users[users]}
         if self.is_sequential:
-            histories = part.histories(users.tolist())
             lengths = np.array([len(history) for history in histories], dtype=np.int64)
             width = int(lengths.max(initial=1)) if self.trims else self.longest
             exists = np.arange(width) < lengths[:, None]

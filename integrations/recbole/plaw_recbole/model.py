@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from plaw.runner import Part, Refused, Split
+from plaw.runner import Refused, Split
 from plaw.runner.randomness import Purpose, Stream
+from plaw.runner.split import blocks
 from plaw.runner.trial import is_out_of_memory
 from plaw_recbole import settings
 from plaw_recbole.arguments import Arguments
@@ -113,26 +114,27 @@ class Model:
 
     # What the model can do, found by trying
 
-    def _probe(self) -> Any:
-        """Return the longest and the shortest histories among the first users, which need padding beside each other."""
+    def _probe(self, longest: int) -> tuple[npt.NDArray[np.int32], list[npt.NDArray[np.int32]]]:
+        """Return users with the shortest and the longest of the first histories that have at most `longest` items."""
         part = self.split.test
-        first = part.users[:64]
-        order = np.argsort([min(len(part.history(int(u))), part.max_length) for u in first], kind="stable")
-        return first[np.unique(np.concatenate((order[:4], order[-2:])))]
+        users = part.users[:64]
+        histories = part.histories(users.tolist())
+        lengths = np.array([len(history) for history in histories])
+        order = [int(place) for place in np.argsort(lengths, kind="stable") if lengths[place] <= longest]
+        chosen = sorted({*order[:4], *order[-2:]})
+        return users[chosen], [histories[place] for place in chosen]
 
     def _bears_trimming(self) -> bool:
         """Tell whether scores stay the same when columns of padding are left out, so that short batches are cheap."""
-        part, users = self.split.test, self._probe()
-        lengths = np.array([min(len(part.history(int(user))), part.max_length) for user in users])
-        users = users[lengths <= max(1, part.max_length // 2)]
+        users, histories = self._probe(max(1, self.split.test.max_length // 2))
         if len(users) == 0:
             return False
         self.net.eval()
         try:
             self.rows.trims = False
-            whole = self._scores(self.rows.context(part, users))
+            whole = self._scores(self.rows.context(users, histories))
             self.rows.trims = True
-            return torch.allclose(self._scores(self.rows.context(part, users)), whole, atol=_CLOSE, rtol=_CLOSE)
+            return torch.allclose(self._scores(self.rows.context(users, histories)), whole, atol=_CLOSE, rtol=_CLOSE)
         except Exception:
             return False
         finally:
@@ -143,17 +145,16 @@ class Model:
 
         Scores must be inner products of the state and the item embeddings.
         """
-        part = self.split.test
-        users = self._probe()
+        users, histories = self._probe(self.split.test.max_length)
         self.net.eval()
         try:
-            batch = self.rows.context(part, users)
+            batch = self.rows.context(users, histories)
             states = self._states(batch)
             shape = (len(users), batch["item_id_list"].shape[1], self.split.spec.configuration.dim)
             if tuple(states.shape) != shape:
                 return False
             for cut in (0, 1):
-                shorter = self.rows.context(part, users)
+                shorter = self.rows.context(users, histories)
                 lengths = (shorter["item_length"] - cut).clamp(min=1)
                 columns = torch.arange(shorter["item_id_list"].shape[1])
                 shorter["item_id_list"] = shorter["item_id_list"] * (columns < lengths[:, None])
@@ -267,12 +268,17 @@ class Model:
                 setattr(self.net, name, None)
 
     @torch.no_grad()
-    def scores(self, part: Part, users: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        """Return the scores of all items for some users, [users, V]."""
+    def scores(self, users: npt.NDArray[np.int32], histories: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
+        """Return the scores of all items for some users, [users, V].
+
+        Args:
+            users: The users.
+            histories: What the model may see of each, oldest first.
+        """
         found = []
         columns = torch.from_numpy(self.rows.items)
-        for start in range(0, len(users), _SCORED_ROWS):
-            batch = self.rows.context(part, users[start : start + _SCORED_ROWS])
+        for chosen in blocks(users, _SCORED_ROWS):
+            batch = self.rows.context(users[chosen], histories[chosen])
             found.append(self._scores(batch)[:, columns].float().numpy())
         return np.concatenate(found)
 

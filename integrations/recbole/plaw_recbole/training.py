@@ -34,7 +34,8 @@ def describe(trial: Trial, arguments: Arguments | None = None) -> Description:
     with Flops() as flops:
         model.loss(model.batch_rows(users, 0, 0), _seed(trial, 0)).backward()  # type: ignore[no-untyped-call]
     with model.evaluating():
-        model.scores(trial.test, trial.test.users[: trial.ranking.block])
+        users = trial.test.users[: trial.ranking.block]
+        model.scores(users, trial.test.histories(users.tolist()))
     # The step had the gradients; moments, the best and the mean come beside them.
     kept = 3 + (trial.spec.options.averaging > 0)
     # Models that multiply embeddings element by element have few products of matrices, or none.
@@ -141,7 +142,7 @@ class _Training:
 
     def scores(self, users: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Return the scores of all items for some users of the part that is ranked."""
-        return self.model.scores(self.trial._part, users)
+        return self.model.scores(users, self.trial.histories(users.tolist()))
 
     # The checkpoint: tensors one after the other, counters, and a checksum. No pickle.
 

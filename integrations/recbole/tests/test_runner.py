@@ -127,7 +127,7 @@ def test_equal_scores_count_against_the_target(folder: Folder) -> None:
     model = Model(trial.split, Arguments())
     with torch.no_grad():
         model.net.user_embedding.weight.zero_()
-    ranks = trial.ranking.ranks(trial.test, lambda users: model.scores(trial.test, users))
+    ranks = trial.ranking.ranks(trial.test, lambda users: model.scores(users, trial.test.histories(users.tolist())))
     assert ranks.tolist() == [
         ITEMS - len({*folder.histories[u][:-1]} - {folder.histories[u][-1]}) for u in trial.test.users
     ]
@@ -221,8 +221,9 @@ def test_scores_do_not_depend_on_who_is_scored_beside(folder: Folder, backbone: 
     model = Model(trial.split, Arguments())
     model.net.eval()
     users = trial.test.users[:12]
-    together = model.scores(trial.test, users)
-    alone = np.concatenate([model.scores(trial.test, users[i : i + 1]) for i in range(len(users))])
+    histories = trial.test.histories(users.tolist())
+    together = model.scores(users, histories)
+    alone = np.concatenate([model.scores(users[i : i + 1], histories[i : i + 1]) for i in range(len(users))])
     assert np.allclose(together, alone, atol=1e-4)
 
 
