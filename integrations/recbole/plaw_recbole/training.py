@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import json
 import struct
 import warnings
 import zlib
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -25,6 +29,11 @@ from plaw_recbole.optimiser import Optimiser, swapped
 def describe(trial: Trial, arguments: Arguments | None = None) -> Description:
     """Say what a training would cost: by building the model and taking one step and one block of the ranking."""
     _prepare(trial)
+    # The peak of this process from here on: it may have described a larger model before.
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
     model = Model(trial.split, arguments or Arguments())
     parameters = sum(p.numel() for p in model.net.parameters() if p.requires_grad)
     model.net.train()

@@ -33,7 +33,12 @@ def trainings(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
             directory = arguments.directory / f"{corpus.stem}-{model}-{layers}x{dim}-{arguments.seed}"
             result = run(directory, corpus, arguments.runner, configuration, options, arguments.seed, None)
-            yield {**row(configuration, options, arguments.seed, result), "negatives": options["negatives"]}
+            found = row(configuration, options, arguments.seed, result)
+            del found["dropout"]
+            yield {
+                **found, "negatives": options["negatives"], "tokens": result["tokens"], "mask": "full",
+                "split": "leave-two-out", "candidates": "all", "policy": "recipe=standard",
+            }  # fmt: skip
 
 
 def main() -> None:
@@ -42,7 +47,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path, help="lines of a user and its items")
     parser.add_argument("--model", nargs="+", default=["gru4rec", "lightgcn", "ngcf"])
     parser.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--dims", nargs="+", type=int, default=[16, 32, 64])
+    parser.add_argument("--dims", nargs="+", type=int, default=[8, 16, 32])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--max-length", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=60)
