@@ -106,7 +106,7 @@ actor CalibrationService {
         if settings.isSequential {
             (plan, design) = try pricing.sequentialPlan(
                 note: facts.items >= LossChoice.largeCatalogue ? plan.notes.first : nil,
-                latencies: try await store.latencies(settings.backbone, heads: settings.heads))
+                latencies: try await store.latencies(settings.backbone, heads: settings.heads), spentSeconds: measuring)
         }
         plan.diskBytes =
             CalibrationForecast(plan, evaluatedUsers: facts.evaluatedUsers, items: facts.items).bytes

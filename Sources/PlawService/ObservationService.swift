@@ -183,7 +183,7 @@ actor ObservationService {
             if keys[observation.key] == nil { order.append(observation.key) }
             keys[observation.key, default: ImportedKey(key: observation.key, observations: 0, converged: 0)]
                 .observations += 1
-            if observation.converged { keys[observation.key]?.converged += 1 }
+            if observation.isComplete { keys[observation.key]?.converged += 1 }
         }
         return order.compactMap { keys[$0] }
     }

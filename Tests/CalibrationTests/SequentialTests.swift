@@ -42,6 +42,23 @@ import Trials
         }
     }
 
+    @Test(
+        "a start of which the rest of the budget pays at least half begins, and another does not",
+        arguments: [(150.0, [1, 2]), (250.0, [2])])
+    func halfPaid(seconds: Double, started: [Int]) async throws {
+        try await withStore { store, folder in
+            let chooser = Chooser(last: 2)
+            let executor = FakeExecutor { _ in .finish() }
+            _ = try await supervising(store, in: folder, executor, choose: { chooser.next($0) }) { supervisor in
+                let id = try await supervisor.enqueue(
+                    dataset: "books", budgetSeconds: 100, workers: 1, message: nil, trials: Sample.trials([seconds]),
+                    design: try Self.plan(), spentSeconds: 10)
+                return try await supervisor.wait(for: id, seconds: 60)
+            }
+            #expect(executor.notes.started == started)
+        }
+    }
+
     @Test("trials are asked for one at a time after the start, stored before they run, and the end says why")
     func oneAtATime() async throws {
         try await withStore { store, folder in

@@ -43,6 +43,25 @@ import Testing
         }
     }
 
+    @Test("an import counts as fitted what its law is fitted to, trainings that were still rising too")
+    func risingImports() async throws {
+        try await withTemporaryFolder { folder in
+            _ = try await withDaemon(in: folder) { daemon async throws in
+                let rows = [(1, 16, "converged"), (1, 32, "stoppedRising"), (2, 16, "stoppedRising"), (2, 32, "failed")]
+                let text =
+                    "layers,dim,users,backbone,loss,hr@10,ndcg@10,status\n"
+                    + rows.map { "\($0.0),\($0.1),1000,gru4rec,cce,0.1\($0.0),0.05,\($0.2)\n" }.joined()
+                let imported = try await call(
+                    daemon.socket, ObservationImport.self,
+                    ObservationImportParams(name: "table", text: text, fileName: "a.csv", create: true))
+                #expect(imported.keys.map(\.observations) == [4] && imported.keys.map(\.converged) == [3])
+                #expect(imported.laws.count == 2, "\(imported.warnings)")
+                let laws = try await call(daemon.socket, LawList.self, LawListParams(name: "table")).laws
+                #expect(laws.allSatisfy { $0.fit.points.count == 3 })
+            }
+        }
+    }
+
     @Test("a recipe that there is none of is refused with those there are")
     func unknown() async throws {
         try await withCalibratedDaemon { daemon async throws in

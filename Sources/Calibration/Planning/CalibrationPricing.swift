@@ -135,8 +135,10 @@ package struct CalibrationPricing: Sendable {
     }
 
     /// The trainings that a calibration begins with.
-    func start(_ space: DesignSpace) -> [DesignTrial] {
-        let most = Self.fill * settings.budgetSeconds
+    ///
+    /// - Parameter spentSeconds: what measuring took of the budget.
+    func start(_ space: DesignSpace, spentSeconds: Double = 0) -> [DesignTrial] {
+        let most = Self.fill * max(0, settings.budgetSeconds - spentSeconds)
         // Half of a training tells where it was heading.
         let home = space.first(law: law(settings.options.stopMetric, before)) {
             SequentialDesign.leastPart * planned($0).predictedSeconds <= most
@@ -182,16 +184,17 @@ package struct CalibrationPricing: Sendable {
 
     /// The start, and how the rest is spent.
     ///
+    /// - Parameter spentSeconds: what measuring took of the budget.
     /// - Throws: `RPCError` where nothing that can be trained keeps what is asked for.
     package func sequentialPlan(
-        note: String?, latencies: [LatencyProbe]
+        note: String?, latencies: [LatencyProbe], spentSeconds: Double = 0
     ) throws -> (plan: CalibrationPlanResult, design: SequentialPlan) {
         let space = space(latencies: latencies)
-        let start = start(space)
+        let start = start(space, spentSeconds: spentSeconds)
         guard let home = start.first, space.isEligible(home.layers, home.dim) else {
             throw nothingAllowed(space, latencies)
         }
-        let most = Self.fill * settings.budgetSeconds
+        let most = Self.fill * max(0, settings.budgetSeconds - spentSeconds)
         let capacity = most * Double(settings.workers)
         let known = Set(measured)
         let new = start.filter { !known.contains($0) }.map(planned)
@@ -208,7 +211,7 @@ package struct CalibrationPricing: Sendable {
         let isUsual = (home.layers, home.dim) == standard
         if !known.contains(home), usual.predictedSeconds > most, space.isEligible(standard.layers, standard.dim) {
             let share = max(1, min(99, Int(nearest: 100 * most / usual.predictedSeconds)))
-            let needed = Int(up: usual.predictedSeconds / Self.fill)
+            let needed = Int(up: usual.predictedSeconds / Self.fill + spentSeconds)
             notes.append(
                 "the budget pays about \(share) % of one training of \(standard.layers) x \(standard.dim): "
                     + (isUsual ? "" : "\(home.layers) x \(home.dim) is trained instead, and ")

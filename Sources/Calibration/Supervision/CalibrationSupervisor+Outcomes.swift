@@ -2,6 +2,7 @@ internal import Host
 package import Domain
 internal import Glibc
 internal import Logging
+internal import SequentialDesign
 internal import Wire
 internal import Store
 internal import Trials
@@ -189,7 +190,9 @@ extension CalibrationSupervisor {
             let scale = await epochScale(of: job.id)
             let remaining = trainingSeconds(of: job)
             let needed = max(0, trial.predictedSeconds * scale - trial.seconds)
-            if needed <= remaining || (trial.state.hasBegun && remaining > 2) { return trial }
+            // Where trials are chosen as it goes, half of a training tells where it was heading.
+            let least = design == nil ? needed : needed * SequentialDesign.leastPart
+            if least <= remaining || (trial.state.hasBegun && remaining > 2) { return trial }
             let message =
                 "not started: needs about \(Int(up: needed)) s, "
                 + "\(Int(towardZero: max(0, remaining))) s of the budget are left"
