@@ -47,7 +47,9 @@ import Testing
     func risingImports() async throws {
         try await withTemporaryFolder { folder in
             _ = try await withDaemon(in: folder) { daemon async throws in
-                let rows = [(1, 16, "converged"), (1, 32, "stoppedRising"), (2, 16, "stoppedRising"), (2, 32, "failed")]
+                let rows = [
+                    (1, 16, "converged"), (1, 32, "stoppedRising"), (2, 16, "stoppedRising"), (2, 32, "failed"),
+                ]
                 let text =
                     "layers,dim,users,backbone,loss,hr@10,ndcg@10,status\n"
                     + rows.map { "\($0.0),\($0.1),1000,gru4rec,cce,0.1\($0.0),0.05,\($0.2)\n" }.joined()
