@@ -27,10 +27,19 @@ package struct DescribedModel: Sendable, Hashable {
     private let memoryFactor: Double
 
     /// The shapes to ask a runner about: enough to tell all parts apart.
-    package static func shapes(dimStep: Int) -> [(layers: Int, dim: Int)] {
-        [1, 2, 4].flatMap { layers in
-            [16, 64, 128].map { (layers, ($0 + dimStep - 1) / dimStep * dimStep) }
+    ///
+    /// - Parameters:
+    ///   - layers: levels that alone are trained: a model may have no others.
+    ///   - dims: the same of the dimension.
+    package static func shapes(
+        layers: [Int]? = nil, dims: [Int]? = nil, dimStep: Int
+    ) -> [(layers: Int, dim: Int)] {
+        func three(_ levels: [Int]) -> [Int] {
+            guard let first = levels.first, let last = levels.last else { return [] }
+            return Set([first, levels[levels.count / 2], last]).sorted()
         }
+        let dims = three(dims ?? [16, 64, 128]).map { ($0 + dimStep - 1) / dimStep * dimStep }
+        return three(layers ?? [1, 2, 4]).flatMap { layers in dims.map { (layers, $0) } }
     }
 
     /// Nil where nothing was said.

@@ -160,13 +160,16 @@ actor CalibrationService {
         }
     }
 
-    /// Asks the runner of a model that the core does not train what it costs; once for a dataset and setting.
+    /// Asks the runner of a model that the core does not train what it costs; once for a dataset, setting and shape.
     private func describe(_ settings: CalibrationSettings, corpus: String) async throws {
         let setting = settings.speedSetting
         try await measuring.run { [store, executor] in
-            guard try await store.descriptions(settings.dataset, setting).isEmpty else { return }
+            let known = try await store.descriptions(settings.dataset, setting)
+            let shapes = DescribedModel.shapes(
+                layers: settings.layers, dims: settings.dims, dimStep: settings.dimStep
+            ).filter { shape in !known.contains { $0.layers == shape.layers && $0.dim == shape.dim } }
+            guard !shapes.isEmpty else { return }
             do {
-                let shapes = DescribedModel.shapes(dimStep: settings.dimStep)
                 let said = try await executor.describe(
                     ProbeRequest(corpus: corpus, settings: settings, shapes: shapes))
                 try await store.insertDescriptions(settings.dataset, setting, said)

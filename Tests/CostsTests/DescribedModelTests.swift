@@ -54,6 +54,13 @@ import Trials
             }
         }
         #expect(Self.model([]) == nil)
+        // A model without depth has one level.
+        let flat = Self.costs(Self.model(DescribedModel.shapes(layers: [1], dimStep: 1)))
+        for dim in [4, 20, 90, 300] {
+            #expect(flat.cost(Self.configuration(1, dim)).parameters == Double(Self.gru(1, dim)))
+        }
+        let asked = DescribedModel.shapes(layers: [2, 3, 4, 9], dims: [30], dimStep: 4).map { [$0.layers, $0.dim] }
+        #expect(asked == [[2, 32], [4, 32], [9, 32]])
     }
 
     @Test("the table of a search has what the model says, and what was measured scales the memory")

@@ -91,8 +91,10 @@ import Trials
             exec '\(trial)' "$1"
             """.write(toFile: script, atomically: true, encoding: .utf8)
             chmod(script, 0o755)
-            let executors =
-                "\"mine\": {\"command\": [\"\(script)\"], \"parallel\": 2}, \"plain\": {\"command\": [\"\(trial)\"]}"
+            let executors = """
+                "mine": {"command": ["\(script)"], "parallel": 2}, "plain": {"command": ["\(trial)"]},
+                "none": {"command": ["/nowhere/runner"]}
+                """
             try await Self.with(executors, in: folder) { daemon in
                 try await Self.registerShop(daemon)
                 var params = CalibrationParams(
@@ -102,7 +104,8 @@ import Trials
                     await Self.refusal { _ = try await call(daemon.socket, CalibrationPlan.self, params) }
                 }
                 let refusals: [(String?, String)] = [
-                    (nil, "--executor"), ("plain", "the runner cannot train this: "), ("plain", "found \"fancy\""),
+                    (nil, "--executor"), ("none", "/nowhere/runner"), ("plain", "the runner cannot train this: "),
+                    ("plain", "found \"fancy\""),
                 ]
                 for (executor, words) in refusals {
                     params.executor = executor

@@ -86,13 +86,21 @@ extension RunnerProcess {
     ///
     /// - Throws: `WorkerError` with the runner's last words.
     static func describe(_ specs: [String], _ command: [String]) async throws -> [RunnerDescription] {
+        do {
+            return try await descriptions(specs, command)
+        } catch let error as SubprocessError {
+            throw WorkerError("cannot run \(command[0]): \(error)")
+        }
+    }
+
+    private static func descriptions(_ specs: [String], _ command: [String]) async throws -> [RunnerDescription] {
         let executable = executable(command)
         let outcome = try await withThrowingTaskGroup { group in
             group.addTask {
                 try await Subprocess.run(
                     executable, arguments: Arguments(command.dropFirst() + ["describe"] + specs), environment: .worker,
                     platformOptions: .worker, input: .none, output: .bytes(limit: 1 << 20),
-                    error: .string(limit: 1 << 16))
+                    error: .string(limit: 1 << 24))
             }
             group.addTask {
                 try await Task.sleep(for: .seconds(mostSeconds))
