@@ -22,6 +22,8 @@ int plaw_cpu_level(void) {
 
 void plaw_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
+void plaw_stop_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGTERM); }
+
 void plaw_run_in_background(void) {
     // Each is best effort: a worker that may not give way still trains.
     struct sched_param none = {0};

@@ -64,10 +64,12 @@ package struct ExecutorConfiguration: Sendable, Hashable {
         pollSeconds = try seconds("pollSeconds", 10)
     }
 
-    /// - Parameter folder: for the scripts of its jobs; on the file system that the cluster shares.
+    /// - Parameters:
+    ///   - folder: for the scripts of its jobs; on the file system that the cluster shares.
+    ///   - trialProgram: path of plaw-trial.
     /// - Throws: `TrialFileError`.
-    package func executor(folder: String) throws -> any TrialExecutor {
-        guard let slurm else { return CommandExecutor(command: command) }
+    package func executor(folder: String, trialProgram: String) throws -> any TrialExecutor {
+        guard let slurm else { return CommandExecutor(command: command, attendant: trialProgram) }
         return try ClusterExecutor(
             queue: SlurmQueue(options: slurm),
             settings: ClusterExecutor.Settings(

@@ -20,7 +20,7 @@ struct PlawTrial: ParsableCommand {
         commandName: "plaw-trial", abstract: "Train and measure one sequential recommender.",
         version: plawVersion,
         subcommands: [
-            Run.self, Describe.self, Train.self, Probe.self, Latency.self, Bench.self, Synthesize.self,
+            Run.self, Describe.self, Train.self, Probe.self, Latency.self, Bench.self, Synthesize.self, Attend.self,
         ],
         // A runner is called with a directory alone.
         defaultSubcommand: Run.self)

@@ -123,7 +123,12 @@ struct Plawd: AsyncParsableCommand {
     ) throws -> any TrialExecutor {
         guard !configuration.executors.isEmpty else { return local }
         let others = try configuration.executors.map { name, executor in
-            (name, try executor.executor(folder: layout.clusters + "/" + name))
+            (
+                name,
+                try executor.executor(
+                    folder: layout.clusters + "/" + name,
+                    trialProgram: configuration.trialProgram ?? Self.trialProgram())
+            )
         }
         return ExecutorSet(
             local: local, others: Dictionary(uniqueKeysWithValues: others), probes: layout.clusters + "/probes")

@@ -192,6 +192,35 @@ import Trials
         #expect(refused.code == 1 && refused.errors.contains("fancy cannot be written for RecBole"), "\(refused)")
     }
 
+    @Test("a runner gives way to its daemon, and is asked to stop when that is killed")
+    func daemonKilled() async throws {
+        try await withTemporaryFolder { folder in
+            let script = folder + "/runner"
+            // Speeds are measured; then it trains until it is asked to stop.
+            try """
+            #!/bin/sh
+            case "$1" in */probes/*) exec '\(Paths.program("plaw-trial"))' "$1";; esac
+            trap 'touch "\(folder)/stopped"; exit 75' TERM
+            ps -o nice= -p $$ >"\(folder)/nice"
+            mv "\(folder)/nice" "\(folder)/begun"
+            while :; do sleep 0.05; done
+            """.write(toFile: script, atomically: true, encoding: .utf8)
+            chmod(script, 0o755)
+            try await Self.with("\"mine\": {\"command\": [\"\(script)\"]}", in: folder) { daemon in
+                try await Self.registerShop(daemon)
+                var params = Self.grid
+                params.executor = "mine"
+                _ = try await call(daemon.socket, CalibrationStart.self, params)
+                #expect(await waitUntil { FileManager.default.fileExists(atPath: folder + "/begun") })
+                #expect(!FileManager.default.fileExists(atPath: folder + "/stopped"))
+                kill(daemon.pid, SIGKILL)
+                #expect(await waitUntil { FileManager.default.fileExists(atPath: folder + "/stopped") })
+            }
+            let niceness = try String(contentsOfFile: folder + "/begun", encoding: .utf8)
+            #expect(Int(niceness.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0 >= 5, "\(niceness)")
+        }
+    }
+
     @Test("a runner that fails is quoted in the job, and one that is not there before anything is queued")
     func failures() async throws {
         try await withTemporaryFolder { folder in

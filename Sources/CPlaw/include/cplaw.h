@@ -7,6 +7,9 @@ int plaw_cpu_level(void);
 /// Asks the kernel to kill this process when its parent dies.
 void plaw_die_with_parent(void);
 
+/// Gets SIGTERM when the process that started this one ends, also after an exec.
+void plaw_stop_with_parent(void);
+
 /// Gives way to everybody else: batch scheduling, nice 5, and first to go when memory runs out.
 void plaw_run_in_background(void);
 

@@ -1,4 +1,5 @@
 internal import Domain
+internal import Glibc
 internal import Subprocess
 internal import Synchronization
 package import Trials
@@ -11,11 +12,13 @@ internal import SystemPackage
 
 /// Runs each trial by a command of somebody else, as a child of the daemon.
 ///
-/// The command is asked to end with the daemon, but a daemon that is killed cannot ask: what goes on then has an attempt of its own,
-/// whose result is not taken.
+/// The command is asked to end with the daemon, by `plaw-trial attend` where the daemon is killed. What goes on all the same has an
+/// attempt of its own, whose result is not taken.
 package struct CommandExecutor: TrialExecutor {
     /// The runner and its first arguments.
     private let command: [String]
+    /// Path of plaw-trial.
+    private let attendant: String
     private let patience: WorkerPatience
     private let tally = Tally()
 
@@ -23,8 +26,8 @@ package struct CommandExecutor: TrialExecutor {
 
     package var workers: WorkerCounts { tally.counts.withLock { $0 } }
 
-    package init(command: [String], patience: WorkerPatience = WorkerPatience()) {
-        (self.command, self.patience) = (command, patience)
+    package init(command: [String], attendant: String, patience: WorkerPatience = WorkerPatience()) {
+        (self.command, self.attendant, self.patience) = (command, attendant, patience)
     }
 
     package func describe(_ specs: [String]) async throws -> [RunnerDescription] {
@@ -48,7 +51,8 @@ package struct CommandExecutor: TrialExecutor {
             }
             defer { tally.counts.withLock { $0.running -= 1 } }
             let process = RunnerProcess(
-                program: RunnerProcess.executable(command), arguments: command.dropFirst() + [attempt.path],
+                program: .path(FilePath(attendant)),
+                arguments: ["attend", "--parent", "\(getpid())", "--"] + command + [attempt.path],
                 environment: ["PLAW_SECONDS_LEFT": "\(secondsLeft)"], directory: attempt.path)
             let exit = await process.run(
                 WorkerWatch(silence: patience.silence(epochSeconds: epochSeconds), secondsLeft: secondsLeft),
