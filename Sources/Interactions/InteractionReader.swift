@@ -296,6 +296,10 @@ private struct Gathering {
                 user: user, item: row.withText(of: layout.itemColumn) { rows.items.number(of: $0) }, time: time)
             return nil
         }
+        guard !row.isNested(layout.itemColumn, list) else {
+            drop("a list of lists or objects", number)
+            return nil
+        }
         let start = rows.count
         let user = row.withText(of: layout.userColumn) { rows.users.number(of: $0) }
         row.forEachItem(of: layout.itemColumn, list) { item in

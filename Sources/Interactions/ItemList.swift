@@ -19,10 +19,31 @@ struct ItemList {
     }
 
     /// Hands each item that is not empty to `body`, without blanks and quotes around it.
+    func forEach(_ field: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
+        forEachPart(field) { part, _ in if !part.isEmpty { body(part) } }
+    }
+
+    /// Whether items are lists or objects themselves, which no name is.
+    func isNested(_ field: UnsafeRawBufferPointer) -> Bool {
+        func isOpening(_ byte: UInt8) -> Bool {
+            byte == UInt8(ascii: "[") || byte == UInt8(ascii: "(") || byte == UInt8(ascii: "{")
+        }
+        let text = Self.withoutBrackets(field)
+        guard text.count < field.count, text.contains(where: isOpening) else { return false }
+        var isNested = false
+        forEachPart(field) { part, isQuoted in
+            if !isQuoted, let first = part.first, isOpening(first) { isNested = true }
+        }
+        return isNested
+    }
+
+    /// Hands each part of a list to `body`, and whether it was quoted.
     ///
     /// A quote ends where a separator or the end follows it: in `'it's'` there is an apostrophe. Inside of brackets a list is JSON or
-    /// a program's, so that a backslash escapes in quotes, and `null`, `None` and `nan` without quotes are no items.
-    func forEach(_ field: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
+    /// a program's, so that a backslash escapes in quotes.
+    private func forEachPart(
+        _ field: UnsafeRawBufferPointer, _ body: (_ part: UnsafeRawBufferPointer, _ isQuoted: Bool) -> Void
+    ) {
         let text = Self.withoutBrackets(field)
         let isBracketed = text.count < field.count
         var place = 0
@@ -32,9 +53,9 @@ struct ItemList {
             if let (end, isEscaped) = closingQuote(text, from: place, escapes: isBracketed) {
                 let quoted = UnsafeRawBufferPointer(rebasing: text[place + 1..<end])
                 if isEscaped {
-                    unescaped(quoted).withUnsafeBytes(body)
-                } else if !quoted.isEmpty {
-                    body(quoted)
+                    unescaped(quoted).withUnsafeBytes { body($0, true) }
+                } else {
+                    body(quoted, true)
                 }
                 place = end + 1
                 if let separator {
@@ -48,8 +69,7 @@ struct ItemList {
             } else {
                 end = text[place...].firstIndex(where: Self.isBlank) ?? text.count
             }
-            let item = trimmed(text, place..<end)
-            if !item.isEmpty, !(isBracketed && Self.isNull(item)) { body(item) }
+            body(trimmed(text, place..<end), false)
             place = end + 1
         }
     }
@@ -107,11 +127,6 @@ struct ItemList {
             }
         }
         return bytes
-    }
-
-    private static func isNull(_ item: UnsafeRawBufferPointer) -> Bool {
-        (3...4).contains(item.count)
-            && ["null", "NULL", "None", "nan", "NaN"].contains(String(decoding: item, as: UTF8.self))
     }
 
     /// Whether a field is a list in brackets.

@@ -59,6 +59,14 @@ struct RowReader {
 
         func sampleText(of column: Int) -> [UInt8] { withText(of: column) { Array($0) } }
 
+        /// Whether a list holds lists or objects.
+        func isNested(_ column: Int, _ list: ItemList) -> Bool {
+            guard isJSON, column < json.count, json[column].kind == .array else {
+                return withText(of: column) { list.isNested($0) }
+            }
+            return false
+        }
+
         /// Hands every item of a list to `body`.
         func forEachItem(of column: Int, _ list: ItemList, _ body: (UnsafeRawBufferPointer) -> Void) {
             guard isJSON, column < json.count, json[column].kind == .array else {
