@@ -199,8 +199,8 @@ import Testing
             #expect(read.sequences["u3"] == ["a3", "b (x)", "[c]", "d, {e"])
         }
         let missing = try Shapes.read(
-            "user_id\titem_ids\n" + (0..<9).map { "u\($0)\t[1, null, None, 2, 3]\n" }.joined())
-        #expect(missing["u4"] == ["1", "2", "3"])
+            "user_id\titem_ids\n" + (0..<9).map { "u\($0)\t[1, null, None, 2, 3, 4]\n" }.joined())
+        #expect(missing["u4"] == ["1", "2", "3", "4"])
     }
 
     @Test("UTF-16 of both orders, with characters outside the first plane")
