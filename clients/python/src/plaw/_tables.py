@@ -340,7 +340,9 @@ def _columns(data: Mapping[Any, Any]) -> TableText:
     if len({len(column) for column in columns}) > 1:
         lengths = ", ".join(f"{name!r} of {len(column)}" for name, column in zip(data, columns, strict=True))
         raise InvalidArgumentError(f"data: found columns of different lengths ({lengths}), expected equal ones")
-    return TableText("columns", [str(name) for name in data], lambda: iter([columns] if columns[0] else []))
+    # Tables of plaw.importers say which file they are from.
+    kind = str(getattr(data, "file", "columns"))
+    return TableText(kind, [str(name) for name in data], lambda: iter([columns] if columns[0] else []))
 
 
 def _rows(data: Iterable[Any], names: Sequence[str] | None) -> TableText:

@@ -175,7 +175,7 @@ class Trial:
 
         Args:
             arguments: The command line without the program; by default that of the process.
-            describe: Answers `RUNNER describe SPEC.json ...`. It gets each trial with its specification and corpus read.
+            describe: Answers `RUNNER describe SPEC.json ...`. It gets each trial, whose corpus is read.
         """
         words = list(sys.argv[1:] if arguments is None else arguments)
         try:
