@@ -148,10 +148,6 @@ def write_mlflow(folder: Path) -> dict[str, View]:
 
 def write_recbole(folder: Path) -> None:
     """Write the log of a run and the result file of a search."""
-    for missing in ("float", "int", "bool"):  # which RecBole 1.2.1 still reads from NumPy
-        numpy: Any = importlib.import_module("numpy")
-        if missing not in vars(numpy):
-            setattr(numpy, missing, {"float": float, "int": int, "bool": bool}[missing])
     quick_start: Any = importlib.import_module("recbole.quick_start")
     trainer: Any = importlib.import_module("recbole.trainer")
     before = os.getcwd()
