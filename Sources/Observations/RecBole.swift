@@ -18,7 +18,7 @@ enum RecBole {
         let isSearch = lines.contains { $0.lowercased() == "test result:" || $0.lowercased() == "valid result:" }
         let isLog = lines.contains { $0.contains("test result") && $0.contains("OrderedDict(") || isResult($0) }
         guard isSearch || isLog else { return nil }
-        let trials = isSearch ? search(lines) : log(lines).map { [$0] } ?? []
+        let trials = isSearch ? search(lines) : try log(lines, file)
         guard trials.contains(where: { $0.fields.contains { $0.name.hasPrefix("test_") } }) else {
             throw TableError(
                 file: file, "found a file of RecBole without the test result of any trial, expected one or more")
@@ -109,24 +109,28 @@ enum RecBole {
         }
     }
 
-    /// What a run's log says of shape and model, and its test result; nil where it has none.
-    private static func log(_ lines: [String]) -> (line: Int, fields: Fields)? {
+    /// What a log says of shape and model, and the test result that follows: once for each run, since runs of one process share a log.
+    ///
+    /// - Throws: `TableError` for a result without settings of its own, which would be taken for one of the run before.
+    private static func log(_ lines: [String], _ file: String) throws -> [(line: Int, fields: Fields)] {
+        var runs: [(line: Int, fields: Fields)] = []
         var fields: Fields = []
-        var place: Int?
         for (number, line) in lines.enumerated() {
             let pair = line.split(separator: "=", maxSplits: 1).map { plain(Substring($0)) }
-            if place == nil, pair.count == 2, !pair[0].contains(" "), isSetting(pair[0]) {
+            if pair.count == 2, !pair[0].contains(" "), isSetting(pair[0]) {
                 fields.append((pair[0], pair[1].split(separator: " ").first.map(String.init) ?? ""))
             }
-            if line.contains("test result") {
-                let found = result(line)
-                if !found.isEmpty {
-                    fields += found.map { ("test_" + $0.name, $0.value) }
-                    place = number + 1
-                }
+            guard line.contains("test result"), case let found = result(line), !found.isEmpty else { continue }
+            guard !fields.isEmpty || runs.isEmpty else {
+                throw TableError(
+                    file: file,
+                    "found a test result in line \(number + 1) without settings after that of line \(runs[runs.count - 1].line), "
+                        + "expected the settings of each run before its result")
             }
+            runs.append((number + 1, fields + found.map { ("test_" + $0.name, $0.value) }))
+            fields = []
         }
-        return place.map { ($0, fields) }
+        return runs
     }
 
     /// Settings of a run that are columns of an observation; of its hundred others nothing keeps one run apart.

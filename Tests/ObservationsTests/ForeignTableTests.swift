@@ -146,6 +146,19 @@ import Testing
             Tue 05 Mar 2024 11:00:00 INFO  best valid : OrderedDict([('ndcg@10', 0.02), ('hit@10', 0.04)])
             Tue 05 Mar 2024 11:00:01 INFO  test result: OrderedDict([('ndcg@10', 0.0187), ('hit@10', 0.0361)])
             """
+        // Runs of one process share a log: each has a shape and a result of its own.
+        let second = log.replacing(" 2\u{1B}", with: " 4\u{1B}").replacing("= 64", with: "= 32").replacing(
+            "0.0187", with: "0.0201")
+        let both = try Self.read(log + "\n" + second)
+        #expect(
+            both.rows.map { [$0.observation.configuration.layers, $0.observation.configuration.dim] } == [
+                [2, 64], [4, 32],
+            ]
+        )
+        #expect(both.rows.map { $0.observation.metrics["ndcg@10"]?.value } == [0.0187, 0.0201])
+        let again =
+            log + "\nWed 06 Mar 2024 11:00:01 INFO  test result: OrderedDict([('ndcg@10', 0.03), ('hit@10', 0.05)])"
+        #expect { try Self.read(again) } throws: { "\($0)".contains("in line 9 without settings after that of line 8") }
         let run = try Self.read(log)
         let one = try #require(run.rows.first?.observation)
         #expect(run.rows.count == 1 && run.rows[0].line == 8)

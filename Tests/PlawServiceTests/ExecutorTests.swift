@@ -180,6 +180,12 @@ import Trials
         #expect(json["configuration"]?["backbone"] == .string("fancy"))
         #expect(json["options"]?["maxEpochs"] == .integer(4) && json["options"]?["learningRate"] == .number(0.002))
         #expect(json["expected"]?["ndcg@10"]?["value"] != nil)
+        // What a specification requires of options.
+        for name in [
+            "learningRate", "weightDecay", "beta1", "beta2", "epsilon", "clipNorm", "batchUsers", "dropout",
+            "negatives",
+            "maxEpochs", "patience", "stopMetric",
+        ] { #expect(json["options"]?[name] != nil, "\(name)") }
         let module = try await plaw("pytorch").output
         try module.write(toFile: folder + "/recommended.py", atomically: true, encoding: .utf8)
         let program =

@@ -30,6 +30,8 @@ struct Emission {
 
     // MARK: - What is said
 
+    private static let epsilon = Recipe.published.options(Recipe.Facts(tokens: 1, users: 1), loss: .cce).epsilon
+
     /// Members of the configuration that are known.
     private var configuration: [(name: String, value: JSONValue)] {
         let c = answer.configuration
@@ -52,7 +54,9 @@ struct Emission {
         func word<Value: RawRepresentable<String>>(_ value: Value?) -> JSONValue? { value.map { .string($0.rawValue) } }
         let all: [(String, JSONValue?)] = [
             ("learningRate", number(p.learningRate)), ("weightDecay", number(p.weightDecay)),
-            ("beta1", number(p.betas?.first)), ("beta2", number(p.betas?.second)), ("clipNorm", number(p.clipNorm)),
+            ("beta1", number(p.betas?.first)), ("beta2", number(p.betas?.second)),
+            // No policy names it: it is the same in all trainings of plawd and its runners.
+            ("epsilon", p.recipe == nil ? nil : .number(Self.epsilon)), ("clipNorm", number(p.clipNorm)),
             ("batchUsers", whole(p.batchUsers)), ("dropout", number(p.dropout)),
             ("negatives", whole(key.negatives.value.map { max(1, $0) })), ("maxEpochs", whole(p.mostEpochs)),
             ("patience", whole(p.patience)), ("stopMetric", p.stopMetric.map { .string($0.description) }),
@@ -183,6 +187,7 @@ struct Emission {
         add("metrics", "[NDCG, Hit, MRR]")
         add("topk", "[\(metric.k)]")
         add("valid_metric", "\(metric.kind == .hr ? "Hit" : metric.kind.rawValue.uppercased())@\(metric.k)")
+        lines.append(("load_col", "{inter: [user_id, item_id, timestamp]}"))
         add("eval_args", "{split: {LS: valid_and_test}, order: TO, group_by: user, mode: full}")
         add("seed", 1)
         let enhanced =

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import plaw
 
 from .conftest import Daemon, Rows, interactions
+from .test_importers import unpack
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,6 +34,11 @@ def test_blocks_run(
     frame = pandas.DataFrame(shop_rows, columns=["user_id", "item_id", "timestamp"])
     frame["rating"] = [1 + place % 5 for place in range(len(frame))]
     frame.to_csv("shop.csv", index=False)
+    # What the importers of the guide read.
+    files = Path(__file__).with_name("importers")
+    Path("study.db").write_bytes(gzip.decompress((files / "optuna.db.gz").read_bytes()))
+    unpack(files / "mlruns.tar.gz", tmp_path)
+    shutil.copy(files / "recbole.log", "recbole.log")
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
     assert blocks
     # A calibration of the page's kind, that is over in seconds.

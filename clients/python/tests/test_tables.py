@@ -227,14 +227,14 @@ def test_hostile_ids_come_back_as_they_were(client: plaw.Client, name: str) -> N
 def test_columns_of_lists(client: plaw.Client, name: str) -> None:
     pandas = pytest.importorskip("pandas")
     lists: list[list[str | None]] = [
-        ["a,b", 'c"d', f"i{n % 5}", "e f", str(n % 7), "it's", "x\\y", "[z", "w; é"] for n in range(40)
+        ["a,b", 'c"d', f"i{n % 5}", "e f", str(n % 7), "it's \"both\"", "x\\y", "[z", "w; é\r\n"] for n in range(40)
     ]
     frame = pandas.DataFrame({"user_id": [f"u{n}" for n in range(40)], "item_list": lists})
     client.register(name, frame)
     assert [list(sequence.items) for sequence in client.sequences(name, user="u3")] == [lists[3]]
-    for item in (None, "", 'it\'s "both"'):
+    for item in (None, ""):
         lists[6][2] = item
-        with pytest.raises(plaw.InvalidArgumentError, match="item_list: row 6 has an item without text or with both"):
+        with pytest.raises(plaw.InvalidArgumentError, match="item_list: row 6 has an item without text"):
             client.register("lists", frame.assign(item_list=lists))
     client.remove(name)
     client.register(name, frame.assign(tags=lists, item_list=lists[:1] * 40))
@@ -283,7 +283,6 @@ def test_tables_that_are_refused(client: plaw.Client) -> None:
         (frame[["user_id"]], "expected a user and an item at least"),
         (frame.head(0), "found no rows"),
         (frame.assign(item_id="b\x00c"), "item_id: row 0 has a control character in 'b"),
-        (frame.assign(item_id="b\r\nc"), "item_id: row 0 has a line break"),
         (numbers, "do not look like names"),
         ({"user_id": [1, 2], "item_id": [1]}, "columns of different lengths"),
     ]:

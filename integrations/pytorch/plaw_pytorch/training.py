@@ -189,6 +189,8 @@ class _Training:
                 found.append(ranking.of_scores(part, users, targets, scores.cpu().numpy()))
             else:
                 found.append(self._counted(part, users, targets, scores))
+            if self.trial.wants_scores:
+                self.trial.write_scores(scores.cpu().numpy())
             advanced()
         return np.concatenate(found)
 

@@ -18,11 +18,23 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
+def program(name: str, variable: str) -> str:
+    """Return a program: what a variable names, that of PLAW_BIN, a build of this repository, or that of the PATH."""
+    places = [os.environ.get(variable), *(Path(f) / name for f in (os.environ.get("PLAW_BIN"),) if f)]
+    places.append(REPOSITORY / ".build" / "release" / name)
+    found = next((str(place) for place in places if place and Path(place).exists()), None) or shutil.which(name)
+    if not found:
+        pytest.skip(f"no {name}: set PLAW_BIN or build it")
+    return found
+
+
 @pytest.fixture
 def plaw_trial() -> str:
-    """The core's worker: PLAW_TRIAL, a build of this repository, or the PATH."""
-    built = REPOSITORY / ".build" / "release" / "plaw-trial"
-    found = os.environ.get("PLAW_TRIAL") or (str(built) if built.exists() else shutil.which("plaw-trial"))
-    if not found:
-        pytest.skip("no plaw-trial: set PLAW_TRIAL or build it")
-    return found
+    """The core's worker."""
+    return program("plaw-trial", "PLAW_TRIAL")
+
+
+@pytest.fixture
+def plaw() -> str:
+    """The command that checks runners."""
+    return program("plaw", "PLAW")

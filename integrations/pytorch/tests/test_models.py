@@ -189,6 +189,35 @@ def test_the_way_of_a_gpu_trains(folder: Folder, backbone: str) -> None:
     assert untimed(run.trial.directory)["status"] != "diverged"
 
 
+@pytest.mark.parametrize("mask", ["none", "window", "full"])
+@pytest.mark.parametrize("backbone", ["gru4rec", "lightgcn"])
+def test_scores_are_those_behind_the_ranks(
+    folder: Folder, backbone: str, mask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = folder.open("trial", backbone, mask=mask)
+    path = folder.path / "scores.bin"
+    monkeypatch.setenv("PLAW_SCORES", str(path))
+    train(trial, CPU)
+    part = trial.test
+    # Of the test targets alone, though validation targets are ranked with the same function.
+    scores = np.fromfile(path, dtype="<f4").reshape(len(part.users), ITEMS)
+    again = trial.ranking.of_scores(part, part.users, part.targets, scores)
+    assert (again == Ranks.read(trial.directory / "ranks.bin").test).all()
+
+
+CHECKED = ["sasrec", *(["gru4rec", "lightgcn"] if os.environ.get("PLAW_LONG_TESTS") == "1" else [])]
+
+
+@pytest.mark.parametrize("backbone", CHECKED)
+def test_the_runner_keeps_the_contract(folder: Folder, plaw: str, backbone: str) -> None:
+    """All ten checks of `plaw runner check`; gru4rec and lightgcn with PLAW_LONG_TESTS=1."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [plaw, "runner", "check", "--backbone", backbone, "--", sys.executable, "-m", "plaw_pytorch"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ok      ") == 10 and "not checked" not in done.stdout, done.stdout
+
+
 def _on_test(trial: Trial, score, users):  # type: ignore[no-untyped-def]
     trial._part = trial.test
     return score(users)
@@ -204,6 +233,15 @@ def test_the_command_follows_the_contract(folder: Folder) -> None:
 
     described = run("describe", directory / "spec.json")
     assert described.returncode == 0 and json.loads(described.stdout)["parameters"] > 0
+    specs = [folder.trial(f"d{dim}", "gru4rec", configuration={"dim": dim}) / "spec.json" for dim in (8, 32)]
+    several = run("describe", *specs, directory / "spec.json")
+    lines = [json.loads(line) for line in several.stdout.splitlines()]
+    # In the order of the specifications, each with its own model.
+    assert several.returncode == 0 and lines[0]["parameters"] < lines[1]["parameters"]
+    assert lines[2]["parameters"] == json.loads(described.stdout)["parameters"] and len(lines) == 3
+    # One that cannot be trained ends the command; what was said before it stays.
+    cut = run("describe", specs[0], folder.trial("unknown", "ncf") / "spec.json", specs[1])
+    assert cut.returncode == 65 and len(cut.stdout.splitlines()) == 1 and "backbone" in cut.stderr
     done = run(directory)
     assert (done.returncode, done.stderr) == (0, "")
     assert [json.loads(line)["phase"] for line in done.stdout.splitlines()][-1] == "finished"

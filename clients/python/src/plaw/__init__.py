@@ -11,6 +11,7 @@
 `AsyncClient` has the same methods for asynchronous code.
 """
 
+from . import importers
 from ._wire import PROTOCOL
 from .answers import *  # noqa: F403
 from .answers import __all__ as _answers
@@ -40,5 +41,6 @@ __all__ = [
     "PlawError",
     "ProtocolError",
     "RefusedError",
+    "importers",
     *_answers,
 ]

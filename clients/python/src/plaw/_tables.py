@@ -54,8 +54,8 @@ class TableText:
     """Columns as texts, some rows at a time."""
     missing: dict[str, tuple[int, str | None]] = field(default_factory=dict)
     """The first row of each column that the daemon takes for a missing value, and its text."""
-    changed: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """The first row of each column with a text that the daemon would read as another, and why."""
+    unnamed: dict[str, int] = field(default_factory=dict)
+    """The first row of each column with a list that has an item without text."""
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -111,10 +111,8 @@ class TableText:
             return cell
         if _CONTROL.search(cell):
             raise InvalidArgumentError(f"{name}: row {row} has a control character in {_short(cell)}, expected text")
-        if type(cell) is _Changed:
-            self.changed.setdefault(name, (row, "an item without text or with both kinds of quotes in a list"))
-        if "\r\n" in cell:
-            self.changed.setdefault(name, (row, "a line break '\\r\\n', expected '\\n' at most"))
+        if type(cell) is _Unnamed:
+            self.unnamed.setdefault(name, row)
         return _quoted(cell)
 
     def check_ids(self, roles: Mapping[str, str]) -> None:
@@ -128,9 +126,10 @@ class TableText:
         """
         for role in ("user", "item", "items"):
             name = roles.get(role, "")
-            if name in self.changed:
-                row, why = self.changed[name]
-                raise InvalidArgumentError(f"{name}: row {row} has {why}: the daemon would read another {role}")
+            if name in self.unnamed:
+                raise InvalidArgumentError(
+                    f"{name}: row {self.unnamed[name]} has an item without text, expected the names of items"
+                )
             if name in self.missing:
                 row, text = self.missing[name]
                 found = "no value" if text is None else f"{text!r}, which plawd reads as a missing value"
@@ -340,7 +339,9 @@ def _columns(data: Mapping[Any, Any]) -> TableText:
     if len({len(column) for column in columns}) > 1:
         lengths = ", ".join(f"{name!r} of {len(column)}" for name, column in zip(data, columns, strict=True))
         raise InvalidArgumentError(f"data: found columns of different lengths ({lengths}), expected equal ones")
-    return TableText("columns", [str(name) for name in data], lambda: iter([columns] if columns[0] else []))
+    # Tables of plaw.importers say which file they are from.
+    kind = str(getattr(data, "file", "columns"))
+    return TableText(kind, [str(name) for name in data], lambda: iter([columns] if columns[0] else []))
 
 
 def _rows(data: Iterable[Any], names: Sequence[str] | None) -> TableText:
@@ -431,19 +432,14 @@ def text_of(value: object) -> str | None:
     return str(value)
 
 
-class _Changed(str):
-    """A text that the daemon would read as another."""
+class _Unnamed(str):
+    """A list with an item that has no text."""
 
 
 def _list(items: list[str | None]) -> str:
-    """Return a list in brackets as the daemon reads it: each item in quotes that it does not hold, without escapes."""
-    fields = []
-    for item in items:
-        quote = next((quote for quote in "\"'" if item and quote not in item), None)
-        if quote is None:
-            return _Changed(json.dumps(items, ensure_ascii=False))
-        fields.append(f"{quote}{item}{quote}")
-    return f"[{', '.join(fields)}]"
+    """Return a list as JSON, which the daemon reads in a field."""
+    text = json.dumps(items, ensure_ascii=False)
+    return text if all(items) else _Unnamed(text)
 
 
 def _float(value: float) -> str | None:

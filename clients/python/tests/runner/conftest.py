@@ -20,8 +20,8 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def plaw_trial() -> str:
-    """The core's worker: PLAW_TRIAL, a build of this repository, or the PATH."""
-    built = REPOSITORY / ".build" / "release" / "plaw-trial"
+    """The core's worker: PLAW_TRIAL, that of PLAW_BIN, a build of this repository, or the PATH."""
+    built = Path(os.environ.get("PLAW_BIN") or REPOSITORY / ".build" / "release") / "plaw-trial"
     found = os.environ.get("PLAW_TRIAL") or (str(built) if built.exists() else shutil.which("plaw-trial"))
     if not found:
         pytest.skip("no plaw-trial: set PLAW_TRIAL or build it")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from runner_folder import Folder
 
-from plaw.runner import Trial
+from plaw.runner import Part, Ranks, Trial
 from plaw.runner.ranking import measure_all
 
 RUNNER = Path(__file__).with_name("bigram_runner.py")
@@ -146,6 +147,51 @@ def test_describe_prints_one_line(folder: Folder, schemas: dict[str, Any]) -> No
     assert not (directory / "progress.jsonl").exists()
     assert run("describe", folder.path / "none.json")[0] == 65
     assert run()[0] == 64
+
+
+def test_describe_takes_several_specifications(folder: Folder, schemas: dict[str, Any]) -> None:
+    specs = [folder.trial(name, seed=seed) / "spec.json" for name, seed in (("a", 1), ("b", 2), ("c", 3))]
+    status, output, errors = run("describe", *specs)
+    assert (status, errors, len(output.splitlines())) == (0, "", 3)
+    for line in output.splitlines():
+        schemas["describe"].validate(json.loads(line))
+    # What was said before a specification that cannot be read stays.
+    status, output, errors = run("describe", specs[0], folder.path / "none.json", specs[1])
+    assert status == 65 and len(output.splitlines()) == 1 and "none.json" in errors
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_scores_of_the_test_targets_are_written_where_they_are_wanted(
+    folder: Folder, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the runner returns scores, or counts ranks itself and says the scores."""
+    trial = Trial(folder.trial(mask="full"))
+    path = folder.path / "scores.bin"
+    table = np.random.default_rng(3).random((trial.corpus.user_count, trial.corpus.item_count))
+    wanted = []
+
+    def ranks(part: Part, advanced: Callable[[], None]) -> np.ndarray[Any, np.dtype[np.uint32]]:
+        wanted.append(trial.wants_scores)
+        found = [np.zeros(0, np.uint32)]
+        for chosen in (slice(0, 7), slice(7, None)):
+            users = part.users[chosen]
+            trial.write_scores(table[users])
+            found.append(trial.ranking.of_scores(part, users, part.targets[chosen], table[users]))
+        return np.concatenate(found)
+
+    chosen: dict[str, Any] = {"ranks": ranks} if own else {"score": lambda users: table[users]}
+    trial.validate(**chosen)
+    assert not path.exists()
+    monkeypatch.setenv("PLAW_SCORES", str(path))
+    trial.validate(**chosen)
+    assert not path.exists()
+    trial.finish(**chosen)
+    part = trial.test
+    scores = np.fromfile(path, dtype="<f4").reshape(len(part.users), -1)
+    assert (scores == table[part.users].astype("<f4")).all()
+    again = trial.ranking.of_scores(part, part.users, part.targets, scores)
+    assert (again == Ranks.read(trial.directory / "ranks.bin").test).all()
+    assert wanted == ([False, False, False, True] if own else [])
 
 
 def test_progress_is_at_most_twice_a_second(folder: Folder) -> None:

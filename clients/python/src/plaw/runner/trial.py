@@ -158,6 +158,7 @@ class Trial:
         self.ranking = Ranking(self.split)
         self._popularity: float | None = None
         self._part = self.split.train
+        self._scores: BinaryIO | None = None
 
     # Opening and closing
 
@@ -175,7 +176,7 @@ class Trial:
 
         Args:
             arguments: The command line without the program; by default that of the process.
-            describe: Answers `RUNNER describe SPEC.json ...`. It gets each trial with its specification and corpus read.
+            describe: Answers `RUNNER describe SPEC.json ...`. It gets each trial, whose corpus is read.
         """
         words = list(sys.argv[1:] if arguments is None else arguments)
         try:
@@ -616,21 +617,42 @@ class Trial:
             self._report(phase)
 
         before, self._part = self._part, part
+        path = os.environ.get("PLAW_SCORES") if phase == "testing" and part is self.test else None
         try:
-            if ranks is not None:
-                found = np.asarray(ranks(part, advanced), dtype=np.uint32)
-                if found.shape != part.users.shape:
-                    raise ValueError(f"found ranks of shape {found.shape}, expected {part.users.shape}")
-                return found
-            if score is None:
-                raise ValueError("found neither score nor ranks, expected one of them")
-            path = os.environ.get("PLAW_SCORES") if phase == "testing" and part is self.test else None
-            if path is None:
-                return self.ranking.ranks(part, score, advanced)
-            with open(path, "wb") as file:
-                return self.ranking.ranks(part, _written(score, file), advanced)
+            with open(path, "wb") if path else contextlib.nullcontext() as self._scores:
+                if ranks is not None:
+                    found = np.asarray(ranks(part, advanced), dtype=np.uint32)
+                    if found.shape != part.users.shape:
+                        raise ValueError(f"found ranks of shape {found.shape}, expected {part.users.shape}")
+                    return found
+                if score is None:
+                    raise ValueError("found neither score nor ranks, expected one of them")
+                return self.ranking.ranks(part, self._written(score) if path else score, advanced)
         finally:
-            self._part = before
+            self._part, self._scores = before, None
+
+    @property
+    def wants_scores(self) -> bool:
+        """Whether the scores behind the ranks that are being counted are wanted: `plaw runner check` counts again."""
+        return self._scores is not None
+
+    def write_scores(self, scores: Any) -> None:
+        """Write scores of all items for some users, [users, V], to the file that `PLAW_SCORES` names.
+
+        A runner that counts ranks itself calls it in the function that it gives to `finish`, for each block of users in
+        their order, where `wants_scores` holds. Elsewhere it does nothing. Scores that a runner returns are written
+        without it.
+        """
+        if self._scores is not None:
+            self._scores.write(np.asarray(scores, dtype="<f4").tobytes())
+
+    def _written(self, score: Score) -> Score:
+        def scores(users: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+            found = np.asarray(score(users), dtype="<f4")
+            self.write_scores(found)
+            return found
+
+        return scores
 
     def _write_diverged(self, message: str) -> None:
         self._end_training_time()
@@ -710,17 +732,6 @@ class Trial:
                 self._log.flush()
             except OSError:
                 self._log = None
-
-
-def _written(score: Score, file: BinaryIO) -> Score:
-    """Write scores as they are asked for: `plaw runner check` counts the ranks again from them."""
-
-    def scores(users: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
-        found = np.asarray(score(users), dtype="<f4")
-        file.write(found.tobytes())
-        return found
-
-    return scores
 
 
 def is_out_of_memory(error: BaseException) -> bool:
