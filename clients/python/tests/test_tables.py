@@ -227,7 +227,7 @@ def test_hostile_ids_come_back_as_they_were(client: plaw.Client, name: str) -> N
 def test_columns_of_lists(client: plaw.Client, name: str) -> None:
     pandas = pytest.importorskip("pandas")
     lists: list[list[str | None]] = [
-        ["a,b", 'c"d', f"i{n % 5}", "e f", str(n % 7), "it's \"both\"", "x\\y", "[z", "w; é\r\n"] for n in range(40)
+        ["a,b", 'c"d', f"i{n % 5}", "e f", str(n % 7), 'it\'s "both"', "x\\y", "[z", "w; é\r\n"] for n in range(40)
     ]
     frame = pandas.DataFrame({"user_id": [f"u{n}" for n in range(40)], "item_list": lists})
     client.register(name, frame)
