@@ -142,9 +142,10 @@ extension Advisor {
                     }
                 }
                 let drawn = gains(isStudent: false)
-                let gain = drawn.reduce(0, +) / Double(max(1, drawn.count))
                 let sorted = gains(isStudent: true).sorted()
                 let (low, high) = (sorted[sorted.count / 20], sorted[sorted.count - 1 - sorted.count / 20])
+                // Far from what was trained few draws of a law that grows by factors outweigh all others, and mean nothing.
+                let gain = drawn.reduce(0) { $0 + min($1, max(high, 0)) } / Double(max(1, drawn.count))
                 let grade = max(way.branch.grade(way.shapes[to]), way.branch.dataGrade(law.fit))
                 return Lever(
                     name: way.name, configuration: way.shapes[to], gain: gain,

@@ -76,28 +76,37 @@ package struct ExecutorSet: TrialExecutor {
         // Best effort: what is left is removed at the next start.
         defer { try? FileManager.default.removeItem(atPath: folder) }
         return try await withThrowingTaskGroup(of: ThroughputProbe.self) { group in
-            for shape in request.shapes {
+            var found: [ThroughputProbe] = []
+            // As many at once as trials will train: more would take the machine from each other.
+            for (number, shape) in request.shapes.enumerated() {
+                if number >= max(1, request.settings.workers), let probe = try await group.next() {
+                    found.append(probe)
+                }
                 group.addTask {
-                    let directory = "\(folder)/\(shape.layers)x\(shape.dim)"
-                    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-                    let settings = request.settings
-                    var spec = request.spec(layers: shape.layers, dim: shape.dim)
-                    spec.options.maxEpochs = 1
-                    let files = TrialDirectory(path: directory)
-                    try files.writeSpec(spec)
-                    let exit = await executor.run(
-                        directory, secondsLeft: settings.budgetSeconds, epochSeconds: 0,
-                        predictedSeconds: settings.budgetSeconds / 20
-                    ) { _ in }
-                    guard exit == .finished else {
-                        if case .failed(let failure) = exit { throw WorkerError(failure.message) }
-                        throw CancellationError()
-                    }
-                    return ThroughputProbe(try files.readResult(), spec.configuration)
+                    try await Self.probe(shape, request, by: executor, in: "\(folder)/\(shape.layers)x\(shape.dim)")
                 }
             }
-            return try await group.reduce(into: []) { $0.append($1) }
+            return try await group.reduce(into: found) { $0.append($1) }
         }
+    }
+
+    private static func probe(
+        _ shape: (layers: Int, dim: Int), _ request: ProbeRequest, by executor: any TrialExecutor, in directory: String
+    ) async throws -> ThroughputProbe {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        var spec = request.spec(layers: shape.layers, dim: shape.dim)
+        spec.options.maxEpochs = 1
+        let files = TrialDirectory(path: directory)
+        try files.writeSpec(spec)
+        let budget = request.settings.budgetSeconds
+        let exit = await executor.run(
+            directory, secondsLeft: budget, epochSeconds: 0, predictedSeconds: budget / 20
+        ) { _ in }
+        guard exit == .finished else {
+            if case .failed(let failure) = exit { throw WorkerError(failure.message) }
+            throw CancellationError()
+        }
+        return ThroughputProbe(try files.readResult(), spec.configuration)
     }
 
     /// Of a request to the finished model, which this machine's core answers as fast whoever trained it.
