@@ -73,15 +73,7 @@ struct RoleFinder {
 
     private func item(_ chosen: [String: Int], _ known: ColumnNames.Found, _ layout: inout Layout) throws {
         try findItem(chosen, known, &layout)
-        let column = layout.itemColumn
-        guard let list = layout.list,
-            let nested = table.values(column).first(where: { $0.withUnsafeBytes(list.isNested) })
-        else { return }
-        throw InteractionError(
-            file: table.path, reason: "ambiguous",
-            "found lists of lists or objects in column \"\(table.names[column])\", such as \(SampleTable.shown(nested)), expected lists of "
-                + "names: write one name for each item, as [\"a\", \"b\"], or JSON lines, in which lists of objects are opened"
-        )
+        if let list = layout.list { try table.refuseNested(list, in: layout.itemColumn) }
     }
 
     private func findItem(_ chosen: [String: Int], _ known: ColumnNames.Found, _ layout: inout Layout) throws {

@@ -90,6 +90,16 @@ struct SampleTable {
         return rows.indices.allSatisfy { rows[$0][column].withUnsafeBytes(parseWhole) == first + Int64($0) }
     }
 
+    /// Refuses a column whose lists hold lists or objects.
+    func refuseNested(_ list: ItemList, in column: Int) throws {
+        guard let nested = values(column).first(where: { $0.withUnsafeBytes(list.isNested) }) else { return }
+        throw InteractionError(
+            file: path, reason: "ambiguous",
+            "found lists of lists or objects in column \"\(names[column])\", such as \(Self.shown(nested)), expected lists of "
+                + "names: write one name for each item, as [\"a\", \"b\"], or JSON lines, in which lists of objects are opened"
+        )
+    }
+
     /// Whether most values are lists of names: in brackets, or several words that all have digits.
     func isList(_ column: Int) -> Bool {
         let values = values(column)
