@@ -32,6 +32,15 @@ import Trials
         return try await end(of: started.job.id, daemon.socket)
     }
 
+    /// A runner of which speeds can be measured, and that runs these lines of a shell for any other trial.
+    private static func runner(in folder: String, _ lines: String) throws -> String {
+        let script = folder + "/runner"
+        let speeds = "case \"$1\" in */probes/*) exec '\(Paths.program("plaw-trial"))' \"$1\";; esac"
+        try "#!/bin/sh\n\(speeds)\n\(lines)\n".write(toFile: script, atomically: true, encoding: .utf8)
+        chmod(script, 0o755)
+        return script
+    }
+
     /// The message with which a call is refused.
     private static func refusal(_ body: () async throws -> Void) async -> String {
         do {
@@ -201,17 +210,14 @@ import Trials
     @Test("a runner gives way to its daemon, and is asked to stop when that is killed")
     func daemonKilled() async throws {
         try await withTemporaryFolder { folder in
-            let script = folder + "/runner"
-            // Speeds are measured; then it trains until it is asked to stop.
-            try """
-            #!/bin/sh
-            case "$1" in */probes/*) exec '\(Paths.program("plaw-trial"))' "$1";; esac
-            trap 'touch "\(folder)/stopped"; exit 75' TERM
-            ps -o nice= -p $$ >"\(folder)/nice"
-            mv "\(folder)/nice" "\(folder)/begun"
-            while :; do sleep 0.05; done
-            """.write(toFile: script, atomically: true, encoding: .utf8)
-            chmod(script, 0o755)
+            let script = try Self.runner(
+                in: folder,
+                """
+                trap 'touch "\(folder)/stopped"; exit 75' TERM
+                ps -o nice= -p $$ >"\(folder)/nice"
+                mv "\(folder)/nice" "\(folder)/begun"
+                while :; do sleep 0.05; done
+                """)
             try await Self.with("\"mine\": {\"command\": [\"\(script)\"]}", in: folder) { daemon in
                 try await Self.registerShop(daemon)
                 var params = Self.grid
@@ -230,15 +236,12 @@ import Trials
     @Test("a runner that fails is quoted in the job, and one that is not there before anything is queued")
     func failures() async throws {
         try await withTemporaryFolder { folder in
-            let script = folder + "/runner"
-            // Speeds are measured; then it has had enough.
-            try """
-            #!/bin/sh
-            case "$1" in */probes/*) exec '\(Paths.program("plaw-trial"))' "$1";; esac
-            echo "no GPU is left" >&2
-            exit 65
-            """.write(toFile: script, atomically: true, encoding: .utf8)
-            chmod(script, 0o755)
+            let script = try Self.runner(
+                in: folder,
+                """
+                echo "no GPU is left" >&2
+                exit 65
+                """)
             let executors = "\"gpu\": {\"command\": [\"\(script)\"]}, \"none\": {\"command\": [\"/nowhere/runner\"]}"
             try await Self.with(executors, in: folder) { daemon in
                 try await Self.registerShop(daemon)

@@ -192,7 +192,7 @@ struct Emission {
         add("seed", 1)
         let enhanced =
             loss == "cce"
-            ? "# The law is of the enhanced loss (cce), which RecBole has not; integrations/recbole trains it.\n" : ""
+            ? "# It is for the enhanced loss (cce), which RecBole has not; integrations/recbole trains it.\n" : ""
         return heading + enhanced + lines.map { "\($0): \($1)\n" }.joined()
     }
 }
