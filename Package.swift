@@ -115,7 +115,8 @@ let package = Package(
         .target(
             name: "SequentialDesign", dependencies: ["Domain", "Numerics", "PerformanceLaws"], swiftSettings: fast),
         .testTarget(
-            name: "SequentialDesignTests", dependencies: ["Domain", "PerformanceLaws", "SequentialDesign"],
+            name: "SequentialDesignTests",
+            dependencies: ["DesignReplay", "Domain", "PerformanceLaws", "SequentialDesign"],
             swiftSettings: fast),
         .target(
             name: "SequenceEntropy", dependencies: ["CZlib", "Domain", "Interactions", "Trials"], swiftSettings: fast),
@@ -135,7 +136,7 @@ let package = Package(
             name: "ReportsTests", dependencies: ["Domain", "Reports", "Wire"], swiftSettings: strict),
         .target(
             name: "Store",
-            dependencies: ["Domain", "Files", "Observations", "Trials", "Wire", grdb],
+            dependencies: ["Domain", "Files", "Observations", "StrictJSON", "Trials", grdb],
             swiftSettings: strict),
 
         .target(
@@ -178,27 +179,27 @@ let package = Package(
         .target(
             name: "PlawTesting",
             dependencies: [
-                "CPlawTesting", "Files", "Wire",
+                "CPlawTesting", "Files", "StrictJSON", "Wire",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], path: "Tests/Support/PlawTesting", swiftSettings: strict),
         .testTarget(
-            name: "WireTests", dependencies: ["Domain", "PlawTesting", "Wire"], swiftSettings: strict),
+            name: "WireTests", dependencies: ["Domain", "PlawTesting", "StrictJSON", "Wire"], swiftSettings: strict),
         .testTarget(
             name: "PlawServiceTests",
             dependencies: [
                 "Client", "Domain", "Fuzzing", "Host", "Interactions", "Observations", "PlawService",
-                "PlawTesting", "Server", "Store", "Trials", "Wire", "plaw", "plaw-trial", "plawd",
+                "PlawTesting", "Server", "Store", "StrictJSON", "Trials", "Wire", "plaw", "plaw-trial", "plawd",
             ], swiftSettings: strict),
         .testTarget(
             name: "plawTests",
             dependencies: [
-                "Domain", "PlawTesting", "Wire", "plaw", "plaw-trial", "plawd",
+                "Domain", "PlawTesting", "StrictJSON", "Wire", "plaw", "plaw-trial", "plawd",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "StoreTests",
-            dependencies: ["Domain", "Observations", "PlawTesting", "Store", "Trials", "Wire", grdb],
+            dependencies: ["Calibration", "Domain", "Observations", "PlawTesting", "Store", "Trials", "Wire", grdb],
             swiftSettings: strict),
         .testTarget(
             name: "HostTests", dependencies: ["Host", "PlawTesting", "Wire", "plawd", logging],
@@ -206,7 +207,7 @@ let package = Package(
         .testTarget(
             name: "CalibrationTests",
             dependencies: [
-                "Calibration", "Domain", "Interactions", "PlawTesting", "SequentialDesign", "Store", "Trials",
+                "Calibration", "Domain", "Interactions", "PlawTesting", "SequentialDesign", "Store", "StrictJSON", "Trials",
                 "Wire", "plaw-trial", logging,
             ], swiftSettings: strict),
         .testTarget(
@@ -250,9 +251,12 @@ let package = Package(
             name: "cost-bench",
             dependencies: ["Advisor", "Costs", "Domain", "PerformanceLaws", "Trials", argumentParser],
             path: "Benchmarks/Sources/cost-bench", swiftSettings: strict),
+        .target(
+            name: "DesignReplay", dependencies: ["Domain", "Numerics", "PerformanceLaws", "SequentialDesign"],
+            path: "Benchmarks/Sources/DesignReplay", swiftSettings: fast),
         .executableTarget(
             name: "design-replay",
-            dependencies: ["Domain", "Observations", "PerformanceLaws", "SequentialDesign", argumentParser],
+            dependencies: ["DesignReplay", "Domain", "Observations", "PerformanceLaws", "SequentialDesign", argumentParser],
             path: "Benchmarks/Sources/design-replay", swiftSettings: fast),
         .executableTarget(
             name: "entropy-bench",

@@ -2,7 +2,7 @@ internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 package import Wire
-internal import StrictJSON
+package import StrictJSON
 internal import Synchronization
 
 #if canImport(FoundationEssentials)

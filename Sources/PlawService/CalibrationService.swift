@@ -4,6 +4,7 @@ internal import Domain
 internal import Wire
 internal import Server
 internal import Store
+internal import StrictJSON
 internal import Trials
 
 /// Plans calibrations and hands them to the supervisor.
@@ -51,7 +52,7 @@ actor CalibrationService {
         let id = try await supervisor.enqueue(
             dataset: params.name, budgetSeconds: settings.budgetSeconds, workers: settings.workers, message: nil,
             trials: trials, design: prepared.design, spentSeconds: prepared.measuringSeconds)
-        return CalibrationStartResult(job: try await store.job(id), plan: plan)
+        return CalibrationStartResult(job: try await supervisor.snapshot(id), plan: plan)
     }
 
     private func prepare(

@@ -6,6 +6,7 @@ internal import Wire
 package import Server
 internal import Store
 internal import Host
+internal import StrictJSON
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -273,7 +274,7 @@ package final class Daemon: Sendable {
                     mostBytes: FrameLimits.responseBytes / 2)
             }
             var told: [Job] = []
-            for job in jobs { told.append(await supervisor.told(job)) }
+            for job in jobs { told.append(await supervisor.told(Job(job))) }
             return JobListResult(jobs: told, next: next)
         }
         router.on(JobGet.self) { params, _ in try await mappingErrors { try await supervisor.snapshot(params.id) } }

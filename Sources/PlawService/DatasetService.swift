@@ -7,6 +7,7 @@ internal import Wire
 internal import Server
 internal import SequenceEntropy
 internal import Store
+internal import StrictJSON
 internal import Text
 
 #if canImport(FoundationEssentials)
@@ -257,9 +258,17 @@ actor DatasetService {
         try RPCError.check("limit", params.limit, 1...DatasetListParams.largestPage)
         let limit = params.limit ?? DatasetListParams.largestPage
         // One more than asked for tells whether there are more.
-        let found = try await store.datasetSummaries(after: params.after ?? "", limit: limit + 1)
-        let page = Array(found.prefix(limit))
+        let found = try await store.datasets(after: params.after ?? "", limit: limit + 1)
+        let page = found.prefix(limit).map(Self.summary)
         return DatasetListResult(datasets: page, next: found.count > limit ? page.last?.name : nil)
+    }
+
+    private static func summary(_ dataset: CountedDataset) -> DatasetSummary {
+        let info = dataset.info
+        return DatasetSummary(
+            name: info.name, users: info.users, items: info.items, interactions: info.interactions,
+            createdAt: info.createdAt, pooledApEn: info.entropy.map { $0.pooled(m: 1)?.value ?? 0 },
+            observations: dataset.observations, laws: dataset.laws)
     }
 
     func get(_ name: String) async throws -> DatasetInfo { try await store.dataset(name).info }

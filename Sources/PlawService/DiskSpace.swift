@@ -1,5 +1,6 @@
 internal import Calibration
 internal import Glibc
+internal import StrictJSON
 internal import Wire
 internal import Synchronization
 

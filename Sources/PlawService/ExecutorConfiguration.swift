@@ -1,5 +1,6 @@
 package import Calibration
 internal import Glibc
+internal import StrictJSON
 internal import Wire
 
 /// A member of `executors` in the configuration file: who trains besides the daemon's own workers.

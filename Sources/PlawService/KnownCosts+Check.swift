@@ -1,5 +1,6 @@
 internal import Costs
 internal import Domain
+internal import StrictJSON
 internal import Wire
 
 extension KnownCosts {

@@ -7,6 +7,7 @@ internal import Interactions
 internal import PerformanceLaws
 internal import Wire
 internal import Store
+internal import StrictJSON
 internal import Trials
 
 /// Which laws a question is asked of.

@@ -5,6 +5,7 @@ internal import Domain
 internal import Wire
 internal import Server
 internal import Store
+internal import StrictJSON
 internal import Trials
 
 #if canImport(FoundationEssentials)

@@ -7,6 +7,7 @@ internal import PerformanceLaws
 internal import Wire
 internal import Server
 internal import Store
+internal import StrictJSON
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials

@@ -2,6 +2,7 @@ internal import Interactions
 internal import PerformanceLaws
 internal import Wire
 internal import Store
+internal import StrictJSON
 internal import Trials
 
 /// Turns the errors of the lower layers into those of the wire.

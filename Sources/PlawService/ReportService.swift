@@ -1,3 +1,4 @@
+internal import Calibration
 internal import Domain
 internal import Wire
 internal import Reports
@@ -13,7 +14,8 @@ struct ReportService: Sendable {
         let dataset = try await store.dataset(params.name).info
         var jobs: [Job] = []
         for job in try await store.jobs(dataset: params.name, limit: Self.mostJobs).jobs {
-            jobs.append(try await store.job(job.id))
+            let whole = try await store.jobWithTrials(job.id)
+            jobs.append(Job(whole.job, trials: whole.trials))
         }
         let served = try await store.laws(of: params.name, limit: Report.mostLaws)
         var report = Report(

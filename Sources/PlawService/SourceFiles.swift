@@ -1,5 +1,6 @@
 internal import Domain
 internal import Interactions
+internal import StrictJSON
 internal import Wire
 internal import Text
 

@@ -3,6 +3,7 @@ internal import Interactions
 internal import Glibc
 internal import Wire
 internal import Server
+internal import StrictJSON
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials

@@ -2,6 +2,7 @@ internal import NIOCore
 internal import Wire
 internal import Synchronization
 internal import Host
+internal import StrictJSON
 
 /// Counts of a running server, and its shutdown.
 package final class ServerState: Sendable {

@@ -1,6 +1,6 @@
 internal import Domain
 internal import GRDB
-internal import Wire
+internal import StrictJSON
 
 /// The schema's history. A released migration is never edited: a change is a new migration.
 enum Schema {

@@ -1,7 +1,6 @@
 package import Domain
 internal import GRDB
 internal import Synchronization
-package import Wire
 
 /// A registered dataset and where its corpus lies.
 package struct StoredDataset: Sendable {
@@ -9,6 +8,13 @@ package struct StoredDataset: Sendable {
     package var info: DatasetInfo
     /// File name inside the corpora folder; empty where the dataset is made of observations alone.
     package var corpusFile: String
+}
+
+/// A registered dataset, and how much is known of it.
+package struct CountedDataset: Sendable {
+    package var info: DatasetInfo
+    package var observations: Int
+    package var laws: Int
 }
 
 extension Store {
@@ -52,10 +58,8 @@ extension Store {
         }
     }
 
-    /// One line per dataset, by name; of names behind `after`, at most `limit`.
-    package func datasetSummaries(
-        after: String = "", limit: Int? = nil
-    ) async throws(StoreError) -> [DatasetSummary] {
+    /// The datasets by name; of names behind `after`, at most `limit`.
+    package func datasets(after: String = "", limit: Int? = nil) async throws(StoreError) -> [CountedDataset] {
         try await read("list datasets") { db in
             try Row.fetchAll(
                 db,
@@ -65,12 +69,10 @@ extension Store {
                         (SELECT COUNT(*) FROM law WHERE datasetId = dataset.id AND current) AS laws
                     FROM dataset WHERE name > ? ORDER BY name LIMIT ?
                     """, arguments: [after, limit ?? -1]
-            ).map { row in
-                let info = try decodeJSON(DatasetInfo.self, row["info"])
-                return DatasetSummary(
-                    name: info.name, users: info.users, items: info.items, interactions: info.interactions,
-                    createdAt: info.createdAt, pooledApEn: info.entropy.map { $0.pooled(m: 1)?.value ?? 0 },
-                    observations: row["observations"], laws: row["laws"])
+            ).map {
+                CountedDataset(
+                    info: try decodeJSON(DatasetInfo.self, $0["info"]), observations: $0["observations"],
+                    laws: $0["laws"])
             }
         }
     }

@@ -1,8 +1,25 @@
 package import Domain
 internal import GRDB
-package import Wire
 internal import Synchronization
 package import Trials
+
+/// A calibration as it is stored.
+package struct StoredJob: Encodable, Sendable, Hashable {
+    package var id: Int64
+    package var kind: String
+    package var dataset: String
+    package var state: JobState
+    package var createdAt: String
+    package var endedAt: String?
+    package var budgetSeconds: Double
+    package var activeSeconds: Double
+    package var sequence: Int64
+    package var trialCount: Int
+    package var finishedTrials: Int
+    package var message: String?
+    package var laws: [Int64]
+    package var outlook: CalibrationOutlook?
+}
 
 /// A trial as it is stored.
 package struct StoredTrial: Sendable {
@@ -41,7 +58,7 @@ package struct NewTrial: Sendable {
 
 /// A job that waits or runs.
 package struct UnfinishedJob: Sendable {
-    package var job: Job
+    package var job: StoredJob
     package var workers: Int
     /// Whether further trials are chosen as it goes.
     package var isOpen: Bool
@@ -118,7 +135,7 @@ extension Store {
         try db.execute(
             sql: "UPDATE job SET sequence = sequence + 1, outlook = COALESCE(?, outlook) WHERE id = ?",
             arguments: [try outlook.map { try encodeJSON($0) }, job])
-        if db.changesCount == 0 { throw unknownJob(job) }
+        if db.changesCount == 0 { throw StoreError.unknownJob(job) }
     }
 
     /// What the further trials of a job are chosen by; nil for a job of a fixed plan.
@@ -143,7 +160,7 @@ extension Store {
                 let info = try String.fetchOne(
                     db, sql: "SELECT info FROM dataset WHERE id = ?", arguments: [row["datasetId"] as Int64])
                 return UnfinishedJob(
-                    job: try Self.job(row, trials: nil), workers: row["workers"],
+                    job: try Self.job(row), workers: row["workers"],
                     isOpen: (row["design"] as String?) != nil, trials: try Self.trials(db, of: row["id"]),
                     dataset: try decodeJSON(DatasetInfo.self, info ?? ""))
             }
@@ -160,16 +177,25 @@ extension Store {
         }
     }
 
-    /// One job; with its trials when asked.
+    /// One job.
     ///
     /// - Throws: `unknownJob`.
-    package func job(_ id: Int64, trials: Bool = true) async throws(StoreError) -> Job {
-        try await read("read job \(id)") { db in
-            guard
-                let row = try Row.fetchOne(db, sql: Self.jobSQL + " WHERE job.id = ?", arguments: [id])
-            else { throw Self.unknownJob(id) }
-            return try Self.job(row, trials: trials ? Self.shown(Self.trials(db, of: id)) : nil)
+    package func job(_ id: Int64) async throws(StoreError) -> StoredJob {
+        try await read("read job \(id)") { db in try Self.job(db, id) }
+    }
+
+    /// One job with its trials, as they were at one moment.
+    ///
+    /// - Throws: `unknownJob`.
+    package func jobWithTrials(_ id: Int64) async throws(StoreError) -> (job: StoredJob, trials: [StoredTrial]) {
+        try await read("read job \(id)") { db in (try Self.job(db, id), try Self.trials(db, of: id)) }
+    }
+
+    private static func job(_ db: Database, _ id: Int64) throws -> StoredJob {
+        guard let row = try Row.fetchOne(db, sql: jobSQL + " WHERE job.id = ?", arguments: [id]) else {
+            throw StoreError.unknownJob(id)
         }
+        return try job(row)
     }
 
     /// Jobs without their trials, newest first, with smaller numbers than `before`: at most `limit`, and as many as take `mostBytes` as
@@ -178,7 +204,7 @@ extension Store {
     /// - Throws: `unknownDataset`.
     package func jobs(
         dataset: String?, before: Int64? = nil, limit: Int, mostBytes: Int = .max
-    ) async throws(StoreError) -> (jobs: [Job], next: Int64?) {
+    ) async throws(StoreError) -> (jobs: [StoredJob], next: Int64?) {
         try await read("list jobs") { db in
             var sql = Self.jobSQL + " WHERE job.id < ?"
             var arguments: StatementArguments = [before ?? .max]
@@ -187,28 +213,15 @@ extension Store {
                 arguments += [try Self.datasetID(db, dataset)]
             }
             let rows = try Row.fetchCursor(db, sql: sql + " ORDER BY job.id DESC", arguments: arguments)
-            var (jobs, bytes): ([Job], Int) = ([], 0)
+            var (jobs, bytes): ([StoredJob], Int) = ([], 0)
             while let row = try rows.next() {
-                let job = try Self.job(row, trials: nil)
+                let job = try Self.job(row)
                 bytes += try encodeJSON(job).utf8.count + 1
                 if jobs.count == limit || (bytes > mostBytes && !jobs.isEmpty) { return (jobs, jobs.last?.id) }
                 jobs.append(job)
             }
             return (jobs, nil)
         }
-    }
-
-    /// What answers of a job may hold of its workers' last lines, which take six times as much where they are no text.
-    private static let mostLogBytes = 1 << 20
-
-    /// The trials without the lines of older ones where they would be more than an answer holds.
-    private static func shown(_ trials: [StoredTrial]) -> [StoredTrial] {
-        var (trials, left) = (trials, mostLogBytes)
-        for place in trials.indices.reversed() {
-            left -= trials[place].log?.utf8.count ?? 0
-            if left < 0 { trials[place].log = nil }
-        }
-        return trials
     }
 
     /// The trials of a job in the order of its plan.
@@ -337,17 +350,13 @@ extension Store {
         FROM job JOIN dataset ON dataset.id = datasetId
         """
 
-    private static func unknownJob(_ id: Int64) -> StoreError {
-        StoreError("find job", "no job has the number \(id)", kind: .unknownJob)
-    }
-
-    private static func job(_ row: Row, trials: [StoredTrial]?) throws -> Job {
-        Job(
+    private static func job(_ row: Row) throws -> StoredJob {
+        StoredJob(
             id: row["id"], kind: row["kind"], dataset: row["dataset"], state: try state(row["state"]),
             createdAt: row["createdAt"], endedAt: row["endedAt"], budgetSeconds: row["budgetSeconds"],
             activeSeconds: row["activeSeconds"], sequence: row["sequence"], trialCount: row["trialCount"],
             finishedTrials: row["finishedTrials"], message: row["message"],
-            laws: try decodeJSON([Int64].self, row["laws"]), trials: trials.map { $0.map(trialState) },
+            laws: try decodeJSON([Int64].self, row["laws"]),
             outlook: try (row["outlook"] as String?).map { try decodeJSON(CalibrationOutlook.self, $0) })
     }
 
@@ -371,15 +380,5 @@ extension Store {
                 result: try result.map { try decodeJSON(TrialResult.self, $0) }, message: row["message"],
                 retries: row["retries"], log: row["log"])
         }
-    }
-
-    private static func trialState(_ trial: StoredTrial) -> TrialState {
-        TrialState(
-            id: trial.id, index: trial.place, state: trial.state, configuration: trial.spec.configuration,
-            userFraction: trial.spec.userFraction, predictedSeconds: trial.predictedSeconds,
-            predictedEpochs: trial.predictedEpochs, predictedLogDeviation: trial.predictedLogDeviation,
-            seconds: trial.seconds, epochs: trial.result?.epochs,
-            converged: trial.result.map { $0.status == .converged }, metrics: trial.result?.test,
-            message: trial.message, retries: trial.retries > 0 ? trial.retries : nil, log: trial.log)
     }
 }

@@ -1,6 +1,5 @@
 package import Domain
 internal import GRDB
-package import Wire
 internal import Synchronization
 
 #if canImport(FoundationEssentials)

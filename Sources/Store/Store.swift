@@ -248,6 +248,10 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
         StoreError("find dataset", "no dataset is named \"\(name)\"", kind: .unknownDataset)
     }
 
+    static func unknownJob(_ id: Int64) -> StoreError {
+        StoreError("find job", "no job has the number \(id)", kind: .unknownJob)
+    }
+
     static func unfinishedJob(_ job: Int64, of name: String) -> StoreError {
         StoreError(
             "remove dataset", "job \(job) of \"\(name)\" has not ended; cancel it first", kind: .unfinishedJob)

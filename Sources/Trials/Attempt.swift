@@ -56,8 +56,6 @@ package struct Attempt: Sendable, Hashable {
     /// - Returns: whether no worker has begun it, and none will.
     package func claim() -> Bool { mkdir(claimPath, 0o700) == 0 }
 
-    package var isClaimed: Bool { access(claimPath, F_OK) == 0 }
-
     /// The status with which the runner ended; nil where it has not.
     package var exitStatus: Int32? {
         guard let text = try? readFile(exitPath) else { return nil }

@@ -1,4 +1,4 @@
-internal import StrictJSON
+package import StrictJSON
 
 /// A JSON-RPC error code; the stable word of each is what `data.reason` says.
 package enum ErrorCode: Int, Sendable, Hashable, CaseIterable {

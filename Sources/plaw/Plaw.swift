@@ -2,6 +2,7 @@ import ArgumentParser
 import Domain
 import Glibc
 import Client
+internal import StrictJSON
 import Wire
 import Text
 

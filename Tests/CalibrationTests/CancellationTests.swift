@@ -53,7 +53,7 @@ import Trials
                 release.set()
                 #expect(try await supervisor.wait(for: third, seconds: 60).state == .finished)
                 #expect(try await supervisor.wait(for: first, seconds: 60).state == .finished)
-                #expect(try await store.job(second).state == .cancelled)
+                #expect(try await store.shown(second).state == .cancelled)
             }
             #expect(executor.notes.started == [1, 1])
             #expect(fits.datasets == ["books", "books"])
@@ -69,7 +69,7 @@ import Trials
                 let id = try await supervisor.start([1])
                 let job = try await supervisor.wait(for: id, seconds: 60)
                 try await supervisor.cancel(id)
-                #expect(try await store.job(id) == job)
+                #expect(try await store.shown(id) == job)
             }
         }
     }
@@ -119,7 +119,7 @@ import Trials
                 #expect(job.laws == [7])
                 // What is final stays as it is.
                 _ = await waitUntil(seconds: 0.3) { false }
-                #expect(try await store.job(id) == job)
+                #expect(try await store.shown(id) == job)
                 #expect(fits.datasets.count == 1)
             }
         }
@@ -132,7 +132,7 @@ import Trials
             try await supervising(store, in: folder, executor) { supervisor in
                 let id = try await supervisor.start([1])
                 #expect(await waitUntil { executor.notes.inFlight == 1 })
-                let before = try await store.job(id).sequence
+                let before = try await store.shown(id).sequence
                 try await supervisor.cancel(id)
                 let job = try await supervisor.wait(for: id, seconds: 60)
                 #expect(job.state == .cancelled)

@@ -21,7 +21,7 @@ import Trials
             // Whoever waited is answered with the state in which the daemon leaves the job.
             #expect(try await waited.value.state == .running)
             #expect(before.notes.interrupted.sorted() == [2, 3])
-            let stopped = try await store.job(id)
+            let stopped = try await store.shown(id)
             #expect(stopped.state == .running)
             #expect(stopped.endedAt == nil)
             #expect(stopped.trials?.map(\.state) == [.finished, .preempted, .preempted, .queued])
@@ -135,7 +135,7 @@ import Trials
                 // Stopped in the moment it starts.
                 let executor = FakeExecutor { _ in .hold() }
                 try await supervising(store, in: folder, executor) { _ in }
-                let job = try await store.job(id)
+                let job = try await store.shown(id)
                 #expect(!job.state.isFinal)
                 #expect(job.trials?.allSatisfy { !$0.state.isFinal } == true)
             }
@@ -153,7 +153,7 @@ import Trials
             try await supervising(store, in: folder, executor) { supervisor in
                 let id = try await supervisor.start([1])
                 #expect(await waitUntil { executor.notes.inFlight == 1 })
-                let reached = try await waitUntil { try await store.job(id).activeSeconds >= 0.9 }
+                let reached = try await waitUntil { try await store.shown(id).activeSeconds >= 0.9 }
                 #expect(reached)
             }
         }

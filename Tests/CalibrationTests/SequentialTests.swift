@@ -174,7 +174,7 @@ import Trials
                 #expect(await waitUntil { before.notes.started.count == 3 && before.notes.inFlight == 1 })
                 return id
             }
-            #expect(try await store.job(id).trials?.map(\.state) == [.finished, .finished, .preempted])
+            #expect(try await store.shown(id).trials?.map(\.state) == [.finished, .finished, .preempted])
             let after = FakeExecutor { _ in .finish() }
             let second = Chooser(last: 5)
             let plans = Mutex<[SequentialPlan]>([])

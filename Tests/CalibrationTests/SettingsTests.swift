@@ -4,6 +4,7 @@ import Testing
 import Trials
 
 @testable import Domain
+import StrictJSON
 @testable import Wire
 
 @Suite struct SettingsTests {

@@ -74,7 +74,7 @@ import Trials
                 for _ in 0..<3 { ids.append(try await supervisor.start([1, 1], workers: 1)) }
                 let last = try await supervisor.wait(for: ids[2], seconds: 60)
                 #expect(last.state == .finished)
-                for id in ids.dropLast() { #expect(try await store.job(id).state == .finished) }
+                for id in ids.dropLast() { #expect(try await store.shown(id).state == .finished) }
             }
             #expect(executor.notes.started == [1, 2, 1, 2, 1, 2])
             #expect(executor.notes.mostInFlight == 1)
@@ -289,7 +289,7 @@ import Trials
                     return all
                 }
                 #expect(seen.count == 6)
-                let last = try await store.job(id)
+                let last = try await store.shown(id)
                 #expect(last.state == .finished)
                 for states in seen {
                     #expect(states.last == last)

@@ -272,6 +272,14 @@ final class Lines: Sendable {
     func add() { number.withLock { $0 += 1 } }
 }
 
+extension Store {
+    /// A job as clients see it.
+    func shown(_ id: Int64) async throws -> Job {
+        let (job, trials) = try await jobWithTrials(id)
+        return Job(job, trials: trials)
+    }
+}
+
 private struct CountingHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel = Logger.Level.warning

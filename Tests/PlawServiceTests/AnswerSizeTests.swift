@@ -6,6 +6,7 @@ import Testing
 import Trials
 
 @testable import Domain
+import StrictJSON
 @testable import Wire
 
 /// Stores with very many rows, or long ones: what is asked of them fits into an answer, page by page, or is refused before it changes

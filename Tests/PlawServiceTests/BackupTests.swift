@@ -1,10 +1,12 @@
 import Foundation
 import Client
+import Domain
 import PlawTesting
 import Store
 import Testing
 
 @testable import PlawService
+import StrictJSON
 @testable import Wire
 
 /// Snapshots of a working daemon, and daemons on what was restored from them.

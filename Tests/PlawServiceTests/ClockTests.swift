@@ -1,6 +1,7 @@
 import Domain
 import Foundation
 import PlawTesting
+import StrictJSON
 import Testing
 
 @testable import Wire

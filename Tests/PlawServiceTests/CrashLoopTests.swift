@@ -4,6 +4,7 @@ import Glibc
 import Client
 import PlawTesting
 import Store
+import StrictJSON
 import Testing
 
 @testable import Wire

@@ -2,6 +2,7 @@ import Foundation
 import Client
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// Sends every example of protos/plaw.openrpc.json through a real socket.

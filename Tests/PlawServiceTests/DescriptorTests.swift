@@ -2,6 +2,7 @@ import Foundation
 import Client
 import PlawTesting
 import Server
+import StrictJSON
 import Testing
 
 @testable import Wire

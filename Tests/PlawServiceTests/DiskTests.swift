@@ -4,6 +4,7 @@ import Glibc
 import Client
 import PlawTesting
 import Store
+import StrictJSON
 import Synchronization
 import Testing
 import Trials

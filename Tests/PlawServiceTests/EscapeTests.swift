@@ -2,6 +2,7 @@ import Foundation
 import Client
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// Peers that try to make the daemon write, or wait, where it must not.

@@ -1,6 +1,7 @@
 import Foundation
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// Every number that protos/plaw.openrpc.json lets a request hold, at the ends of what numbers are: answered, or refused in words.

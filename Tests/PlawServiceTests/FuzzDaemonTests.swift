@@ -3,6 +3,7 @@ import Foundation
 import Fuzzing
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// Damaged requests to a daemon that has everything to answer them with: what its handlers make of them, behind what FuzzingTests reach.

@@ -3,6 +3,7 @@ import Foundation
 import Observations
 import Client
 import PlawTesting
+import StrictJSON
 import Testing
 
 #if canImport(FoundationXML)

@@ -2,6 +2,7 @@ import Domain
 import Foundation
 import Client
 import PlawTesting
+import StrictJSON
 import Testing
 
 @testable import Wire

@@ -2,6 +2,7 @@ import Domain
 import Foundation
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// Every parameter of every method in protos/plaw.openrpc.json with values that it does not have.

@@ -3,6 +3,7 @@ import Foundation
 import Client
 import PlawTesting
 import Store
+import StrictJSON
 import Testing
 
 @testable import Wire

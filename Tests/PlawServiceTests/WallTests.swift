@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Client
 import PlawTesting
+import StrictJSON
 import Testing
 
 @testable import Wire

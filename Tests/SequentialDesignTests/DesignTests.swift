@@ -1,3 +1,4 @@
+import DesignReplay
 import Domain
 import Foundation
 import SequentialDesign

@@ -8,6 +8,7 @@ import Host
 import Testing
 
 @testable import Server
+import StrictJSON
 
 /// Orders that depend on what the event loop does first, on a loop that the test holds.
 @Suite struct HeldLoopTests {

@@ -3,6 +3,7 @@ import Glibc
 import Wire
 import PlawTesting
 import Server
+import StrictJSON
 import Testing
 
 /// Peers that take more than their share, through the real socket: each is told so, and nobody else is concerned.

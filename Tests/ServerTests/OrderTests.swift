@@ -2,6 +2,7 @@ import Client
 import Wire
 import PlawTesting
 import Server
+import StrictJSON
 import Testing
 
 @Suite struct OrderTests {

@@ -4,6 +4,7 @@ import Client
 import Wire
 import PlawTesting
 import Server
+import StrictJSON
 import Testing
 
 @Suite struct ServerTests {

@@ -1,6 +1,7 @@
 import Wire
 import PlawTesting
 import Server
+import StrictJSON
 import Testing
 
 @Suite struct WireTests {

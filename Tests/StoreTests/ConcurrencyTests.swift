@@ -46,10 +46,10 @@ private final class Countdown: Sendable {
                             #expect(found.count >= observations)
                             observations = found.count
                             for job in try await store.jobs(dataset: "books", limit: 100).jobs {
-                                let whole = try await store.job(job.id)
+                                let (whole, trials) = try await store.jobWithTrials(job.id)
                                 #expect(whole.sequence >= job.sequence)
-                                #expect(whole.trials?.count == 5)
-                                #expect(whole.trials?.filter { $0.state == .finished }.count == whole.finishedTrials)
+                                #expect(trials.count == 5)
+                                #expect(trials.count { $0.state == .finished } == whole.finishedTrials)
                             }
                             // Laws are stored two at a time.
                             #expect(try await store.laws(of: "books").count % 2 == 0)

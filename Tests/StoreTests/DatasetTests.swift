@@ -37,7 +37,7 @@ import Testing
     @Test("datasets are listed by name, with the numbers of their observations and served laws")
     func list() async throws {
         try await withStore { store in
-            #expect(try await store.datasetSummaries() == [])
+            #expect(try await store.datasets().isEmpty)
             for name in ["movies", "books", "Zoo"] {
                 try await store.insertDataset(Sample.dataset(name), corpusFile: name)
             }
@@ -50,14 +50,11 @@ import Testing
                 _ = try await store.insertLaws(
                     dataset: "books", key: Sample.key(), fits: [Sample.fit(Metric(.hr, 10))])
             }
-            let summaries = try await store.datasetSummaries()
-            #expect(summaries.map(\.name) == ["Zoo", "books", "movies"])
-            #expect(
-                summaries[1]
-                    == DatasetSummary(
-                        name: "books", users: 101, items: 57, interactions: 1_234, createdAt: "2026-01-02T03:04:05Z",
-                        pooledApEn: 1.0 / 3, observations: 2, laws: 1))
-            #expect(summaries[2].observations == 0 && summaries[2].laws == 0)
+            let datasets = try await store.datasets()
+            #expect(datasets.map(\.info.name) == ["Zoo", "books", "movies"])
+            #expect(datasets[1].info == Sample.dataset("books"))
+            #expect(datasets.map(\.observations) == [0, 2, 0])
+            #expect(datasets.map(\.laws) == [0, 1, 0])
             let counts = try await store.counts()
             #expect([counts.datasets, counts.observations, counts.laws, counts.runningJobs] == [3, 2, 1, 0])
         }

@@ -1,3 +1,4 @@
+import Calibration
 import Domain
 import Foundation
 import Observations
@@ -22,7 +23,7 @@ import Trials
             return String(decoding: try encoder.encode(value), as: UTF8.self)
         }
         var lines: [String] = []
-        for name in try await store.datasetSummaries().map(\.name) {
+        for name in try await store.datasets().map(\.info.name) {
             let observations = try await store.observations(of: name)
             lines += try await store.observationPage(of: name, limit: 1_000).observations.map(text)
             lines += try observations.map(text)
@@ -47,7 +48,8 @@ import Trials
             }
         }
         for job in try await store.jobs(dataset: nil, limit: 100).jobs {
-            lines.append(try text(try await store.job(job.id)))
+            let whole = try await store.jobWithTrials(job.id)
+            lines.append(try text(Job(whole.job, trials: whole.trials)))
             lines += try await store.trials(of: job.id).map { try text($0.spec) }
         }
         return lines
@@ -64,7 +66,7 @@ import Trials
             #expect(found.count == wanted.count)
             for (line, other) in zip(found, wanted) { #expect(line == other) }
             // Keys are found by their text: laws that are fitted again take the place of those that were stored.
-            for name in try await store.datasetSummaries().map(\.name) {
+            for name in try await store.datasets().map(\.info.name) {
                 let laws = try await store.laws(of: name)
                 for law in laws { _ = try await store.insertLaws(dataset: name, key: law.key, fits: [law.fit]) }
                 #expect(try await store.laws(of: name).map(\.key) == laws.map(\.key).reversed())

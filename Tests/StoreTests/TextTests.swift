@@ -70,7 +70,7 @@ import Trials
                     let kept = try await store.trainedEpochs(.said(backbone), .said(.core(loss)))
                     var expected: [(key: LawKey, trainings: [String])] = []
                     var all: [Observation] = []
-                    for name in try await store.datasetSummaries().map(\.name) {
+                    for name in try await store.datasets().map(\.info.name) {
                         all += try await store.observations(of: name)
                     }
                     for o in all.sorted(by: { $0.id < $1.id })

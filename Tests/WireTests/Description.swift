@@ -1,6 +1,7 @@
 import Foundation
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// protos/plaw.openrpc.json, with the questions that the tests ask it.

@@ -1,6 +1,7 @@
 import Foundation
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 @Suite("The schema validator") struct JSONSchemaValidatorTests {

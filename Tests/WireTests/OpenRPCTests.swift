@@ -2,6 +2,7 @@ import Domain
 import Foundation
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 @Suite("The service description") struct OpenRPCTests {

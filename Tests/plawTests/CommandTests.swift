@@ -1,6 +1,7 @@
 import Foundation
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// The built program against a real daemon, as somebody at a terminal uses it.

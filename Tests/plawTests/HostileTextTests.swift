@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// Names and cells that a terminal would obey, through the real programs: nothing of them may reach it as it is.

@@ -1,6 +1,7 @@
 import Foundation
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// The predicted peak memory of a training against what trainings take.

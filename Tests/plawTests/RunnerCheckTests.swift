@@ -1,5 +1,6 @@
 import Foundation
 import PlawTesting
+import StrictJSON
 import Testing
 import Wire
 

@@ -1,6 +1,7 @@
 import Foundation
 import Wire
 import PlawTesting
+import StrictJSON
 import Testing
 
 /// `plaw-trial train` as people and scripts use it, and the backbones through the daemon.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Domain
 import Glibc
 import PerformanceLaws
+import DesignReplay
 import SequentialDesign
 
 #if canImport(FoundationEssentials)

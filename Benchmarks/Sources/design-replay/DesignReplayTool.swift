@@ -1,6 +1,7 @@
 import ArgumentParser
 import Domain
 import PerformanceLaws
+import DesignReplay
 import SequentialDesign
 
 #if canImport(FoundationEssentials)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Domain
 import Observations
+import DesignReplay
 import SequentialDesign
 
 #if canImport(FoundationEssentials)

@@ -4,6 +4,7 @@ internal import PerformanceLaws
 package import Wire
 internal import SequentialDesign
 package import Store
+internal import StrictJSON
 package import Trials
 
 /// What the trials of a calibration cost here, from probes and from what was trained before.

@@ -1,4 +1,5 @@
 package import Domain
+internal import StrictJSON
 package import Wire
 package import Trials
 

@@ -8,7 +8,7 @@ internal import Trials
 /// Runs a trial's worker and follows its curve: what falls behind the others of its job is stopped early.
 extension CalibrationSupervisor {
     /// One run of a trial's worker; where it is found to be behind it is stopped, and what it had reached is ranked.
-    func work(on trial: StoredTrial, _ directory: String, of job: Job) async -> TrialExit {
+    func work(on trial: StoredTrial, _ directory: String, of job: StoredJob) async -> TrialExit {
         let (id, metric) = (trial.id, trial.spec.options.stopMetric)
         curves[id] = TrialDirectory(path: directory).curve(metric)
         let (orders, end) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -39,7 +39,7 @@ extension CalibrationSupervisor {
         }
     }
 
-    private func note(_ update: TrialProgress, of trial: StoredTrial, job: Job) async {
+    private func note(_ update: TrialProgress, of trial: StoredTrial, job: StoredJob) async {
         progress[trial.id] = update
         await publish(job.id)
         // The epoch that goes on, counted from 1, is one more than there are validations.

@@ -16,7 +16,7 @@ internal import Foundation
 /// What the supervisor says of trials: messages, observations, the next one to train, and the time that jobs still need.
 extension CalibrationSupervisor {
     /// Fields of an event of a trial.
-    static func metadata(_ event: JournalEvent, _ trial: StoredTrial, of job: Job) -> Logger.Metadata {
+    static func metadata(_ event: JournalEvent, _ trial: StoredTrial, of job: StoredJob) -> Logger.Metadata {
         [
             "event": "\(event)", "dataset": "\(job.dataset)", "job": "\(job.id)", "trial": "\(trial.id)",
             "shape": "\(trial.spec.configuration.layers)x\(trial.spec.configuration.dim)",
@@ -73,7 +73,7 @@ extension CalibrationSupervisor {
     /// What a trial adds to the laws; nil when it gave no metrics.
     ///
     /// - Throws: `StoreError`.
-    func observation(of result: TrialResult, trial: StoredTrial, job: Job) async throws -> Observation? {
+    func observation(of result: TrialResult, trial: StoredTrial, job: StoredJob) async throws -> Observation? {
         guard ![.diverged, .failed].contains(result.status) else { return nil }
         let dataset = try await store.dataset(job.dataset)
         // Only datasets with interactions, and so with entropy, have trials.
@@ -141,7 +141,7 @@ extension CalibrationSupervisor {
     }
 
     /// Stores how a trial ended or where it stopped.
-    func settle(_ trial: StoredTrial, _ exit: TrialExit, directory: String, job: Job) async throws {
+    func settle(_ trial: StoredTrial, _ exit: TrialExit, directory: String, job: StoredJob) async throws {
         let seconds = progress[trial.id]?.seconds ?? trial.seconds
         let files = TrialDirectory(path: directory)
         switch exit {
@@ -184,7 +184,7 @@ extension CalibrationSupervisor {
     }
 
     /// Takes the next trial that fits the rest of the budget; those that do not are marked with the reason.
-    func nextTrial(_ queue: inout [StoredTrial], of job: Job) async -> StoredTrial? {
+    func nextTrial(_ queue: inout [StoredTrial], of job: StoredJob) async -> StoredTrial? {
         while !queue.isEmpty {
             let trial = queue.removeFirst()
             let scale = await epochScale(of: job.id)
@@ -208,7 +208,7 @@ extension CalibrationSupervisor {
     /// Asks for one more trial of a job whose trials are chosen one at a time, and stores it before it starts; nil where there is
     /// none now.
     func chosenTrial(
-        _ design: SequentialPlan, of job: Job, remainingSeconds: Double, running: [StoredTrial]
+        _ design: SequentialPlan, of job: StoredJob, remainingSeconds: Double, running: [StoredTrial]
     ) async -> StoredTrial? {
         do {
             let request = DesignRequest(
@@ -233,7 +233,7 @@ extension CalibrationSupervisor {
     }
 
     /// What is left of the budget for a worker's training; its final ranking and the fit of the laws are paid from the rest.
-    func trainingSeconds(of job: Job) -> Double {
+    func trainingSeconds(of job: StoredJob) -> Double {
         max(0, job.budgetSeconds - activeSeconds - min(0.05 * job.budgetSeconds, 5))
     }
 

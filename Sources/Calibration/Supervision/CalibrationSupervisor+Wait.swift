@@ -10,7 +10,7 @@ extension CalibrationSupervisor {
     package func wait(for id: Int64, seconds: Double) async throws -> Job {
         let waiting = await hub.wait(for: id)
         do {
-            if !(try await store.job(id, trials: false)).state.isFinal {
+            if !(try await store.job(id)).state.isFinal {
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { for await _ in waiting.end {} }
                     group.addTask { try? await Task.sleep(for: .seconds(seconds)) }
@@ -35,7 +35,7 @@ extension CalibrationSupervisor {
         guard await hub.hasFollowers(id) else { return }
         do {
             let isFollowed = await hub.isFollowed(id)
-            let job = isFollowed ? try await snapshot(id) : told(try await store.job(id, trials: false))
+            let job = isFollowed ? try await snapshot(id) : told(Job(try await store.job(id)))
             if isFollowed || job.state.isFinal { try await hub.publish(job) }
         } catch {
             logger.error("cannot tell the followers of a job", metadata: ["job": "\(id)", "error": "\(error)"])

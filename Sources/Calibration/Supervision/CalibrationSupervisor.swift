@@ -98,7 +98,7 @@ package actor CalibrationSupervisor {
     ///
     /// - Throws: `unknownJob`.
     package func cancel(_ id: Int64) async throws {
-        let job = try await store.job(id, trials: false)
+        let job = try await store.job(id)
         guard !job.state.isFinal else { return }
         cancelled.insert(id)
         if let running, running.id == id {
@@ -112,7 +112,8 @@ package actor CalibrationSupervisor {
     ///
     /// - Throws: `unknownJob`.
     package func snapshot(_ id: Int64) async throws -> Job {
-        var job = told(try await store.job(id))
+        let stored = try await store.jobWithTrials(id)
+        var job = told(Job(stored.job, trials: stored.trials))
         guard let running, running.id == id else { return job }
         job.activeSeconds = activeSeconds
         for index in (job.trials ?? []).indices {
@@ -198,7 +199,7 @@ package actor CalibrationSupervisor {
                 "calibration failed",
                 metadata: ["event": "\(JournalEvent.calibrationFailed)", "job": "\(id)", "error": "\(error)"])
             // Best effort: when the store itself fails the job is found unfinished at the next start.
-            let active = (try? await store.job(id, trials: false))?.activeSeconds ?? 0
+            let active = (try? await store.job(id))?.activeSeconds ?? 0
             _ = try? await store.updateJob(id, state: .failed, activeSeconds: active, message: "\(error)")
             await publish(id)
             await pause(milliseconds: 1_000)
@@ -213,7 +214,7 @@ package actor CalibrationSupervisor {
     }
 
     /// Starts trials as workers become free until none is left, none fits any more, or the job is stopped.
-    private func train(_ job: Job, stops: AsyncStream<Void>) async throws {
+    private func train(_ job: StoredJob, stops: AsyncStream<Void>) async throws {
         let workers = try await store.workers(of: job.id)
         var queue = try await store.trials(of: job.id).filter { !$0.state.isFinal }
         // Trials that had begun when the daemon stopped or died go on from their checkpoints before others start.
@@ -284,7 +285,7 @@ package actor CalibrationSupervisor {
 
     // MARK: - One trial
 
-    private func run(_ stored: StoredTrial, of job: Job) async {
+    private func run(_ stored: StoredTrial, of job: StoredJob) async {
         var trial = stored
         let directory = "\(trialsFolder)/\(trial.id)"
         do {

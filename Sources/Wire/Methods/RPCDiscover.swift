@@ -1,3 +1,4 @@
+package import StrictJSON
 /// `rpc.discover`: the OpenRPC document of this service.
 package enum RPCDiscover: RPCMethod {
     package typealias Params = NoParams

@@ -1,8 +1,9 @@
 import ArgumentParser
-import Domain
 import Client
-import Wire
+import Domain
+import StrictJSON
 import Text
+import Wire
 
 /// `plaw import`: takes observations of trainings made elsewhere, and fits their laws.
 struct Import: AsyncParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+internal import StrictJSON
 import Text
 import Wire
 

@@ -1,4 +1,5 @@
-package import Wire
+package import StrictJSON
+internal import Wire
 
 /// Validates JSON values against the part of JSON Schema that the service description uses.
 ///

@@ -1,7 +1,8 @@
 internal import CPlawTesting
 internal import Files
 internal import Glibc
-package import Wire
+package import StrictJSON
+internal import Wire
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials

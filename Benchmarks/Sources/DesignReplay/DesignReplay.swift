@@ -2,6 +2,7 @@ package import Domain
 internal import Glibc
 internal import Numerics
 package import PerformanceLaws
+package import SequentialDesign
 
 /// Replays a design on a grid whose every training is known: what it would have trained within a share of the grid's cost, and
 /// what it would have recommended.
