@@ -90,7 +90,7 @@ let package = Package(
         .testTarget(
             name: "ObservationsTests", dependencies: ["Domain", "Observations"], exclude: ["Fixtures"],
             swiftSettings: strict),
-        .target(name: "Trials", dependencies: ["Domain", "Files"], swiftSettings: fast),
+        .target(name: "Trials", dependencies: ["Domain", "Files", "Numerics"], swiftSettings: fast),
         .target(
             name: "Wire",
             dependencies: [
@@ -207,8 +207,8 @@ let package = Package(
         .testTarget(
             name: "CalibrationTests",
             dependencies: [
-                "Calibration", "Domain", "Interactions", "PlawTesting", "SequentialDesign", "Store", "StrictJSON", "Trials",
-                "Wire", "plaw-trial", logging,
+                "Calibration", "Domain", "Interactions", "PlawTesting", "SequentialDesign", "Store", "StrictJSON",
+                "Trials", "Wire", "plaw-trial", logging,
             ], swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
@@ -256,7 +256,9 @@ let package = Package(
             path: "Benchmarks/Sources/DesignReplay", swiftSettings: fast),
         .executableTarget(
             name: "design-replay",
-            dependencies: ["DesignReplay", "Domain", "Observations", "PerformanceLaws", "SequentialDesign", argumentParser],
+            dependencies: [
+                "DesignReplay", "Domain", "Observations", "PerformanceLaws", "SequentialDesign", argumentParser,
+            ],
             path: "Benchmarks/Sources/design-replay", swiftSettings: fast),
         .executableTarget(
             name: "entropy-bench",

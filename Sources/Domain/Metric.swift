@@ -82,4 +82,7 @@ package enum CandidateMask: String, Codable, Sendable, Hashable, CaseIterable {
     case window
     /// Every earlier item of the user is left out.
     case full
+
+    /// `full` where under 1 % of the interactions repeat an earlier (user, item) pair, else `none`.
+    package static func standard(repeatedShare: Double) -> CandidateMask { repeatedShare < 0.01 ? .full : .none }
 }

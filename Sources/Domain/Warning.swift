@@ -20,7 +20,9 @@ package struct Warning: Codable, Sendable, Hashable {
     ]
 
     /// Codes of warnings that say how an answer came about, and change nothing of it.
-    package static let explanatory = ["not-identified", "one-data-size", "several-laws", "cheaper-equivalent"]
+    package static let explanatory = [
+        "not-identified", "one-data-size", "several-laws", "joined-trainer", "cheaper-equivalent",
+    ]
 
     package var isConsequential: Bool { !Self.explanatory.contains(code) }
 

@@ -73,7 +73,7 @@ actor CalibrationService {
         func resolved(_ params: CalibrationParams) throws -> CalibrationSettings {
             try CalibrationSettings(
                 params, trained: trained, mask: mask, availableWorkers: executor?.parallel ?? configuration.workers,
-                isCore: executor?.isCore ?? true)
+                isCore: executor?.isCore ?? true, bridge: executor?.bridge)
         }
         let settings = try resolved(params)
         let facts = try await offload.run(cancellable: { [corpora] isCancelled in

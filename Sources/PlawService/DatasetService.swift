@@ -214,7 +214,7 @@ actor DatasetService {
 
     /// Where users return to items, those are answers too.
     private static func mask(_ params: DatasetRegisterParams, _ statistics: DatasetStatistics) -> CandidateMask {
-        params.mask ?? (statistics.repeatedShare < 0.01 ? .full : .none)
+        params.mask ?? .standard(repeatedShare: statistics.repeatedShare)
     }
 
     /// Reads files as `register` would, and keeps nothing of them but the upload.

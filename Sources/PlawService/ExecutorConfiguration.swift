@@ -1,6 +1,7 @@
 package import Calibration
 internal import Glibc
 internal import StrictJSON
+package import Trials
 internal import Wire
 
 /// A member of `executors` in the configuration file: who trains besides the daemon's own workers.
@@ -11,13 +12,15 @@ package struct ExecutorConfiguration: Sendable, Hashable {
     package var parallel: Int
     /// Whether the runner is plaw-trial, so that its trainings are comparable with the daemon's own.
     package var isCore: Bool
+    /// What says of which models the runner's trainings are as the core's; nil where nothing was compared.
+    package var bridge: Bridge?
     /// Options of sbatch; nil where the command is a child of the daemon.
     package var slurm: [String]?
     /// Of a cluster: seconds that a job has at least, and between two looks at the queue.
     package var bundleSeconds: Double
     package var pollSeconds: Double
 
-    private static let members = ["command", "parallel", "core", "slurm", "bundleSeconds", "pollSeconds"]
+    private static let members = ["command", "parallel", "core", "bridge", "slurm", "bundleSeconds", "pollSeconds"]
 
     /// - Parameter refuse: makes the error of a member, from what was expected of it.
     /// - Throws: `ConfigurationError`.
@@ -60,6 +63,15 @@ package struct ExecutorConfiguration: Sendable, Hashable {
         case nil: isCore = false
         case .bool(let flag): isCore = flag
         case let other?: throw refuse("core", other, "true or false")
+        }
+        if let value = object["bridge"] {
+            let expected = "the path of a file that plaw runner bridge wrote for this command"
+            guard let path = value.stringValue else { throw refuse("bridge", value, expected) }
+            do {
+                bridge = try Bridge(contentsOf: path, command: command)
+            } catch {
+                throw refuse("bridge", value, "\(expected) (\(error))")
+            }
         }
         bundleSeconds = try seconds("bundleSeconds", 300)
         pollSeconds = try seconds("pollSeconds", 10)

@@ -165,7 +165,8 @@ extension LawService.Prepared {
     /// Everything to know before an answer is trusted, what changes most of what to do first.
     func ranked(_ own: [Warning], of metric: Metric, _ dataset: String) -> [Warning] {
         Warning.ranked(
-            (targets?.warnings(metric, dataset: dataset) ?? []) + warnings + own + costs.warnings(dataset: dataset))
+            (targets?.warnings(metric, dataset: dataset) ?? []) + warnings + own
+                + bases.compactMap { LawService.joined($0.observations) } + costs.warnings(dataset: dataset))
     }
 
     /// Refuses to expect of a dataset what others reach, where its metric is decided by the ranking or by chance.

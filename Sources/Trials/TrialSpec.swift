@@ -24,14 +24,16 @@ package struct TrialSpec: Codable, Sendable, Hashable {
     package var executor: String?
     /// Whose trainings it is one of; nil for those of plawd's core.
     package var trainer: String?
+    /// Where its figures come from, if they count as the core's and are another trainer's; nil for those of the core.
+    package var source: String?
 
     package init(
         corpus: String, corpusHash: String? = nil, configuration: Configuration, options: TrainingOptions, seed: UInt64,
         userFraction: Double = 1, mask: CandidateMask, maxSeconds: Double? = nil, checkpointSeconds: Double = 10,
-        sampledRanking: Int? = nil, mostHeads: Int? = nil, executor: String? = nil, trainer: String? = nil
+        sampledRanking: Int? = nil, mostHeads: Int? = nil, executor: String? = nil, trainer: String? = nil,
+        source: String? = nil
     ) {
-        self.executor = executor
-        self.trainer = trainer
+        (self.executor, self.trainer, self.source) = (executor, trainer, source)
         self.mostHeads = mostHeads
         self.corpus = corpus
         self.corpusHash = corpusHash

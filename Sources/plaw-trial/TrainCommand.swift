@@ -201,15 +201,3 @@ struct Train: ParsableCommand {
         if result.status == .diverged { throw ExitCode(1) }
     }
 }
-
-extension CandidateMask {
-    /// `full` where under 1 % of the interactions repeat an earlier (user, item) pair, else `none`.
-    static func standard(for corpus: Corpus) -> CandidateMask {
-        var repeats = 0
-        for user in 0..<corpus.userCount {
-            let items = corpus.items(of: user)
-            repeats += items.count - Set(items).count
-        }
-        return Double(repeats) < 0.01 * Double(corpus.interactionCount) ? .full : .none
-    }
-}

@@ -85,6 +85,47 @@ import Trials
         }
     }
 
+    @Test("trainings that a comparison lets join are of the core's law, say so, and are named in its answers")
+    func joined() async throws {
+        try await withTemporaryFolder { folder in
+            let (trial, path) = (Paths.program("plaw-trial"), folder + "/bridge.json")
+            let cells = [8, 16].map { Bridge.Cell(layers: 1, dim: $0, core: [0.1, 0.101], runner: [0.1005, 0.1]) }
+            let bridge = Bridge(
+                command: [trial], createdAt: "2026-12-01T10:00:00Z", corpusHash: "", metric: Metric(.ndcg, 10),
+                comparisons: [Bridge.Comparison(backbone: .sasrec, loss: .cce, cells: cells)])
+            try JSONEncoder().encode(bridge).write(to: URL(filePath: path))
+            let executors = "\"mine\": {\"command\": [\"\(trial)\"], \"parallel\": 2, \"bridge\": \"\(path)\"}"
+            try await Self.with(executors, in: folder) { daemon in
+                try await Self.registerShop(daemon)
+                var params = Self.grid
+                (params.executor, params.dims) = ("mine", [8, 16, 32])
+                for backbone in [Model.sasrec, .gpt] {
+                    params.backbone = backbone
+                    let started = try await call(daemon.socket, CalibrationStart.self, params)
+                    let job = try await end(of: started.job.id, daemon.socket)
+                    #expect(job.state == .finished && job.finishedTrials == 6, "\(job)")
+                }
+                let all = try await Self.observations(daemon)
+                let (joined, own) = (all.filter { $0.source != nil }, all.filter { $0.source == nil })
+                #expect(joined.count == 6 && own.count == 6)
+                #expect(joined.allSatisfy { $0.key.backbone == .said(.sasrec) && $0.key.policy.trainer == nil })
+                #expect(joined.allSatisfy { $0.source?.hasPrefix("mine, whose ndcg@10 is ") == true })
+                // Of gpt nothing was compared.
+                #expect(own.allSatisfy { $0.key.backbone == .said(.gpt) && $0.key.policy.trainer == "mine" })
+                for (backbone, expected) in [(Model.sasrec, 1), (.gpt, 0)] {
+                    var asked = AdvisorRecommendParams(name: "shop")
+                    asked.backbone = backbone
+                    let answer = try await call(daemon.socket, AdvisorRecommend.self, asked)
+                    let found = answer.warnings.filter { $0.code == "joined-trainer" }
+                    #expect(found.count == expected, "\(answer.warnings)")
+                    if let first = found.first {
+                        #expect(first.message.hasPrefix("of 6 trainings 6 are by mine, whose ndcg@10 is "))
+                    }
+                }
+            }
+        }
+    }
+
     @Test("a model that only a runner knows is priced by what that says, trained, and recommended within all limits")
     func foreignModel() async throws {
         try await withTemporaryFolder { folder in

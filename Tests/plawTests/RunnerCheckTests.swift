@@ -57,4 +57,59 @@ import Wire
             #expect(text.contains(words), "\(outcome.output)")
         }
     }
+
+    @Test(
+        "a runner that trains as plawd does joins, one that learns otherwise does not, and a stopped comparison goes on"
+    )
+    func bridge() async throws {
+        try await withTemporaryFolder { folder in
+            let runner = folder + "/runner"
+            func bridge(_ lines: String) async throws -> Outcome {
+                try "#!/bin/sh\n\(lines)\nexec '\(Self.trial)' \"$1\"\n".write(
+                    toFile: runner, atomically: true, encoding: .utf8)
+                chmod(runner, 0o755)
+                return try await runProgram(
+                    "plaw",
+                    [
+                        "runner", "bridge", "--data", folder + "/data.txt", "--shapes", "1x8", "1x16", "--seeds", "2",
+                        "--epochs", "6", "--keep", folder + "/trials", "-o", folder + "/bridge.json", "--", runner,
+                    ])
+            }
+            let made = try await runProgram(
+                "plaw-trial", ["synthesize", "--users", "200", "--items", "80", "--output", folder + "/data.txt"])
+            try #require(made.code == 0, "\(made)")
+            let same = try await bridge("")
+            #expect(same.code == 0 && same.output.contains("They join."), "\(same)")
+            #expect(same.output.contains("sasrec 1x16 seed 2: ndcg@10 "))
+
+            // What is there is not trained again: a runner that would fail is not called.
+            let again = try await bridge("exit 1")
+            #expect(again.code == 0 && again.output.contains("They join."), "\(again)")
+
+            try FileManager.default.removeItem(atPath: folder + "/trials/runner-sasrec-1x16-2")
+            let failed = try await bridge("echo no GPU >&2; exit 1")
+            #expect(failed.code == 1 && failed.errors.contains("no GPU"), "\(failed)")
+
+            try FileManager.default.removeItem(atPath: folder + "/trials")
+            let other = try await bridge(
+                #"sed -i -E 's/"learningRate" ?: ?[^,]*/"learningRate":0.00005/' "$1/spec.json""#)
+            #expect(other.code == 0 && other.output.contains("laws of their own."), "\(other)")
+            let text = try String(contentsOfFile: folder + "/bridge.json", encoding: .utf8)
+            #expect(text.contains("\"verdict\" : \"differs\""), "\(text)")
+        }
+    }
+
+    @Test(
+        "what a comparison cannot rest on is refused before anything is trained",
+        arguments: [
+            (["--seeds", "1"], "--seeds: found 1, expected 2 or more"),
+            (["--shapes", "1x8"], "expected two different shapes"),
+            (["--shapes", "1x8", "1x8"], "expected two different shapes"),
+            (["--shapes", "1x8", "1x9"], "heads"),
+        ])
+    func bridgeRefusals(options: [String], words: String) async throws {
+        let outcome = try await runProgram(
+            "plaw", ["runner", "bridge", "--data", "/nowhere", "-o", "/nowhere/x"] + options + ["--", "false"])
+        #expect(outcome.code == 2 && outcome.errors.contains(words), "\(outcome)")
+    }
 }

@@ -29,6 +29,8 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     /// Who runs the trials, nil for the daemon's own workers; and whose trainings they are, nil for the core's.
     package var executor: String?
     package var trainer: String?
+    /// What observations say of an executor whose trainings count as the core's.
+    package var source: String?
 
     /// Whether trials are chosen one at a time: nobody asked for levels.
     package var isSequential: Bool { layers == nil && dims == nil }
@@ -46,7 +48,7 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
     /// - Throws: `RPCError.invalidParams` naming the member, what was found and what was expected.
     package init(
         _ params: CalibrationParams, trained: Recipe.Facts, mask: CandidateMask, availableWorkers: Int,
-        isCore: Bool = true
+        isCore: Bool = true, bridge: Bridge? = nil
     ) throws(RPCError) {
         func check(_ field: String, _ holds: Bool, _ found: Any, _ expected: String) throws(RPCError) {
             guard holds else {
@@ -55,9 +57,11 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
         }
         dataset = params.name
         executor = params.executor
-        trainer = isCore ? nil : params.executor
         budgetSeconds = params.budgetSeconds ?? 600
         backbone = params.backbone ?? .sasrec
+        loss = params.loss ?? .cce
+        source = bridge?.origin(executor: params.executor ?? "", backbone: backbone, loss: loss)
+        trainer = isCore || source != nil ? nil : params.executor
         guard backbone.core != nil || trainer != nil else {
             throw RPCError.parameter(
                 "backbone", foundText: backbone.rawValue,
@@ -65,7 +69,6 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
                     "one that plawd trains itself: \(Model.trained); other models are trained by an executor whose "
                     + "runner knows them (--executor), or their trainings come with `plaw import \(params.name) FILE`")
         }
-        loss = params.loss ?? .cce
         maxLength = params.maxLength ?? Self.standardLength
         heads = params.heads ?? 2
         grid = params.grid
@@ -193,6 +196,6 @@ package struct CalibrationSettings: Codable, Sendable, Hashable {
             corpus: corpus, corpusHash: corpusHash, configuration: trial.configuration, options: options,
             seed: trial.seed,
             userFraction: trial.userFraction, mask: mask, mostHeads: grid == nil ? nil : heads, executor: executor,
-            trainer: trainer)
+            trainer: trainer, source: source)
     }
 }

@@ -87,6 +87,7 @@ extension CalibrationSupervisor {
             userFraction: spec.userFraction, seed: spec.seed, users: result.users, metrics: result.test,
             epochs: result.epochs, seconds: result.seconds, converged: result.status == .converged, job: job.id,
             trial: trial.id, status: result.status == .stoppedRising ? Observation.stoppedRising : nil,
+            source: spec.source,
             forecast: Self.forecast(result))
     }
 

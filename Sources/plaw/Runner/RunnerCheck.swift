@@ -30,10 +30,7 @@ struct RunnerCheck {
         var note: String?
     }
 
-    struct Problem: Error, CustomStringConvertible {
-        var description: String
-        init(_ description: String) { self.description = description }
-    }
+    typealias Problem = RunnerProblem
 
     private let command: [String]
     private let folder: String
@@ -187,32 +184,13 @@ struct RunnerCheck {
         return files
     }
 
-    /// One call of the runner.
-    private struct Call {
-        var status: TerminationStatus
-        var text: String
-        var log: String
-
-        func expect(_ wanted: Int32) throws {
-            guard status != .exited(wanted) else { return }
-            let words = log.split(separator: "\n").suffix(3).joined(separator: " | ")
-            throw Problem("ended with \(status), expected status \(wanted)" + (words.isEmpty ? "" : ": \(words)"))
-        }
-
-        func decoded<T: Decodable>(_ type: T.Type) throws -> T {
-            guard let line = text.split(separator: "\n").last,
-                let value = try? JSONDecoder().decode(type, from: Data(line.utf8))
-            else { throw Problem("standard output: found \"\(text.prefix(200))\", expected a line of \(type)") }
-            return value
-        }
-    }
-
     /// - Parameter signal: sent when the training is in its second epoch.
     @discardableResult
     private func run(
         _ files: TrialDirectory, environment: [Environment.Key: String?] = [:], signal: Int32? = nil
-    ) async throws -> Call {
-        let call = try await call([files.path], environment: environment) { execution in
+    ) async throws -> RunnerCall {
+        let call = try await RunnerCall.run(command + [files.path], patience: patience, environment: environment) {
+            execution in
             guard let signal else { return }
             while (try? progress(files).contains { $0.epoch > 1 }) != true, !files.hasResult {
                 try await Task.sleep(for: .milliseconds(5))
@@ -225,38 +203,9 @@ struct RunnerCheck {
         return call
     }
 
-    private func call(
-        _ arguments: [String], environment: [Environment.Key: String?] = [:],
-        meanwhile: @escaping @Sendable (Running) async throws -> Void = { _ in }
-    ) async throws -> Call {
-        try await withThrowingTaskGroup(of: Call.self) { group in
-            group.addTask {
-                let program = command[0]
-                let outcome = try await Subprocess.run(
-                    program.contains("/") ? .path(FilePath(program)) : .name(program),
-                    arguments: Subprocess.Arguments(command.dropFirst() + arguments),
-                    environment: .inherit.updating(environment), input: .none, output: .string(limit: 16 << 20),
-                    error: .string(limit: 16 << 20)
-                ) { try await meanwhile($0) }
-                return Call(
-                    status: outcome.terminationStatus, text: outcome.standardOutput, log: outcome.standardError)
-            }
-            group.addTask {
-                try await Task.sleep(for: .seconds(patience))
-                throw Problem("has not ended after \(Int(nearest: patience)) s; --patience gives it more")
-            }
-            // Leaving it, also by an error, ends the runner.
-            defer { group.cancelAll() }
-            do {
-                guard let call = try await group.next() else { throw CancellationError() }
-                return call
-            } catch let error as SubprocessError {
-                throw Problem("cannot be run: \(error)")
-            }
-        }
+    private func call(_ arguments: [String]) async throws -> RunnerCall {
+        try await RunnerCall.run(command + arguments, patience: patience)
     }
-
-    private typealias Running = Execution<NoInput, StringOutput<UTF8>, StringOutput<UTF8>>
 
     // MARK: - What a trial leaves
 

@@ -12,8 +12,9 @@ import Foundation
 /// `plaw runner`: what helps whoever writes a runner. No daemon is asked.
 struct RunnerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "runner", abstract: "Check a command that trains models for plawd.",
-        subcommands: [RunnerCheckCommand.self])
+        commandName: "runner",
+        abstract: "Check a command that trains models for plawd, and compare it with plawd's own trainer.",
+        subcommands: [RunnerCheckCommand.self, RunnerBridgeCommand.self])
 }
 
 /// `plaw runner check`: holds a command against the trial contract.

@@ -146,6 +146,7 @@ extension Metric: OptionValue {
     package init?(argument: String) { self.init(argument) }
 }
 
+extension Backbone: ExpressibleByArgument {}
 extension Loss: ExpressibleByArgument {}
 extension RateSchedule: ExpressibleByArgument {}
 extension Recipe: ExpressibleByArgument {}

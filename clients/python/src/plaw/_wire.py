@@ -20,9 +20,9 @@ class AnswerWarning(Value):
     code: str
     """Stable word: `outside-range`, `optimum-at-edge`, `few-observations`, `not-identified`, `poor-fit`,
     `one-data-size`, `cheaper-equivalent`, `no-better-than-nearest`, `outside-hull`, `several-laws`,
-    `undeclared`, `cost-unknown`, `no-law`, `no-standard-error`, `noise-unknown`, `other-version`,
-    `many-keys`, `trivial-metric`, `unseen-targets`, `few-users`; more may be added. Warnings come in the
-    order in which they change what to do, most first.
+    `joined-trainer`, `undeclared`, `cost-unknown`, `no-law`, `no-standard-error`, `noise-unknown`,
+    `other-version`, `many-keys`, `trivial-metric`, `unseen-targets`, `few-users`; more may be added.
+    Warnings come in the order in which they change what to do, most first.
     """
     message: str
     """The same in a sentence, with numbers."""

@@ -120,6 +120,8 @@ class Spec:
     """Name of the executor of the daemon's configuration that runs the trial."""
     trainer: str | None = None
     """Whose trainings this is one of; none for those of plawd's core."""
+    source: str | None = None
+    """What the observation says of its origin, if the trainings count as those of plawd's core."""
     unknown: tuple[str, ...] = field(default=(), compare=False)
     """Members of the file that this version does not know, such as `options.labelSmoothing`."""
 

@@ -530,7 +530,9 @@ class Trial:
     def identity(self) -> int:
         """What of the specification a checkpoint must agree with: everything but paths, limits and threads."""
         value = dataclasses.asdict(self.spec)
-        for name in ("corpus", "corpus_hash", "max_seconds", "checkpoint_seconds", "executor", "trainer", "unknown"):
+        for name in (
+            "corpus", "corpus_hash", "max_seconds", "checkpoint_seconds", "executor", "trainer", "source", "unknown",
+        ):
             del value[name]
         return fnv1a(json.dumps(value, sort_keys=True).encode())
 
