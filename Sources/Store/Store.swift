@@ -1,6 +1,7 @@
 internal import Dispatch
 internal import Domain
 internal import GRDB
+internal import StrictJSON
 internal import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -286,7 +287,7 @@ func encodeJSON(_ value: some Encodable) throws -> String {
 }
 
 func decodeJSON<T: Decodable>(_ type: T.Type, _ text: String) throws -> T {
-    try JSONDecoder().decode(type, from: Data(text.utf8))
+    try JSONText(Data(text.utf8)).root.decode(type)
 }
 
 /// Now, as ISO 8601 in UTC with seconds.
