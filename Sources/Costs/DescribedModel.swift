@@ -31,6 +31,7 @@ package struct DescribedModel: Sendable, Hashable {
     /// - Parameters:
     ///   - layers: levels that alone are trained: a model may have no others.
     ///   - dims: the same of the dimension.
+    ///   - dimStep: what every dimension is a multiple of.
     package static func shapes(
         layers: [Int]? = nil, dims: [Int]? = nil, dimStep: Int
     ) -> [(layers: Int, dim: Int)] {

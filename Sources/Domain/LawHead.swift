@@ -12,7 +12,11 @@ package struct LawHead: Sendable {
     /// The best that was measured on all users.
     package var best: Double?
 
-    /// - Parameter onAllUsers: numbers of the observations of all users.
+    /// - Parameters:
+    ///   - id: the law's number.
+    ///   - key: what its observations have in common.
+    ///   - fit: the law.
+    ///   - onAllUsers: numbers of the observations of all users.
     package init(id: Int64, key: LawKey, _ fit: LawFit, onAllUsers: Set<Int64>) {
         let lead = fit.lead
         let whole = fit.points.filter { onAllUsers.contains($0.observation) }

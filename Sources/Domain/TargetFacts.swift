@@ -31,7 +31,9 @@ package struct TargetFacts: Codable, Sendable, Hashable {
 
     /// Why a metric says little here; empty where it says something.
     ///
-    /// - Parameter dataset: its name, for the commands.
+    /// - Parameters:
+    ///   - metric: the metric that is judged.
+    ///   - dataset: its name, for the commands.
     package func warnings(_ metric: Metric, dataset: String) -> [Warning] {
         var warnings: [Warning] = []
         let chance = chance(at: metric.k)

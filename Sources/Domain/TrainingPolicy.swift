@@ -22,7 +22,11 @@ package struct TrainingPolicy: Sendable, Hashable {
         }
     }
 
-    /// - Parameter mostHeads: heads asked for, where each dimension has the most of at most these that fit it.
+    /// - Parameters:
+    ///   - options: how it is trained.
+    ///   - configuration: what is trained.
+    ///   - mostHeads: heads asked for, where each dimension has the most of at most these that fit it.
+    ///   - trainer: whose training it is; nil for the core's.
     package init(_ options: TrainingOptions, _ configuration: Configuration, mostHeads: Int?, trainer: String?) {
         var members = Members(options, configuration, mostHeads: mostHeads)
         members.trainer = trainer

@@ -15,6 +15,7 @@ package struct FileFailure: Error {
 /// Replaces a file so that a reader, or a machine that loses power, sees the old content or the new and nothing between.
 ///
 /// - Parameters:
+///   - path: of the file.
 ///   - durably: whether it waits until the content is on the disk; a file that can be made again need not be.
 ///   - write: writes the new content through the descriptor.
 /// - Throws: `FileFailure`, and what `write` throws; nothing is left of the new content then.

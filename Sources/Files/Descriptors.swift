@@ -18,7 +18,10 @@ package func readSome(_ descriptor: Int32, into target: UnsafeMutableRawBufferPo
 
 /// Reads until the target is full or the file ends.
 ///
-/// - Parameter offset: where in the file. Default: from where its descriptor stands.
+/// - Parameters:
+///   - descriptor: of the file.
+///   - target: gets the bytes.
+///   - offset: where in the file. Default: from where its descriptor stands.
 /// - Returns: how many bytes were read, or -1 for an error, with `errno` set.
 package func readAll(_ descriptor: Int32, into target: UnsafeMutableRawBufferPointer, at offset: Int? = nil) -> Int {
     var done = 0
@@ -37,7 +40,10 @@ package func readAll(_ descriptor: Int32, into target: UnsafeMutableRawBufferPoi
 
 /// Writes all bytes.
 ///
-/// - Parameter offset: where in the file. Default: where its descriptor stands.
+/// - Parameters:
+///   - descriptor: of the file.
+///   - bytes: what is written.
+///   - offset: where in the file. Default: where its descriptor stands.
 /// - Returns: false for an error, with `errno` set.
 package func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int? = nil) -> Bool {
     var done = 0

@@ -34,8 +34,10 @@ package struct ServiceLogHandler: LogHandler {
     private var ownLevel: Logger.Level?
     private let messageIDs: [String: String]
 
-    /// - Parameter level: shared by all copies of the handler that were given no level of their own.
-    /// - Parameter messageIDs: journal message numbers, 32 hexadecimal digits, by name of the event.
+    /// - Parameters:
+    ///   - label: name of the logger.
+    ///   - level: shared by all copies of the handler that were given no level of their own.
+    ///   - messageIDs: journal message numbers, 32 hexadecimal digits, by name of the event.
     package init(label: String, level: LogLevel, messageIDs: [String: String] = [:]) {
         self.label = label
         sharedLevel = level

@@ -74,9 +74,12 @@ package final class NormalEquations {
     /// What `solve` would return, without the solution: for the cells of a grid, from one of which to the next few unknowns change.
     ///
     /// - Parameters:
+    ///   - n: number of unknowns.
+    ///   - bounded: unknowns that may not be above 0, a bit each.
     ///   - order: all unknowns, those that change most often last.
     ///   - first: place in `order` of the first with a bound.
-    ///   - kept: how many unknowns of `order` have the equations of the call before; after the call, how many a next one may keep.
+    ///   - kept: how many unknowns of `order` have the equations of the call before; after the call, how many a next
+    ///     one may keep.
     package func gain(_ n: Int, bounded: Int, order: UnsafePointer<Int>, first: Int, kept: inout Int) -> Double {
         let values = reduced
         var active = order
@@ -140,7 +143,11 @@ package final class NormalEquations {
     /// Solves for a step of the shape, unknowns `k..<n`, with the coefficients before them following to their best; false where
     /// the equations have no solution. Only the shape is damped: coefficients that all but cancel must not slow it down.
     ///
-    /// - Parameter held: coefficients that stay as they are, a bit each.
+    /// - Parameters:
+    ///   - k: unknowns before it are coefficients.
+    ///   - n: number of unknowns.
+    ///   - held: coefficients that stay as they are, a bit each.
+    ///   - damping: share of its diagonal that is added to the shape.
     package func step(_ k: Int, _ n: Int, held: Int, _ damping: Double) -> Bool {
         for i in 0..<n { scales[i] = 1 / max(matrix[i * n + i], 1e-280).squareRoot() }
         for i in 0..<n {

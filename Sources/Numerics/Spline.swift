@@ -24,7 +24,9 @@ package struct Spline: Sendable {
         }
     }
 
-    /// - Parameter values: a row of `width` columns for each node.
+    /// - Parameters:
+    ///   - values: a row of `width` columns for each node.
+    ///   - width: columns of a row.
     /// - Returns: a row for each place.
     package func values(_ values: [Double], width: Int) -> [Double] {
         let bends = bends(values, width: width)

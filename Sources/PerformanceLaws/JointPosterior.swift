@@ -21,7 +21,11 @@ package struct JointPosterior: Sendable {
 
     /// How much of `differenceVariance(a, b)` one training at `place` takes away, on average over what it may measure.
     ///
-    /// - Parameter noise: variance of a training around the law.
+    /// - Parameters:
+    ///   - a: a place.
+    ///   - b: another place.
+    ///   - place: where the training is.
+    ///   - noise: variance of a training around the law.
     package func reduction(_ a: Int, _ b: Int, by place: Int, noise: Double) -> Double {
         let spread = covariance(place, place) + noise
         guard spread > 0 else { return 0 }

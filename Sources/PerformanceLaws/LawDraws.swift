@@ -23,10 +23,12 @@ package struct LawDraws: Sendable {
     }
 
     /// - Parameters:
+    ///   - law: what is drawn from.
     ///   - places: up to a few hundred; the cost grows with their cube.
     ///   - count: how many draws.
-    ///   - step: from a draw to the next in the order in which they stand here, without a common divisor with `count`. Draws come family by
-    ///     family: those of two laws meet in another order where their steps differ.
+    ///   - seed: of the draws.
+    ///   - step: from a draw to the next in the order in which they stand here, without a common divisor with `count`.
+    ///     Draws come family by family: those of two laws meet in another order where their steps differ.
     package init(_ law: LawPredictor, _ places: [LawPredictor.Place], count: Int, seed: UInt64, step: Int) {
         let n = places.count
         (self.count, self.step) = (count, step)

@@ -153,7 +153,10 @@ package final class LawPredictor: Sendable {
 
     /// Draws of the law at several places together: a row a draw, seeded.
     ///
-    /// - Parameter places: up to a few hundred; the cost grows with their cube.
+    /// - Parameters:
+    ///   - places: up to a few hundred; the cost grows with their cube.
+    ///   - count: how many draws.
+    ///   - seed: of the draws.
     package func draws(_ places: [Place], count: Int, seed: UInt64 = 1) -> [[Double]] {
         guard !places.isEmpty else { return [] }
         var random = SplitMix64(seed: seed)

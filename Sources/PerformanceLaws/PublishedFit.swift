@@ -12,7 +12,9 @@ package struct PublishedFit: Sendable {
     /// `w1`, `a1`, `w2`, `a2`, `b`, `p`.
     package var parameters: [String: Double]
 
-    /// - Parameter trainings: with at least three levels of N and of d.
+    /// - Parameters:
+    ///   - trainings: with at least three levels of N and of d.
+    ///   - p: exponent of the reciprocal term.
     package init(_ trainings: [(layers: Double, dim: Double, value: Double)], p: Double = 2) {
         let points = trainings.map { LawPoint(x: SIMD3(log($0.layers), log($0.dim), 0), value: $0.value, variance: 1) }
         let form = LawForm(.performanceLaw, points: points, fixedP: p, published: true)

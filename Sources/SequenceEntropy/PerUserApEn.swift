@@ -13,7 +13,10 @@ package struct ApEn {
     private var pairs = NearPairs()
     private var logs = LogTable()
 
-    /// - Parameter itemCount: for 0 <= r < 1 the items are numbers below it.
+    /// - Parameters:
+    ///   - m: template length.
+    ///   - r: tolerance between items.
+    ///   - itemCount: for 0 <= r < 1 the items are numbers below it.
     package init(m: Int, r: Double, itemCount: Int) {
         precondition(m >= 1)
         self.m = m

@@ -71,7 +71,14 @@ extension Store {
     ///
     /// - Throws: `unknownDataset`.
     ///
-    /// - Parameter design: what further trials are chosen by, as JSON; nil for none but these.
+    /// - Parameters:
+    ///   - dataset: its name.
+    ///   - budgetSeconds: that it may take.
+    ///   - workers: trials at once.
+    ///   - message: what is told of it at first.
+    ///   - trials: in the order of the plan.
+    ///   - design: what further trials are chosen by, as JSON; nil for none but these.
+    ///   - activeSeconds: of the budget, what is spent already.
     package func insertJob(
         dataset: String, budgetSeconds: Double, workers: Int, message: String?, trials: [NewTrial],
         design: String? = nil, activeSeconds: Double = 0

@@ -40,7 +40,9 @@ package final class Store: Sendable {
     ///
     /// - Throws: `StoreError` when the file cannot be opened, is damaged, or comes from a newer plawd.
     ///
-    /// - Parameter working: called now and then while an older database is kept and changed, which takes its time.
+    /// - Parameters:
+    ///   - path: of the database.
+    ///   - working: called now and then while an older database is kept and changed, which takes its time.
     package init(path: String, working: @escaping @Sendable () -> Void = {}) throws(StoreError) {
         self.path = path
         place = DatabasePlace(path)

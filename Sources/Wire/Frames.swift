@@ -34,7 +34,9 @@ package struct FrameDecoder: ByteToMessageDecoder {
     private let flow: (any FrameObserver)?
     private var isBroken = false
 
-    /// - Parameter flow: counts what frames take of memory and time; nil where the other side is trusted.
+    /// - Parameters:
+    ///   - limit: most bytes of a frame.
+    ///   - flow: counts what frames take of memory and time; nil where the other side is trusted.
     package init(limit: Int, flow: (any FrameObserver)? = nil) {
         (self.limit, self.flow) = (limit, flow)
     }

@@ -34,7 +34,11 @@ package struct FullRanking {
 
     /// Ranks of the validation or test targets of `users` (all evaluated ones by default), in their order.
     ///
-    /// - Parameter advanced: called after each block of users.
+    /// - Parameters:
+    ///   - model: what ranks.
+    ///   - test: whether test targets are ranked, not those of the validation.
+    ///   - users: whose targets; nil for all evaluated ones.
+    ///   - advanced: called after each block of users.
     package func ranks(
         _ model: any SequenceModel, test: Bool, users: [Int32]? = nil, advanced: () -> Void = {}
     ) throws -> [UInt32] {
