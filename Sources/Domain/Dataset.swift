@@ -61,13 +61,15 @@ package struct DatasetStatistics: Codable, Sendable, Hashable {
     package var evaluatedUsers: Int
     /// What reading found besides; nil in datasets of older daemons.
     package var reading: ReadingCounts?
+    /// What the interactions say besides; nil where they say nothing, and in datasets of older daemons.
+    package var events: EventFacts?
 
     package init(
         rows: Int, dropped: [DroppedRows], users: Int, items: Int, interactions: Int, lengthQuartiles: [Int],
         repeatedShare: Double, outOfOrderRows: Int, contentHash: String, evaluatedUsers: Int,
-        reading: ReadingCounts? = nil
+        reading: ReadingCounts? = nil, events: EventFacts? = nil
     ) {
-        self.reading = reading
+        (self.reading, self.events) = (reading, events)
         self.rows = rows
         self.dropped = dropped
         self.users = users
@@ -111,7 +113,7 @@ package struct RemovedRows: Codable, Sendable, Hashable {
 
 /// Options that override what the reader would decide, and the filters.
 package struct ReadOptions: Codable, Sendable, Hashable {
-    /// Column name or zero-based index for `user`, `item` or `items` (a list), `time`.
+    /// Column name or zero-based index for `user`, `item` or `items` (a list), `time`, `behavior`, `value`, `domain`.
     package var columns: [String: String]?
     /// Smallest number of interactions kept users and items have, applied until stable; nil filters nothing.
     package var kCore: Int?
@@ -123,6 +125,9 @@ package struct ReadOptions: Codable, Sendable, Hashable {
     package var dates: DayOrder?
     /// Conditions that rows must meet to be read, such as `behavior=buy`; the texts of `RowCondition`.
     package var `where`: [String]?
+
+    /// What columns can hold.
+    package static let roles = ["user", "item", "items", "time", "behavior", "value", "domain"]
 
     package enum CodingKeys: String, CodingKey, CaseIterable { case columns, kCore, deduplicate, order, dates, `where` }
     package static let fields = Set(CodingKeys.allCases.map(\.rawValue))

@@ -10,6 +10,11 @@ enum ColumnNames {
         var items: Int?
         /// Every column with the name of a time, best known first.
         var times: [Int] = []
+        /// Columns with the name of a kind of interaction, of a value, of a domain.
+        var behaviors: [Int] = []
+        var kinds: [Int] = []
+        var values: [Int] = []
+        var domains: [Int] = []
     }
 
     static let users = [
@@ -41,6 +46,29 @@ enum ColumnNames {
         "occurredat", "eventdate", "date", "reviewtime", "reviewdate", "dateadded", "starttime", "begintime", "logtime",
         "requesttime", "localtime",
     ]
+    static let behaviors = [
+        "behavior", "behaviour", "behaviortype", "behaviourtype", "userbehavior", "eventtype", "eventname",
+        "actiontype",
+        "interactiontype", "feedbacktype",
+    ]
+    /// Names that say as little as `type`: columns of behaviors where their values are words of `behaviorWords`.
+    static let kinds = ["type", "op", "kind", "eventstype", "event", "action"]
+    /// What kinds of interactions are called, without case and punctuation.
+    static let behaviorWords: Set<String> = [
+        "view", "views", "viewed", "pageview", "detailview", "productview", "detail", "pv", "click", "clicks",
+        "clicked", "impression",
+        "show", "cart", "carts", "addtocart", "basket", "addtobasket", "removefromcart", "order", "orders", "buy",
+        "bought", "purchase",
+        "purchased", "transaction", "checkout", "fav", "favorite", "favourite", "favor", "like", "likes", "liked",
+        "dislike", "share",
+        "shared", "follow", "save", "saved", "bookmark", "wishlist", "play", "listen", "watch", "skip", "comment",
+        "rate", "read",
+    ]
+    static let values = [
+        "rating", "ratings", "score", "stars", "overall", "weight", "playcount", "plays", "playduration", "watchtime",
+        "watchratio", "watchseconds", "dwelltime", "quantity", "qty", "count",
+    ]
+    static let domains = ["domain", "domainid", "marketplace"]
     /// Parts of a time, which say too little alone.
     private static let parts = [
         "year", "month", "week", "weekno", "weeknumber", "day", "dayofweek", "weekday", "hour", "minute", "timeofday",
@@ -68,6 +96,10 @@ enum ColumnNames {
         if found.items == nil { found.items = isList.firstIndex(of: true) }
         if let item = found.item, isList[item] { found.item = nil }
         found.times = times.compactMap { plain.firstIndex(of: $0) }
+        found.behaviors = behaviors.compactMap { plain.firstIndex(of: $0) }
+        found.kinds = kinds.compactMap { plain.firstIndex(of: $0) }
+        found.values = values.compactMap { plain.firstIndex(of: $0) }
+        found.domains = domains.compactMap { plain.firstIndex(of: $0) }
         return found
     }
 

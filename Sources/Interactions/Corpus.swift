@@ -22,6 +22,8 @@ package final class Corpus: @unchecked Sendable {
     /// True where every item identifier is an integer.
     package let itemsAreIntegers: Bool
     package let path: String
+    /// What the interactions say besides user, item and time; nil where they say nothing.
+    package let events: CorpusEvents?
 
     private let bytes: CorpusBytes
     private let offsets: UnsafePointer<UInt64>
@@ -48,8 +50,9 @@ package final class Corpus: @unchecked Sendable {
         }
         guard word(0) == CorpusContents.magic else { throw refuse("found no corpus file: the magic number is missing") }
         let version = UInt32(truncatingIfNeeded: word(1))
-        guard version == CorpusContents.version else {
-            throw refuse("found corpus version \(version), expected \(CorpusContents.version)")
+        let versions = CorpusContents.versions
+        guard version == versions.plain || version == versions.events else {
+            throw refuse("found corpus version \(version), expected \(versions.plain) or \(versions.events)")
         }
         let flags = word(1) >> 32
         let counts = (2...6).map(word)
@@ -64,7 +67,7 @@ package final class Corpus: @unchecked Sendable {
         ]
         var starts = [CorpusContents.headerBytes]
         for length in lengths { starts.append((starts.last ?? 0) + length) }
-        guard starts[7] == size else {
+        guard version == versions.events ? starts[7] < size : starts[7] == size else {
             throw refuse("found \(size) bytes, expected \(starts[7]): the file is cut short or damaged")
         }
         contentHash = String(decoding: UnsafeRawBufferPointer(start: base + 56, count: 64), as: UTF8.self)
@@ -76,6 +79,9 @@ package final class Corpus: @unchecked Sendable {
         itemNameBytes = (base + starts[4]).assumingMemoryBound(to: UInt8.self)
         userNameEnds = (base + starts[5]).assumingMemoryBound(to: UInt64.self)
         userNameBytes = (base + starts[6]).assumingMemoryBound(to: UInt8.self)
+        events =
+            version == versions.events
+            ? try CorpusEvents(bytes, from: starts[7], interactions: interactionCount, refuse) : nil
         try checkContents(arenas: (counts[3], counts[4]), refuse)
     }
 
@@ -111,6 +117,7 @@ package final class Corpus: @unchecked Sendable {
         }
         let found = hash.finish()
         guard found == contentHash else { throw refuse(found, contentHash) }
+        if let events, try !events.isWhole(shouldStop) { throw refuse("with other events", "those that were read") }
     }
 
     /// Everything an accessor relies on, so that a damaged file is refused here and never read out of bounds.

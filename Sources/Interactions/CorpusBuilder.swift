@@ -24,6 +24,8 @@ struct CorpusBuilder {
         var user: [Int32]
         var item: [Int32]
         var time: [Int64]
+        /// The row of the file that each came from; empty where no row says more than user, item and time.
+        var row: [UInt32]
         var outOfOrder: Int
     }
 
@@ -57,7 +59,8 @@ struct CorpusBuilder {
         }
         let contents = CorpusContents(
             offsets: offsets, items: sorted.item, times: rows.hasTimes ? sorted.time : nil,
-            itemNames: names(itemNames, in: rows.items), userNames: names(userNames, in: rows.users))
+            itemNames: names(itemNames, in: rows.items), userNames: names(userNames, in: rows.users),
+            events: EventColumns(rows.events, rows: sorted.row))
         try willWrite(contents.fileBytes)
         let hash = try contents.write(to: path, checkStop: checkStop)
         return statistics(contents, outOfOrder: sorted.outOfOrder, counts, hash: hash)
@@ -139,6 +142,7 @@ struct CorpusBuilder {
         var item = try placed(rows.itemOf, starts)
         rows.itemOf = []
         var time = rows.hasTimes ? try placed(rows.timeOf, starts) : []
+        var row = rows.events.isEmpty ? [] : try placed(Array(0..<UInt32(count)), starts)
         rows.timeOf = []
         rows.userOf = []
         var user = [Int32](repeating: 0, count: count)
@@ -159,10 +163,10 @@ struct CorpusBuilder {
                 var late = 0
                 for row in range.dropFirst() where time[row] < time[row - 1] { late += 1 }
                 outOfOrder += late
-                if late > 0 { try sort(range, &item, &time, &scratch) }
+                if late > 0 { try sort(range, &item, &time, &row, &scratch) }
             }
         }
-        return Sorted(user: user, item: item, time: time, outOfOrder: outOfOrder)
+        return Sorted(user: user, item: item, time: time, row: row, outOfOrder: outOfOrder)
     }
 
     /// Values of the rows, user by user, in the order of the file.
@@ -181,20 +185,22 @@ struct CorpusBuilder {
 
     /// Sorts one user's rows by time, ties in file order.
     private func sort(
-        _ range: Range<Int>, _ item: inout [Int32], _ time: inout [Int64],
+        _ range: Range<Int>, _ item: inout [Int32], _ time: inout [Int64], _ row: inout [UInt32],
         _ scratch: inout [(time: Int64, row: Int32, item: Int32)]
     ) throws {
         scratch.removeAll(keepingCapacity: true)
-        for row in range { scratch.append((time[row], Int32(row - range.lowerBound), item[row])) }
+        for place in range { scratch.append((time[place], Int32(place - range.lowerBound), item[place])) }
         var compared = 0
         try scratch.sort { a, b in
             compared += 1
             if compared & Self.checkedRows == 0 { try checkStop() }
             return a.time != b.time ? a.time < b.time : a.row < b.row
         }
-        for (place, row) in range.enumerated() {
-            item[row] = scratch[place].item
-            time[row] = scratch[place].time
+        let rows = row.isEmpty ? [] : Array(row[range])
+        for (found, place) in zip(scratch, range) {
+            item[place] = found.item
+            time[place] = found.time
+            if !rows.isEmpty { row[place] = rows[Int(found.row)] }
         }
     }
 
@@ -211,11 +217,13 @@ struct CorpusBuilder {
             sorted.user[place] = sorted.user[row]
             sorted.item[place] = sorted.item[row]
             if rows.hasTimes { sorted.time[place] = sorted.time[row] }
+            if !sorted.row.isEmpty { sorted.row[place] = sorted.row[row] }
             place += 1
         }
         sorted.user.removeSubrange(place...)
         sorted.item.removeSubrange(place...)
         if rows.hasTimes { sorted.time.removeSubrange(place...) }
+        if !sorted.row.isEmpty { sorted.row.removeSubrange(place...) }
     }
 
     private func removeDuplicates(_ sorted: inout Sorted, _ kind: ReadOptions.Deduplication) throws {
@@ -339,6 +347,6 @@ struct CorpusBuilder {
             rows: rowCount, dropped: drops, users: users, items: contents.itemNames.count,
             interactions: contents.items.count, lengthQuartiles: (0...4).map(quantile),
             repeatedShare: Double(repeats) / Double(contents.items.count), outOfOrderRows: outOfOrder,
-            contentHash: hash, evaluatedUsers: evaluated, reading: counts)
+            contentHash: hash, evaluatedUsers: evaluated, reading: counts, events: contents.eventFacts)
     }
 }

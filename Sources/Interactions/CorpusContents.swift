@@ -7,9 +7,13 @@ internal import Glibc
 /// items, interactions and the byte lengths of the two name arenas; then the SHA-256 of the content in hexadecimal.
 /// Sections follow, each starting at a multiple of 8: user offsets (UInt64, users + 1), item numbers (Int32),
 /// times (Int64, only with flag 1), ends and bytes of the item names, ends and bytes of the user names.
+///
+/// Version 1 ends there. Version 2, which only corpora with events are, goes on with them (`EventColumns.sections`). The hash of
+/// the content is that of version 1: it says what next-item models train on. Events have a hash of their own.
 struct CorpusContents {
     static let magic: UInt64 = 0x5052_4f43_5741_4c50  // "PLAWCORP" in memory
-    static let version: UInt32 = 1
+    /// Without events, and with them.
+    static let versions: (plain: UInt32, events: UInt32) = (1, 2)
     static let headerBytes = 128
 
     struct Names {
@@ -36,13 +40,14 @@ struct CorpusContents {
     var times: [Int64]?
     var itemNames: Names
     var userNames: Names
+    var events = EventColumns()
 
     /// Bytes of the file.
     var fileBytes: Int {
         func section(_ count: Int, _ width: Int) -> Int { (count * width + 7) / 8 * 8 }
         let names = [itemNames, userNames].reduce(0) { $0 + section($1.ends.count, 8) + section($1.bytes.count, 1) }
         return Self.headerBytes + section(offsets.count, 8) + section(items.count, 4) + section(times?.count ?? 0, 8)
-            + names
+            + names + (events.isEmpty ? 0 : events.fileBytes)
     }
 
     /// Writes the file atomically and returns the content hash.
@@ -62,6 +67,9 @@ struct CorpusContents {
                     try write(names.ends)
                     try write(names.bytes)
                 }
+                if !events.isEmpty {
+                    try events.write(count: items.count) { try Self.writeSection($0, to: descriptor, checkStop) }
+                }
                 try checkStop()
             }
         } catch let error as FileFailure {
@@ -75,7 +83,7 @@ struct CorpusContents {
     /// A hash that has been fed what comes before the sections.
     static func hash(hasTimes: Bool) -> SHA256 {
         var hash = SHA256()
-        hash.update("plaw corpus \(version) times \(hasTimes)\n")
+        hash.update("plaw corpus 1 times \(hasTimes)\n")
         return hash
     }
 
@@ -106,7 +114,7 @@ struct CorpusContents {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
         }
         add(Self.magic)
-        add(Self.version)
+        add(events.isEmpty ? Self.versions.plain : Self.versions.events)
         add(UInt32((times == nil ? 0 : 1) | (itemNames.allIntegers ? 2 : 0)))
         for value in [
             offsets.count - 1, itemNames.count, items.count, itemNames.bytes.count, userNames.bytes.count,

@@ -37,7 +37,8 @@ struct FormatSniffer {
         var (layout, table) = try layout()
         layout.markLength = first.markLength
         // Rows are read by these without a look at their number, whichever of the ways above found them.
-        let columns = [layout.userColumn, layout.itemColumn] + (layout.timeColumn.map { [$0] } ?? [])
+        let columns =
+            [layout.userColumn, layout.itemColumn] + [layout.timeColumn].compactMap { $0 } + layout.eventColumns
         if let count = layout.fieldCount, let missing = columns.first(where: { !(0..<count).contains($0) }) {
             throw InteractionError(
                 file: path, reason: "columns",
@@ -75,9 +76,12 @@ struct FormatSniffer {
         if layout.isSequences { named["item"] = "1..." }
         if let target = layout.targetColumn { named["item"] = name(target) }
         if let time = layout.timeColumn { named["time"] = name(time) }
+        named["behavior"] = layout.behaviorColumn.map(name)
+        named["value"] = layout.valueColumn.map(name)
+        named["domain"] = layout.domainColumn.map(name)
         let used =
             [layout.userColumn, layout.itemColumn, layout.timeColumn, layout.targetColumn]
-            + (layout.filter?.columns ?? [])
+            + layout.eventColumns + (layout.filter?.columns ?? [])
         let events = layout.json?.events.flatMap { shape in layout.json?.outer.firstIndex(of: shape.path) }
         let unused = layout.isSequences ? [] : names.indices.filter { !used.contains($0) && $0 != events }.map(name)
         return FormatDecision(

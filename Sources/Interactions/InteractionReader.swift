@@ -177,7 +177,7 @@ private struct Gathering {
     init(_ part: InteractionReader.Part, isOneOfMany: Bool) {
         (path, layout) = (part.path, part.layout)
         self.isOneOfMany = isOneOfMany
-        rows = RawInteractions(hasTimes: layout.timeColumn != nil)
+        rows = RawInteractions(hasTimes: layout.timeColumn != nil, events: RawEvents(layout))
         removed = layout.filter?.conditions.map { _ in 0 } ?? []
     }
 
@@ -199,7 +199,7 @@ private struct Gathering {
 
     /// The rows, which are given away: they are large.
     mutating func takeRows() -> RawInteractions {
-        defer { rows = RawInteractions(hasTimes: rows.hasTimes) }
+        defer { rows = RawInteractions(hasTimes: rows.hasTimes, events: RawEvents(layout)) }
         return rows
     }
 
@@ -230,8 +230,9 @@ private struct Gathering {
     mutating func drop(_ reason: String, _ number: Int) { drops.add(reason + place, number) }
 
     mutating func read(_ line: UnsafeRawBufferPointer, number: Int, with reader: inout RowReader) throws {
-        if let row = plain?.row(line) {
+        if let plain, let row = plain.row(line) {
             rowCount += 1
+            if !rows.events.isEmpty { plain.addEvents(of: line, to: &rows.events) }
             return rows.append(row.user, row.item, time: row.time)
         }
         if layout.isSequences {
@@ -294,6 +295,7 @@ private struct Gathering {
             let user = row.withText(of: layout.userColumn) { rows.users.number(of: $0) }
             rows.append(
                 user: user, item: row.withText(of: layout.itemColumn) { rows.items.number(of: $0) }, time: time)
+            rows.events.append(layout, count: 1) { row.withText(of: $0, $1) }
             return nil
         }
         guard !row.isNested(layout.itemColumn, list) else {
@@ -314,6 +316,7 @@ private struct Gathering {
             drop("no items", number)
             return nil
         }
+        rows.events.append(layout, count: rows.count - start) { row.withText(of: $0, $1) }
         return (user, start)
     }
 
@@ -347,15 +350,16 @@ struct RawInteractions {
     var itemOf: [Int32] = []
     /// In parts of the unit of time, so that fractions decide the order.
     var timeOf: [Int64] = []
+    var events: RawEvents
     let hasTimes: Bool
 
-    init(hasTimes: Bool) { self.hasTimes = hasTimes }
+    init(hasTimes: Bool, events: RawEvents) { (self.hasTimes, self.events) = (hasTimes, events) }
 
     var count: Int { userOf.count }
 
     /// Bytes that the rows take at most until their corpus is written: they are copied to be sorted, and names to be written;
     /// measuring the entropy takes less.
-    var memory: Int { 2 * (count * (hasTimes ? 24 : 12) + users.memory + items.memory) }
+    var memory: Int { 2 * (count * ((hasTimes ? 24 : 12) + events.width) + users.memory + items.memory) }
 
     /// Numbers of users and items have 31 bits.
     var isFull: Bool { max(users.count, items.count) >= Int(Int32.max) - 1 }

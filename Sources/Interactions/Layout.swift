@@ -11,6 +11,11 @@ struct Layout {
     /// A column with the item that follows those of the list, as RecBole writes them.
     var targetColumn: Int?
     var timeColumn: Int?
+    /// Columns with what else an interaction says.
+    var behaviorColumn: Int?
+    var valueColumn: Int?
+    var domainColumn: Int?
+    var eventColumns: [Int] { [behaviorColumn, valueColumn, domainColumn].compactMap { $0 } }
     var time: TimeForm?
     /// Whether nothing in the first lines tells days from months.
     var isDayOpen = false

@@ -18,7 +18,8 @@ struct RowReader {
         let names = layout.json?.outer ?? []
         events = layout.json?.events.flatMap { shape in names.firstIndex(of: shape.path) }
         used =
-            [layout.userColumn, layout.itemColumn, layout.timeColumn].compactMap { $0 } + (layout.filter?.columns ?? [])
+            [layout.userColumn, layout.itemColumn, layout.timeColumn].compactMap { $0 } + layout.eventColumns
+            + (layout.filter?.columns ?? [])
         let named = Set(used + [layout.targetColumn, events].compactMap { $0 })
         func wanted(_ range: Range<Int>) -> [Int]? {
             allColumns ? nil : range.filter(named.contains).map { $0 - range.lowerBound }

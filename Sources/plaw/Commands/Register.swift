@@ -106,7 +106,7 @@ struct Register: AsyncParsableCommand {
 
     /// What the reader decided, in a line.
     static func describe(_ decision: FormatDecision) -> String {
-        let columns = ["user", "items", "item", "time"].compactMap { role in
+        let columns = ["user", "items", "item", "time", "behavior", "value", "domain"].compactMap { role in
             decision.columns[role].map { "\(role) = \($0)" }
         }
         let header =

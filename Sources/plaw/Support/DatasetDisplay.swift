@@ -46,6 +46,7 @@ struct DatasetDisplay {
         if let removed = s.reading?.removedByCore {
             table.add("k-core", "removed \(Format.count(removed)) interactions")
         }
+        if let events = s.events { Self.add(events, of: s.interactions, to: &table) }
         if let mask { table.add("ranking", Self.words(mask)) }
         if let t = targets, t.candidates.count == 5 {
             table.add(
@@ -55,6 +56,31 @@ struct DatasetDisplay {
         }
         table.add("content", String(s.contentHash.prefix(16)) + "... (SHA-256)")
         table.print()
+    }
+
+    private static func add(_ events: EventFacts, of interactions: Int, to table: inout Table) {
+        func share(_ count: Int) -> String { Format.share(Double(count) / Double(max(1, interactions))) }
+        func name(_ group: EventFacts.Group) -> String { group.name.isEmpty ? "(none)" : group.name }
+        for (title, groups) in [("behaviors", events.behaviors), ("domains", events.domains)] {
+            guard let groups else { continue }
+            let shown = groups.prefix(8).map(name).joined(separator: title == "behaviors" ? " > " : ", ")
+            table.add(title, groups.count > 8 ? "\(shown) and \(Format.count(groups.count - 8)) more" : shown)
+            for group in groups.prefix(8) {
+                table.add(
+                    "  \(name(group))",
+                    "\(Format.count(group.interactions)) (\(share(group.interactions))) of \(Format.count(group.users)) users, "
+                        + "\(Format.count(group.sharedUsers)) of them with others too; \(Format.count(group.items)) items"
+                )
+            }
+        }
+        if let values = events.values {
+            let distinct = values.distinct.map { ", \(Format.count($0)) different" } ?? ""
+            let missing = values.missing > 0 ? ", \(Format.count(values.missing)) interactions without one" : ""
+            table.add(
+                "values",
+                "\(Format.short(values.least)) to \(Format.short(values.most)), mean \(Format.short(values.mean))\(distinct)\(missing)"
+            )
+        }
     }
 
     /// What makes the usual metric say little.

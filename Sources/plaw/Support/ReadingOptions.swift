@@ -18,6 +18,10 @@ struct ReadingOptions: ParsableArguments {
                 + "Names, or numbers from 0. A column that holds lists of items is items=.", valueName: "columns"),
         transform: Columns.parse)
     var columns: Columns?
+    @Option(help: "Column that says what kind of interaction a row is. Default: one of a known name.")
+    var behavior: String?
+    @Option(help: "Column of a number, such as a rating. Default: one of a known name.") var value: String?
+    @Option(help: "Column that says which domain a row is of. Default: one of a known name.") var domain: String?
     @Option(
         name: .customLong("where"),
         help: ArgumentHelp(
@@ -37,15 +41,21 @@ struct ReadingOptions: ParsableArguments {
     var options: ReadOptions {
         let texts = conditions.flatMap(\.all).map(\.description)
         return ReadOptions(
-            columns: columns?.values, kCore: kCore, deduplicate: deduplicate, order: order, dates: dates,
+            columns: roles.isEmpty ? nil : roles, kCore: kCore, deduplicate: deduplicate, order: order, dates: dates,
             where: texts.isEmpty ? nil : texts)
+    }
+
+    /// Columns by what they hold.
+    private var roles: [String: String] {
+        let named = ["behavior": behavior, "value": value, "domain": domain].compactMapValues { $0 }
+        return (columns?.values ?? [:]).merging(named) { $1 }
     }
 
     /// The options as they are typed.
     private var words: [(option: String, value: String)] {
         var words: [(String, String)] = []
-        if let columns {
-            let pairs = columns.values.sorted { $0.key > $1.key }.map { "\($0.key)=\($0.value)" }
+        if !roles.isEmpty {
+            let pairs = roles.sorted { $0.key > $1.key }.map { "\($0.key)=\($0.value)" }
             words.append(("--columns", pairs.joined(separator: ",")))
         }
         words += (options.where ?? []).map { ("--where", $0) }

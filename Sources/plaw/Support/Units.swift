@@ -129,12 +129,13 @@ struct ShapeArgument: OptionValue {
 struct Columns: OptionValue {
     var values: [String: String] = [:]
 
-    static let expected = "roles and columns such as user=uid,item=sku,time=ts, of user, item, items and time"
+    static let expected =
+        "roles and columns such as user=uid,item=sku,time=ts, of \(ReadOptions.roles.joined(separator: ", "))"
 
     init?(argument: String) {
         for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard pair.count == 2, ["user", "item", "items", "time"].contains(pair[0]), !pair[1].isEmpty,
+            guard pair.count == 2, ReadOptions.roles.contains(pair[0]), !pair[1].isEmpty,
                 values[pair[0]] == nil
             else { return nil }
             values[pair[0]] = pair[1]

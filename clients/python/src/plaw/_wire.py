@@ -228,6 +228,7 @@ class DatasetStatistics(Value):
     evaluated_users: int = field(metadata={"wire": "evaluatedUsers"})
     """Users with 3 or more interactions: the ones with a validation and a test target."""
     reading: ReadingCounts | None = None
+    events: EventFacts | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -343,6 +344,51 @@ class EntropyReport(Value):
     """D' = tokens / pooled ApEn (m = 1)."""
     notes: tuple[str, ...]
     """Degenerate cases in words."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EventFacts(Value):
+    """What the interactions say besides user, item and time; a member is absent where the file does not have
+    it.
+    """
+
+    behaviors: tuple[EventGroup, ...] | None = None
+    """In the order of the funnel: what users do with an item first comes first."""
+    values: EventValues | None = None
+    domains: tuple[EventGroup, ...] | None = None
+    """Those with most interactions first."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EventGroup(Value):
+    """Interactions of one kind, such as a behavior or a domain."""
+
+    name: str
+    """As the file writes it; empty for interactions that do not say."""
+    interactions: int
+    """How many there are."""
+    users: int
+    """Users who have such."""
+    items: int
+    """Items that have such."""
+    shared_users: int = field(metadata={"wire": "sharedUsers"})
+    """Users who have interactions of other kinds too."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EventValues(Value):
+    """Values of the interactions, such as ratings."""
+
+    least: float
+    """The least value."""
+    most: float
+    """The largest value."""
+    mean: float
+    """Mean over the interactions that have one."""
+    distinct: int | None = None
+    """Different values; absent where there are more than 65535."""
+    missing: int
+    """Interactions without one."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import struct
 from collections.abc import Callable
@@ -14,8 +15,19 @@ import numpy.typing as npt
 from plaw.runner.errors import CorpusError
 
 _HEADER = 128
-_VERSION = 1
+_PLAIN, _EVENTS = 1, 2
+_EVENT_HEAD = 128
 _PIECE = 1 << 22
+
+
+@dataclasses.dataclass(frozen=True)
+class Kinds:
+    """Kinds of interactions, such as behaviors or domains."""
+
+    names: tuple[str, ...]
+    """As the file of interactions writes them; empty for interactions that do not say."""
+    codes: npt.NDArray[Any]
+    """uint8 or uint16 [n], the kind of each interaction: a place in `names`."""
 
 
 class Corpus:
@@ -29,6 +41,8 @@ class Corpus:
         offsets: uint64 [U + 1], the first interaction of each user, and the end.
         items: int32 [n], the items of all users, one user after the other.
         times: int64 [n], the times of `items`; None where the dataset has none.
+        behaviors: Kinds of the interactions, such as view and buy; None where the dataset has none.
+        domains: Which part of the data each interaction is of; None where the dataset has none.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -49,8 +63,8 @@ class Corpus:
         magic, version, flags, *counts = struct.unpack("<8sII5Q", header[:56])
         if magic != b"PLAWCORP":
             raise self._refused("found no corpus file: the magic number is missing")
-        if version != _VERSION:
-            raise self._refused(f"found corpus version {version}, expected {_VERSION}")
+        if version not in (_PLAIN, _EVENTS):
+            raise self._refused(f"found corpus version {version}, expected {_PLAIN} or {_EVENTS}")
         if any(count > size for count in counts):
             raise self._refused(f"the header's counts exceed the file's size of {size} bytes")
         users, items, rows, item_bytes, user_bytes = counts
@@ -71,6 +85,12 @@ class Corpus:
                 raise self._refused(f"found {size} bytes, expected more: the file is cut short or damaged")
             arrays.append(self._bytes[place : place + length].view(kind))
             place += -(-length // 8) * 8
+        self.behaviors: Kinds | None = None
+        self.domains: Kinds | None = None
+        self._values: tuple[npt.NDArray[np.float64], npt.NDArray[Any]] | npt.NDArray[Any] | None = None
+        self._event_bytes: tuple[int, str] | None = None
+        if version == _EVENTS:
+            place = self._read_events(place, size)
         if place != size:
             raise self._refused(f"found {size} bytes, expected {place}: the file is cut short or damaged")
         self.offsets: npt.NDArray[np.uint64] = arrays[0]
@@ -78,6 +98,64 @@ class Corpus:
         self.times: npt.NDArray[np.int64] | None = arrays[2] if flags & 1 else None
         self._item_ends, self._item_names, self._user_ends, self._user_names = arrays[3:]
         self._check()
+
+    def _read_events(self, start: int, size: int) -> int:
+        """Read the sections of events (docs/users/formats.md), and return where they end."""
+        if size - start < _EVENT_HEAD:
+            raise self._refused("the events are cut short")
+        head = self._bytes[start : start + _EVENT_HEAD].tobytes()
+        behaviors, behavior_bytes, table, number, domains, domain_bytes, rows, fill = struct.unpack("<8Q", head[:64])
+        if (
+            rows != self.interaction_count
+            or fill != 0
+            or number not in (0, 4, 8)
+            or max(behaviors, table, domains) > 1 << 16
+        ):
+            raise self._refused("the counts of the events are damaged")
+        place = start + _EVENT_HEAD
+        self._event_bytes = (place, head[64:].decode("ascii", errors="replace"))
+
+        def take(kind: str, count: int) -> npt.NDArray[Any]:
+            nonlocal place
+            length = count * np.dtype(kind).itemsize
+            if place + length > size:
+                raise self._refused("the events are cut short")
+            array = self._bytes[place : place + length].view(kind)
+            place += -(-length // 8) * 8
+            return array
+
+        def codes(kinds: int) -> npt.NDArray[Any]:
+            array = take("u1" if kinds <= 256 else "<u2", rows)
+            if rows and int(array.max()) >= kinds:
+                raise self._refused(f"found the kind {int(array.max())} of an interaction, expected less than {kinds}")
+            return array
+
+        def kinds(count: int, length: int) -> Kinds | None:
+            if not count:
+                return None
+            ends, text = take("<u8", count).astype(np.int64), take("u1", length).tobytes()
+            starts = np.concatenate([[0], ends[:-1]])
+            if bool(np.any(ends < starts)) or int(ends[-1]) > length:
+                raise self._refused("the names of the events are damaged")
+            names = tuple(text[a:b].decode("utf-8", errors="replace") for a, b in zip(starts, ends, strict=True))
+            return Kinds(names, codes(count))
+
+        self.behaviors = kinds(behaviors, behavior_bytes)
+        if table:
+            self._values = (take("<f8", table), codes(table))
+        elif number:
+            self._values = take(f"<f{number}", rows)
+        self.domains = kinds(domains, domain_bytes)
+        return place
+
+    @property
+    def values(self) -> npt.NDArray[Any] | None:
+        """Numbers of the interactions such as ratings, float [n], NaN for none; None where the dataset has none."""
+        if isinstance(self._values, tuple):
+            table, codes = self._values
+            numbers: npt.NDArray[Any] = table[codes]
+            return numbers
+        return self._values
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -116,7 +194,7 @@ class Corpus:
         if expected is not None and expected != self.content_hash:
             raise self._changed(self.content_hash, expected)
         digest = hashlib.sha256(
-            f"plaw corpus {_VERSION} times {'true' if self.times is not None else 'false'}\n".encode()
+            f"plaw corpus {_PLAIN} times {'true' if self.times is not None else 'false'}\n".encode()
         )
         digest.update(struct.pack("<3Q", self.user_count + 1, self.interaction_count, len(self._item_names)))
         times = [] if self.times is None else [self.times]
@@ -130,6 +208,11 @@ class Corpus:
                 digest.update(view[start : start + _PIECE].data)
         if digest.hexdigest() != self.content_hash:
             raise self._changed(digest.hexdigest(), self.content_hash)
+        if self._event_bytes is not None:
+            start, expected = self._event_bytes
+            found = hashlib.sha256(self._bytes[start:].data).hexdigest()
+            if found != expected:
+                raise self._changed(found, expected)
 
     def _name(self, ends: npt.NDArray[np.uint64], names: npt.NDArray[np.uint8], index: int) -> str:
         start = int(ends[index - 1]) if index else 0
@@ -186,11 +269,11 @@ def corpus_bytes(
     sections = [
         offsets.tobytes(), items.tobytes(), *moments, item_ends.tobytes(), item_names, user_ends.tobytes(), user_names,
     ]  # fmt: skip
-    digest = hashlib.sha256(f"plaw corpus {_VERSION} times {'false' if times is None else 'true'}\n".encode())
+    digest = hashlib.sha256(f"plaw corpus {_PLAIN} times {'false' if times is None else 'true'}\n".encode())
     digest.update(struct.pack("<3Q", len(offsets), len(items), len(item_names)))
     for section in sections:
         digest.update(section)
     flags = (0 if times is None else 1) | 2
     counts = (len(histories), count, len(items), len(item_names), len(user_names))
-    header = struct.pack("<8sII5Q", b"PLAWCORP", _VERSION, flags, *counts) + digest.hexdigest().encode()
+    header = struct.pack("<8sII5Q", b"PLAWCORP", _PLAIN, flags, *counts) + digest.hexdigest().encode()
     return header.ljust(_HEADER, b"\0") + b"".join(s + b"\0" * (-len(s) % 8) for s in sections)

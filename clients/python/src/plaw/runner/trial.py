@@ -531,7 +531,14 @@ class Trial:
         """What of the specification a checkpoint must agree with: everything but paths, limits and threads."""
         value = dataclasses.asdict(self.spec)
         for name in (
-            "corpus", "corpus_hash", "max_seconds", "checkpoint_seconds", "executor", "trainer", "source", "unknown",
+            "corpus",
+            "corpus_hash",
+            "max_seconds",
+            "checkpoint_seconds",
+            "executor",
+            "trainer",
+            "source",
+            "unknown",
         ):
             del value[name]
         return fnv1a(json.dumps(value, sort_keys=True).encode())
