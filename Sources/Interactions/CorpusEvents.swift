@@ -66,7 +66,8 @@ package struct CorpusEvents: Sendable {
         let words = (0..<8).map {
             UInt64(littleEndian: base.loadUnaligned(fromByteOffset: start + 8 * $0, as: UInt64.self))
         }
-        guard words.allSatisfy({ $0 <= UInt64(size) }), words[6] == UInt64(interactions), words[7] == 0, [0, 4, 8].contains(words[3]),
+        guard words.allSatisfy({ $0 <= UInt64(size) }), words[6] == UInt64(interactions), words[7] == 0,
+            [0, 4, 8].contains(words[3]),
             [words[0], words[2], words[4]].allSatisfy({ $0 <= UInt64(EventColumns.mostKinds) + 1 })
         else { throw refuse("the counts of the events are damaged") }
         hash = String(decoding: UnsafeRawBufferPointer(start: base + start + 64, count: 64), as: UTF8.self)

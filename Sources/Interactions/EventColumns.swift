@@ -51,11 +51,31 @@ struct RawEvents {
 
     /// A number, also with a comma before its fraction; NaN for what is none.
     static func number(_ text: UnsafeRawBufferPointer) -> Double {
+        if let plain = plainNumber(text) { return plain }
         guard !isMissing(text), text.count < 40 else { return .nan }
         let string = String(decoding: text, as: UTF8.self)
         let value = Double(string) ?? Double(string.replacing(",", with: ".", maxReplacements: 1)) ?? .nan
         // Zeros of both signs are one value.
         return value.isFinite ? value + 0 : .nan
+    }
+
+    /// Up to 15 digits with a point among them or none, as ratings are: a whole number below 2^53 over a power of ten is exact.
+    private static func plainNumber(_ text: UnsafeRawBufferPointer) -> Double? {
+        guard (1...16).contains(text.count) else { return nil }
+        var (digits, scale, isBehind) = (0, 1, false)
+        for byte in text {
+            if byte == UInt8(ascii: "."), !isBehind {
+                isBehind = true
+            } else if case let digit = byte &- 48, digit < 10 {
+                digits = 10 * digits + Int(digit)
+                if isBehind { scale *= 10 }
+            } else {
+                return nil
+            }
+        }
+        // A point alone, at either end or among more digits than are exact.
+        guard text[0] != 46, text[text.count - 1] != 46, digits < 1 << 53 else { return nil }
+        return Double(digits) / Double(scale)
     }
 }
 
@@ -115,20 +135,31 @@ struct EventColumns: Sendable {
     }
 
     private static func values(_ raw: [Double], _ rows: [UInt32]) -> Values? {
+        // Numbered as they come, then by size.
         var places: [UInt64: UInt16] = [:]
+        var codes: [UInt16] = []
+        codes.reserveCapacity(rows.count)
+        var (last, code) = (UInt64.max, UInt16(0))
         for row in rows {
             let bits = raw[Int(row)].bitPattern
-            guard places[bits] == nil else { continue }
-            if places.count == mostKinds {
-                return Values(numbers: rows.map { raw[Int($0)] })
+            if bits != last {
+                if let known = places[bits] {
+                    code = known
+                } else {
+                    if places.count == mostKinds { return Values(numbers: rows.map { raw[Int($0)] }) }
+                    code = UInt16(places.count)
+                    places[bits] = code
+                }
+                last = bits
             }
-            places[bits] = 0
+            codes.append(code)
         }
         // What is no number says nothing.
         guard places.keys.contains(where: { !Double(bitPattern: $0).isNaN }) else { return nil }
         let table = places.keys.map(Double.init(bitPattern:)).sorted { a, b in a.isNaN ? false : b.isNaN || a < b }
-        for (code, value) in table.enumerated() { places[value.bitPattern] = UInt16(code) }
-        return Values(table: table, codes: rows.map { places[raw[Int($0)].bitPattern] ?? 0 })
+        var sorted = [UInt16](repeating: 0, count: table.count)
+        for (place, value) in table.enumerated() { sorted[Int(places[value.bitPattern] ?? 0)] = UInt16(place) }
+        return Values(table: table, codes: codes.map { sorted[Int($0)] })
     }
 }
 

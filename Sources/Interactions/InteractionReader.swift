@@ -165,6 +165,7 @@ private struct Gathering {
     private let isOneOfMany: Bool
     private var plain: PlainRows?
     private var isReserved = false
+    private let hasEvents: Bool
     var rows: RawInteractions
     var drops = DropCounter()
     /// Rows that each condition removed.
@@ -178,6 +179,7 @@ private struct Gathering {
         (path, layout) = (part.path, part.layout)
         self.isOneOfMany = isOneOfMany
         rows = RawInteractions(hasTimes: layout.timeColumn != nil, events: RawEvents(layout))
+        hasEvents = !layout.eventColumns.isEmpty
         removed = layout.filter?.conditions.map { _ in 0 } ?? []
     }
 
@@ -230,9 +232,9 @@ private struct Gathering {
     mutating func drop(_ reason: String, _ number: Int) { drops.add(reason + place, number) }
 
     mutating func read(_ line: UnsafeRawBufferPointer, number: Int, with reader: inout RowReader) throws {
-        if let plain, let row = plain.row(line) {
+        if let row = plain?.row(line) {
             rowCount += 1
-            if !rows.events.isEmpty { plain.addEvents(of: line, to: &rows.events) }
+            if hasEvents { plain?.addEvents(of: line, in: layout, to: &rows.events) }
             return rows.append(row.user, row.item, time: row.time)
         }
         if layout.isSequences {
@@ -295,7 +297,7 @@ private struct Gathering {
             let user = row.withText(of: layout.userColumn) { rows.users.number(of: $0) }
             rows.append(
                 user: user, item: row.withText(of: layout.itemColumn) { rows.items.number(of: $0) }, time: time)
-            rows.events.append(layout, count: 1) { row.withText(of: $0, $1) }
+            if hasEvents { rows.events.append(layout, count: 1) { row.withText(of: $0, $1) } }
             return nil
         }
         guard !row.isNested(layout.itemColumn, list) else {

@@ -4,7 +4,6 @@ struct PlainRows {
     private let delimiter: UInt8
     private let columns: (user: Int, item: Int, time: Int)
     private let last: Int
-    private let layout: Layout
     /// Parts of a unit of time.
     private let scale: Int64
     /// Digits whose number times the scale fits into 64 bits.
@@ -20,7 +19,6 @@ struct PlainRows {
             layout.time?.unit != .date, (layout.timeColumn == nil) == (layout.time == nil)
         else { return nil }
         self.delimiter = delimiter
-        self.layout = layout
         columns = (layout.userColumn, layout.itemColumn, layout.timeColumn ?? -1)
         last = fieldCount - 1
         scale = layout.time?.unit.scale ?? 1
@@ -61,7 +59,7 @@ struct PlainRows {
     }
 
     /// Adds what else a line says, of which `row` was taken.
-    func addEvents(of line: UnsafeRawBufferPointer, to events: inout RawEvents) {
+    func addEvents(of line: UnsafeRawBufferPointer, in layout: Layout, to events: inout RawEvents) {
         events.append(layout, count: 1) { column, body in
             var (field, start) = (0, 0)
             for place in 0..<line.count where line[place] == delimiter {
