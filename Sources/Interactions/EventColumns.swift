@@ -42,11 +42,27 @@ struct RawEvents {
     mutating func append(
         _ layout: Layout, count: Int, _ withText: (Int, (UnsafeRawBufferPointer) -> Void) -> Void
     ) {
-        if let column = layout.behaviorColumn { withText(column) { behaviors?.append($0, count: count) } }
-        if let column = layout.valueColumn {
-            withText(column) { values?.append(contentsOf: repeatElement(Self.number($0), count: count)) }
+        // Of several files one may lack the column.
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        if behaviors != nil {
+            if let column = layout.behaviorColumn {
+                withText(column) { behaviors?.append($0, count: count) }
+            } else {
+                behaviors?.append(nothing, count: count)
+            }
         }
-        if let column = layout.domainColumn { withText(column) { domains?.append($0, count: count) } }
+        if values != nil {
+            var value = Double.nan
+            if let column = layout.valueColumn { withText(column) { value = Self.number($0) } }
+            values?.append(contentsOf: repeatElement(value, count: count))
+        }
+        if domains != nil {
+            if let column = layout.domainColumn {
+                withText(column) { domains?.append($0, count: count) }
+            } else {
+                domains?.append(nothing, count: count)
+            }
+        }
     }
 
     /// A number, also with a comma before its fraction; NaN for what is none.

@@ -36,13 +36,22 @@ extension FormatSniffer {
         var sniffer = self
         sniffer.options.dates = before.layout.time?.order ?? options.dates
         let own = try sniffer.decide()
-        guard own.layout.json != nil, own.decision.columns == before.decision.columns else {
+        // What else interactions say may be told by the values, which differ.
+        func roles(_ decision: FormatDecision) -> [String: String] {
+            decision.columns.filter { !["behavior", "value", "domain"].contains($0.key) }
+        }
+        guard own.layout.json != nil, roles(own.decision) == roles(before.decision) else {
             throw InteractionError(
                 file: self.path, reason: "columns",
                 "found \(Self.words(own.decision)), expected what \(path) has: \(Self.words(before.decision)); the files of a dataset "
                     + "have the same columns")
         }
-        let layout = own.layout
+        var layout = own.layout
+        // A member that the file does not have is missing in its rows.
+        func column(_ of: Int?) -> Int? { of.flatMap { own.table.names.firstIndex(of: before.table.names[$0]) } }
+        layout.behaviorColumn = column(before.layout.behaviorColumn)
+        layout.valueColumn = column(before.layout.valueColumn)
+        layout.domainColumn = column(before.layout.domainColumn)
         if !own.table.rows.isEmpty { try check(own.table, layout, before, path) }
         return layout
     }

@@ -201,6 +201,33 @@ import Testing
         }
     }
 
+    @Test("of several files of JSON one may say other words, or nothing")
+    func severalFiles() throws {
+        let folder = NSTemporaryDirectory() + "/events-\(UInt32.random(in: 0...UInt32.max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let ends = [#","type":"view","rating":3"#, #","type":"odd word""#, ""]
+        for (file, end) in ends.enumerated() {
+            let lines = (0..<40).map { row in
+                #"{"user_id":"u\#(row % 8)","item_id":"i\#(row % 9)","timestamp":\#(1_500_000_000 + 100 * file + row)\#(end)}"#
+            }
+            try lines.joined(separator: "\n").write(
+                toFile: folder + "/\(file).jsonl", atomically: true, encoding: .utf8)
+        }
+        let paths = (0..<3).map { folder + "/\($0).jsonl" }
+        _ = try InteractionReader(paths: paths, options: ReadOptions()).buildCorpus(at: folder + "/corpus")
+        let corpus = try Corpus(path: folder + "/corpus")
+        try corpus.verify()
+        let (behaviors, values) = (try #require(corpus.events?.behaviors), try #require(corpus.events?.values))
+        for user in 0..<corpus.userCount {
+            // Five interactions of each file, one file after the other.
+            for (number, place) in corpus.range(of: user).enumerated() {
+                #expect(behaviors.names[behaviors.code(at: place)] == ["view", "odd word", ""][number / 5])
+                #expect(number / 5 == 0 ? values.value(at: place) == 3 : values.value(at: place).isNaN)
+            }
+        }
+    }
+
     @Test("a corpus without events is the file it was, and events leave the version of the dataset as it is")
     func version() throws {
         let rows = Self.rows(300, seed: 9)

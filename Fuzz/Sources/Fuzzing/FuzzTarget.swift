@@ -88,11 +88,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
                 // What is written must be readable, and hold what was counted.
                 guard let corpus = try? Corpus(path: path + ".corpus") else { fatalError("its own corpus is refused") }
                 precondition(corpus.interactionCount == statistics.interactions, "interactions were lost")
+                precondition((try? corpus.verify()) != nil, "its own corpus has another content")
                 return walk(corpus)
             }
             let accepted = read(ReadOptions())
             _ = read(ReadOptions(columns: ["user": "0", "item": "1", "time": "2"], kCore: 2, deduplicate: .rows))
             _ = read(ReadOptions(order: .file, where: ["0!=a", "1>=2 and 2="]))
+            let events = ["user": "0", "item": "1", "behavior": "2", "value": "3", "domain": "4"]
+            _ = read(ReadOptions(columns: events, deduplicate: .pairs))
             // The same file twice is of one layout; only rows that grow are refused then.
             if let both = try? InteractionReader(paths: [path, path], options: ReadOptions()) {
                 _ = try? both.buildCorpus(at: path + ".corpus")
@@ -115,6 +118,13 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             sum &+= corpus.userName(user).utf8.count
         }
         for item in 0..<corpus.itemCount { sum &+= corpus.itemName(item).utf8.count }
+        if let events = corpus.events {
+            for place in 0..<corpus.interactionCount {
+                sum &+= events.behaviors.map { $0.names[$0.code(at: place)].utf8.count } ?? 0
+                sum &+= events.domains.map { $0.names[$0.code(at: place)].utf8.count } ?? 0
+                if let value = events.values?.value(at: place), value.isFinite { sum &+= 1 }
+            }
+        }
         return sum != .min
     }
 

@@ -37,6 +37,7 @@ enum Seeds {
         "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t5\t3\t881250949\n2\t6\t4\t881250950\n1\t6\t1\t881250951\n",
         "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3.0,1260759179\n7,31,3.0,1260759182\n",
         "\u{FEFF}user;item;date\n\"a\";\"x;\"\"y\";2010-12-01 08:26:00\nb;z;2010-12-01T08:26:00.5+05:30\n",
+        "user,item,event_type,stars,domain,timestamp\n1,5,view,4,a,881250949\n1,5,buy,,b,881250950\n2,6,,2.5,a,881250951\n",
         "1::1193::5::978300760\n1::661::3::978302109\n2::1193::4::978302110\n",
         "u1 i1 i2 i3 i1\nu2 i2\nu3 i9 i1 i2 i3 i4\n", "1 2\n1 3\n2 2\n",
         "a|b|978300760\na|c|978300761\nb|b|978300799\r\n",
