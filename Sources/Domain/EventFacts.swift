@@ -32,7 +32,7 @@ package struct EventFacts: Codable, Sendable, Hashable {
         }
     }
 
-    /// In the order of the funnel: what users do with an item first comes first. At most 1,000.
+    /// As a funnel: those with most interactions first. At most 1,000.
     package var behaviors: [Group]?
     package var values: Values?
     /// Those with most interactions first. At most 1,000.

@@ -8,15 +8,9 @@ extension CorpusContents {
     var eventFacts: EventFacts? {
         guard !events.isEmpty else { return nil }
         var facts = EventFacts()
-        facts.behaviors = events.behaviors.map { kinds in
-            let groups = groups(kinds)
-            return funnel(kinds, groups).prefix(Self.mostShown).map { groups[$0] }
-        }
+        facts.behaviors = events.behaviors.map(groups)
         facts.values = events.values.map(valueFacts)
-        facts.domains = events.domains.map { kinds in
-            Array(
-                groups(kinds).sorted { ($1.interactions, $0.name) < ($0.interactions, $1.name) }.prefix(Self.mostShown))
-        }
+        facts.domains = events.domains.map(groups)
         return facts
     }
 
@@ -37,6 +31,7 @@ extension CorpusContents {
             missing: items.count - count)
     }
 
+    /// Kinds, those with most interactions first: of behaviors that is the funnel.
     private func groups(_ kinds: EventColumns.Kinds) -> [EventFacts.Group] {
         let count = kinds.names.count
         var groups = (0..<count).map { kind in
@@ -66,40 +61,7 @@ extension CorpusContents {
                 if own.count > 1 { groups[kind].sharedUsers += 1 }
             }
         }
-        return groups
-    }
-
-    /// Behaviors of which an order is told at most.
-    private static let mostSteps = 32
-
-    /// Behaviors in the order in which users come to them: of those a user has with one item, which came first, over all users and items;
-    /// where nothing tells, the more frequent first.
-    private func funnel(_ kinds: EventColumns.Kinds, _ groups: [EventFacts.Group]) -> [Int] {
-        let count = groups.count
-        let byCount = groups.indices.sorted {
-            (groups[$1].interactions, groups[$0].name) < (groups[$0].interactions, groups[$1].name)
-        }
-        guard count <= Self.mostSteps, times != nil else { return byCount }
-        var before = [Int](repeating: 0, count: count * count)
-        var met: [Int32: [(kind: Int, time: Int64)]] = [:]
-        for user in 0..<offsets.count - 1 {
-            met.removeAll(keepingCapacity: true)
-            for row in Int(offsets[user])..<Int(offsets[user + 1]) {
-                let (kind, time) = (Int(kinds.codes[row]), times?[row] ?? 0)
-                let earlier = met[items[row]] ?? []
-                guard !earlier.contains(where: { $0.kind == kind }) else { continue }
-                // Those of one moment have no order.
-                for other in earlier where other.time < time { before[other.kind * count + kind] += 1 }
-                met[items[row]] = earlier + [(kind, time)]
-            }
-        }
-        // How many others a behavior comes before, as most pairs say.
-        let ahead = (0..<count).map { kind in
-            (0..<count).count { before[kind * count + $0] > before[$0 * count + kind] }
-                - (0..<count).count { before[kind * count + $0] < before[$0 * count + kind] }
-        }
-        return byCount.enumerated().sorted { a, b in
-            (ahead[b.element], a.offset) < (ahead[a.element], b.offset)
-        }.map(\.element)
+        return Array(
+            groups.sorted { ($1.interactions, $0.name) < ($0.interactions, $1.name) }.prefix(Self.mostShown))
     }
 }

@@ -104,6 +104,7 @@ import Testing
                 let expected = Dictionary(grouping: kept, by: { $0[keyPath: kind] })
                 let groups = try #require(groups)
                 #expect(Set(groups.map(\.name)) == Set(expected.keys) && groups.count == expected.count)
+                #expect(groups.map(\.interactions) == groups.map(\.interactions).sorted(by: >))
                 for group in groups {
                     let own = expected[group.name] ?? []
                     let users = Set(own.map(\.user))
@@ -119,27 +120,6 @@ import Testing
             #expect(said.least == values.min() && said.most == values.max())
             #expect(abs(said.mean - values.reduce(0, +) / Double(values.count)) < 1e-12)
             #expect(said.distinct == Set(values).count && said.missing == kept.count - values.count)
-        }
-    }
-
-    @Test("behaviors stand in the order in which users come to them, however frequent they are")
-    func funnel() throws {
-        // Carts are the most frequent; of each item the view comes first, then the cart, then the purchase.
-        var rows: [Row] = []
-        for user in 0..<6 {
-            for item in 0..<5 {
-                let start = 1_500_000_000 + 100 * item
-                func add(_ behavior: String, _ time: Int) {
-                    rows.append(
-                        Row(user: "u\(user)", item: "i\(item)", time: start + time, behavior: behavior, domain: "food"))
-                }
-                add("buy", 9)
-                for time in 3...5 { add("cart", time) }
-                add("view", 1)
-            }
-        }
-        try Self.build(Self.text(rows)) { _, statistics, _ in
-            #expect(statistics.events?.behaviors?.map(\.name) == ["view", "cart", "buy"])
         }
     }
 

@@ -353,7 +353,7 @@ class EventFacts(Value):
     """
 
     behaviors: tuple[EventGroup, ...] | None = None
-    """In the order of the funnel: what users do with an item first comes first."""
+    """As a funnel: those with most interactions first."""
     values: EventValues | None = None
     domains: tuple[EventGroup, ...] | None = None
     """Those with most interactions first."""
