@@ -85,8 +85,8 @@ package struct Bridge: Codable, Sendable, Hashable {
 
     /// A backbone and loss, trained in several shapes by both.
     ///
-    /// The difference is the mean over shapes of ln(runner) - ln(core), its error the larger of what seeds and what shapes make it vary
-    /// by. Trainings join where the 90 % interval of the difference lies within the margin, two standard deviations of one training of
+    /// The difference is the mean over shapes of ln(runner) - ln(core). Its error counts what seeds make it vary by, and what shapes do
+    /// beyond that. Trainings join where the 90 % interval of the difference lies within the margin, two standard deviations of one training of
     /// 2 % to 5 %, and no shape alone lies outside of it.
     package struct Comparison: Codable, Sendable, Hashable {
         package var backbone: Backbone
@@ -129,13 +129,11 @@ package struct Bridge: Codable, Sendable, Hashable {
             margin = min(max(2 * spread, 0.02), 0.05)
             difference = mean(differences)
             let count = Double(cells.count)
+            // What shapes differ by beyond chance (DerSimonian and Laird 1986), with equal weights.
             let errors = logs.map { variance * (1 / Double($0.core.count) + 1 / Double($0.runner.count)) }
-            let bySeeds = errors.reduce(0, +) / (count * count)
-            let byShapes = squares(differences) / (count * (count - 1))
-            let half =
-                byShapes > bySeeds
-                ? studentQuantile95(count - 1) * byShapes.squareRoot()
-                : studentQuantile95(Double(degrees)) * bySeeds.squareRoot()
+            let chance = errors.reduce(0, +) / count
+            let between = max(0, squares(differences) / (count - 1) - chance)
+            let half = studentQuantile95(Double(degrees)) * ((chance + between) / count).squareRoot()
             (low, high) = (difference - half, difference + half)
             let apart = zip(differences, errors).contains { difference, error in
                 abs(difference) - studentQuantile95(Double(degrees)) * error.squareRoot() > margin

@@ -30,10 +30,10 @@ struct RunnerBridgeCommand: AsyncParsableCommand {
     var backbone: [Backbone] = [.sasrec]
     @Option(help: "Training loss.") var loss = Loss.cce
     @Option(
-        parsing: .upToNextOption, help: "Shapes to train, two at least: LAYERSxDIM. Default: 1x16 2x32.",
+        parsing: .upToNextOption, help: "Shapes to train, two at least: LAYERSxDIM. Default: 1x16 1x32 2x16 2x32.",
         transform: ShapeArgument.parse)
     var shapes: [ShapeArgument] = []
-    @Option(help: "Seeds of each shape, 2 at least.") var seeds = 3
+    @Option(help: "Seeds of each shape, 2 at least.") var seeds = 4
     @Option(help: "Longest sequence the model sees.") var maxLength = LawKey.usualLength
     @Option(help: "Most epochs of a training. Default: the recipe's.") var epochs: Int?
     @Option(help: "Time that one training may take, such as 1h.", transform: Seconds.parse)
@@ -49,7 +49,8 @@ struct RunnerBridgeCommand: AsyncParsableCommand {
     @Argument(parsing: .captureForPassthrough, help: "The runner and its first arguments.") var command: [String]
 
     private var shapeList: [ShapeParam] {
-        shapes.isEmpty ? [ShapeParam(layers: 1, dim: 16), ShapeParam(layers: 2, dim: 32)] : shapes.map(\.shape)
+        shapes.isEmpty
+            ? [1, 2].flatMap { layers in [16, 32].map { ShapeParam(layers: layers, dim: $0) } } : shapes.map(\.shape)
     }
 
     private var words: [String] { command.first == "--" ? Array(command.dropFirst()) : command }
@@ -109,9 +110,13 @@ struct RunnerBridgeCommand: AsyncParsableCommand {
         let text = try jsonLine(bridge, pretty: true) + "\n"
         try writeFileAtomically(Data(text.utf8), to: output)
         if json { return Console.json(try jsonLine(bridge), to: .output) }
-        for comparison in comparisons { Terminal.prose("\n" + Self.verdict(comparison)) }
+        for comparison in comparisons {
+            Terminal.print("")
+            Terminal.prose(Self.verdict(comparison))
+        }
+        Terminal.print("")
         Terminal.prose(
-            "\nwritten: \(output). An executor takes it as \"bridge\": \"\(ReadingOptions.absolute(output))\".")
+            "written: \(output). An executor takes it as \"bridge\": \"\(ReadingOptions.absolute(output))\".")
     }
 
     private static func verdict(_ found: Bridge.Comparison) -> String {
