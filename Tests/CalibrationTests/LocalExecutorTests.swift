@@ -284,7 +284,7 @@ private final class Updates: Sendable {
             #expect(try proc("oom_score_adj") == "500\n")
             let line = try #require(try proc("limits").split(separator: "\n").first { $0.hasPrefix("Max data size") })
             let limit = try #require(line.split(separator: " ").compactMap { Int($0) }.first)
-            // A training of almost nothing takes about 17 MB of itself.
+            // A training of almost nothing takes about 18 MB of itself.
             #expect(limit > 25_000_000 && (limit < 1 << 30 || isSanitized), "\(limit)")
             worker.cancel()
             #expect(await worker.value == .interrupted)

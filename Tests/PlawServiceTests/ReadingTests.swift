@@ -106,8 +106,9 @@ import Testing
                     let seen = try await client.call(
                         DatasetInspect.self,
                         DatasetInspectParams(uploadId: id, options: ReadOptions(where: ["kind=buy"]), events: 2))
-                    #expect(seen.columns.map(\.role) == ["user", "item", nil, "time"])
-                    #expect(seen.columns[2] == InspectedColumn(name: "kind", values: ["buy", "view"], role: nil))
+                    #expect(seen.columns.map(\.role) == ["user", "item", "behavior", "time"])
+                    #expect(
+                        seen.columns[2] == InspectedColumn(name: "kind", values: ["buy", "view"], role: "behavior"))
                     #expect(
                         seen.events == [
                             InspectedEvent(user: "u0", item: "i0", time: "2020-09-13 12:26:40 UTC"),
