@@ -223,7 +223,8 @@ let package = Package(
         .executableTarget(
             name: "plawd",
             dependencies: [
-                "CPlaw", "Calibration", "Domain", "Host", "PlawService", "Server", "Text", "Wire", argumentParser,
+                "CPlaw", "Calibration", "Domain", "Files", "Host", "PlawService", "Server", "Text", "Wire",
+                argumentParser,
                 logging,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),

@@ -2,6 +2,7 @@ import ArgumentParser
 import CPlaw
 import Calibration
 import Domain
+import Files
 import Glibc
 import Logging
 import Wire
@@ -127,7 +128,7 @@ struct Plawd: AsyncParsableCommand {
                 name,
                 try executor.executor(
                     folder: layout.clusters + "/" + name,
-                    trialProgram: configuration.trialProgram ?? Self.trialProgram())
+                    trialProgram: configuration.trialProgram ?? siblingProgram("plaw-trial"))
             )
         }
         return ExecutorSet(
@@ -171,7 +172,7 @@ struct Plawd: AsyncParsableCommand {
 
         private static func settings(_ configuration: DaemonConfiguration) -> LocalExecutor.Settings {
             LocalExecutor.Settings(
-                program: configuration.trialProgram ?? Plawd.trialProgram(),
+                program: configuration.trialProgram ?? siblingProgram("plaw-trial"),
                 memoryBytes: configuration.trialMemoryBytes)
         }
     }
@@ -193,13 +194,5 @@ struct Plawd: AsyncParsableCommand {
         let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         try StateLayout.makeFolder(folder)
         return .path(path, mode: 0o600)
-    }
-
-    /// `plaw-trial` in the folder of this program.
-    private static func trialProgram() -> String {
-        let own =
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-        return own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-            + "/plaw-trial"
     }
 }

@@ -90,7 +90,7 @@ struct RunnerBridgeCommand: AsyncParsableCommand {
                     let name = "\(backbone.rawValue)-\(shape.layers)x\(shape.dim)-\(seed)"
                     let spec = try spec(backbone, shape, seed: UInt64(seed), corpus)
                     let own = try await value(
-                        [Self.trialProgram()], spec, "\(folder)/core-\(name)", metric, whose: "plaw-trial")
+                        [siblingProgram("plaw-trial")], spec, "\(folder)/core-\(name)", metric, whose: "plaw-trial")
                     let other = try await value(words, spec, "\(folder)/runner-\(name)", metric, whose: "the runner")
                     cell.core.append(own)
                     cell.runner.append(other)
@@ -170,13 +170,5 @@ struct RunnerBridgeCommand: AsyncParsableCommand {
         } catch {
             throw CommandFailure("\(whose), \(path): \(error)")
         }
-    }
-
-    /// `plaw-trial` in the folder of this program.
-    private static func trialProgram() -> String {
-        let own =
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-        return own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-            + "/plaw-trial"
     }
 }
