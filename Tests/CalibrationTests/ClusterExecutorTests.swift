@@ -354,16 +354,16 @@ struct SlurmTests {
 
     @Test("a restarted daemon and a restarted controller find the jobs again")
     func restarts() async throws {
-        try await Self.with(3, layers: 6) { cluster, folder, trials, executor in
-            let exits = try await Self.run(trials, executor, seconds: 6) {
+        try await Self.with(3, layers: 15) { cluster, folder, trials, executor in
+            let exits = try await Self.run(trials, executor, seconds: 15) {
                 #expect(await Self.training(trials))
                 executor.leave()
             }
             #expect(exits == Array(repeating: .interrupted, count: 3))
             try await cluster.call("restart")
-            let again = try await Self.run(trials, try Self.executor(in: folder), seconds: 6)
+            let again = try await Self.run(trials, try Self.executor(in: folder), seconds: 15)
             #expect(again == Array(repeating: .finished, count: 3))
-            #expect(try trials.map { try TrialDirectory(path: $0).readResult().seconds } == [60, 60, 60])
+            #expect(try trials.map { try TrialDirectory(path: $0).readResult().seconds } == [150, 150, 150])
         }
     }
 
