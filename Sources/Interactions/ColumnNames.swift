@@ -96,10 +96,16 @@ enum ColumnNames {
         if found.items == nil { found.items = isList.firstIndex(of: true) }
         if let item = found.item, isList[item] { found.item = nil }
         found.times = times.compactMap { plain.firstIndex(of: $0) }
-        found.behaviors = behaviors.compactMap { plain.firstIndex(of: $0) }
-        found.kinds = kinds.compactMap { plain.firstIndex(of: $0) }
-        found.values = values.compactMap { plain.firstIndex(of: $0) }
-        found.domains = domains.compactMap { plain.firstIndex(of: $0) }
+        // Of two columns of one name nothing says which is meant.
+        func single(_ names: [String]) -> [Int] {
+            names.compactMap { name in
+                plain.firstIndex(of: name).flatMap { plain.lastIndex(of: name) == $0 ? $0 : nil }
+            }
+        }
+        found.behaviors = single(behaviors)
+        found.kinds = single(kinds)
+        found.values = single(values)
+        found.domains = single(domains)
         return found
     }
 

@@ -65,12 +65,20 @@ struct RawEvents {
         }
     }
 
-    /// A number, also with a comma before its fraction; NaN for what is none.
+    /// A decimal number, also with a comma before its fraction; NaN for what is none, and where a comma may as well stand between
+    /// thousands.
     static func number(_ text: UnsafeRawBufferPointer) -> Double {
         if let plain = plainNumber(text) { return plain }
-        guard !isMissing(text), text.count < 40 else { return .nan }
-        let string = String(decoding: text, as: UTF8.self)
-        let value = Double(string) ?? Double(string.replacing(",", with: ".", maxReplacements: 1)) ?? .nan
+        // Swift also reads hexadecimal digits.
+        guard text.count < 40, text.allSatisfy({ (48...57).contains($0) || "+-.,eE".utf8.contains($0) }) else {
+            return .nan
+        }
+        var bytes = Array(text)
+        if let comma = bytes.firstIndex(of: UInt8(ascii: ",")) {
+            guard bytes.count - comma != 4 else { return .nan }
+            bytes[comma] = UInt8(ascii: ".")
+        }
+        let value = Double(String(decoding: bytes, as: UTF8.self)) ?? .nan
         // Zeros of both signs are one value.
         return value.isFinite ? value + 0 : .nan
     }

@@ -143,9 +143,26 @@ import Testing
             try columns(head + "marketplace,stars\n") { ["US", "UK"][$0 % 2] + ",4" } == [
                 "domain": "marketplace", "value": "stars",
             ])
+        #expect(try columns(head + "rating,rating\n") { _ in "3,4" } == [:])
         // Without names, by words alone.
         #expect(try columns("") { ["click", "purchase"][$0 % 2] } == ["behavior": "3"])
         #expect(try columns("") { "\($0 % 5)" } == [:])
+    }
+
+    @Test("numbers are decimal, and a comma that may stand between thousands makes none")
+    func numbers() {
+        let read: [(String, Double?)] = [
+            ("5", 5), ("2.5", 2.5), ("2,5", 2.5), ("-3", -3), ("+0.25", 0.25), ("1e3", 1_000), (".5", 0.5),
+            ("12345,67", 12_345.67),
+            ("0.1", 0.1), ("123456789.123456", 123_456_789.123456), ("-0", 0), ("1,234", nil), ("1,234.5", nil),
+            ("0x10", nil),
+            ("inf", nil), ("nan", nil), ("", nil), ("1_0", nil), ("4 stars", nil), ("1e999", nil), ("-", nil),
+            (".", nil), ("1.2.3", nil),
+        ]
+        for (text, value) in read {
+            let found = Array(text.utf8).withUnsafeBytes(RawEvents.number)
+            #expect(value.map { found == $0 } ?? found.isNaN, "\(text): \(found)")
+        }
     }
 
     @Test("options name columns, of lists too; one that holds something else or is not there is refused")
